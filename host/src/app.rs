@@ -1,0 +1,382 @@
+//! The composition root: from a configuration to a running server.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use futures::StreamExt;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{self, Guard};
+use crate::catalog::{Catalog, CatalogError};
+use crate::component::{Component, LoadError};
+use crate::config::{self, Access, ComponentSettings, Config};
+use crate::engine::{self, Engine, EngineError};
+use crate::http::{self, Policy};
+use crate::mcp::{self, ToolServer};
+use crate::reference::{ReferenceError, Source};
+use crate::sandbox::Limits;
+
+/// A built application: mount its [`router`](App::router) in a server of your
+/// own, or let it [`serve`](App::serve).
+///
+/// ```no_run
+/// use toolcrib::App;
+/// use toolcrib::auth;
+/// use toolcrib::config::{Access, Config};
+/// use toolcrib::reference::Reference;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut config = Config::default();
+/// config.server.public_url = Some("https://tools.example.com".into());
+/// config.access = Access::Guarded(Box::new(auth::Settings::new(
+///     config.server.resource(),
+///     "https://login.example.com",
+///     "https://tools.example.com/mcp",
+/// )));
+/// config.references.push(Reference::parse("tools/", ".".as_ref())?);
+///
+/// let app = App::build(config).await?;
+///
+/// // In a server of your own …
+/// let router: axum::Router = app.router();
+/// # drop(router);
+///
+/// // … or all by itself, until ctrl-c.
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// app.serve(listener, async {
+///     let _ = tokio::signal::ctrl_c().await;
+/// })
+/// .await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct App {
+    catalog: Arc<Catalog>,
+    guard: Option<Guard>,
+    server: ToolServer,
+    config: Config,
+    draining: CancellationToken,
+    shutdown: CancellationToken,
+}
+
+/// Everything that is wrong, at once.
+#[derive(Debug)]
+pub struct BuildError {
+    /// Never empty.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong. `Display` is one sentence that names it and the way
+/// out.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A fault of the configuration.
+    #[error(transparent)]
+    Config(#[from] config::Fault),
+    /// A fault of `[auth]`.
+    #[error(transparent)]
+    Auth(#[from] auth::Fault),
+    /// Nobody said who may call.
+    #[error(
+        "nobody said who may call: give an [auth] section with `issuer` and `audience`, or \
+         --no-auth to serve everybody on a loopback address"
+    )]
+    NoAccess,
+    /// Everybody could call, from everywhere.
+    #[error(
+        "--no-auth is refused on {0}, which others can reach; listen on 127.0.0.1, or give an \
+         [auth] section"
+    )]
+    OpenToAll(std::net::SocketAddr),
+    /// Nothing is to be served.
+    #[error("nothing is named to be served; name a component, a directory or a glob pattern")]
+    NothingNamed,
+    /// A setting that is for one component stands at many.
+    #[error("`{0}` names {1} components; `name` and `digest` are for one")]
+    NotOne(String, usize),
+    /// A reference names nothing.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// A component cannot be served.
+    #[error("`{}`: {error}", path.display())]
+    Component {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        error: LoadError,
+    },
+    /// Components cannot stand beside each other.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// There is no engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Problem {
+    /// Whether the configuration or the command line is at fault.
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Auth(_)
+                | Self::NoAccess
+                | Self::OpenToAll(_)
+                | Self::NothingNamed
+                | Self::NotOne(..)
+        )
+    }
+}
+
+impl std::fmt::Display for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl App {
+    /// Builds everything: the guard, the components, the catalog. Nothing is
+    /// fetched over the network.
+    ///
+    /// # Errors
+    /// Every fault that can be found, not only the first.
+    pub async fn build(config: Config) -> Result<Self, BuildError> {
+        let mut problems = Vec::new();
+        let guard = guard(&config).unwrap_or_else(|found| {
+            problems.extend(found);
+            None
+        });
+        let catalog = match load(&config).await {
+            Ok(catalog) => catalog,
+            Err(error) => {
+                problems.extend(error.problems);
+                return Err(BuildError { problems });
+            }
+        };
+        if !problems.is_empty() {
+            return Err(BuildError { problems });
+        }
+        let catalog = Arc::new(catalog);
+        let shutdown = CancellationToken::new();
+        let server = tool_server(&config, catalog.clone(), shutdown.clone());
+        Ok(Self {
+            catalog,
+            guard,
+            server,
+            config,
+            draining: CancellationToken::new(),
+            shutdown,
+        })
+    }
+
+    /// The application as a router, to be mounted anywhere: the MCP endpoint at
+    /// `server.path`, the metadata of RFC 9728, `/healthz` and `/readyz`.
+    pub fn router(&self) -> Router {
+        let server = &self.config.server;
+        let policy = Policy::new(
+            server.public_url.as_deref(),
+            &server.allowed_hosts,
+            &server.allowed_origins,
+        );
+        let ip = server.listen.ip();
+        let policy = if ip.is_unspecified() {
+            policy
+        } else {
+            policy.with_host(match ip {
+                std::net::IpAddr::V4(ip) => ip.to_string(),
+                std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+            })
+        };
+        http::router(http::Parts {
+            path: server.path.clone(),
+            max_body_bytes: server.max_body_bytes,
+            policy,
+            guard: self.guard.clone(),
+            catalog: self.catalog.clone(),
+            server: self.server.clone(),
+            draining: self.draining.clone(),
+            shutdown: self.shutdown.clone(),
+        })
+    }
+
+    /// Serves until `shutdown` resolves, then lets running calls end for at most
+    /// `server.drain` and stops the rest.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let router = self.router();
+        http::serve(
+            listener,
+            router,
+            shutdown,
+            self.draining,
+            self.config.server.drain,
+            self.shutdown,
+        )
+        .await;
+    }
+
+    /// What is served.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// What the operator should know about the guard, though it is no fault.
+    pub fn warnings(&self) -> Vec<String> {
+        self.guard.as_ref().map(Guard::warnings).unwrap_or_default()
+    }
+}
+
+/// The MCP server over a catalog, without HTTP.
+pub(crate) fn tool_server(
+    config: &Config,
+    catalog: Arc<Catalog>,
+    shutdown: CancellationToken,
+) -> ToolServer {
+    let settings = mcp::Settings {
+        name: config.server.name.clone(),
+        instructions: config.server.instructions.clone(),
+        public: matches!(config.access, Access::Open),
+    };
+    ToolServer::new(catalog, settings, shutdown)
+}
+
+/// The guard that the configuration asks for; `None` where everybody may call.
+///
+/// # Errors
+/// What is wrong with the settings.
+pub(crate) fn guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
+    match &config.access {
+        Access::Unset => Err(vec![Problem::NoAccess]),
+        Access::Open if config.server.listen.ip().is_loopback() => Ok(None),
+        Access::Open => Err(vec![Problem::OpenToAll(config.server.listen)]),
+        Access::Guarded(settings) => Guard::build((**settings).clone())
+            .map(Some)
+            .map_err(|faults| faults.into_iter().map(Problem::Auth).collect()),
+    }
+}
+
+/// Loads every component that the configuration names, several at once.
+///
+/// # Errors
+/// Every fault of every reference and component.
+pub(crate) async fn load(config: &Config) -> Result<Catalog, BuildError> {
+    let (sources, mut problems) = sources(config);
+    let memory_bytes = sources
+        .iter()
+        .map(|(_, settings)| settings.map_or(&config.limits, |s| &s.limits).memory_bytes)
+        .max()
+        .unwrap_or(config.limits.memory_bytes);
+    let engine = Engine::new(&engine::Settings {
+        slots: config.server.max_concurrent_calls,
+        memory_bytes,
+        cache: config.cache.clone(),
+    })
+    .map_err(|error| BuildError {
+        problems: vec![error.into()],
+    })?;
+
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    let loading = sources.into_iter().map(|(source, settings)| {
+        let engine = &engine;
+        async move { load_one(engine, source, settings, &config.limits).await }
+    });
+    let mut loaded = Vec::new();
+    let mut results = futures::stream::iter(loading).buffered(at_once);
+    while let Some(result) = results.next().await {
+        match result {
+            Ok(component) => loaded.push(component),
+            Err(found) => problems.extend(found),
+        }
+    }
+    drop(results);
+    match Catalog::build(loaded, config.server.max_concurrent_calls) {
+        Ok(catalog) if problems.is_empty() => Ok(catalog),
+        Ok(_) => Err(BuildError { problems }),
+        Err(errors) => {
+            problems.extend(errors.into_iter().map(Problem::Catalog));
+            Err(BuildError { problems })
+        }
+    }
+}
+
+async fn load_one(
+    engine: &Engine,
+    source: Source,
+    settings: Option<&ComponentSettings>,
+    limits: &Limits,
+) -> Result<(Component, String), Vec<Problem>> {
+    let bytes = source.read().map_err(|e| vec![e.into()])?;
+    let name = settings
+        .and_then(|s| s.name.as_deref())
+        .unwrap_or(&source.stem);
+    let limits = settings.map_or(limits, |s| &s.limits).clone();
+    let pinned = settings.and_then(|s| s.digest.as_deref());
+    let component = Component::load(engine, name, bytes, pinned, limits)
+        .await
+        .map_err(|errors| {
+            let problem = |error| Problem::Component {
+                path: source.path.clone(),
+                error,
+            };
+            errors.into_iter().map(problem).collect::<Vec<_>>()
+        })?;
+    Ok((
+        component,
+        settings.map_or_else(String::new, |s| s.prefix.clone()),
+    ))
+}
+
+/// The files to load, each once, with the settings of the `[[component]]` that
+/// names it.
+fn sources(config: &Config) -> (Vec<(Source, Option<&ComponentSettings>)>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut settings: HashMap<PathBuf, &ComponentSettings> = HashMap::new();
+    for component in &config.components {
+        // A reference that names nothing is reported below, where it is served.
+        let found = component.reference.resolve().unwrap_or_default();
+        if found.len() > 1 && (component.name.is_some() || component.digest.is_some()) {
+            problems.push(Problem::NotOne(
+                component.reference.to_string(),
+                found.len(),
+            ));
+        }
+        for source in found {
+            settings.insert(canonical(&source), component);
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    let mut sources = Vec::new();
+    if config.references.is_empty() {
+        problems.push(Problem::NothingNamed);
+    }
+    for reference in &config.references {
+        match reference.resolve() {
+            Ok(found) => sources.extend(found.into_iter().filter_map(|source| {
+                let path = canonical(&source);
+                let settings = settings.get(&path).copied();
+                seen.insert(path).then_some((source, settings))
+            })),
+            Err(error) => problems.push(error.into()),
+        }
+    }
+    (sources, problems)
+}
+
+/// One file has one canonical path, however it was named.
+fn canonical(source: &Source) -> PathBuf {
+    source
+        .path
+        .canonicalize()
+        .unwrap_or_else(|_| source.path.clone())
+}

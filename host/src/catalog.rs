@@ -1,0 +1,224 @@
+//! The catalog: every tool that is served, by the name that clients use, and
+//! the bounds on how many calls run at once.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::component::{Call, Outcome};
+use crate::component::{CallError, Component, Tool, is_tool_name};
+
+/// How long a call waits for a place before it is refused.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// Callers that the rate limits remember before those at rest are forgotten.
+const MAX_CALLERS: usize = 10_000;
+
+/// Name → tool; ordered, unique, unchanging.
+pub struct Catalog {
+    tools: BTreeMap<String, Entry>,
+    components: Vec<Arc<Served>>,
+    calls: Arc<Semaphore>,
+}
+
+/// One tool under the name that clients use.
+pub struct Entry {
+    /// The name: the component's prefix and the tool's own name.
+    pub name: String,
+    served: Arc<Served>,
+    index: usize,
+}
+
+/// A component in the catalog.
+pub struct Served {
+    /// The component.
+    pub component: Component,
+    /// Put before the name of each of its tools.
+    pub prefix: String,
+    calls: Arc<Semaphore>,
+    rate: Option<DefaultKeyedRateLimiter<String>>,
+}
+
+/// Why components cannot stand beside each other.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Two tools of one name.
+    #[error(
+        "the tool `{tool}` is in both `{first}` and `{second}`; give one of them a `prefix` in its \
+         [[component]], such as prefix = \"{second}_\""
+    )]
+    Duplicate {
+        /// The name.
+        tool: String,
+        /// The component that came first.
+        first: String,
+        /// The component that came second.
+        second: String,
+    },
+    /// The prefix makes a name that clients refuse.
+    #[error(
+        "`{component}`: with the prefix `{prefix}` its tool would be called `{tool}`, which is not \
+         1 to 64 characters of `A-Z a-z 0-9 _ -`; choose another prefix"
+    )]
+    Name {
+        /// The component.
+        component: String,
+        /// Its prefix.
+        prefix: String,
+        /// The name that came out.
+        tool: String,
+    },
+}
+
+/// A place for one call, given back when it is dropped.
+#[derive(Clone)]
+pub struct Permit(#[allow(dead_code)] Arc<[OwnedSemaphorePermit; 2]>);
+
+/// Why there is no place for a call now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Every place is taken.
+    #[error("the server is at its limit of concurrent calls; try again in {} s", .0.as_secs())]
+    Saturated(Duration),
+    /// The caller has made its calls of this minute.
+    #[error("too many calls of this tool; try again in {} s", .0.as_secs())]
+    Rate(Duration),
+}
+
+impl Catalog {
+    /// Puts components together. `calls` is how many may run at once in all.
+    ///
+    /// # Errors
+    /// Every clash of names.
+    pub fn build(
+        components: Vec<(Component, String)>,
+        calls: u32,
+    ) -> Result<Self, Vec<CatalogError>> {
+        let mut tools: BTreeMap<String, Entry> = BTreeMap::new();
+        let mut all = Vec::new();
+        let mut errors = Vec::new();
+        for (component, prefix) in components {
+            let served = Arc::new(Served::new(component, prefix));
+            for (index, tool) in served.component.tools.iter().enumerate() {
+                let name = format!("{}{}", served.prefix, tool.name);
+                if !is_tool_name(&name) {
+                    errors.push(CatalogError::Name {
+                        component: served.component.name.clone(),
+                        prefix: served.prefix.clone(),
+                        tool: name,
+                    });
+                } else if let Some(first) = tools.get(&name) {
+                    errors.push(CatalogError::Duplicate {
+                        tool: name,
+                        first: first.served.component.name.clone(),
+                        second: served.component.name.clone(),
+                    });
+                } else {
+                    let entry = Entry {
+                        name: name.clone(),
+                        served: served.clone(),
+                        index,
+                    };
+                    tools.insert(name, entry);
+                }
+            }
+            all.push(served);
+        }
+        if errors.is_empty() {
+            Ok(Self {
+                tools,
+                components: all,
+                calls: Arc::new(Semaphore::new(calls as usize)),
+            })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The tool of this name.
+    pub fn tool(&self, name: &str) -> Option<&Entry> {
+        self.tools.get(name)
+    }
+
+    /// All tools in name order.
+    pub fn tools(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.tools.values()
+    }
+
+    /// All components in the order they were named.
+    pub fn components(&self) -> &[Arc<Served>] {
+        &self.components
+    }
+
+    /// Takes a place for one call of `entry`, waiting for a moment where all are
+    /// taken. `caller` is who the rate is counted for.
+    ///
+    /// # Errors
+    /// When there is none, with the time after which to try again.
+    pub async fn admit(&self, entry: &Entry, caller: &str) -> Result<Permit, Refused> {
+        entry.served.check_rate(caller)?;
+        let places = async {
+            // The component's place first: a call that waits for its component
+            // must not hold a place that another component could use.
+            let own = entry.served.calls.clone().acquire_owned().await.ok()?;
+            let shared = self.calls.clone().acquire_owned().await.ok()?;
+            Some(Permit(Arc::new([own, shared])))
+        };
+        match tokio::time::timeout(MAX_WAIT, places).await {
+            Ok(Some(permit)) => Ok(permit),
+            // The semaphores are never closed, so only the wait can end.
+            Ok(None) | Err(_) => Err(Refused::Saturated(MAX_WAIT)),
+        }
+    }
+}
+
+impl Entry {
+    /// What it is.
+    pub fn tool(&self) -> &Tool {
+        &self.served.component.tools[self.index]
+    }
+
+    /// Whose it is.
+    pub fn component(&self) -> &Component {
+        &self.served.component
+    }
+
+    /// Runs one call. The permit ends with it.
+    ///
+    /// # Errors
+    /// Why there is no result.
+    pub async fn call(&self, call: Call, permit: Permit) -> Result<Outcome, CallError> {
+        let outcome = self.component().call(self.tool(), call).await;
+        drop(permit);
+        outcome
+    }
+}
+
+impl Served {
+    fn new(component: Component, prefix: String) -> Self {
+        let per_minute = component.limits.calls_per_minute;
+        Self {
+            calls: Arc::new(Semaphore::new(component.limits.concurrency as usize)),
+            rate: per_minute.map(|calls: NonZeroU32| RateLimiter::keyed(Quota::per_minute(calls))),
+            component,
+            prefix,
+        }
+    }
+
+    fn check_rate(&self, caller: &str) -> Result<(), Refused> {
+        let Some(rate) = &self.rate else {
+            return Ok(());
+        };
+        if rate.len() > MAX_CALLERS {
+            rate.retain_recent();
+        }
+        rate.check_key(&caller.to_owned()).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            Refused::Rate(Duration::from_secs(wait.as_secs() + 1))
+        })
+    }
+}

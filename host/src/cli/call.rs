@@ -1,0 +1,134 @@
+//! `toolcrib call`
+
+use std::io::Read;
+
+use clap::Args;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use super::{Common, Failure, configure, fail, report};
+use crate::component::{self, Block, Body, Outcome, Output};
+use crate::{app, mcp};
+
+/// Arguments read from standard input, in bytes.
+const MAX_INPUT_BYTES: u64 = 4 << 20;
+
+#[derive(Args)]
+pub(super) struct Call {
+    /// A component: a file, a directory or a glob pattern.
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// The tool.
+    tool: String,
+    /// Its arguments as a JSON object; `-` reads them from standard input.
+    #[arg(value_name = "JSON", default_value = "{}")]
+    arguments: String,
+    /// Print the result as MCP has it.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Call {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let overrides = self.common.overrides(vec![self.reference.clone()]);
+        let mut config = configure(&overrides, tracing::Level::INFO)?;
+        let arguments = arguments(&self.arguments)?;
+        config.server.max_concurrent_calls = 1;
+        let catalog = app::load(&config).await.map_err(|error| report(&error))?;
+        let Some(entry) = catalog.tool(&self.tool) else {
+            let names: Vec<_> = catalog.tools().map(|entry| entry.name.as_str()).collect();
+            return Err(fail(format!(
+                "`{}` has no tool `{}`; it has {}",
+                self.reference,
+                self.tool,
+                names.join(", ")
+            )));
+        };
+        let permit = catalog.admit(entry, "local").await.map_err(fail)?;
+        let call = component::Call {
+            id: "local".into(),
+            arguments,
+            answers: Vec::new(),
+            state: None,
+            caller: None,
+            events: None,
+            cancelled: CancellationToken::new(),
+        };
+        let result = entry.call(call, permit).await;
+        if self.json {
+            let (value, is_error) = mcp::result_json(result);
+            say!("{value:#}");
+            return if is_error {
+                Err(Failure::Failed)
+            } else {
+                Ok(())
+            };
+        }
+        match result {
+            Ok(Outcome::Complete(output)) => {
+                print(&output);
+                Ok(())
+            }
+            Ok(Outcome::InputRequired(questions)) => Err(fail(format!(
+                "the tool asks a question back ({}), which only an MCP client can answer",
+                questions
+                    .asked
+                    .iter()
+                    .map(|question| question.key.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))),
+            Err(error) => Err(fail(error)),
+        }
+    }
+}
+
+fn arguments(text: &str) -> Result<Map<String, Value>, Failure> {
+    let mut input = String::new();
+    let text = if text == "-" {
+        let mut stdin = std::io::stdin().lock().take(MAX_INPUT_BYTES);
+        stdin
+            .read_to_string(&mut input)
+            .map_err(|e| fail(format!("the arguments cannot be read: {e}")))?;
+        &input
+    } else {
+        text
+    };
+    match serde_json::from_str(text) {
+        Ok(Value::Object(arguments)) => Ok(arguments),
+        Ok(_) => {
+            eprintln!(
+                "error: the arguments must be a JSON object, such as '{{\"city\":\"Oslo\"}}'"
+            );
+            Err(Failure::Usage)
+        }
+        Err(error) => {
+            eprintln!("error: the arguments are not valid JSON: {error}");
+            Err(Failure::Usage)
+        }
+    }
+}
+
+/// Text as it is, and a line for what a terminal does not show.
+fn print(output: &Output) {
+    for content in &output.content {
+        match &content.block {
+            Block::Text(text) => say!("{text}"),
+            Block::Image(media) | Block::Audio(media) => {
+                say!("[{}, {} bytes]", media.media_type, media.data.len());
+            }
+            Block::Link(link) => say!("[{}]", link.uri),
+            Block::Embedded(embedded) => match &embedded.body {
+                Body::Text(text) => say!("[{}]\n{text}", embedded.uri),
+                Body::Binary(bytes) => say!("[{}, {} bytes]", embedded.uri, bytes.len()),
+            },
+        }
+    }
+    if output.content.is_empty()
+        && let Some(structured) = &output.structured
+    {
+        say!("{structured}");
+    }
+}

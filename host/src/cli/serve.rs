@@ -1,0 +1,83 @@
+//! `toolcrib serve`
+
+use std::io::ErrorKind;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Access, Common, Failure, configure, count, fail, report};
+use crate::app::App;
+use crate::config;
+
+#[derive(Args)]
+pub(super) struct Serve {
+    /// Components: a file, a directory or a glob pattern.
+    #[arg(value_name = "REF")]
+    references: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    access: Access,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let mut overrides = self.common.overrides(self.references);
+        overrides.listen = self.access.listen;
+        overrides.no_auth = self.access.no_auth;
+        let config = configure(&overrides, tracing::Level::INFO)?;
+        let server = config.server.clone();
+        if matches!(config.access, config::Access::Open) {
+            tracing::warn!(server.listen = %server.listen, "everybody who reaches the address may call");
+        }
+        let app = App::build(config).await.map_err(|error| report(&error))?;
+        for warning in app.warnings() {
+            tracing::warn!(warning, "check the configuration");
+        }
+        let listener = TcpListener::bind(server.listen).await.map_err(|error| {
+            let way_out = match error.kind() {
+                ErrorKind::AddrInUse => "; stop what uses it, or choose another with --listen",
+                ErrorKind::PermissionDenied => "; choose a port above 1023 with --listen",
+                ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+                _ => "",
+            };
+            fail(format!(
+                "cannot listen on {}: {error}{way_out}",
+                server.listen
+            ))
+        })?;
+        let address = listener.local_addr().map_err(fail)?;
+        eprintln!(
+            "listening on http://{address}{} ({} from {})",
+            server.path,
+            count(app.catalog().tools().len(), "tool"),
+            count(app.catalog().components().len(), "component"),
+        );
+        app.serve(listener, stop_signal()).await;
+        Ok(())
+    }
+}
+
+/// Resolves at the first SIGINT or SIGTERM; a second one ends the process.
+async fn stop_signal() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        // Without handlers the signals end the process, which stops the server too.
+        return std::future::pending().await;
+    };
+    let mut next = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    next().await;
+    tracing::info!("shutting down");
+    tokio::spawn(async move {
+        next().await;
+        std::process::exit(130);
+    });
+}

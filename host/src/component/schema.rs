@@ -1,0 +1,136 @@
+//! JSON Schema 2020-12, compiled once and closed to the network.
+
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::{Map, Value};
+
+/// The longest schema, in bytes of JSON.
+const MAX_SCHEMA_BYTES: usize = 256 << 10;
+/// The deepest nesting of a schema.
+const MAX_SCHEMA_DEPTH: usize = 64;
+/// What one regular expression of a schema may take, compiled.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// A schema and its compiled form.
+pub struct Schema {
+    /// As the component wrote it.
+    pub source: Map<String, Value>,
+    validator: Validator,
+}
+
+/// What a schema of a tool must be besides valid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Root {
+    /// The root type is `object`: arguments.
+    Object,
+    /// Anything: results.
+    Any,
+}
+
+impl Schema {
+    /// Parses and compiles `text`.
+    ///
+    /// # Errors
+    /// One phrase that says what is wrong with it.
+    pub(super) fn new(text: &str, root: Root) -> Result<Self, String> {
+        if text.len() > MAX_SCHEMA_BYTES {
+            return Err(format!("is longer than {MAX_SCHEMA_BYTES} bytes"));
+        }
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| format!("is not valid JSON: {e}"))?;
+        let depth = depth(&value);
+        if depth > MAX_SCHEMA_DEPTH {
+            return Err(format!(
+                "is nested {depth} levels deep; {MAX_SCHEMA_DEPTH} are allowed"
+            ));
+        }
+        let Value::Object(source) = value else {
+            return Err("is not a JSON object".into());
+        };
+        if root == Root::Object && source.get("type") != Some(&Value::from("object")) {
+            return Err("must have the root type `object` (\"type\": \"object\")".into());
+        }
+        if let Some(dialect) = source.get("$schema")
+            && dialect.as_str().map(|d| d.trim_end_matches('#')) != Some(DIALECT)
+        {
+            return Err(format!(
+                "uses the dialect {dialect}; only \"{DIALECT}\" is supported"
+            ));
+        }
+        let value = Value::Object(source);
+        if let Some(reference) = remote_reference(&value) {
+            return Err(format!(
+                "refers to `{reference}`; a `$ref` must stay inside the schema (`#…`)"
+            ));
+        }
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            // The linear-time engine: a pattern must not be a way to burn the host's time.
+            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
+            .build(&value)
+            .map_err(|e| match e.instance_path().as_str() {
+                "" => format!("is not a valid JSON Schema: {e}"),
+                path => format!("is not a valid JSON Schema at `{path}`: {e}"),
+            })?;
+        let Value::Object(source) = value else {
+            unreachable!("it was an object above");
+        };
+        Ok(Self { source, validator })
+    }
+
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// One sentence with the place as a JSON Pointer (RFC 6901).
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        match self.validator.validate(value) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let path = error.instance_path().as_str();
+                let place = if path.is_empty() {
+                    "the arguments".to_owned()
+                } else {
+                    format!("`{path}`")
+                };
+                Err(format!("{place}: {}", short(&error.to_string())))
+            }
+        }
+    }
+}
+
+/// A message names the value it is about, which may be long.
+fn short(message: &str) -> String {
+    const MAX_BYTES: usize = 300;
+    if message.len() <= MAX_BYTES {
+        return message.to_owned();
+    }
+    format!("{}…", &message[..message.floor_char_boundary(MAX_BYTES)])
+}
+
+fn depth(value: &Value) -> usize {
+    // The parser bounds the nesting at 128, so this recursion is bounded too.
+    1 + match value {
+        Value::Array(items) => items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn remote_reference(value: &Value) -> Option<&str> {
+    match value {
+        Value::Array(items) => items.iter().find_map(remote_reference),
+        Value::Object(members) => members.iter().find_map(|(key, value)| match value {
+            Value::String(reference)
+                if (key == "$ref" || key == "$dynamicRef") && !reference.starts_with('#') =>
+            {
+                Some(reference.as_str())
+            }
+            _ => remote_reference(value),
+        }),
+        _ => None,
+    }
+}

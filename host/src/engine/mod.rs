@@ -1,0 +1,186 @@
+//! The WebAssembly engine: its settings, its clock, and the turnstile that
+//! shares the processors among guests.
+//!
+//! One [`Engine`] serves the whole process. Instances come from a pool, so that
+//! a fresh sandbox for every call costs microseconds; compiled components come
+//! from a [cache](cache) on disk.
+
+mod cache;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use wasmtime::component::Component;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use cache::Cache;
+
+/// How often a running guest comes back to the host: the resolution of every
+/// time limit and the longest that a guest keeps a thread to itself.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Core instances in one component. The largest guests known (Python) have 110.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 160;
+/// Linear memories in one component. The largest guests known have 3.
+const MEMORIES_PER_COMPONENT: u32 = 4;
+/// Tables in one component; each core instance may bring one.
+const TABLES_PER_COMPONENT: u32 = 32;
+/// Elements of one table. The largest guests known have 7,700.
+const TABLE_ELEMENTS: usize = 20_000;
+/// What a slot of the pool keeps mapped between two calls.
+const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+/// WebAssembly stack of one call. A guest that recurses deeper traps.
+const WASM_STACK_BYTES: usize = 512 << 10;
+
+/// What the engine is made for.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Calls that may run at the same time.
+    pub slots: u32,
+    /// The largest linear memory that any call may have, in bytes.
+    pub memory_bytes: usize,
+    /// Where compiled components are kept; `None` compiles at every start.
+    pub cache: Option<PathBuf>,
+}
+
+/// Compiles components and runs their instances.
+#[derive(Clone)]
+pub struct Engine {
+    wasmtime: wasmtime::Engine,
+    cache: Option<Arc<Cache>>,
+    turnstile: Arc<Semaphore>,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The pool's address space could not be reserved.
+    #[error(
+        "cannot reserve memory for {slots} concurrent calls; lower `server.max-concurrent-calls` \
+         or raise the address-space limit (`ulimit -v`)"
+    )]
+    Pool {
+        /// The calls asked for.
+        slots: u32,
+        /// What the engine said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The clock thread could not be started.
+    #[error("cannot start the engine's clock thread")]
+    Clock(#[source] std::io::Error),
+}
+
+impl Engine {
+    /// Makes the engine and starts its clock.
+    ///
+    /// # Errors
+    /// When the memory pool or the clock thread cannot be had.
+    pub fn new(settings: &Settings) -> Result<Self, EngineError> {
+        let wasmtime =
+            wasmtime::Engine::new(&wasmtime_config(settings)).map_err(|e| EngineError::Pool {
+                slots: settings.slots,
+                source: e.into(),
+            })?;
+        start_clock(&wasmtime).map_err(EngineError::Clock)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cache = settings
+            .cache
+            .as_deref()
+            .and_then(|dir| match Cache::open(dir, &wasmtime) {
+                Ok(cache) => Some(Arc::new(cache)),
+                Err(error) => {
+                    tracing::warn!(
+                        cache.dir = %dir.display(), %error,
+                        "compiled components are not cached"
+                    );
+                    None
+                }
+            });
+        Ok(Self {
+            wasmtime,
+            cache,
+            turnstile: Arc::new(Semaphore::new(cores)),
+        })
+    }
+
+    /// The component, from the cache where it has been compiled before.
+    /// `digest` is the lower-case hexadecimal SHA-256 of `bytes`.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes, in the compiler's words.
+    pub fn compile(&self, bytes: &[u8], digest: &str) -> Result<Component, wasmtime::Error> {
+        if let Some(component) = self.cache.as_ref().and_then(|c| c.load(digest)) {
+            return Ok(component);
+        }
+        let component = Component::new(&self.wasmtime, bytes)?;
+        if let Some(cache) = &self.cache {
+            cache.store(digest, &component);
+        }
+        Ok(component)
+    }
+
+    /// The engine underneath, for linkers and stores.
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+
+    /// As many turns as there are cores, handed out in order of arrival. A guest
+    /// that has used more than one [`TICK`] takes one for each further slice, so
+    /// that guests which spin wait for each other and light calls do not wait
+    /// for them.
+    pub fn turnstile(&self) -> &Semaphore {
+        &self.turnstile
+    }
+}
+
+fn wasmtime_config(settings: &Settings) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    // Loading calls `definitions` outside the calls that are counted.
+    let slots = settings.slots.saturating_add(4);
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
+        .total_memories(slots.saturating_mul(MEMORIES_PER_COMPONENT))
+        .total_tables(slots.saturating_mul(TABLES_PER_COMPONENT))
+        .total_stacks(slots)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .max_memories_per_module(MEMORIES_PER_COMPONENT)
+        .max_tables_per_module(TABLES_PER_COMPONENT)
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(settings.memory_bytes)
+        .max_unused_warm_slots(slots)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_RESIDENT_BYTES)
+        .pagemap_scan(Enabled::Auto);
+
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .cranelift_opt_level(OptLevel::Speed)
+        // Only component-model async needs it, and every call pays for it.
+        .concurrency_support(false)
+        .wasm_threads(false)
+        .shared_memory(false);
+    config
+}
+
+/// Advances the epoch every [`TICK`] for as long as the engine lives.
+fn start_clock(engine: &wasmtime::Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    std::thread::Builder::new()
+        .name("epoch-clock".into())
+        .spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        })
+        .map(drop)
+}

@@ -1,0 +1,105 @@
+//! HTTP: routes, bodies, `Host` and `Origin`, health, and the serving loop.
+//!
+//! A request passes, in this order: `Host` and `Origin`, CORS, the guard, the
+//! body's limit, the JSON-RPC envelope, a place for the call, MCP.
+
+mod endpoint;
+mod envelope;
+mod error;
+mod origin;
+mod serve;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use crate::auth::Guard;
+use crate::catalog::Catalog;
+use crate::mcp::ToolServer;
+use endpoint::Endpoint;
+pub use origin::Policy;
+pub use serve::serve;
+
+/// What the routes are made of.
+pub struct Parts {
+    /// The path of the MCP endpoint.
+    pub path: String,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Which `Host` and `Origin` values are answered.
+    pub policy: Policy,
+    /// Who may call; `None` lets everybody.
+    pub guard: Option<Guard>,
+    /// What is served.
+    pub catalog: Arc<Catalog>,
+    /// The MCP server over it.
+    pub server: ToolServer,
+    /// Fires when the host stops accepting.
+    pub draining: CancellationToken,
+    /// Fires when running calls must end.
+    pub shutdown: CancellationToken,
+}
+
+/// The whole application, to be mounted anywhere or served by itself.
+pub fn router(parts: Parts) -> Router {
+    let policy = Arc::new(parts.policy);
+    let endpoint = Arc::new(Endpoint::new(
+        parts.server,
+        parts.catalog,
+        parts.max_body_bytes,
+        parts.shutdown,
+    ));
+    let mut mcp = Router::new()
+        .route(&parts.path, any(endpoint::handle))
+        .route(&format!("{}/", parts.path), any(endpoint::handle))
+        .with_state(endpoint);
+    let mut open = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready).with_state(parts.draining));
+    if let Some(guard) = &parts.guard {
+        mcp = mcp.layer(guard.layer().with_body(error::refusal_body));
+        open = open.merge(guard.metadata_router());
+    }
+    mcp = mcp
+        .layer(cors(policy.clone()))
+        .layer(middleware::from_fn_with_state(policy, origin::check))
+        .layer(CatchPanicLayer::custom(error::panicked));
+    open.merge(mcp).fallback(not_found)
+}
+
+/// Origins were judged before; what is left is told apart from nothing else.
+fn cors(policy: Arc<Policy>) -> CorsLayer {
+    const EXPOSED: [HeaderName; 2] = [
+        header::WWW_AUTHENTICATE,
+        HeaderName::from_static("mcp-session-id"),
+    ];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, parts| {
+            policy.allows_origin(origin, &parts.uri, &parts.headers)
+        }))
+        .allow_methods([Method::POST, Method::GET, Method::DELETE])
+        // `Mcp-Param-*` names are the tools' own.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED)
+        .max_age(std::time::Duration::from_secs(3600))
+}
+
+async fn ready(State(draining): State<CancellationToken>) -> Response {
+    if draining.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
+    } else {
+        "ready\n".into_response()
+    }
+}
+
+async fn not_found() -> Response {
+    error::plain(StatusCode::NOT_FOUND, "there is nothing at this path")
+}

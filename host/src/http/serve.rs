@@ -1,0 +1,97 @@
+//! The serving loop: connections, their limits, and the shutdown in two stages.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Connections that are open at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 4_096;
+/// How long a client may take to send the head of a request.
+const MAX_HEAD_TIME: Duration = Duration::from_secs(15);
+/// The most bytes that the head of a request may have.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// Requests that one HTTP/2 connection may have open.
+const MAX_STREAMS: u32 = 256;
+/// How long answers may take to leave after running calls were stopped.
+const MAX_FAREWELL: Duration = Duration::from_secs(2);
+/// The pause after `accept` failed, as it does when descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop` resolves. Then it accepts nothing more, lets running
+/// requests end for at most `drain`, fires `shutdown` to stop those that are
+/// left, and returns.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    draining: CancellationToken,
+    drain: Duration,
+    shutdown: CancellationToken,
+) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(MAX_HEAD_TIME)
+        .max_buf_size(MAX_HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .keep_alive_interval(Some(MAX_HEAD_TIME));
+    let service = TowerToHyperService::new(router);
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = async {
+            // The semaphore is never closed.
+            let place = places.clone().acquire_owned().await.ok();
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            () = &mut stop => break,
+            accepted = accepted => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "connection not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Without it small streamed answers wait 40 ms for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let connection = builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), service.clone())
+            .into_owned();
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    draining.cancel();
+    let mut ended = pin!(connections.shutdown());
+    if tokio::time::timeout(drain, &mut ended).await.is_err() {
+        tracing::warn!("running calls stopped at the end of the drain");
+        shutdown.cancel();
+        let _ = tokio::time::timeout(MAX_FAREWELL, &mut ended).await;
+    }
+    shutdown.cancel();
+}

@@ -1,0 +1,40 @@
+//! The catalog as an MCP server: the only place that knows the protocol's types.
+
+#![allow(
+    deprecated,
+    reason = "logging is deprecated and part of all three revisions"
+)]
+
+mod convert;
+mod relay;
+mod server;
+
+pub use server::{Settings, ToolServer};
+
+/// The revisions that are served, oldest first.
+pub const PROTOCOL_VERSIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];
+
+use rmcp::ServiceExt;
+use serde_json::Value;
+
+use crate::component::{CallError, Outcome};
+
+/// Serves one client over standard input and output until it goes.
+///
+/// # Errors
+/// When the client does not speak the protocol.
+pub async fn serve_stdio(server: &ToolServer) -> anyhow::Result<()> {
+    let running = server
+        .for_connection()
+        .serve(rmcp::transport::stdio())
+        .await?;
+    running.waiting().await?;
+    Ok(())
+}
+
+/// What a client would get for this outcome, and whether it is an error.
+pub fn result_json(outcome: Result<Outcome, CallError>) -> (Value, bool) {
+    let result = server::result(outcome);
+    let is_error = result.is_error == Some(true);
+    (serde_json::to_value(result).unwrap_or_default(), is_error)
+}

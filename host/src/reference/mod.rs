@@ -1,0 +1,179 @@
+//! References: the strings that name components, and the bytes behind them.
+//!
+//! A reference is a file, a directory (every `*.wasm` in it) or a glob pattern.
+//! Relative ones start at the configuration file, or at the working directory
+//! where they come from the command line.
+
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The largest component that is read, in bytes.
+const MAX_COMPONENT_BYTES: u64 = 256 << 20;
+/// The most files that one reference may name.
+const MAX_FILES: usize = 10_000;
+
+/// A parsed reference. What it names is looked up by [`Reference::resolve`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    text: String,
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Path(PathBuf),
+    Glob(String),
+}
+
+/// One component that a reference names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its file name without the ending.
+    pub stem: String,
+}
+
+/// Why a reference names nothing. `Display` names the reference.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    /// A scheme that is not served.
+    #[error(
+        "`{0}` has the scheme `{1}:`, which is not supported; download the component and name the \
+         file"
+    )]
+    Scheme(String, String),
+    /// Not a pattern.
+    #[error("`{0}` is not a glob pattern: {1}")]
+    Pattern(String, String),
+    /// Nothing lies there.
+    #[error("`{0}`: there is no such file or directory; check the path")]
+    Missing(String),
+    /// Nothing in there is a component.
+    #[error("`{0}` names no component; put files that end in `.wasm` there")]
+    Empty(String),
+    /// Too much is in there.
+    #[error("`{0}` names more than {MAX_FILES} files; name a smaller directory")]
+    TooMany(String),
+    /// The file is too large.
+    #[error("`{0}` is larger than {MAX_COMPONENT_BYTES} bytes")]
+    TooLarge(String),
+    /// It lies there, but cannot be read.
+    #[error("`{0}` cannot be read: {1}")]
+    Unreadable(String, std::io::Error),
+}
+
+impl Reference {
+    /// Parses a reference; relative paths start at `base`.
+    ///
+    /// # Errors
+    /// When its form is not one of those above.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, ReferenceError> {
+        let path = match text.split_once("://") {
+            Some(("file", path)) => path,
+            Some((scheme, _)) => {
+                return Err(ReferenceError::Scheme(text.into(), scheme.into()));
+            }
+            None => text,
+        };
+        let place = if path.contains(['*', '?', '[']) {
+            let pattern = format!(
+                "{}/{path}",
+                glob::Pattern::escape(&base.display().to_string())
+            );
+            let pattern = if Path::new(path).is_absolute() {
+                path.to_owned()
+            } else {
+                pattern
+            };
+            glob::Pattern::new(&pattern)
+                .map_err(|e| ReferenceError::Pattern(text.into(), e.to_string()))?;
+            Place::Glob(pattern)
+        } else {
+            Place::Path(base.join(path))
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            place,
+        })
+    }
+
+    /// The files it names now, in name order.
+    ///
+    /// # Errors
+    /// When it names none.
+    pub fn resolve(&self) -> Result<Vec<Source>, ReferenceError> {
+        let mut paths = match &self.place {
+            Place::Path(path) if path.is_dir() => {
+                components_in(path).map_err(|e| self.cannot(e))?
+            }
+            Place::Path(path) if path.exists() => vec![path.clone()],
+            Place::Path(_) => return Err(ReferenceError::Missing(self.text.clone())),
+            Place::Glob(pattern) => glob::glob(pattern)
+                .map_err(|e| ReferenceError::Pattern(self.text.clone(), e.to_string()))?
+                .take(MAX_FILES + 1)
+                .filter_map(Result::ok)
+                .filter(|path| path.is_file())
+                .collect(),
+        };
+        if paths.is_empty() {
+            return Err(ReferenceError::Empty(self.text.clone()));
+        }
+        if paths.len() > MAX_FILES {
+            return Err(ReferenceError::TooMany(self.text.clone()));
+        }
+        paths.sort();
+        Ok(paths.into_iter().map(Source::new).collect())
+    }
+
+    fn cannot(&self, error: std::io::Error) -> ReferenceError {
+        ReferenceError::Unreadable(self.text.clone(), error)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Source {
+    fn new(path: PathBuf) -> Self {
+        let stem = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Self { path, stem }
+    }
+
+    /// The component's bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read or is too large.
+    pub fn read(&self) -> Result<Vec<u8>, ReferenceError> {
+        let name = || self.path.display().to_string();
+        let cannot = |e| ReferenceError::Unreadable(name(), e);
+        let file = std::fs::File::open(&self.path).map_err(cannot)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_COMPONENT_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(cannot)?;
+        if bytes.len() as u64 > MAX_COMPONENT_BYTES {
+            return Err(ReferenceError::TooLarge(name()));
+        }
+        Ok(bytes)
+    }
+}
+
+fn components_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "wasm") && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}

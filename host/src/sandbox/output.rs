@@ -1,0 +1,142 @@
+//! A guest's standard output and error: lines in the operator's log, bounded.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
+
+use super::limits::MAX_LOG_LINES;
+
+/// A longer line is logged in pieces.
+const MAX_LINE_BYTES: usize = 4_096;
+
+/// One of a guest's two output streams.
+#[derive(Clone)]
+pub(super) struct GuestOutput {
+    /// `stdout` or `stderr`.
+    stream: &'static str,
+    /// The call's span: it carries the component, the tool and the call's id.
+    span: tracing::Span,
+    buffer: Arc<Mutex<Buffer>>,
+}
+
+#[derive(Default)]
+struct Buffer {
+    line: Vec<u8>,
+    lines: u32,
+}
+
+impl GuestOutput {
+    pub(super) fn new(stream: &'static str, span: tracing::Span) -> Self {
+        Self {
+            stream,
+            span,
+            buffer: Arc::default(),
+        }
+    }
+
+    fn accept(&self, bytes: &[u8]) {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        for &byte in bytes {
+            if buffer.lines > MAX_LOG_LINES {
+                return;
+            }
+            if byte != b'\n' {
+                buffer.line.push(byte);
+            }
+            if byte == b'\n' || buffer.line.len() == MAX_LINE_BYTES {
+                self.log(&mut buffer);
+            }
+        }
+    }
+
+    fn log(&self, buffer: &mut Buffer) {
+        let _in_call = self.span.enter();
+        buffer.lines += 1;
+        if buffer.lines > MAX_LOG_LINES {
+            tracing::warn!(
+                guest.stream = self.stream,
+                limit.lines = MAX_LOG_LINES,
+                "guest output cut"
+            );
+        } else {
+            let line = String::from_utf8_lossy(&buffer.line);
+            tracing::info!(guest.stream = self.stream, guest.line = %line, "guest output");
+        }
+        buffer.line.clear();
+    }
+}
+
+impl Drop for GuestOutput {
+    fn drop(&mut self) {
+        // The last line may lack its line feed; only the last handle sees it.
+        if let Some(buffer) = Arc::get_mut(&mut self.buffer) {
+            let mut last = std::mem::take(buffer.get_mut().unwrap_or_else(PoisonError::into_inner));
+            if !last.line.is_empty() && last.lines <= MAX_LOG_LINES {
+                self.log(&mut last);
+            }
+        }
+    }
+}
+
+impl IsTerminal for GuestOutput {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for GuestOutput {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Pollable for GuestOutput {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait]
+impl OutputStream for GuestOutput {
+    fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
+        self.accept(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> Result<usize, StreamError> {
+        Ok(64 << 10)
+    }
+}
+
+impl AsyncWrite for GuestOutput {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.accept(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
