@@ -1,6 +1,6 @@
 //! The composition root: from a configuration to a running server.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, Guard};
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, Listing};
 use crate::component::{Component, LoadError};
 use crate::config::{self, Access, ComponentSettings, Config};
 use crate::engine::{self, Engine, EngineError};
@@ -128,6 +128,7 @@ impl Problem {
                 | Self::OpenToAll(_)
                 | Self::NothingNamed
                 | Self::NotOne(..)
+                | Self::Catalog(CatalogError::UnknownTool { .. })
         )
     }
 }
@@ -207,7 +208,6 @@ impl App {
             catalog: self.catalog.clone(),
             server: self.server.clone(),
             draining: self.draining.clone(),
-            shutdown: self.shutdown.clone(),
         })
     }
 
@@ -315,7 +315,7 @@ async fn load_one(
     source: Source,
     settings: Option<&ComponentSettings>,
     limits: &Limits,
-) -> Result<(Component, String), Vec<Problem>> {
+) -> Result<Listing, Vec<Problem>> {
     let bytes = source.read().map_err(|e| vec![e.into()])?;
     let name = settings
         .and_then(|s| s.name.as_deref())
@@ -331,10 +331,24 @@ async fn load_one(
             };
             errors.into_iter().map(problem).collect::<Vec<_>>()
         })?;
-    Ok((
-        component,
-        settings.map_or_else(String::new, |s| s.prefix.clone()),
-    ))
+    Ok(match settings {
+        Some(settings) => Listing {
+            component,
+            prefix: settings.prefix.clone(),
+            scopes: settings.scopes.clone(),
+            tool_scopes: settings
+                .tools
+                .iter()
+                .map(|(name, tool)| (name.clone(), tool.scopes.clone()))
+                .collect(),
+        },
+        None => Listing {
+            component,
+            prefix: String::new(),
+            scopes: Vec::new(),
+            tool_scopes: BTreeMap::new(),
+        },
+    })
 }
 
 /// The files to load, each once, with the settings of the `[[component]]` that
@@ -355,7 +369,7 @@ fn sources(config: &Config) -> (Vec<(Source, Option<&ComponentSettings>)>, Vec<P
             settings.insert(canonical(&source), component);
         }
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut sources = Vec::new();
     if config.references.is_empty() {
         problems.push(Problem::NothingNamed);

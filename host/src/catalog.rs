@@ -1,7 +1,7 @@
 //! The catalog: every tool that is served, by the name that clients use, and
 //! the bounds on how many calls run at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +29,22 @@ pub struct Catalog {
 pub struct Entry {
     /// The name: the component's prefix and the tool's own name.
     pub name: String,
+    /// The scopes that a call needs, sorted.
+    pub scopes: Vec<String>,
     served: Arc<Served>,
     index: usize,
+}
+
+/// A component, and how it is to stand in the catalog.
+pub struct Listing {
+    /// The component.
+    pub component: Component,
+    /// Put before the name of each of its tools.
+    pub prefix: String,
+    /// Scopes that every call of it needs.
+    pub scopes: Vec<String>,
+    /// Scopes that single tools need beside those, by the tools' own names.
+    pub tool_scopes: BTreeMap<String, Vec<String>>,
 }
 
 /// A component in the catalog.
@@ -58,6 +72,18 @@ pub enum CatalogError {
         first: String,
         /// The component that came second.
         second: String,
+    },
+    /// Settings for a tool that is not there.
+    #[error(
+        "`{component}` has no tool `{tool}`, which [component.tool.{tool}] is for; it has {known}"
+    )]
+    UnknownTool {
+        /// The component.
+        component: String,
+        /// The tool that the settings are for.
+        tool: String,
+        /// The tools that it has.
+        known: String,
     },
     /// The prefix makes a name that clients refuse.
     #[error(
@@ -94,15 +120,15 @@ impl Catalog {
     ///
     /// # Errors
     /// Every clash of names.
-    pub fn build(
-        components: Vec<(Component, String)>,
-        calls: u32,
-    ) -> Result<Self, Vec<CatalogError>> {
+    pub fn build(listings: Vec<Listing>, calls: u32) -> Result<Self, Vec<CatalogError>> {
         let mut tools: BTreeMap<String, Entry> = BTreeMap::new();
         let mut all = Vec::new();
         let mut errors = Vec::new();
-        for (component, prefix) in components {
-            let served = Arc::new(Served::new(component, prefix));
+        for listing in listings {
+            let served = Arc::new(Served::new(listing.component, listing.prefix));
+            for tool in listing.tool_scopes.keys() {
+                errors.extend(served.unknown(tool));
+            }
             for (index, tool) in served.component.tools.iter().enumerate() {
                 let name = format!("{}{}", served.prefix, tool.name);
                 if !is_tool_name(&name) {
@@ -118,8 +144,12 @@ impl Catalog {
                         second: served.component.name.clone(),
                     });
                 } else {
+                    let own = listing.tool_scopes.get(&tool.name);
+                    let scopes = listing.scopes.iter().chain(own.into_iter().flatten());
+                    let scopes: BTreeSet<_> = scopes.cloned().collect();
                     let entry = Entry {
                         name: name.clone(),
+                        scopes: scopes.into_iter().collect(),
                         served: served.clone(),
                         index,
                     };
@@ -207,6 +237,21 @@ impl Served {
             component,
             prefix,
         }
+    }
+
+    fn unknown(&self, tool: &str) -> Option<CatalogError> {
+        let names = self.component.tools.iter().map(|tool| tool.name.as_str());
+        if names.clone().any(|name| name == tool) {
+            return None;
+        }
+        Some(CatalogError::UnknownTool {
+            component: self.component.name.clone(),
+            tool: tool.to_owned(),
+            known: names
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
     }
 
     fn check_rate(&self, caller: &str) -> Result<(), Refused> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::guard::{Denied, Inner};
+use super::judge::{Denied, Judge};
 use super::jwt::{self, Jwt};
 use super::refusal::Reason;
 
@@ -20,7 +20,7 @@ pub struct Finding {
     pub says: String,
 }
 
-pub(super) async fn explain(guard: &Inner, token: &str) -> Vec<Finding> {
+pub(super) async fn explain(judge: &Judge, token: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let jwt = match Jwt::parse(token.trim()) {
         Ok(jwt) => jwt,
@@ -35,18 +35,18 @@ pub(super) async fn explain(guard: &Inner, token: &str) -> Vec<Finding> {
     findings.push(accepted("format", "a signed JWT".to_owned()));
 
     let text = |name: &str| shown(claim(&jwt, name));
-    let issuer = match jwt.trusted_by(&guard.trusts) {
+    let issuer = match jwt.trusted_by(&judge.trusts) {
         Ok(issuer) => issuer,
         Err(reason) => {
-            let expected = format!("{}; configured: {}", text("iss"), configured(guard));
+            let expected = format!("{}; configured: {}", text("iss"), configured(judge));
             findings.push(refused("iss", reason, &expected));
             return findings;
         }
     };
-    let trust = &guard.trusts[issuer];
+    let trust = &judge.trusts[issuer];
     findings.push(accepted("iss", text("iss")));
 
-    let expected = guard.expected(trust);
+    let expected = judge.expected(trust);
     let run = |checks: &[jwt::Check], findings: &mut Vec<Finding>| {
         for (name, check) in checks {
             let detail = match *name {
@@ -80,10 +80,10 @@ pub(super) async fn explain(guard: &Inner, token: &str) -> Vec<Finding> {
         .kid
         .as_deref()
         .map_or("no kid".to_owned(), |kid| format!("kid {}", quoted(kid)));
-    findings.push(match guard.signing_key(&jwt, trust).await {
+    findings.push(match judge.signing_key(&jwt, trust).await {
         Ok(_) => accepted("signature", format!("made by a key of this issuer ({kid})")),
         Err(Denied::Token(reason)) => {
-            let unusable = match trust.keys.current(&guard.clock).await {
+            let unusable = match trust.keys.current(&judge.clock).await {
                 Ok(known) if !known.set.unusable.is_empty() => {
                     format!("; keys not usable: {}", known.set.why_unusable())
                 }
@@ -99,8 +99,8 @@ pub(super) async fn explain(guard: &Inner, token: &str) -> Vec<Finding> {
     });
     run(jwt::CLAIM_CHECKS, &mut findings);
 
-    let scopes = guard.hierarchy.expand(jwt.scopes());
-    let lacking: Vec<_> = guard
+    let scopes = judge.hierarchy.expand(jwt.scopes());
+    let lacking: Vec<_> = judge
         .required_scopes
         .iter()
         .filter(|needed| !scopes.contains(needed))
@@ -162,15 +162,15 @@ fn time(name: &'static str, claim: Option<&Value>, now_seconds: u64) -> String {
 }
 
 /// What the log says about a refused token beside the reason: numbers and the settings, no text of the token's.
-pub(super) fn detail(guard: &Inner, token: &str, reason: Reason) -> String {
+pub(super) fn detail(judge: &Judge, token: &str, reason: Reason) -> String {
     let Ok(jwt) = Jwt::parse(token) else {
         return format!("{} bytes, {} parts", token.len(), token.split('.').count());
     };
-    let Ok(issuer) = jwt.trusted_by(&guard.trusts) else {
-        return format!("configured: {}", configured(guard));
+    let Ok(issuer) = jwt.trusted_by(&judge.trusts) else {
+        return format!("configured: {}", configured(judge));
     };
-    let trust = &guard.trusts[issuer];
-    let now_seconds = guard.clock.wall_seconds();
+    let trust = &judge.trusts[issuer];
+    let now_seconds = judge.clock.wall_seconds();
     let more = match reason {
         Reason::Expired => time("exp", claim(&jwt, "exp"), now_seconds),
         Reason::NotYetValid => time("nbf", claim(&jwt, "nbf"), now_seconds),
@@ -182,8 +182,8 @@ pub(super) fn detail(guard: &Inner, token: &str, reason: Reason) -> String {
     format!("issuer {}; {more}", trust.issuer)
 }
 
-fn configured(guard: &Inner) -> String {
-    let issuers: Vec<_> = guard
+fn configured(judge: &Judge) -> String {
+    let issuers: Vec<_> = judge
         .trusts
         .iter()
         .map(|trust| trust.issuer.as_str())

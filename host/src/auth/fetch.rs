@@ -305,6 +305,14 @@ mod tests {
             let resolved = resolver.resolve(name).await;
             assert_eq!(resolved.is_ok(), resolves, "{named} {private}");
         }
+        let public = Url::parse("https://login.example").expect("a URL");
+        let fetcher = Fetcher::new(Source::Jwks(public), false);
+        let loopback = Url::parse("https://localhost:9/jwks").expect("a URL");
+        let error = fetcher.document(&loopback).await.err();
+        assert!(
+            matches!(error, Some(FetchError::PrivateAddress)),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -219,11 +219,11 @@ impl Remote {
                     auth.keys.fresh_seconds = fetched.fresh.as_secs(),
                     "keys loaded"
                 );
-                if !fetched.keys.unusable.is_empty() {
-                    tracing::debug!(
+                if fetched.keys.keys.is_empty() {
+                    tracing::warn!(
                         auth.issuer = %self.issuer,
                         auth.reason = %fetched.keys.why_unusable(),
-                        "keys not usable"
+                        "no key is usable"
                     );
                 }
                 let stale_at = now + fetched.fresh;

@@ -60,6 +60,7 @@ pub(super) struct Claims {
     events: Option<Value>,
     cnf: Option<Value>,
     typ: Option<Value>,
+    token_use: Option<Value>,
 }
 
 /// What the claims are held against.
@@ -139,17 +140,16 @@ impl<'a> Jwt<'a> {
 
     pub(super) fn client_id(&self) -> Result<Option<&str>, Reason> {
         let claims = &self.claims;
-        for (name, claim) in [
-            ("client_id", &claims.client_id),
-            ("azp", &claims.azp),
-            ("cid", &claims.cid),
-            ("appid", &claims.appid),
-        ] {
+        for (name, claim) in [("client_id", &claims.client_id), ("azp", &claims.azp)] {
             if let Some(client) = text(name, claim.as_ref())? {
                 return Ok(Some(client));
             }
         }
-        Ok(None)
+        // These are some issuers' own names, which others may use for something else.
+        let own = [&claims.cid, &claims.appid].into_iter().flatten();
+        Ok(own
+            .filter_map(Value::as_str)
+            .find(|client| !client.is_empty()))
     }
 
     pub(super) fn expires(&self) -> Result<u64, Reason> {
@@ -235,20 +235,27 @@ fn audience(jwt: &Jwt, expected: &Expected) -> Result<(), Reason> {
 }
 
 /// Refuses what an issuer signs for other ends. An ID token is told by its hashes and its `nonce`, unless the token says
-/// that it is an access token; a claim `typ` is the way some issuers say so in the payload; `events` make a security event
-/// token (RFC 8417), of which a logout token is one.
+/// that it is an access token; the claims `typ` and `token_use` are how some issuers say so in the payload; `events` make a
+/// security event token (RFC 8417), of which a logout token is one.
 fn access_token(jwt: &Jwt, _: &Expected) -> Result<(), Reason> {
     let claims = &jwt.claims;
-    let kind = claims.typ.as_ref().and_then(Value::as_str);
-    match kind {
-        Some("ID") => return Err(Reason::IdToken),
-        Some("Refresh" | "Offline" | "Logout") => return Err(Reason::NotAccessToken),
-        _ => {}
+    let says = |kinds: &[&str]| {
+        [&claims.typ, &claims.token_use]
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .any(|kind| kinds.contains(&kind))
+    };
+    if says(&["ID", "id"]) {
+        return Err(Reason::IdToken);
+    }
+    if says(&["Refresh", "Offline", "Logout"]) {
+        return Err(Reason::NotAccessToken);
     }
     if claims.events.is_some() {
         return Err(Reason::NotAccessToken);
     }
-    let says_access = kind == Some("Bearer")
+    let says_access = says(&["Bearer", "access"])
         || jwt
             .header
             .typ

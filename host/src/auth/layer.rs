@@ -46,14 +46,17 @@ pub struct GuardService<S> {
     layer: GuardLayer,
 }
 
-impl GuardLayer {
-    pub(super) fn new(guard: Guard) -> GuardLayer {
+impl Guard {
+    /// The tower layer that lets through only requests with a good token, for any axum router.
+    pub fn layer(&self) -> GuardLayer {
         GuardLayer {
-            guard,
+            guard: self.clone(),
             body: Refusal::body,
         }
     }
+}
 
+impl GuardLayer {
     /// Gives refusals another JSON body than [`Refusal::body`], for a protocol that has its own.
     pub fn with_body(self, body: fn(&Refusal) -> Value) -> GuardLayer {
         GuardLayer { body, ..self }

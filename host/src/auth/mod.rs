@@ -77,8 +77,12 @@ mod trust;
 
 mod jwt;
 
+mod judge;
+
 mod explain;
+
 mod guard;
+
 mod layer;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
@@ -89,6 +93,7 @@ pub use guard::Guard;
 pub use layer::{AUTHORIZATION_BYTES_MAX, GuardLayer, GuardService};
 pub use principal::Principal;
 pub use refusal::Refusal;
+pub use scopes::is_requirable_scope;
 pub use settings::{
     Fault, Issuer, KeySource, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX, Secret, Settings,
 };

@@ -46,7 +46,15 @@ pub(super) fn granted(claim: &Value) -> Vec<&str> {
     }
 }
 
-/// Whether this is a scope token of RFC 6749 §3.3, which stands in a quoted header parameter as it is.
+/// Whether a resource can require this scope: it can be named in a challenge ([RFC 6749 §3.3]) and is not `offline_access`,
+/// which clients ask of the issuer and no resource needs.
+///
+/// [RFC 6749 §3.3]: https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+pub fn is_requirable_scope(scope: &str) -> bool {
+    is_scope(scope) && scope != OFFLINE_ACCESS
+}
+
+/// Whether this is a scope token, which stands in a quoted header parameter as it is.
 pub(super) fn is_scope(scope: &str) -> bool {
     !scope.is_empty()
         && scope
@@ -58,7 +66,7 @@ pub(super) fn is_scope(scope: &str) -> bool {
 pub(super) fn advertised<'a>(scopes: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     let mut listed: Vec<String> = Vec::new();
     for scope in scopes {
-        if is_scope(scope) && scope != OFFLINE_ACCESS && !listed.contains(scope) {
+        if is_requirable_scope(scope) && !listed.contains(scope) {
             listed.push(scope.clone());
         }
     }

@@ -295,6 +295,13 @@ impl Outcome {
         let Self::Complete(output) = &self else {
             return Ok(self);
         };
+        let priorities = output
+            .content
+            .iter()
+            .filter_map(|c| c.audience.as_ref()?.priority);
+        if !priorities.into_iter().all(|p| (0.0..=1.0).contains(&p)) {
+            return Err("a `priority` is not between 0.0 and 1.0".into());
+        }
         if let Some(meta) = &output.meta
             && !matches!(serde_json::from_str(meta), Ok(Value::Object(_)))
         {

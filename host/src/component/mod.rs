@@ -91,9 +91,12 @@ pub enum CallError {
     /// The guest asked for more memory than it may have.
     #[error("the tool ran out of its {0} MiB of memory")]
     Memory(usize),
-    /// The guest trapped or exited.
+    /// The guest trapped.
     #[error("the tool crashed")]
     Crashed,
+    /// The guest ended itself.
+    #[error("the tool exited with status {0} instead of returning a result")]
+    Exited(i32),
     /// More came back than the limit allows.
     #[error("the tool returned more than its limit of {0} bytes")]
     Oversized(usize),
@@ -118,6 +121,13 @@ pub struct Call {
     pub events: Option<tokio::sync::mpsc::Sender<Event>>,
     /// Fires when the client has gone or the host shuts down.
     pub cancelled: CancellationToken,
+}
+
+impl CallError {
+    /// Whether the sentence says less than the log does.
+    pub fn has_more_in_log(&self) -> bool {
+        matches!(self, Self::Crashed | Self::InvalidOutput)
+    }
 }
 
 impl Component {
@@ -214,7 +224,9 @@ impl Component {
             Ok(Err(GuestError::Trap(error))) => {
                 let trap = format!("{error:?}");
                 tracing::info!(guest.trap = %trap, "guest trapped");
-                return Err(if store.data().memory_refused() {
+                return Err(if let Some(status) = sandbox::exit_status(&error) {
+                    CallError::Exited(status)
+                } else if store.data().memory_refused() {
                     CallError::Memory(self.limits.memory_bytes >> 20)
                 } else if contract::is_oversized(&error) {
                     CallError::Oversized(self.limits.output_bytes)

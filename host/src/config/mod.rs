@@ -5,6 +5,7 @@
 
 mod section;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -90,8 +91,19 @@ pub struct ComponentSettings {
     pub digest: Option<String>,
     /// Put before the name of each of its tools.
     pub prefix: String,
+    /// Scopes that every call of it needs.
+    pub scopes: Vec<String>,
+    /// `[component.tool.NAME]`, by the tools' own names.
+    pub tools: BTreeMap<String, ToolSettings>,
     /// What its calls may use.
     pub limits: Limits,
+}
+
+/// `[component.tool.NAME]`
+#[derive(Debug, Clone, Default)]
+pub struct ToolSettings {
+    /// Scopes that a call of it needs beside those of its component.
+    pub scopes: Vec<String>,
 }
 
 /// What the command line says. A flag beats the file.
@@ -417,14 +429,44 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
         None => default.clone(),
     };
     let name = section.string("name");
+    let scopes = scopes(&section, "scopes");
+    let tools = section.named_sections("tool").into_iter();
+    let tools = tools.map(|(name, section)| (name, tool(section))).collect();
     section.finish();
     Some(ComponentSettings {
         reference: reference?,
         name,
         digest,
         prefix: prefix.unwrap_or_default(),
+        scopes,
+        tools,
         limits,
     })
+}
+
+fn tool(section: Section<'_, '_>) -> ToolSettings {
+    let settings = ToolSettings {
+        scopes: scopes(&section, "scopes"),
+    };
+    section.finish();
+    settings
+}
+
+/// Scopes stand in challenges, one beside the other (RFC 6749, section 3.3).
+fn scopes(section: &Section<'_, '_>, key: &'static str) -> Vec<String> {
+    let scopes = section.strings(key).unwrap_or_default();
+    for scope in &scopes {
+        let is_token = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if scope.is_empty() || !scope.bytes().all(is_token) {
+            section.fault(
+                key,
+                format!(
+                    "has {scope:?}; a scope is printable characters without space, `\"` and `\\`"
+                ),
+            );
+        }
+    }
+    scopes
 }
 
 fn is_digest(text: &str) -> bool {

@@ -238,6 +238,32 @@ impl<'s, 't> Section<'s, 't> {
         sections
     }
 
+    /// The tables below this one in a table whose keys are the user's own.
+    pub(super) fn named_sections(&self, key: &'static str) -> Vec<(String, Section<'s, 't>)> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let DeValue::Table(tables) = value.get_ref() else {
+            self.wants(key, "a table of tables", value.get_ref());
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (name, item) in tables {
+            let name = name.get_ref().to_string();
+            let path = format!("{}.{name}", self.full(key));
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    let offset = item.span().start;
+                    sections.push((name, self.below(path, offset, table)));
+                }
+                _ => self
+                    .source
+                    .fault(item.span().start, format!("`{path}` must be a table")),
+            }
+        }
+        sections
+    }
+
     /// A table whose keys are the user's own and whose values are lists of strings.
     pub(super) fn map_of_strings(
         &self,

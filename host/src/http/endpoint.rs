@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::envelope::{self, Envelope};
 use super::error::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
-use crate::auth::Principal;
-use crate::catalog::{Catalog, Permit};
+use crate::auth::{Guard, Principal, Refusal};
+use crate::catalog::{Catalog, Entry, Permit};
 use crate::mcp::{PROTOCOL_VERSIONS, ToolServer};
 
 /// How long a client may take to send its body.
@@ -26,6 +26,7 @@ const MAX_BODY_TIME: Duration = Duration::from_secs(30);
 pub(super) struct Endpoint {
     mcp: StreamableHttpService<ToolServer, NeverSessionManager>,
     catalog: Arc<Catalog>,
+    guard: Option<Guard>,
     max_body_bytes: usize,
 }
 
@@ -33,8 +34,8 @@ impl Endpoint {
     pub(super) fn new(
         server: ToolServer,
         catalog: Arc<Catalog>,
+        guard: Option<Guard>,
         max_body_bytes: usize,
-        shutdown: CancellationToken,
     ) -> Self {
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
@@ -43,7 +44,9 @@ impl Endpoint {
             .disable_allowed_hosts()
             .disable_allowed_origins()
             .with_max_request_body_bytes(max_body_bytes)
-            .with_cancellation_token(shutdown);
+            // Its token would cut answers short; calls have a token of ours, which
+            // stops the guest and lets its answer out.
+            .with_cancellation_token(CancellationToken::new());
         Self {
             mcp: StreamableHttpService::new(
                 move || Ok(server.clone()),
@@ -51,8 +54,25 @@ impl Endpoint {
                 config,
             ),
             catalog,
+            guard,
             max_body_bytes,
         }
+    }
+
+    /// Whether the caller lacks a scope that the tool needs. Decided by the name
+    /// in the body, which is the tool that would run.
+    fn denied(&self, entry: &Entry, principal: Option<&Arc<Principal>>) -> Option<Refusal> {
+        let (guard, principal) = self.guard.as_ref().zip(principal)?;
+        if principal.has_scopes(&entry.scopes) {
+            return None;
+        }
+        tracing::info!(
+            tool.name = %entry.name,
+            caller.issuer = %principal.issuer,
+            caller.subject = %principal.subject,
+            "call denied"
+        );
+        Some(guard.refuse_scopes(&entry.scopes))
     }
 }
 
@@ -92,12 +112,13 @@ pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Reque
     if let Some(response) = unsupported_version(&head.headers, &envelope) {
         return response;
     }
-    if let Some(entry) = envelope
-        .tool
-        .as_deref()
-        .and_then(|t| endpoint.catalog.tool(t))
-    {
-        let caller = caller(head.extensions.get::<Arc<Principal>>());
+    let name = envelope.tool.as_deref();
+    if let Some(entry) = name.and_then(|name| endpoint.catalog.tool(name)) {
+        let principal = head.extensions.get::<Arc<Principal>>();
+        if let Some(refusal) = endpoint.denied(entry, principal) {
+            return error::denied(refusal, envelope.id.as_ref());
+        }
+        let caller = caller(principal);
         match endpoint.catalog.admit(entry, &caller).await {
             Ok(permit) => head.extensions.insert::<Permit>(permit),
             Err(refused) => return error::refused(refused, envelope.id.as_ref()),

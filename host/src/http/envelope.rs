@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::error::{INVALID_REQUEST, PARSE_ERROR};
+use super::error::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
 
 /// A single JSON-RPC message.
 pub(super) struct Envelope {
@@ -97,7 +97,11 @@ pub(super) fn parse(body: &[u8]) -> Result<Envelope, Malformed> {
         .and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
     let is_call = message.method.as_deref() == Some("tools/call");
     if is_call && message.params.is_some() && params.is_none() {
-        return Err(invalid("the parameters of `tools/call` are malformed", id));
+        return Err(Malformed {
+            code: INVALID_PARAMS,
+            message: "the parameters of `tools/call` are malformed".into(),
+            id,
+        });
     }
     let (name, meta) = params.map_or((None, None), |params| (params.name, params.meta));
     Ok(Envelope {

@@ -14,6 +14,7 @@ use crate::catalog::Refused;
 
 pub(super) const PARSE_ERROR: i32 = -32700;
 pub(super) const INVALID_REQUEST: i32 = -32600;
+pub(super) const INVALID_PARAMS: i32 = -32602;
 pub(super) const UNSUPPORTED_VERSION: i32 = -32022;
 const INTERNAL_ERROR: i32 = -32603;
 
@@ -61,6 +62,15 @@ pub(super) fn refusal_body(refusal: &Refusal) -> Value {
         "jsonrpc": "2.0",
         "error": { "code": own_code(refusal.status()), "message": refusal.description() },
     })
+}
+
+/// A call that the caller lacks a scope for.
+pub(super) fn denied(refusal: Refusal, id: Option<&Value>) -> Response {
+    let mut body = refusal_body(&refusal);
+    if let Some(id) = id {
+        body["id"] = id.clone();
+    }
+    refusal.into_response_with(&body)
 }
 
 /// A panic in the host: the cause is for the log alone.

@@ -44,8 +44,6 @@ pub struct Parts {
     pub server: ToolServer,
     /// Fires when the host stops accepting.
     pub draining: CancellationToken,
-    /// Fires when running calls must end.
-    pub shutdown: CancellationToken,
 }
 
 /// The whole application, to be mounted anywhere or served by itself.
@@ -54,8 +52,8 @@ pub fn router(parts: Parts) -> Router {
     let endpoint = Arc::new(Endpoint::new(
         parts.server,
         parts.catalog,
+        parts.guard.clone(),
         parts.max_body_bytes,
-        parts.shutdown,
     ));
     let mut mcp = Router::new()
         .route(&parts.path, any(endpoint::handle))

@@ -121,7 +121,7 @@ impl ToolServer {
             return Err(ErrorData::invalid_params(message, None));
         };
         let parts = context.extensions.get::<http::request::Parts>();
-        let principal = parts.and_then(|p| p.extensions.get::<Arc<Principal>>());
+        let principal = principal(&context);
         // Over HTTP the place was taken where a refusal still has a status code.
         let permit = match parts.and_then(|p| p.extensions.get::<Permit>()) {
             Some(permit) => permit.clone(),
@@ -160,6 +160,9 @@ impl ToolServer {
         // What the guest reported before its result arrives before its result.
         let _ = tokio::time::timeout(MAX_FLUSH, relaying).await;
         Ok(match outcome {
+            Ok(Err(error)) if error.has_more_in_log() => convert::failure(format!(
+                "{error}; the host's log has the cause under call {id}"
+            )),
             Ok(outcome) => result(outcome),
             Err(_panic) => {
                 tracing::error!(call.id = %id, tool.name = %entry.name, "call panicked");
@@ -185,21 +188,32 @@ impl ToolServer {
         }
     }
 
-    fn page(&self, cursor: Option<&str>) -> Result<ListToolsResult, ErrorData> {
-        let tools = &self.shared.tools;
+    /// The tools that this caller may call, from the cursor on: the last name of
+    /// the page before.
+    fn page(
+        &self,
+        cursor: Option<&str>,
+        principal: Option<&Principal>,
+    ) -> Result<ListToolsResult, ErrorData> {
         let start = match cursor {
             None => 0,
-            // The cursor is the last name of the page before.
             Some(name) => match self.shared.places.get(name) {
                 Some(place) => place + 1,
                 None => return Err(ErrorData::invalid_params("invalid cursor", None)),
             },
         };
-        let end = (start + PAGE_TOOLS).min(tools.len());
-        let mut result = ListToolsResult::with_all_items(tools[start..end].to_vec());
-        if end < tools.len() {
-            result.next_cursor = Some(tools[end - 1].name.to_string());
-        }
+        let entries = self.shared.catalog.tools().zip(&self.shared.tools);
+        let mut visible = entries
+            .skip(start)
+            .filter(|(entry, _)| principal.is_none_or(|p| p.has_scopes(&entry.scopes)))
+            .map(|(_, tool)| tool);
+        let tools: Vec<_> = visible.by_ref().take(PAGE_TOOLS).cloned().collect();
+        let next = visible
+            .next()
+            .and(tools.last())
+            .map(|tool| tool.name.to_string());
+        let mut result = ListToolsResult::with_all_items(tools);
+        result.next_cursor = next;
         Ok(result)
     }
 }
@@ -254,7 +268,8 @@ impl ServerHandler for ToolServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut result = self.page(request.and_then(|r| r.cursor).as_deref())?;
+        let cursor = request.and_then(|request| request.cursor);
+        let mut result = self.page(cursor.as_deref(), principal(&context).map(|p| &**p))?;
         if is_modern(&context) {
             result.ttl_ms = Some(LIST_TTL.as_millis() as u64);
             result.cache_scope = Some(self.shared.cache_scope);
@@ -320,6 +335,12 @@ pub(super) fn result(outcome: Result<Outcome, CallError>) -> CallToolResult {
         }
         Err(error) => convert::failure(error.to_string()),
     }
+}
+
+/// Whom the guard let in; `None` without a guard.
+fn principal(context: &RequestContext<RoleServer>) -> Option<&Arc<Principal>> {
+    let parts = context.extensions.get::<http::request::Parts>()?;
+    parts.extensions.get()
 }
 
 /// ISO dates compare as text.

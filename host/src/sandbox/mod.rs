@@ -12,4 +12,4 @@ mod state;
 
 pub use limits::{Limits, MAX_LOG_LINES, MAX_PROGRESS_EVENTS};
 pub use run::{Stopped, run};
-pub use state::{State, linker, store};
+pub use state::{State, exit_status, linker, store};

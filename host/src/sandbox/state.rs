@@ -2,7 +2,7 @@
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Store, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{
     Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
@@ -86,6 +86,11 @@ pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<Sta
         WasiConfig::from(&state.config)
     })?;
     Ok(linker)
+}
+
+/// The status of a guest that ended itself through `wasi:cli/exit`.
+pub fn exit_status(error: &wasmtime::Error) -> Option<i32> {
+    error.downcast_ref::<I32Exit>().map(|exit| exit.0)
 }
 
 impl<C: Send> WasiView for State<C> {

@@ -1,0 +1,188 @@
+//! The guard's promises, over real HTTP: a plain axum router behind it, and an issuer on loopback.
+
+#![allow(clippy::unwrap_used, reason = "what fails to unwrap fails the test")]
+
+#[path = "guard/credentials.rs"]
+mod credentials;
+#[path = "guard/key_sources.rs"]
+mod key_sources;
+#[path = "guard/keys.rs"]
+mod keys;
+#[path = "guard/metadata.rs"]
+mod metadata;
+#[path = "guard/principal.rs"]
+mod principal;
+#[path = "guard/rotation.rs"]
+mod rotation;
+#[path = "guard/settings.rs"]
+mod settings;
+#[path = "guard/tokens.rs"]
+mod tokens;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::Request;
+use axum::routing::any;
+use axum::{Json, Router};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use toolcrib::auth::{Clock, Guard, Issuer as Trusted, KeySource, Principal, Settings};
+
+use crate::support::issuer::{AUDIENCE, Issuer, now_seconds};
+
+const HOUR: u64 = 3600;
+const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
+
+/// An application on a loopback port of its own, with a guard whose clock can be moved.
+pub(super) struct Site {
+    pub(super) url: String,
+    pub(super) client: Client,
+    pub(super) guard: Guard,
+    pub(super) clock: Clock,
+}
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: reqwest::header::HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Site {
+    pub(super) async fn start(settings: Settings) -> Site {
+        let clock = Clock::default();
+        let guard = Guard::build_with_clock(settings, clock.clone()).unwrap();
+        Site {
+            clock,
+            ..Site::start_with(guard, "").await
+        }
+    }
+
+    pub(super) async fn start_with(guard: Guard, path: &str) -> Site {
+        let app = Router::new()
+            .route(&format!("{path}/mcp"), any(echo))
+            .layer(guard.layer())
+            .merge(guard.metadata_router());
+        Site {
+            url: serve(app).await,
+            client: client(),
+            guard,
+            clock: Clock::default(),
+        }
+    }
+
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub(super) async fn get(&self, token: &str) -> Answer {
+        let header = format!("Bearer {token}");
+        Answer::of(
+            self.request(Method::GET, "/mcp")
+                .header("authorization", header),
+        )
+        .await
+    }
+
+    pub(super) fn challenged_metadata(&self) -> String {
+        format!(r#"resource_metadata="{}""#, self.guard.metadata_url())
+    }
+}
+
+impl Answer {
+    pub(super) async fn of(request: RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} with no JSON: {text}"));
+        Answer {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(super) fn challenge(&self) -> &str {
+        assert_eq!(
+            self.headers.get_all("www-authenticate").iter().count(),
+            1,
+            "{self:?}"
+        );
+        self.header("www-authenticate")
+    }
+}
+
+async fn echo(request: Request) -> Json<Value> {
+    let caller = request.extensions().get::<Arc<Principal>>().unwrap();
+    Json(json!({
+        "authorization": request.headers().contains_key("authorization"),
+        "issuer": caller.issuer,
+        "subject": caller.subject,
+        "client_id": caller.client_id,
+        "scopes": caller.scopes,
+        "claims": caller.claims,
+        "debug_shows_claims": format!("{caller:?}").contains("tools\""),
+    }))
+}
+
+pub(super) async fn serve(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    format!("http://{address}")
+}
+
+pub(super) fn client() -> Client {
+    Client::builder().no_proxy().build().unwrap()
+}
+
+pub(super) fn settings(issuer: &Issuer) -> Settings {
+    settings_of([issuer])
+}
+
+pub(super) fn settings_of<'a>(issuers: impl IntoIterator<Item = &'a Issuer>) -> Settings {
+    let mut settings = Settings::new(AUDIENCE, "", "");
+    settings.issuers = issuers.into_iter().map(trusted).collect();
+    settings
+}
+
+pub(super) fn trusted(issuer: &Issuer) -> Trusted {
+    let mut trusted = Trusted::new(issuer.url(), AUDIENCE);
+    trusted.keys = jwks(&issuer.jwks_uri());
+    trusted
+}
+
+pub(super) fn jwks(url: &str) -> KeySource {
+    KeySource::JwksUri(url.parse().unwrap())
+}
+
+/// A token that outlasts every clock of these tests.
+pub(super) fn long_token(issuer: &Issuer) -> String {
+    issuer.token(|claims| claims["exp"] = json!(now_seconds() + 240 * HOUR))
+}
+
+pub(super) async fn together<T>(all: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    futures::future::join_all(all).await
+}
+
+pub(super) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    futures::future::poll_immediate(future).await
+}
+
+/// Waits for what another task does, ten seconds at most.
+pub(super) async fn until(done: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !done() {
+        assert!(Instant::now() < end, "it did not happen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

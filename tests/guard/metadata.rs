@@ -1,0 +1,141 @@
+//! The protected resource's metadata.
+
+use super::*;
+
+#[tokio::test]
+async fn metadata_stands_at_both_places() {
+    let issuer = Issuer::start().await;
+    let mut settings = settings(&issuer);
+    settings.required_scopes = vec!["tools:use".to_owned()];
+    settings.authorization_servers = vec![
+        "https://Login.Example".to_owned(),
+        "https://login.example/Tenant/".to_owned(),
+        "https://login.example:443".to_owned(),
+    ];
+    let site = Site::start(settings).await;
+    let document = json!({
+        "resource": AUDIENCE,
+        "authorization_servers": ["https://Login.Example", "https://login.example/Tenant/", "https://login.example:443"],
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": ["tools:use"],
+    });
+    let token = issuer.token(|_| {});
+    for path in ["", "/", "/mcp", "/mcp/"] {
+        let path = format!("{METADATA_PATH}{path}");
+        for request in [
+            site.request(Method::GET, &path),
+            site.request(Method::GET, &path)
+                .header("host", "evil.example"),
+            site.request(Method::GET, &path)
+                .header("origin", "https://evil.example"),
+            site.request(Method::GET, &path).bearer_auth(&token),
+            site.request(Method::GET, &path)
+                .header("authorization", "Basic x"),
+        ] {
+            let answer = Answer::of(request).await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert_eq!(answer.body, document, "{path}");
+            assert_eq!(answer.header("content-type"), "application/json");
+            assert_eq!(answer.header("access-control-allow-origin"), "*");
+            let max_age = answer
+                .header("cache-control")
+                .split_once("max-age=")
+                .unwrap()
+                .1;
+            assert!(max_age.parse::<u64>().unwrap() <= 300);
+        }
+        let head = site.request(Method::HEAD, &path).send().await.unwrap();
+        assert_eq!(head.status(), 200, "{path}");
+        assert_eq!(head.headers()["access-control-allow-origin"], "*");
+        assert!(head.bytes().await.unwrap().is_empty());
+        let preflight = site
+            .request(Method::OPTIONS, &path)
+            .header("origin", "https://app.example")
+            .header("access-control-request-method", "GET")
+            .header(
+                "access-control-request-headers",
+                "authorization,mcp-protocol-version",
+            )
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(preflight.status(), 200, "{path}");
+        assert_eq!(preflight.headers()["access-control-allow-origin"], "*");
+        let allowed = preflight.headers()["access-control-allow-headers"]
+            .to_str()
+            .unwrap();
+        assert!(allowed.contains("authorization") && allowed.contains("mcp-protocol-version"));
+        let answer = Answer::of(site.request(Method::POST, &path)).await;
+        assert_eq!(answer.status, 405, "{path}");
+        assert_eq!(answer.body["error"], "method_not_allowed");
+    }
+    assert_eq!(
+        site.request(Method::GET, &format!("{METADATA_PATH}/other"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+    assert_eq!((issuer.jwks_fetches(), issuer.metadata_fetches()), (0, 0));
+}
+
+/// The resource as written, the URL that challenges name, and a path where the document stands.
+#[tokio::test]
+async fn the_resource_is_emitted_byte_for_byte() {
+    for (resource, url, path) in [
+        (
+            "https://tools.example/mcp",
+            "https://tools.example/.well-known/oauth-protected-resource/mcp",
+            "/mcp",
+        ),
+        (
+            "HTTPS://Tools.Example/MCP",
+            "HTTPS://Tools.Example/.well-known/oauth-protected-resource/MCP",
+            "/MCP",
+        ),
+        (
+            "https://tools.example:443/mcp",
+            "https://tools.example:443/.well-known/oauth-protected-resource/mcp",
+            "/mcp",
+        ),
+        (
+            "https://tools.example",
+            "https://tools.example/.well-known/oauth-protected-resource",
+            "",
+        ),
+        (
+            "https://tools.example/",
+            "https://tools.example/.well-known/oauth-protected-resource",
+            "/",
+        ),
+        (
+            "https://tools.example/a/b/",
+            "https://tools.example/.well-known/oauth-protected-resource/a/b/",
+            "/a/b",
+        ),
+        (
+            "https://tools.example/:a/*b",
+            "https://tools.example/.well-known/oauth-protected-resource/:a/*b",
+            "/:a/*b",
+        ),
+        (
+            "http://127.0.0.1:8080/mcp",
+            "http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp",
+            "/mcp",
+        ),
+    ] {
+        let guard =
+            Guard::build(Settings::new(resource, "https://login.example", resource)).unwrap();
+        assert_eq!(guard.metadata_url(), url);
+        assert_eq!(guard.warnings(), Vec::<String>::new(), "{resource}");
+        let server = serve(guard.metadata_router()).await;
+        let answer = Answer::of(client().get(format!("{server}{METADATA_PATH}{path}"))).await;
+        assert_eq!(answer.body["resource"], resource);
+        assert_eq!(
+            answer.body["authorization_servers"],
+            json!(["https://login.example"])
+        );
+        assert!(answer.body.get("scopes_supported").is_none());
+    }
+}
