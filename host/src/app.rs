@@ -203,6 +203,7 @@ impl App {
         http::router(http::Parts {
             path: server.path.clone(),
             max_body_bytes: server.max_body_bytes,
+            sessions: server.sessions,
             policy,
             guard: self.guard.clone(),
             catalog: self.catalog.clone(),

@@ -1,17 +1,27 @@
 //! `toolcrib check`
 
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde_json::json;
 
-use super::{Access, Common, Failure, chain, count, report, telemetry};
-use crate::app::{App, BuildError, Problem};
-use crate::config::{self, Config};
+use super::{Access, Common, Failure, chain, count, fail, report, report_faults, telemetry};
+use crate::app::{self, App, BuildError, Problem};
+use crate::config::{self, Config, Overrides};
+
+/// A longer token is refused by the guard anyway.
+const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
 #[derive(Args)]
 pub(super) struct Check {
     /// Components: a file, a directory or a glob pattern.
     #[arg(value_name = "REF")]
     references: Vec<String>,
+    /// Say claim by claim why this token is accepted or refused; `-` reads it
+    /// from standard input. It is not printed.
+    #[arg(long, value_name = "FILE")]
+    token: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -30,6 +40,9 @@ impl Check {
             level: tracing::Level::WARN,
             ..telemetry::Settings::default()
         });
+        if let Some(token) = &self.token {
+            return check_token(&overrides, token, self.json).await;
+        }
         let built = match Config::load(&overrides) {
             Ok(mut config) => {
                 // Components alone are checked without anybody to serve them to.
@@ -55,6 +68,45 @@ impl Check {
             count(app.catalog().components().len(), "component"),
         );
         Ok(())
+    }
+}
+
+async fn check_token(overrides: &Overrides, token: &Path, json: bool) -> Result<(), Failure> {
+    let config = Config::load(overrides).map_err(|faults| report_faults(&faults))?;
+    let guard = app::guard(&config).map_err(|problems| report(&BuildError { problems }))?;
+    let Some(guard) = guard else {
+        eprintln!("error: nothing judges tokens here: there is no [auth] section");
+        return Err(Failure::Usage);
+    };
+    let token = if token == Path::new("-") {
+        std::io::read_to_string(std::io::stdin().lock().take(MAX_TOKEN_BYTES))
+    } else {
+        std::fs::File::open(token).and_then(|f| std::io::read_to_string(f.take(MAX_TOKEN_BYTES)))
+    };
+    let token = token.map_err(|e| fail(format!("the token cannot be read: {e}")))?;
+    let findings = guard.explain(&token).await;
+    let accepted = findings.iter().all(|finding| finding.accepted);
+    if json {
+        let findings: Vec<_> = findings
+            .iter()
+            .map(|f| json!({ "name": f.name, "accepted": f.accepted, "says": f.says }))
+            .collect();
+        say!(
+            "{:#}",
+            json!({ "accepted": accepted, "findings": findings })
+        );
+    } else {
+        for finding in &findings {
+            let mark = if finding.accepted { "ok" } else { "refused" };
+            say!("{mark:<8} {:<10} {}", finding.name, finding.says);
+        }
+        let verdict = if accepted { "accepted" } else { "refused" };
+        say!("the token is {verdict}");
+    }
+    if accepted {
+        Ok(())
+    } else {
+        Err(Failure::Failed)
     }
 }
 

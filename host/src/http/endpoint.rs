@@ -1,13 +1,17 @@
 //! The MCP endpoint: from a guarded HTTP request to `rmcp` and back.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use futures::StreamExt;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::{Value, json};
@@ -15,47 +19,69 @@ use tokio_util::sync::CancellationToken;
 
 use super::envelope::{self, Envelope};
 use super::error::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
+use super::sessions::{Caller, Sessions};
 use crate::auth::{Guard, Principal, Refusal};
 use crate::catalog::{Catalog, Entry, Permit};
 use crate::mcp::{PROTOCOL_VERSIONS, ToolServer};
 
 /// How long a client may take to send its body.
 const MAX_BODY_TIME: Duration = Duration::from_secs(30);
+/// When to come back for a session.
+const SESSION_RETRY_SECONDS: u64 = 60;
+
+const SESSION_ID: &str = "mcp-session-id";
 
 /// What the endpoint's handler works with.
 pub(super) struct Endpoint {
-    mcp: StreamableHttpService<ToolServer, NeverSessionManager>,
+    transport: Transport,
     catalog: Arc<Catalog>,
     guard: Option<Guard>,
     max_body_bytes: usize,
+    draining: CancellationToken,
+}
+
+enum Transport {
+    Stateless(StreamableHttpService<ToolServer, NeverSessionManager>),
+    Sessions(
+        StreamableHttpService<ToolServer, LocalSessionManager>,
+        Sessions,
+    ),
 }
 
 impl Endpoint {
-    pub(super) fn new(
-        server: ToolServer,
-        catalog: Arc<Catalog>,
-        guard: Option<Guard>,
-        max_body_bytes: usize,
-    ) -> Self {
+    pub(super) fn new(parts: &super::Parts) -> Self {
         let config = StreamableHttpServerConfig::default()
-            .with_legacy_session_mode(false)
+            .with_legacy_session_mode(parts.sessions)
             .with_json_response(true)
             // Both are checked before the guard, and the body's size by `read`.
             .disable_allowed_hosts()
             .disable_allowed_origins()
-            .with_max_request_body_bytes(max_body_bytes)
+            .with_max_request_body_bytes(parts.max_body_bytes)
             // Its token would cut answers short; calls have a token of ours, which
             // stops the guest and lets its answer out.
             .with_cancellation_token(CancellationToken::new());
-        Self {
-            mcp: StreamableHttpService::new(
+        let server = parts.server.clone();
+        let transport = if parts.sessions {
+            let sessions = Sessions::new();
+            let service = StreamableHttpService::new(
+                move || Ok(server.for_connection()),
+                sessions.manager(),
+                config,
+            );
+            Transport::Sessions(service, sessions)
+        } else {
+            Transport::Stateless(StreamableHttpService::new(
                 move || Ok(server.clone()),
                 Arc::new(NeverSessionManager::default()),
                 config,
-            ),
-            catalog,
-            guard,
-            max_body_bytes,
+            ))
+        };
+        Self {
+            transport,
+            catalog: parts.catalog.clone(),
+            guard: parts.guard.clone(),
+            max_body_bytes: parts.max_body_bytes,
+            draining: parts.draining.clone(),
         }
     }
 
@@ -78,14 +104,29 @@ impl Endpoint {
 
 /// Answers one request.
 pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    if request.method() != Method::POST {
-        let message = "this server has no sessions: every message is a POST";
-        let status = StatusCode::METHOD_NOT_ALLOWED;
-        let mut response = json_rpc(status, INVALID_REQUEST, message, None, None);
-        let allow = header::HeaderValue::from_static("POST, OPTIONS");
-        response.headers_mut().insert(header::ALLOW, allow);
-        return response;
+    match (&endpoint.transport, request.method()) {
+        (_, &Method::POST) => post(&endpoint, request).await,
+        (Transport::Sessions(service, sessions), &Method::GET | &Method::DELETE) => {
+            of_session(&endpoint, service, sessions, request).await
+        }
+        (transport, _) => {
+            let (allow, message) = match transport {
+                Transport::Stateless(_) => (
+                    "POST, OPTIONS",
+                    "this server has no sessions: every message is a POST",
+                ),
+                Transport::Sessions(..) => ("POST, GET, DELETE, OPTIONS", "use POST"),
+            };
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let mut response = json_rpc(status, INVALID_REQUEST, message, None, None);
+            let allow = HeaderValue::from_static(allow);
+            response.headers_mut().insert(header::ALLOW, allow);
+            response
+        }
     }
+}
+
+async fn post(endpoint: &Endpoint, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
     if !is_json(&head.headers) {
         let message = "the Content-Type must be application/json";
@@ -109,6 +150,7 @@ pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Reque
             );
         }
     };
+    let id = envelope.id.as_ref();
     if let Some(response) = unsupported_version(&head.headers, &envelope) {
         return response;
     }
@@ -116,17 +158,142 @@ pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Reque
     if let Some(entry) = name.and_then(|name| endpoint.catalog.tool(name)) {
         let principal = head.extensions.get::<Arc<Principal>>();
         if let Some(refusal) = endpoint.denied(entry, principal) {
-            return error::denied(refusal, envelope.id.as_ref());
+            return error::denied(refusal, id);
         }
-        let caller = caller(principal);
-        match endpoint.catalog.admit(entry, &caller).await {
+        match endpoint.catalog.admit(entry, &rate_key(principal)).await {
             Ok(permit) => head.extensions.insert::<Permit>(permit),
-            Err(refused) => return error::refused(refused, envelope.id.as_ref()),
+            Err(refused) => return error::refused(refused, id),
         };
     }
+    let expiry = expiry(&head);
+    let response = match &endpoint.transport {
+        Transport::Stateless(service) => {
+            let request = Request::from_parts(head, Full::new(body));
+            service.handle(request).await.map(Body::new)
+        }
+        // Newer revisions have no sessions.
+        Transport::Sessions(service, _) if envelope.names_version => {
+            let request = Request::from_parts(head, Full::new(body));
+            service.handle(request).await.map(Body::new)
+        }
+        Transport::Sessions(service, sessions) => {
+            match post_of_session(service, sessions, &envelope, head, body).await {
+                Ok(response) => response,
+                Err(response) => return *response,
+            }
+        }
+    };
+    until(error::normalised(response, id).await, expiry)
+}
+
+/// A message of an older revision where there are sessions: it opens one, or
+/// belongs to one of its caller's.
+async fn post_of_session(
+    service: &StreamableHttpService<ToolServer, LocalSessionManager>,
+    sessions: &Sessions,
+    envelope: &Envelope,
+    head: Parts,
+    body: Bytes,
+) -> Result<Response, Box<Response>> {
+    let id = envelope.id.as_ref();
+    let caller = Caller::of(head.extensions.get::<Arc<Principal>>());
+    if let Some(session) = head.headers.get(SESSION_ID) {
+        if !session
+            .to_str()
+            .is_ok_and(|s| sessions.is_owned(s, &caller))
+        {
+            return Err(Box::new(no_session(id)));
+        }
+        let request = Request::from_parts(head, Full::new(body));
+        return Ok(service.handle(request).await.map(Body::new));
+    }
     let request = Request::from_parts(head, Full::new(body));
-    let response = endpoint.mcp.handle(request).await;
-    error::normalised(response.map(Body::new), envelope.id.as_ref()).await
+    if !envelope.is_initialize {
+        return Ok(service.handle(request).await.map(Body::new));
+    }
+    let place = sessions.open(&caller).await.map_err(|full| {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut response = json_rpc(status, INVALID_REQUEST, &full.to_string(), id, None);
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, SESSION_RETRY_SECONDS.into());
+        Box::new(response)
+    })?;
+    let response = service.handle(request).await.map(Body::new);
+    let session = response.headers().get(SESSION_ID);
+    if let Some(session) = session.and_then(|session| session.to_str().ok()) {
+        sessions.opened(session, caller);
+    }
+    drop(place);
+    Ok(response)
+}
+
+/// GET, the stream of a session, and DELETE, its end.
+async fn of_session(
+    endpoint: &Endpoint,
+    service: &StreamableHttpService<ToolServer, LocalSessionManager>,
+    sessions: &Sessions,
+    request: Request,
+) -> Response {
+    let (head, _) = request.into_parts();
+    let caller = Caller::of(head.extensions.get::<Arc<Principal>>());
+    let Some(session) = head.headers.get(SESSION_ID) else {
+        let message = "the Mcp-Session-Id header is missing";
+        return json_rpc(
+            StatusCode::BAD_REQUEST,
+            INVALID_REQUEST,
+            message,
+            None,
+            None,
+        );
+    };
+    let session = session.to_str().unwrap_or_default().to_owned();
+    if !sessions.is_owned(&session, &caller) {
+        return no_session(None);
+    }
+    let is_end = head.method == Method::DELETE;
+    let expiry = expiry(&head);
+    let draining = endpoint.draining.clone();
+    let request = Request::from_parts(head, Full::new(Bytes::new()));
+    let response = service.handle(request).await.map(Body::new);
+    if is_end && response.status() == StatusCode::ACCEPTED {
+        sessions.ended(&session);
+        let mut done = Response::new(Body::empty());
+        *done.status_mut() = StatusCode::NO_CONTENT;
+        return done;
+    }
+    let response = error::normalised(response, None).await;
+    // It has no end of its own, and a shutdown does not wait for it.
+    until(response, async move {
+        tokio::select! {
+            () = expiry => {}
+            () = draining.cancelled_owned() => {}
+        }
+    })
+}
+
+fn no_session(id: Option<&Value>) -> Response {
+    let message = "there is no such session; start again with initialize";
+    json_rpc(StatusCode::NOT_FOUND, INVALID_REQUEST, message, id, None)
+}
+
+/// Ends an event stream when `end` resolves.
+fn until(response: Response, end: impl Future<Output = ()> + Send + 'static) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+        return response;
+    }
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(end))))
+}
+
+/// Resolves when the request's token expires; never without one.
+fn expiry(head: &Parts) -> impl Future<Output = ()> + Send + 'static {
+    let expires = head.extensions.get::<Arc<Principal>>().map(|p| p.expires);
+    async move {
+        match expires.map(|at| at.duration_since(SystemTime::now())) {
+            Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 async fn read(body: Body, max_bytes: usize) -> Result<Bytes, Box<Response>> {
@@ -183,7 +350,7 @@ fn unsupported_version(headers: &HeaderMap, envelope: &Envelope) -> Option<Respo
 }
 
 /// Whom a rate is counted for.
-fn caller(principal: Option<&Arc<Principal>>) -> String {
+fn rate_key(principal: Option<&Arc<Principal>>) -> String {
     match principal {
         Some(principal) => format!("{}\n{}", principal.issuer, principal.subject),
         None => "anonymous".into(),

@@ -13,6 +13,8 @@ use super::error::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
 pub(super) struct Envelope {
     /// The id of a request.
     pub(super) id: Option<Value>,
+    /// Whether it opens a session of an older revision.
+    pub(super) is_initialize: bool,
     /// Whether `_meta` names the revision.
     pub(super) names_version: bool,
     /// The tool of a `tools/call`.
@@ -106,6 +108,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Envelope, Malformed> {
     let (name, meta) = params.map_or((None, None), |params| (params.name, params.meta));
     Ok(Envelope {
         id,
+        is_initialize: message.method.as_deref() == Some("initialize"),
         names_version: meta.is_some_and(|meta| meta.version.is_some()),
         tool: name
             .filter(|_| is_call)

@@ -8,6 +8,7 @@ mod envelope;
 mod error;
 mod origin;
 mod serve;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub struct Parts {
     pub path: String,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// Whether clients of the older revisions get sessions.
+    pub sessions: bool,
     /// Which `Host` and `Origin` values are answered.
     pub policy: Policy,
     /// Who may call; `None` lets everybody.
@@ -48,13 +51,8 @@ pub struct Parts {
 
 /// The whole application, to be mounted anywhere or served by itself.
 pub fn router(parts: Parts) -> Router {
+    let endpoint = Arc::new(Endpoint::new(&parts));
     let policy = Arc::new(parts.policy);
-    let endpoint = Arc::new(Endpoint::new(
-        parts.server,
-        parts.catalog,
-        parts.guard.clone(),
-        parts.max_body_bytes,
-    ));
     let mut mcp = Router::new()
         .route(&parts.path, any(endpoint::handle))
         .route(&format!("{}/", parts.path), any(endpoint::handle))
