@@ -1,0 +1,259 @@
+//! `make bench`: what a call costs, as ratios to a plain axum handler that
+//! answers the same bytes in the same run.
+//!
+//! Server and load share the machine, so absolute figures move with it; the
+//! ratios, taken pair by pair, are what to quote. The server is the real binary
+//! in a process of its own, and so is the plain handler (this program, started
+//! again with `--plain`).
+
+#![allow(clippy::unwrap_used)] // What fails ends the benchmark.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::post;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+
+#[path = "support/issuer.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod issuer;
+#[path = "support/process.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod process;
+
+use issuer::{AUDIENCE, Issuer, SigningKey, now_seconds};
+use process::Process;
+
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(2);
+const WARM_UP: Duration = Duration::from_millis(500);
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
+/// What the echo tool answers, and so the plain handler.
+const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hello"}],"structuredContent":{"text":"hello"},"isError":false}}"#;
+
+#[tokio::main]
+async fn main() {
+    if std::env::args().any(|argument| argument == "--plain") {
+        return plain().await;
+    }
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-examples/dist");
+    let echo = &format!("{examples}/echo.wasm");
+    assert!(
+        Path::new(echo).exists(),
+        "build the examples first: make examples"
+    );
+
+    let issuer = Issuer::start().await;
+    issuer.set_keys([SigningKey::rsa("rsa", 0)]);
+    let token = issuer.token(|claims| claims["exp"] = (now_seconds() + 3600).into());
+    let dir = tempfile::tempdir().unwrap();
+    let guarded = dir.path().join("guarded.toml");
+    let config = format!(
+        "server.public-url = \"https://tools.example\"\n[auth]\nissuer = {:?}\naudience = {AUDIENCE:?}\n\
+         jwks-uri = {:?}\n",
+        issuer.url(),
+        issuer.jwks_uri()
+    );
+    std::fs::write(&guarded, config).unwrap();
+
+    let servers = [
+        Server::plain(),
+        Server::toolcrib("toolcrib, no guard", &[echo, "--no-auth"]),
+        Server::toolcrib(
+            "toolcrib, guard (RS256)",
+            &[echo, "--config", guarded.to_str().unwrap()],
+        ),
+    ];
+    println!("calls of an echo tool (Rust): medians of {ROUNDS} rounds of {ROUND:?}");
+    println!(
+        "{:<24} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8}",
+        "server", "conns", "calls/s", "p50 ms", "p99 ms", "cpu us", "of axum"
+    );
+    for connections in [1, 16] {
+        compare(&servers, connections, &token).await;
+    }
+    drop(servers);
+
+    println!("\nresident memory, idle, and start to ready with a warm cache: medians of {ROUNDS}");
+    for (what, reference) in [("one component", echo.as_str()), ("all examples", examples)] {
+        let started: Vec<_> = (0..ROUNDS)
+            .map(|_| Server::toolcrib(what, &[reference, "--no-auth"]))
+            .map(|server| (server.resident_mb_at_start, server.process.ready))
+            .collect();
+        let memory = median(started.iter().map(|(mb, _)| *mb));
+        let ready = median(started.iter().map(|(_, ready)| ready.as_secs_f64() * 1e3));
+        println!("{what:<24} {memory:>6.1} MB {ready:>6.0} ms");
+    }
+}
+
+async fn compare(servers: &[Server], connections: usize, token: &str) {
+    let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
+    for server in servers {
+        load(server, connections, token, WARM_UP).await;
+    }
+    for _ in 0..ROUNDS {
+        for (server, rounds) in servers.iter().zip(&mut rounds) {
+            rounds.push(load(server, connections, token, ROUND).await);
+        }
+    }
+    for (server, measured) in servers.iter().zip(&rounds) {
+        let of = |pick: fn(&Round) -> f64| median(measured.iter().map(pick));
+        let ratios = measured
+            .iter()
+            .zip(&rounds[0])
+            .map(|(ours, plain)| ours.per_second / plain.per_second);
+        println!(
+            "{:<24} {:>5} {:>9.0} {:>8.3} {:>8.3} {:>8.1} {:>8.2}",
+            server.name,
+            connections,
+            of(|r| r.per_second),
+            of(|r| r.p50_ms),
+            of(|r| r.p99_ms),
+            of(|r| r.cpu_us),
+            median(ratios),
+        );
+    }
+}
+
+struct Round {
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    /// Processor time of the server for one request.
+    cpu_us: f64,
+}
+
+async fn load(server: &Server, connections: usize, token: &str, time: Duration) -> Round {
+    let cpu_before = server.cpu();
+    let started = Instant::now();
+    let workers: Vec<_> = (0..connections)
+        .map(|_| {
+            tokio::spawn(work(
+                server.process.address,
+                token.to_owned(),
+                started + time,
+            ))
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for worker in workers {
+        latencies.extend(worker.await.unwrap());
+    }
+    let elapsed = started.elapsed();
+    latencies.sort();
+    let at = |part: f64| {
+        let index = ((latencies.len() - 1) as f64 * part) as usize;
+        latencies[index].as_secs_f64() * 1e3
+    };
+    Round {
+        per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
+        p50_ms: at(0.50),
+        p99_ms: at(0.99),
+        cpu_us: (server.cpu() - cpu_before).as_secs_f64() * 1e6 / latencies.len() as f64,
+    }
+}
+
+/// One keep-alive connection, one request after the other.
+async fn work(address: SocketAddr, token: String, until: Instant) -> Vec<Duration> {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut latencies = Vec::new();
+    while Instant::now() < until {
+        let request = Request::post("/mcp")
+            .header(header::HOST, address.to_string())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Full::new(Bytes::from_static(CALL.as_bytes())))
+            .unwrap();
+        let started = Instant::now();
+        let response = sender.send_request(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        latencies.push(started.elapsed());
+        assert_eq!(body, ANSWER, "the server answers the call");
+    }
+    latencies
+}
+
+/// A server that is measured.
+struct Server {
+    name: &'static str,
+    process: Process,
+    resident_mb_at_start: f64,
+}
+
+impl Server {
+    fn plain() -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg("--plain");
+        Self::of("plain axum handler", Process::start(command))
+    }
+
+    fn toolcrib(name: &'static str, arguments: &[&str]) -> Self {
+        Self::of(name, Process::serve(arguments.iter().copied()))
+    }
+
+    fn of(name: &'static str, process: Process) -> Self {
+        let mut server = Self {
+            name,
+            process,
+            resident_mb_at_start: 0.0,
+        };
+        server.resident_mb_at_start = server.resident_mb();
+        server
+    }
+
+    fn cpu(&self) -> Duration {
+        // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the name before
+        // them may hold spaces but ends at the last parenthesis.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
+        let ticks = |field: &str| field.parse::<u64>().unwrap();
+        Duration::from_millis((ticks(fields[11]) + ticks(fields[12])) * 10)
+    }
+
+    fn resident_mb(&self) -> f64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        let kb: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kb / 1024.0
+    }
+}
+
+async fn plain() {
+    let answer = || async { ([(header::CONTENT_TYPE, "application/json")], ANSWER) };
+    let router = Router::new().route(
+        "/mcp",
+        // The body is read, as any handler would.
+        post(move |_body: Bytes| answer()),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    eprintln!("listening on http://{address}/mcp");
+    axum::serve(
+        axum::serve::ListenerExt::tap_io(listener, |io| {
+            let _ = io.set_nodelay(true);
+        }),
+        router,
+    )
+    .await
+    .unwrap();
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,21 @@
+// The TypeScript SDK (1.x) with its own OAuth: see oauth-conversation.mjs.
+// Usage: oauth-legacy.mjs URL [CLIENT-ID]
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { Memory, converse } from "./oauth-conversation.mjs";
+
+const [url, clientId] = process.argv.slice(2);
+const memory = new Memory(clientId);
+let client, transport;
+
+const actions = {
+  async connect() {
+    client = new Client({ name: "toolcrib-tests", version: "1.0.0" });
+    transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: memory });
+    await client.connect(transport);
+    return transport.protocolVersion;
+  },
+  tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
+  call: ({ name, arguments: given }) => client.callTool({ name, arguments: given }),
+};
+await converse(memory, actions, (parameters) => transport.finishAuth(parameters.get("code")));

@@ -1,0 +1,70 @@
+//! The real binary, serving in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The binary under test.
+pub(crate) const TOOLCRIB: &str = env!("CARGO_BIN_EXE_toolcrib-under-test");
+
+/// A server in a process of its own, ended when it is dropped.
+pub(crate) struct Process {
+    pub(crate) address: SocketAddr,
+    /// From the start of the process to its line that it listens.
+    pub(crate) ready: Duration,
+    child: Child,
+}
+
+impl Process {
+    /// `toolcrib serve` with these arguments, on a free port.
+    pub(crate) fn serve<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut command = Command::new(TOOLCRIB);
+        command
+            .arg("serve")
+            .args(arguments)
+            .args(["--listen", "127.0.0.1:0"]);
+        Self::start(command)
+    }
+
+    /// A program that says where it listens as `toolcrib serve` does.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let started = Instant::now();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let mut line = String::new();
+            if stderr.read_line(&mut line).unwrap() == 0 {
+                panic!("the server ended: {said}");
+            }
+            if let Some(rest) = line.strip_prefix("listening on http://") {
+                break rest[..rest.find('/').unwrap()].parse().unwrap();
+            }
+            said.push_str(&line);
+        };
+        let ready = started.elapsed();
+        // What it logs later must not block it.
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        Self {
+            address,
+            ready,
+            child,
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
