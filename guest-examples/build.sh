@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# Builds the example components into dist/, next to this script.
+#
+#   build.sh [--require] [LANGUAGE...]
+#
+# Languages are rust, c, python and javascript; without any, all of them. What is up to date is not built again. A
+# language whose compiler or interpreter the machine lacks is left out, and said so; with --require that is an error.
+# Rust is never left out: it is what the host is written in.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+say() { echo "guest-examples: $*"; }
+
+fail() {
+  echo "guest-examples: $*" >&2
+  exit 1
+}
+
+has() { command -v "$1" >/dev/null; }
+
+# --- What each language makes, and of what ---
+
+outputs_of() {
+  case $1 in
+    rust) echo dist/echo.wasm dist/jq.wasm ;;
+    c) echo dist/qr.wasm ;;
+    python) echo dist/table.wasm ;;
+    javascript) echo dist/text.wasm ;;
+  esac
+}
+
+sources_of() {
+  echo "$1" ../wit build.sh
+  if [[ $1 == c ]]; then echo componentize; fi
+}
+
+# Whether every output of the language is newer than all of its sources.
+fresh() {
+  local output changed
+  for output in $(outputs_of "$1"); do
+    [[ -e $output ]] || return 1
+    # shellcheck disable=SC2046 # the names are ours and have no spaces
+    changed=$(find $(sources_of "$1") \
+      -type d \( -name target -o -name node_modules -o -name .venv -o -name build -o -name __pycache__ \) -prune \
+      -o -type f ! -name '*.md' -newer "$output" -print -quit)
+    [[ -z $changed ]] || return 1
+  done
+}
+
+# Puts a finished component in place. In one step, for a host may be watching the directory.
+publish() {
+  mkdir -p dist
+  cp "$1" "dist/.$2.$$"
+  mv "dist/.$2.$$" "dist/$2"
+}
+
+# --- What each language needs: prints what the machine lacks, nothing if it has it all ---
+
+missing_for() {
+  case $1 in
+    c | python)
+      if ! has python3 || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+        echo "install Python 3 with its venv module (Debian: python3 and python3-venv)"
+      fi
+      ;;
+    javascript)
+      if ! has node || ! has npm; then echo "install Node.js and npm"; fi
+      ;;
+  esac
+}
+
+# A virtual environment in the language's folder, with what its requirements.txt pins.
+venv() {
+  local done=$1/.venv/.complete
+  if [[ ! -e $done || $1/requirements.txt -nt $done ]]; then
+    python3 -m venv --clear "$1/.venv"
+    "$1/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1/requirements.txt"
+    touch "$done"
+  fi
+}
+
+# --- Rust ---
+
+build_rust() {
+  has cargo || fail "rust: cargo is missing; install Rust with rustup"
+  local target=wasm32-wasip2
+  if has_rust_target || { has rustup && (cd rust && rustup target add $target) >/dev/null 2>&1; }; then
+    (cd rust && cargo build --quiet --locked --release --target $target --target-dir target)
+  else
+    target=wasm32-unknown-unknown
+    build_rust_with_std
+  fi
+  publish rust/target/$target/release/echo.wasm echo.wasm
+  publish rust/target/$target/release/jq.wasm jq.wasm
+}
+
+has_rust_target() {
+  local lib
+  lib=$(cd rust && rustc --print target-libdir --target wasm32-wasip2 2>/dev/null) && compgen -G "$lib/libstd-*" >/dev/null
+}
+
+# Where the target cannot be downloaded, Debian has a compiler together with the source of its standard library. The
+# linker comes with every rustup toolchain, and makes a component of what it links.
+build_rust_with_std() {
+  local bin
+  bin=$(cd rust && rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin
+  if [[ ! -x $bin/wasm-component-ld || ! -x $bin/gcc-ld/wasm-ld ]]; then
+    fail "rust: the target wasm32-wasip2 is missing; run 'rustup target add wasm32-wasip2'"
+  fi
+  debian_rust
+  (
+    cd rust
+    # Building the standard library is behind a flag that stable compilers take only when told that it is their own.
+    export PATH=$bin/gcc-ld:$bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$bin/wasm-component-ld
+    cargo build --quiet --locked --release --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort \
+      --target-dir target
+  )
+}
+
+debian_rust() {
+  local packages=(rustc-web rust-web-src) root=()
+  if dpkg --status "${packages[@]}" >/dev/null 2>&1; then return; fi
+  local advice="run 'rustup target add wasm32-wasip2' where it can be downloaded, or install ${packages[*]} of Debian"
+  has apt-get || fail "rust: the target wasm32-wasip2 is missing and cannot be downloaded; $advice"
+  if ((EUID != 0)); then
+    sudo --non-interactive true 2>/dev/null || fail "rust: no right to install packages; $advice"
+    root=(sudo --non-interactive)
+  fi
+  say "rust: the target wasm32-wasip2 cannot be downloaded; installing ${packages[*]} of Debian"
+  # The lists first: an old one names an old compiler. No package may go for it, such as another Rust.
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c \
+    'apt-get -qq update && apt-get -qq install -y -o DPkg::Lock::Timeout=120 --no-remove --no-install-recommends "$@" >/dev/null' \
+    sh "${packages[@]}" || fail "rust: Debian's packages could not be installed; $advice"
+}
+
+# --- C ---
+
+build_c() {
+  has cargo || fail "c: cargo is missing; install Rust with rustup"
+  venv c
+  (cd componentize && cargo build --quiet --locked --release --target-dir target)
+  local componentize=componentize/target/release/componentize
+  $componentize bindings ../wit c/build
+  # The stack is 16 MiB unless told otherwise, and every instance would have to make room for it.
+  c/.venv/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor \
+    -std=c17 -Oz -s -Wall -Wextra -Werror -Wl,-z,stack-size=65536 \
+    -I c/build c/src/*.c c/build/tool_component.c c/build/tool_component_component_type.o -o c/build/qr.core.wasm
+  $componentize component c/build/qr.core.wasm c/build/qr.wasm
+  publish c/build/qr.wasm qr.wasm
+}
+
+# --- Python ---
+
+build_python() {
+  venv python
+  mkdir -p python/build
+  python/.venv/bin/componentize-py --quiet -d ../wit -w tool-component componentize -p python/src app \
+    -o python/build/table.wasm
+  publish python/build/table.wasm table.wasm
+}
+
+# --- JavaScript ---
+
+build_javascript() {
+  (
+    cd javascript
+    if [[ package-lock.json -nt node_modules/.package-lock.json ]]; then
+      npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+    fi
+    npm run --silent build >/dev/null
+  )
+  publish javascript/build/text.wasm text.wasm
+}
+
+# --- The languages asked for, one after the other ---
+
+require=false
+languages=()
+for argument in "$@"; do
+  case $argument in
+    --require) require=true ;;
+    rust | c | python | javascript) languages+=("$argument") ;;
+    *)
+      echo "usage: build.sh [--require] [rust] [c] [python] [javascript]" >&2
+      exit 2
+      ;;
+  esac
+done
+if ((${#languages[@]} == 0)); then languages=(rust c python javascript); fi
+
+left_out=()
+for language in "${languages[@]}"; do
+  if fresh "$language"; then
+    say "$language: up to date"
+    continue
+  fi
+  missing=$(missing_for "$language")
+  if [[ -n $missing ]]; then
+    say "$language: left out; $missing"
+    left_out+=("$language")
+    continue
+  fi
+  say "$language: building"
+  SECONDS=0
+  "build_$language"
+  say "$language: $(outputs_of "$language") in $SECONDS s"
+done
+
+if $require && ((${#left_out[@]} > 0)); then fail "required, but left out: ${left_out[*]}"; fi

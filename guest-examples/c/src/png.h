@@ -1,0 +1,21 @@
+/* Writes black-and-white PNG pictures (ISO/IEC 15948). */
+#ifndef PNG_H
+#define PNG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint8_t *bytes;
+    size_t length;
+    size_t capacity;
+} png_buffer;
+
+/* Whether the pixel is black. */
+typedef bool (*png_pixel)(const void *picture, int x, int y);
+
+/* A square picture of `side` pixels. The caller frees the bytes. */
+png_buffer png_write(int side, png_pixel is_black, const void *picture);
+
+#endif

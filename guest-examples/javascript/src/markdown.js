@@ -1,0 +1,40 @@
+import MarkdownIt from "markdown-it";
+
+// The HTML goes out twice, as text and as data, and hosts limit what a call returns.
+const HTML_CHARACTERS_MAX = 1_000_000;
+
+// Made while the component is built: a call starts with it in memory. `html: false` is the default, and written out
+// because it is what makes the result safe.
+const renderer = new MarkdownIt({ html: false });
+
+export const markdownToHtml = {
+  name: "markdown_to_html",
+  title: "Markdown to HTML",
+  description:
+    "Converts Markdown (CommonMark with tables and strikethrough) to an HTML fragment. The result is safe to embed: " +
+    "HTML inside the Markdown is escaped, and links with dangerous schemes such as javascript: stay text.",
+  inputSchema: {
+    type: "object",
+    properties: {
+      markdown: { type: "string", maxLength: 100_000, description: "The Markdown text" },
+      breaks: { type: "boolean", default: false, description: "Whether a line break becomes <br>" },
+      linkify: { type: "boolean", default: true, description: "Whether bare web addresses become links" },
+    },
+    required: ["markdown"],
+    additionalProperties: false,
+  },
+  outputSchema: {
+    type: "object",
+    properties: { html: { type: "string", description: "The HTML fragment" } },
+    required: ["html"],
+    additionalProperties: false,
+  },
+
+  run({ markdown, breaks = false, linkify = true }) {
+    const html = renderer.set({ breaks, linkify }).render(markdown);
+    if (html.length > HTML_CHARACTERS_MAX) {
+      throw { tag: "failed", val: `the HTML has ${html.length} characters, more than ${HTML_CHARACTERS_MAX}` };
+    }
+    return { text: html, structured: { html } };
+  },
+};
