@@ -39,9 +39,10 @@ pub async fn run<T>(
 ) -> Result<T, Stopped> {
     tokio::select! {
         biased;
+        // First, so that a call which ends within its first slice sets no timer.
+        done = metered(limits.cpu, turnstile, guest) => done,
         () = cancelled.cancelled() => Err(Stopped::Cancelled),
         () = tokio::time::sleep(limits.time) => Err(Stopped::Time(limits.time)),
-        done = metered(limits.cpu, turnstile, guest) => done,
     }
 }
 
