@@ -241,6 +241,8 @@ impl Remote {
                 let seconds = RETRY_SECONDS_MAX.min(1 << state.failures.min(5));
                 state.failures = state.failures.saturating_add(1);
                 state.retry_at = Some(now + Duration::from_secs(seconds.into()));
+                // It told nothing of unknown keys, so the next one may ask again.
+                state.unknown_kid_at = None;
                 state.last_error = chain(&error);
                 tracing::warn!(
                     auth.issuer = %self.issuer,

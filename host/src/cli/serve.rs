@@ -28,10 +28,11 @@ impl Serve {
         overrides.no_auth = self.access.no_auth;
         let config = configure(&overrides, tracing::Level::INFO)?;
         let server = config.server.clone();
-        if matches!(config.access, config::Access::Open) {
+        let is_open = matches!(config.access, config::Access::Open);
+        let app = App::build(config).await.map_err(|error| report(&error))?;
+        if is_open {
             tracing::warn!(server.listen = %server.listen, "everybody who reaches the address may call");
         }
-        let app = App::build(config).await.map_err(|error| report(&error))?;
         for warning in app.warnings() {
             tracing::warn!(warning, "check the configuration");
         }

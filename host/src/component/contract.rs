@@ -140,7 +140,7 @@ impl call::Host for CallData {
             }
             return;
         }
-        let message = cut(message);
+        let message = sandbox::printable(&cut(message)).into_owned();
         match level {
             Level::Debug => tracing::debug!(guest.line = %message, "guest log"),
             Level::Info => tracing::info!(guest.line = %message, "guest log"),
@@ -157,6 +157,8 @@ fn cut(mut text: String) -> String {
 }
 
 /// A component of this contract, linked once and instantiated for every call.
+/// Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Guest {
     pre: ToolComponentPre<State<CallData>>,
 }
@@ -165,7 +167,11 @@ pub(super) struct Guest {
 pub(super) enum GuestError {
     InvalidArguments(String),
     Failed(String),
-    Trap(wasmtime::Error),
+    Trap {
+        error: wasmtime::Error,
+        /// Whether it had been refused memory: the usual cause.
+        memory_refused: bool,
+    },
 }
 
 impl Guest {
@@ -205,30 +211,40 @@ impl Guest {
     }
 
     pub(super) async fn definitions(
-        &self,
-        store: &mut Store<State<CallData>>,
-    ) -> Result<Vec<Definition>, wasmtime::Error> {
-        let instance = self.pre.instantiate_async(&mut *store).await?;
-        let tool = instance.toolcrib_mcp_tool();
-        tool.call_definitions(store).await
+        self,
+        mut store: Store<State<CallData>>,
+    ) -> Result<Vec<Definition>, GuestError> {
+        let run = async {
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            let tool = instance.toolcrib_mcp_tool();
+            tool.call_definitions(&mut store).await
+        };
+        run.await.map_err(|error| trap(error, &store))
     }
 
     pub(super) async fn call(
-        &self,
-        store: &mut Store<State<CallData>>,
-        request: &Request,
+        self,
+        mut store: Store<State<CallData>>,
+        request: Request,
     ) -> Result<Outcome, GuestError> {
         let run = async {
-            let instance = self.pre.instantiate_async(&mut *store).await?;
+            let instance = self.pre.instantiate_async(&mut store).await?;
             let tool = instance.toolcrib_mcp_tool();
-            tool.call_call(store, request).await
+            tool.call_call(&mut store, &request).await
         };
         match run.await {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(Error::InvalidArguments(text))) => Err(GuestError::InvalidArguments(text)),
             Ok(Err(Error::Failed(text))) => Err(GuestError::Failed(text)),
-            Err(trap) => Err(GuestError::Trap(trap)),
+            Err(error) => Err(trap(error, &store)),
         }
+    }
+}
+
+fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
+    GuestError::Trap {
+        error,
+        memory_refused: store.data().memory_refused(),
     }
 }
 
@@ -240,7 +256,7 @@ pub(super) fn is_oversized(error: &wasmtime::Error) -> bool {
     // The engine has no type for it.
     error
         .chain()
-        .any(|cause| cause.to_string().contains("hostcall fuel"))
+        .any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
 /// The names of the interfaces that the component imports.

@@ -208,12 +208,12 @@ impl Component {
             call.cancelled.clone(),
             self.limits.time,
         );
-        let mut store = sandbox::store(&self.engine, &self.limits, span, data);
+        let store = sandbox::store(&self.engine, &self.limits, span, data);
         let running = sandbox::run(
             &self.limits,
-            self.engine.turnstile(),
+            self.engine.crew(),
             &call.cancelled,
-            self.guest.call(&mut store, &request),
+            self.guest.clone().call(store, request),
         )
         .await;
         let outcome = match running {
@@ -221,18 +221,13 @@ impl Component {
                 tracing::info!(call.stopped = %stopped, "call stopped");
                 return Err(stopped.into());
             }
-            Ok(Err(GuestError::Trap(error))) => {
+            Ok(Err(GuestError::Trap {
+                error,
+                memory_refused,
+            })) => {
                 let trap = format!("{error:?}");
-                tracing::info!(guest.trap = %trap, "guest trapped");
-                return Err(if let Some(status) = sandbox::exit_status(&error) {
-                    CallError::Exited(status)
-                } else if store.data().memory_refused() {
-                    CallError::Memory(self.limits.memory_bytes >> 20)
-                } else if contract::is_oversized(&error) {
-                    CallError::Oversized(self.limits.output_bytes)
-                } else {
-                    CallError::Crashed
-                });
+                tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
+                return Err(trapped(&error, memory_refused, &self.limits));
             }
             Ok(Err(GuestError::InvalidArguments(text))) => {
                 return Err(CallError::InvalidArguments(self.bounded(text)));
@@ -265,6 +260,19 @@ impl Component {
     }
 }
 
+/// What a client is told of a trap.
+fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> CallError {
+    if let Some(status) = sandbox::exit_status(error) {
+        CallError::Exited(status)
+    } else if memory_refused {
+        CallError::Memory(limits.memory_bytes >> 20)
+    } else if contract::is_oversized(error) {
+        CallError::Oversized(limits.output_bytes)
+    } else {
+        CallError::Crashed
+    }
+}
+
 async fn definitions(
     engine: &Engine,
     guest: &Guest,
@@ -279,17 +287,26 @@ async fn definitions(
     };
     let cancelled = CancellationToken::new();
     let data = CallData::new(None, None, cancelled.clone(), limits.time);
-    let mut store = sandbox::store(engine, &limits, &span, data);
+    let store = sandbox::store(engine, &limits, &span, data);
     let failed = |why: String| vec![LoadError::Definitions(why)];
     let definitions = sandbox::run(
         &limits,
-        engine.turnstile(),
+        engine.crew(),
         &cancelled,
-        guest.definitions(&mut store),
+        guest.clone().definitions(store),
     )
     .await
     .map_err(|stopped| failed(stopped.to_string()))?
-    .map_err(|trap| failed(one_line(&trap)))?;
+    .map_err(|error| match error {
+        GuestError::Trap {
+            error,
+            memory_refused,
+        } => failed(match trapped(&error, memory_refused, &limits) {
+            CallError::Crashed => one_line(&error),
+            other => other.to_string(),
+        }),
+        GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
+    })?;
     let tools = definition::check_all(definitions).map_err(|faults| {
         faults
             .into_iter()

@@ -1,25 +1,26 @@
-//! The WebAssembly engine: its settings, its clock, and the turnstile that
-//! shares the processors among guests.
+//! The WebAssembly engine: its settings, its clock, and the threads of guests
+//! that compute for long.
 //!
 //! One [`Engine`] serves the whole process. Instances come from a pool, so that
 //! a fresh sandbox for every call costs microseconds; compiled components come
 //! from a [cache](cache) on disk.
 
 mod cache;
+mod crew;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use cache::Cache;
+pub use crew::Crew;
 
 /// How often a running guest comes back to the host: the resolution of every
 /// time limit and the longest that a guest keeps a thread to itself.
-pub const TICK: Duration = Duration::from_millis(10);
+pub const TICK: Duration = Duration::from_millis(5);
 
 /// Core instances in one component. The largest guests known (Python) have 110.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 160;
@@ -50,7 +51,7 @@ pub struct Settings {
 pub struct Engine {
     wasmtime: wasmtime::Engine,
     cache: Option<Arc<Cache>>,
-    turnstile: Arc<Semaphore>,
+    crew: Arc<Crew>,
 }
 
 /// Why there is no engine.
@@ -85,7 +86,6 @@ impl Engine {
                 source: e.into(),
             })?;
         start_clock(&wasmtime).map_err(EngineError::Clock)?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let cache = settings
             .cache
             .as_deref()
@@ -102,7 +102,7 @@ impl Engine {
         Ok(Self {
             wasmtime,
             cache,
-            turnstile: Arc::new(Semaphore::new(cores)),
+            crew: Arc::default(),
         })
     }
 
@@ -127,12 +127,9 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// As many turns as there are cores, handed out in order of arrival. A guest
-    /// that has used more than one [`TICK`] takes one for each further slice, so
-    /// that guests which spin wait for each other and light calls do not wait
-    /// for them.
-    pub fn turnstile(&self) -> &Semaphore {
-        &self.turnstile
+    /// The threads of guests that compute for long.
+    pub fn crew(&self) -> &Crew {
+        &self.crew
     }
 }
 

@@ -134,13 +134,21 @@ fn block(content: Content) -> ContentBlock {
             ContentBlock::resource_link(resource)
         }
         Block::Embedded(embedded) => {
-            let contents = match embedded.body {
-                Body::Text(text) => ResourceContents::text(text, embedded.uri),
-                Body::Binary(bytes) => ResourceContents::blob(BASE64.encode(bytes), embedded.uri),
-            };
-            ContentBlock::resource(match embedded.media_type {
-                Some(media_type) => contents.with_mime_type(media_type),
-                None => contents,
+            // The constructors would name a media type where the tool names none.
+            let (uri, mime_type) = (embedded.uri, embedded.media_type);
+            ContentBlock::resource(match embedded.body {
+                Body::Text(text) => ResourceContents::TextResourceContents {
+                    uri,
+                    mime_type,
+                    text,
+                    meta: None,
+                },
+                Body::Binary(bytes) => ResourceContents::BlobResourceContents {
+                    uri,
+                    mime_type,
+                    blob: BASE64.encode(bytes),
+                    meta: None,
+                },
             })
         }
     };

@@ -13,7 +13,7 @@ use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest,
     CustomResult, DiscoverResult, Implementation, ListToolsResult, LoggingLevel,
     PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
-    SetLevelRequestParams, Tool,
+    SetLevelRequestMethod, SetLevelRequestParams, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
@@ -254,8 +254,12 @@ impl ServerHandler for ToolServer {
     async fn set_level(
         &self,
         request: SetLevelRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        // The newest revision says it in each request instead.
+        if is_modern(&context) {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
         // Without a lasting connection there is nothing to set it on.
         if let Some(level) = &self.level {
             *level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
@@ -271,7 +275,12 @@ impl ServerHandler for ToolServer {
         let cursor = request.and_then(|request| request.cursor);
         let mut result = self.page(cursor.as_deref(), principal(&context).map(|p| &**p))?;
         if is_modern(&context) {
-            result.ttl_ms = Some(LIST_TTL.as_millis() as u64);
+            // A list that depends on the caller's scopes may grow with the next token.
+            let ttl = match self.shared.cache_scope {
+                CacheScope::Public => LIST_TTL.as_millis() as u64,
+                _ => 0,
+            };
+            result.ttl_ms = Some(ttl);
             result.cache_scope = Some(self.shared.cache_scope);
             result.meta = convert::with_server_info(result.meta, &self.shared.server_info);
         }

@@ -78,15 +78,9 @@ impl Reference {
             None => text,
         };
         let place = if path.contains(['*', '?', '[']) {
-            let pattern = format!(
-                "{}/{path}",
-                glob::Pattern::escape(&base.display().to_string())
-            );
-            let pattern = if Path::new(path).is_absolute() {
-                path.to_owned()
-            } else {
-                pattern
-            };
+            let base = glob::Pattern::escape(&base.display().to_string());
+            // `join` lets an absolute pattern stand by itself.
+            let pattern = Path::new(&base).join(path).display().to_string();
             glob::Pattern::new(&pattern)
                 .map_err(|e| ReferenceError::Pattern(text.into(), e.to_string()))?;
             Place::Glob(pattern)

@@ -11,5 +11,6 @@ mod run;
 mod state;
 
 pub use limits::{Limits, MAX_LOG_LINES, MAX_PROGRESS_EVENTS};
+pub use output::printable;
 pub use run::{Stopped, run};
 pub use state::{State, exit_status, linker, store};

@@ -1,5 +1,6 @@
 //! A guest's standard output and error: lines in the operator's log, bounded.
 
+use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,7 +68,9 @@ impl GuestOutput {
             );
         } else {
             let line = String::from_utf8_lossy(&buffer.line);
-            tracing::info!(guest.stream = self.stream, guest.line = %line, "guest output");
+            tracing::info!(
+                guest.stream = self.stream, guest.line = %printable(&line), "guest output"
+            );
         }
         buffer.line.clear();
     }
@@ -99,6 +102,30 @@ impl StdoutStream for GuestOutput {
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }
+}
+
+/// A guest's text for the log: what could end a line or steer a terminal is
+/// escaped, so that it cannot pass for a line of the host. Line feeds at its end
+/// are dropped.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let text = text.trim_end_matches(['\n', '\r']);
+    // Besides the control characters: what reorders or breaks lines.
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if steers(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
 }
 
 #[async_trait]

@@ -1,15 +1,18 @@
 //! Runs a guest's future within its limits and fairly beside the others.
 
 use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
-use crate::engine::TICK;
+use crate::engine::Crew;
+
+/// Processor time that a call may use on the thread that serves its request.
+/// Most calls end within it; the others move to the [`Crew`].
+const LIGHT: Duration = Duration::from_millis(1);
 
 /// Why the host stopped a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,75 +28,93 @@ pub enum Stopped {
     Cancelled,
 }
 
-/// Runs `guest` to its end or to the first limit it meets. Dropping the future
-/// ends the guest: it comes back to the host every [`TICK`], so it is never
-/// inside a poll for longer.
+/// Runs `guest` to its end or to the first limit it meets. The guest comes back
+/// to the host at every [`TICK`](crate::engine::TICK), and has ended when this
+/// returns.
 ///
 /// # Errors
 /// What stopped it.
-pub async fn run<T>(
+pub async fn run<T: Send + 'static>(
     limits: &Limits,
-    turnstile: &Semaphore,
+    crew: &Crew,
     cancelled: &CancellationToken,
-    guest: impl Future<Output = T>,
+    guest: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Stopped> {
+    let mut guest = Metered {
+        guest: Box::pin(guest),
+        used: Duration::ZERO,
+        cpu: limits.cpu,
+    };
+    let time = async {
+        tokio::time::sleep(limits.time).await;
+        Stopped::Time(limits.time)
+    };
+    let stop = async {
+        tokio::select! {
+            () = cancelled.cancelled() => Stopped::Cancelled,
+            stopped = time => stopped,
+        }
+    };
+    tokio::pin!(stop);
     tokio::select! {
         biased;
-        // First, so that a call which ends within its first slice sets no timer.
-        done = metered(limits.cpu, turnstile, guest) => done,
-        () = cancelled.cancelled() => Err(Stopped::Cancelled),
-        () = tokio::time::sleep(limits.time) => Err(Stopped::Time(limits.time)),
+        // First, so that a call which ends at once sets no timer.
+        done = guest.while_light() => if let Some(done) = done {
+            return done;
+        },
+        stopped = &mut stop => return Err(stopped),
+    }
+    let mut task = crew.spawn(guest);
+    let stopped = tokio::select! {
+        biased;
+        done = &mut task => return joined(done),
+        stopped = &mut stop => stopped,
+    };
+    task.abort();
+    // Until its next tick it holds its memory, and so the call its place.
+    let _ = task.await;
+    Err(stopped)
+}
+
+/// A panic goes on where the call was started.
+fn joined<T>(done: Result<T, tokio::task::JoinError>) -> T {
+    match done {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-/// Polls the guest, adding up the time it spends inside. After its first
-/// [`TICK`] it takes a turn for every further slice.
-async fn metered<T>(
+/// A guest, and the processor time that it has used: all of it is spent inside
+/// `poll`.
+struct Metered<F> {
+    guest: Pin<Box<F>>,
+    used: Duration,
     cpu: Duration,
-    turnstile: &Semaphore,
-    guest: impl Future<Output = T>,
-) -> Result<T, Stopped> {
-    let mut guest = pin!(guest);
-    let mut used = Duration::ZERO;
-    loop {
-        let turn = if used < TICK {
-            None
-        } else {
-            // The semaphore is never closed; without a turn the slice runs all the same.
-            turnstile.acquire().await.ok()
-        };
-        let mut polled = false;
-        let slice = std::future::poll_fn(|cx| {
-            if polled {
-                return Poll::Ready(None);
-            }
-            polled = true;
-            let started = Instant::now();
-            let done = guest.as_mut().poll(cx);
-            used += started.elapsed();
-            match done {
-                Poll::Ready(value) => Poll::Ready(Some(value)),
-                Poll::Pending if used >= cpu => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        });
-        // The turn is given back before waiting, not after.
-        let done = end_turn_when_pending(slice, turn).await;
-        match done {
-            Some(value) => return Ok(value),
-            None if used >= cpu => return Err(Stopped::Cpu(cpu)),
-            None => {}
+}
+
+impl<F: Future> Metered<F> {
+    /// Its end, or `None` when it is no light call.
+    async fn while_light(&mut self) -> Option<Result<F::Output, Stopped>> {
+        std::future::poll_fn(|cx| match Pin::new(&mut *self).poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if self.used >= LIGHT => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = Result<F::Output, Stopped>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let started = Instant::now();
+        let polled = self.guest.as_mut().poll(cx);
+        self.used += started.elapsed();
+        match polled {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending if self.used >= self.cpu => Poll::Ready(Err(Stopped::Cpu(self.cpu))),
+            Poll::Pending => Poll::Pending,
         }
     }
-}
-
-async fn end_turn_when_pending<T, Turn>(future: impl Future<Output = T>, turn: Turn) -> T {
-    let mut future = pin!(future);
-    let mut turn = Some(turn);
-    std::future::poll_fn(|cx| {
-        let polled = future.as_mut().poll(cx);
-        turn = None;
-        polled
-    })
-    .await
 }
