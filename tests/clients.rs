@@ -5,11 +5,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::EXAMPLES;
+use crate::{CLIENTS, EXAMPLES};
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::process::Process;
-
-const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
 /// A client: its program, and the arguments between the token and the calls.
 fn command(client: &str) -> (&'static str, &'static str) {

@@ -5,6 +5,7 @@
 
 mod clients;
 mod examples;
+mod oauth;
 
 #[path = "support/issuer.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
@@ -12,6 +13,9 @@ mod issuer;
 #[path = "support/process.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod process;
+
+/// The programs of the real clients.
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
 /// Where `make examples` puts the components.
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-examples/dist");

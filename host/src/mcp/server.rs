@@ -149,16 +149,19 @@ impl ToolServer {
         };
         let id = call.id.clone();
         let mut running = pin!(AssertUnwindSafe(entry.call(call, permit)).catch_unwind());
-        let mut relaying = pin!(relay.run(queue).fuse());
+        let mut relaying = pin!(relay.run(queue));
+        let mut relayed = false;
         let outcome = loop {
             tokio::select! {
                 outcome = &mut running => break outcome,
-                () = &mut relaying => {}
+                () = &mut relaying, if !relayed => relayed = true,
                 () = context.ct.cancelled(), if !cancelled.is_cancelled() => cancelled.cancel(),
             }
         };
         // What the guest reported before its result arrives before its result.
-        let _ = tokio::time::timeout(MAX_FLUSH, relaying).await;
+        if !relayed {
+            let _ = tokio::time::timeout(MAX_FLUSH, relaying).await;
+        }
         Ok(match outcome {
             Ok(Err(error)) if error.has_more_in_log() => convert::failure(format!(
                 "{error}; the host's log has the cause under call {id}"

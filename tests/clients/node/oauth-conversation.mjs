@@ -1,8 +1,11 @@
 // What both OAuth clients share: they do what each line on standard input says and answer it with a line, and their
 // OAuth state is in memory.
-//   {"do": "connect"} | {"do": "tools"} | {"do": "call", "name": …, "arguments": …} | {"do": "token"}
-// The answer is {"done": …} or {"failed": …}. Before it may come {"authorize": URL}: a person is to go there, and the next
-// line says where that has led: {"callback": URL}.
+//   {"do": "connect"} -> {"revision": …, "session": whether there is one}
+//   {"do": "tools"}   -> their names
+//   {"do": "call", "name": …, "arguments": …} -> the result
+//   {"do": "token"}   -> the access token
+// The answer stands in {"done": …}, or {"failed": …} says why there is none. Before it may come {"authorize": URL}: a
+// person is to go there, and the next line says where that has led: {"callback": URL}.
 import { createInterface } from "node:readline";
 
 /** Where the provider sends the person back to. Nobody listens there: the test reads it off the redirect. */
@@ -64,14 +67,17 @@ export async function converse(memory, actions, finish) {
     }
   }
 
+  // A 401, or a 403 that names more scopes: the SDK sends the person off and fails; once they are back it is done again.
   async function act(action) {
-    try {
-      return await action();
-    } catch (error) {
-      const parameters = await memory.authorization();
-      if (!parameters) throw error;
-      await finish(parameters);
-      return await action();
+    for (;;) {
+      try {
+        return await action();
+      } catch (error) {
+        const parameters = await memory.authorization();
+        if (!parameters) throw error;
+        if (parameters.has("error")) throw new Error(parameters.get("error"));
+        await finish(parameters);
+      }
     }
   }
 }

@@ -13,7 +13,7 @@ const actions = {
     client = new Client({ name: "toolcrib-tests", version: "1.0.0" });
     transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: memory });
     await client.connect(transport);
-    return transport.protocolVersion;
+    return { revision: transport.protocolVersion, session: transport.sessionId !== undefined };
   },
   tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
   call: ({ name, arguments: given }) => client.callTool({ name, arguments: given }),

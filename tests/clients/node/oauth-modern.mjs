@@ -13,7 +13,7 @@ const actions = {
     client = new Client({ name: "toolcrib-tests", version: "1.0.0" }, { versionNegotiation });
     transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: memory });
     await client.connect(transport);
-    return transport.protocolVersion ?? client.getNegotiatedProtocolVersion?.();
+    return { revision: client.getNegotiatedProtocolVersion(), session: transport.sessionId !== undefined };
   },
   tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
   call: ({ name, arguments: given }) => client.callTool({ name, arguments: given }),

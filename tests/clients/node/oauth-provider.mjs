@@ -31,7 +31,7 @@ const provider = new Provider(issuer, {
   clients: [
     {
       client_id: "machine",
-      client_secret: "the secret of the machine",
+      client_secret: "the-secret-of-the-machine",
       grant_types: ["client_credentials"],
       response_types: [],
       redirect_uris: [],

@@ -6,13 +6,14 @@ With a secret it has no person behind it (client credentials); without CLIENT_ID
 
 import asyncio
 import json
+import logging
 import sys
 from contextlib import AsyncExitStack
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 from mcp import Client
-from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
+from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider, OAuthFlowError
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
@@ -59,8 +60,10 @@ async def go(url: str) -> None:
 
 async def come_back() -> AuthorizationCodeResult:
     heard = await hear()
-    parameters = parse_qs(urlsplit(heard["callback"]).query)
-    return AuthorizationCodeResult(**{name: parameters[name][0] for name in ("code", "state", "iss")})
+    parameters = dict(parse_qsl(urlsplit(heard["callback"]).query))
+    if "error" in parameters:
+        raise OAuthFlowError(parameters["error"])
+    return AuthorizationCodeResult(**parameters)
 
 
 def oauth(url: str, memory: Memory, identity: list[str]) -> OAuthClientProvider:
@@ -84,7 +87,7 @@ async def main(url: str, identity: list[str]) -> None:
                     case "connect":
                         transport = streamable_http_client(url, http_client=http)
                         client = await stack.enter_async_context(Client(transport, mode="auto"))
-                        done = client.protocol_version
+                        done = {"revision": client.protocol_version, "session": False}
                     case "tools":
                         done = [tool.name for tool in (await client.list_tools()).tools]
                     case "call":
@@ -98,4 +101,6 @@ async def main(url: str, identity: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    # What fails is answered; the library would print it as well.
+    logging.getLogger("mcp").addHandler(logging.NullHandler())
     asyncio.run(main(sys.argv[1], sys.argv[2:]))

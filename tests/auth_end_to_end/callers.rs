@@ -1,0 +1,263 @@
+//! What becomes of those who are in: what a tool learns of them, what they may call and how often, and what is logged.
+
+use serde_json::{Value, json};
+
+use super::{configuration, guest, host};
+use crate::support::client::{Answer, Client, Revision};
+use crate::support::command::Toolcrib;
+use crate::support::issuer::Issuer;
+use crate::support::server::Host;
+
+/// A tool learns who calls it and the claims that it may see, and nothing else of the token.
+#[tokio::test]
+async fn the_caller() {
+    let issuer = Issuer::start().await;
+    let more = "pass-claims = [\"org\", \"absent\"]\nscope-implies = { admin = [\"use\"] }";
+    let host = host(&issuer, more).await;
+    let url = issuer.url();
+    for (change, wanted) in [
+        (
+            json!({ "scope": "b a", "org": { "id": 7 }, "email": "a@b.example" }),
+            format!("{url} alice test-client a b {{\"org\":{{\"id\":7}}}}"),
+        ),
+        (
+            json!({ "sub": "bob", "client_id": null }),
+            format!("{url} bob  {{}}"),
+        ),
+        (
+            json!({ "scope": "admin" }),
+            format!("{url} alice test-client admin use {{}}"),
+        ),
+        // A client that speaks for itself is no user of that name.
+        (
+            json!({ "sub": null, "client_id": "robot" }),
+            format!("{url} client:robot robot {{}}"),
+        ),
+    ] {
+        let token = issuer.token(|claims| {
+            for (name, value) in change.as_object().unwrap() {
+                claims[name] = value.clone();
+                if value.is_null() {
+                    claims.as_object_mut().unwrap().remove(name);
+                }
+            }
+        });
+        for revision in Revision::ALL {
+            let client = host.client_of(revision).with_token(&token);
+            assert_eq!(
+                client.call("who", json!({})).await.text(),
+                wanted,
+                "{change}"
+            );
+        }
+    }
+    // Callers do not mix, however their calls do.
+    let calls = (0..40).map(async |number: u32| {
+        let subject = format!("user-{}", number % 5);
+        let token = issuer.token(|claims| claims["sub"] = json!(subject));
+        let answer = loop {
+            let answer = host
+                .client()
+                .with_token(&token)
+                .call("who", json!({}))
+                .await;
+            if answer.status != 503 {
+                break answer;
+            }
+        };
+        assert!(
+            answer.text().contains(&format!(" {subject} ")),
+            "{answer:?}"
+        );
+    });
+    futures::future::join_all(calls).await;
+}
+
+/// Scopes of components and of tools: a call without them is refused before anything runs, with all that it needs, and the
+/// list shows what the caller may call.
+#[tokio::test]
+async fn scopes() {
+    let issuer = Issuer::start().await;
+    let text = configuration(
+        &issuer,
+        "required-scopes = [\"use\"]\nscope-implies = { root = [\"admin\"], admin = [\"use\"] }\n\
+         [[component]]\nref = \"guest.wasm\"\nscopes = [\"guest\"]\n\
+         [component.tool.admin]\nscopes = [\"admin\"]\n",
+    );
+    let host = Host::configured(&[("guest", &guest())], &text).await;
+    for (scopes, listed, missing) in [
+        ("use", json!([]), Some(("open", "guest use"))),
+        (
+            "use guest",
+            json!(["open", "who"]),
+            Some(("admin", "admin guest use")),
+        ),
+        ("use guest admin", json!(["admin", "open", "who"]), None),
+        ("admin guest", json!(["admin", "open", "who"]), None),
+        ("root guest", json!(["admin", "open", "who"]), None),
+    ] {
+        let token = issuer.token(|claims| claims["scope"] = json!(scopes));
+        for revision in Revision::ALL {
+            let client = host.client_of(revision).with_token(&token);
+            let answer = client.list().await;
+            let names: Vec<_> = answer.result()["tools"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|t| t["name"].clone())
+                .collect();
+            assert_eq!(json!(names), listed, "{scopes}");
+            if revision.is_modern() {
+                assert_eq!(answer.result()["cacheScope"], "private");
+                let discovered = client.request("server/discover", json!({})).await;
+                assert_eq!(discovered.result()["cacheScope"], "private");
+            }
+            for name in names {
+                assert_eq!(
+                    client.call(name.as_str().unwrap(), json!({})).await.status,
+                    200,
+                    "{scopes}"
+                );
+            }
+            let Some((tool, needed)) = missing else {
+                continue;
+            };
+            let answer = client.call(tool, json!({})).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code()),
+                (403, 403),
+                "{scopes}: {answer:?}"
+            );
+            assert_eq!(answer.last()["id"], 1);
+            let challenge = answer.header("www-authenticate");
+            assert!(
+                challenge.contains("error=\"insufficient_scope\""),
+                "{challenge}"
+            );
+            let named = challenge
+                .split("scope=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap();
+            let mut named: Vec<_> = named.split(' ').collect();
+            named.sort_unstable();
+            assert_eq!(named.join(" "), needed, "{scopes}: {challenge}");
+        }
+    }
+    // The name that counts is the one in the body.
+    let token = issuer.token(|claims| claims["scope"] = json!("use guest"));
+    let client = host.client().with_token(&token);
+    let message = client.message("tools/call", json!({ "name": "admin", "arguments": {} }));
+    let mut lying = message.clone();
+    lying["params"]["name"] = json!("open");
+    let answer = Answer::to(client.post(&lying).body(message.to_string())).await;
+    assert!([400, 403].contains(&answer.status.as_u16()), "{answer:?}");
+    // A name that stands twice is no way around it.
+    let client = host.client_of(Revision::November2025).with_token(&token);
+    let twice =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open","name":"admin"}}"#;
+    let answer = Answer::to(client.post(&json!({})).body(twice)).await;
+    assert!(!answer.body.contains("\"text\":\"admin\""), "{answer:?}");
+}
+
+/// Rates are counted for each caller.
+#[tokio::test]
+async fn rates() {
+    let issuer = Issuer::start().await;
+    let host = host(&issuer, "[limits]\ncalls-per-minute = 2").await;
+    let token_of = |subject: &str| issuer.token(|claims| claims["sub"] = json!(subject));
+    for subject in ["alice", "bob"] {
+        let status = async |token: &str| {
+            let answer = host
+                .client()
+                .with_token(token)
+                .call("open", json!({}))
+                .await;
+            answer.status.as_u16()
+        };
+        let token = token_of(subject);
+        assert_eq!(
+            (status(&token).await, status(&token).await),
+            (200, 200),
+            "{subject}"
+        );
+        assert_eq!(status(&token).await, 429, "{subject}");
+        // Another token is the same caller.
+        assert_eq!(status(&token_of(subject)).await, 429, "{subject}");
+    }
+}
+
+/// No token and no argument stands in the log, however much is logged.
+#[tokio::test]
+async fn logs() {
+    let issuer = Issuer::start().await;
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("guest", &guest().component());
+    let more = "[telemetry]\nlevel = \"trace\"\nlog = \"json\"";
+    toolcrib.file("c.toml", configuration(&issuer, more));
+    let mut child = toolcrib
+        .command(&["serve", "--config", "c.toml", "--listen", "127.0.0.1:0"])
+        .spawn()
+        .unwrap();
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut log = String::new();
+    let address = loop {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+        log.push_str(&line);
+        if let Some(url) = line.strip_prefix("listening on ") {
+            break url.split(' ').next().unwrap().to_owned();
+        }
+        assert!(!line.is_empty(), "{log}");
+    };
+    let good = issuer.token(|_| {});
+    let bad = issuer.token(|claims| claims["exp"] = json!(1));
+    let client = Client::new(&address, Revision::November2025);
+    let secret = json!({ "password": "swordfish" });
+    assert_eq!(
+        client
+            .with_token(&good)
+            .call("open", secret.clone())
+            .await
+            .text(),
+        "open"
+    );
+    assert_eq!(
+        client.with_token(&bad).call("open", secret).await.status,
+        401
+    );
+    let answer = client.with_token(&good).call("who", json!({})).await;
+    assert!(answer.text().contains("alice"));
+    std::process::Command::new("kill")
+        .arg(child.id().to_string())
+        .status()
+        .unwrap();
+    std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // What happened is there, as JSON lines.
+    let lines: Vec<Value> = log
+        .lines()
+        .filter(|line| !line.starts_with("listening"))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["auth.reason"] == "the token has expired"),
+        "{log}"
+    );
+    for (what, text) in [
+        ("an argument", "swordfish"),
+        ("a token", &good),
+        ("a bad token", &bad),
+    ] {
+        assert!(!log.contains(text), "{what}");
+    }
+    for token in [&good, &bad] {
+        for part in token.split('.') {
+            assert!(!log.contains(part), "a part of a token");
+        }
+    }
+}

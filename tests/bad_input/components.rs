@@ -1,0 +1,194 @@
+//! Files that are no component, and components that cannot be served.
+
+use super::{FAILED, USAGE, check, hello};
+use crate::support::command::Toolcrib;
+use crate::support::guest::{Guest, Tool, component};
+
+/// A file that is no component: what it is instead, and what to do.
+#[test]
+fn files() {
+    let toolcrib = Toolcrib::new();
+    let whole = hello();
+    let core = wat::parse_str("(module (func (export \"f\")))").unwrap();
+    let other_world = component("export run: func();", "(module (func (export \"run\")))");
+    let lacking = component(
+        "import test:nowhere/thing@1.2.3; export toolcrib:mcp/tool@0.1.0;",
+        r#"(module
+            (import "test:nowhere/thing@1.2.3" "do" (func $do))
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "toolcrib:mcp/tool@0.1.0#definitions") (result i32) (call $do) unreachable)
+            (func (export "toolcrib:mcp/tool@0.1.0#call")
+              (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable))"#,
+    );
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0xff;
+    for (name, bytes, words) in [
+        ("empty", Vec::new(), &["the file is empty"][..]),
+        (
+            "core",
+            core,
+            &["core module", "wasm32-wasip2", "wasm-tools component new"],
+        ),
+        (
+            "cut",
+            whole[..whole.len() / 2].to_vec(),
+            &["cut short or damaged"],
+        ),
+        ("cut-early", whole[..9].to_vec(), &["cut short or damaged"]),
+        ("magic", b"\0asm".to_vec(), &["cut short or damaged"]),
+        (
+            "module-text",
+            b"(module)".to_vec(),
+            &["WebAssembly text", "wasm-tools parse"],
+        ),
+        (
+            "component-text",
+            b"\n  (component)".to_vec(),
+            &["WebAssembly text", "wasm-tools parse"],
+        ),
+        (
+            "commented-text",
+            b";; hello\n(module)".to_vec(),
+            &["WebAssembly text", "wasm-tools parse"],
+        ),
+        (
+            "rubbish",
+            b"hello, world\n".to_vec(),
+            &["not a WebAssembly component"],
+        ),
+        (
+            "binary-rubbish",
+            (0..=255).collect(),
+            &["not a WebAssembly component"],
+        ),
+        (
+            "other-world",
+            other_world,
+            &["toolcrib:mcp/tool@0.1.0", "`run`", "wit/tool.wit"],
+        ),
+        ("lacking-import", lacking, &["test:nowhere/thing@1.2.3"]),
+        ("no-tools", Guest::new().component(), &["defines no tool"]),
+        (
+            "bad-schema",
+            Guest::with(
+                Tool::new("t").taking(r#"{"type":"object","required":5}"#),
+                "unreachable",
+            )
+            .component(),
+            &["input schema", "`t`", "/required"],
+        ),
+        (
+            "dotted",
+            Guest::with(Tool::new("get.weather"), "unreachable").component(),
+            &["get.weather", "`A-Z a-z 0-9 _ -`"],
+        ),
+    ] {
+        let file = format!("{name}.wasm");
+        toolcrib.file(&file, bytes);
+        let words = [words, &[file.as_str()]].concat();
+        for arguments in [
+            &["inspect", &file][..],
+            &["call", &file, "hello"],
+            &["check", &file, "--no-auth"],
+            &["serve", &file, "--no-auth", "--listen", "127.0.0.1:0"],
+            &["stdio", &file],
+        ] {
+            let ended = toolcrib.run(arguments);
+            check(&format!("{arguments:?}"), &ended, FAILED, &[&words]);
+        }
+    }
+    // Damage that the sections do not show is the compiler's to find.
+    toolcrib.file("flipped.wasm", flipped);
+    let ended = toolcrib.run(&["inspect", "flipped.wasm"]);
+    check("flipped", &ended, FAILED, &[&["flipped.wasm"]]);
+}
+
+/// References that name nothing, or nothing that is served.
+#[test]
+fn references() {
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("hello", &hello());
+    std::fs::create_dir(toolcrib.path().join("empty")).unwrap();
+    std::fs::create_dir(toolcrib.path().join("texts")).unwrap();
+    toolcrib.file("texts/readme.txt", "hello");
+    for (reference, status, words) in [
+        (
+            "nowhere.wasm",
+            FAILED,
+            &["`nowhere.wasm`", "no such file", "check the path"][..],
+        ),
+        ("no/where/", FAILED, &["`no/where/`", "no such file"]),
+        ("empty", FAILED, &["`empty`", "names no component", ".wasm"]),
+        (
+            "texts/",
+            FAILED,
+            &["`texts/`", "names no component", ".wasm"],
+        ),
+        ("*.nothing", FAILED, &["`*.nothing`", "names no component"]),
+        ("a[", USAGE, &["`a[`", "not a glob pattern"]),
+        (
+            "ftp://example.com/x.wasm",
+            USAGE,
+            &["ftp://example.com/x.wasm", "`ftp:`", "not supported"],
+        ),
+        ("", FAILED, &["``"]),
+    ] {
+        let ended = toolcrib.run(&["inspect", reference]);
+        check(reference, &ended, status, &[words]);
+    }
+    for (reference, tools) in [
+        (".", 1),
+        ("hello.wasm", 1),
+        ("*.wasm", 1),
+        ("hell?.wasm", 1),
+        ("./hello.wasm", 1),
+    ] {
+        let ended = toolcrib.run(&["inspect", "--json", reference]);
+        assert_eq!(ended.status, 0, "{reference}: {ended:?}");
+        let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(found.as_array().unwrap().len(), tools, "{reference}");
+    }
+    let path = format!("file://{}/hello.wasm", toolcrib.path().display());
+    assert_eq!(toolcrib.run(&["inspect", &path]).status, 0);
+}
+
+/// Components that cannot stand beside each other.
+#[test]
+fn together() {
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("first", &hello());
+    toolcrib.write("second", &hello());
+    let ended = toolcrib.run(&["check", "--no-auth", "."]);
+    check(
+        "one name",
+        &ended,
+        FAILED,
+        &[&["`hello`", "`first`", "`second`", "prefix"]],
+    );
+
+    // The proposal helps.
+    toolcrib.file(
+        "toolcrib.toml",
+        "components = [\".\"]\n[[component]]\nref = \"second.wasm\"\nprefix = \"second_\"\n",
+    );
+    let ended = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
+    assert_eq!(
+        (ended.status, ended.stdout.as_str()),
+        (0, "ok: 2 tools from 2 components\n")
+    );
+
+    let prefix = "p".repeat(60);
+    toolcrib.file(
+        "toolcrib.toml",
+        format!("[[component]]\nref = \"second.wasm\"\nprefix = \"{prefix}\"\n"),
+    );
+    let ended = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
+    check(
+        "long",
+        &ended,
+        FAILED,
+        &[&["`second`", &format!("{prefix}hello"), "another prefix"]],
+    );
+}

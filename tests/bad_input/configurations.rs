@@ -1,0 +1,296 @@
+//! Configurations with one fault.
+
+use super::{FAILED, USAGE, check, hello};
+use crate::support::command::Toolcrib;
+
+/// One fault in the configuration: its line, the key, what it is and what it should be.
+#[test]
+fn configurations() {
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("hello", &hello());
+    let wrong_digest = format!("sha256:{}", "0".repeat(64));
+    let digest = format!("[[component]]\nref = \"hello.wasm\"\ndigest = \"{wrong_digest}\"");
+    let cases: Vec<(&str, i32, &[&str])> = vec![
+        // unknown keys
+        (
+            "[sever]",
+            USAGE,
+            &["c.toml:1", "`sever`", "did you mean `server`?"],
+        ),
+        (
+            "[server]\nlisten = \"127.0.0.1:0\"\nnmae = \"x\"",
+            USAGE,
+            &["c.toml:3", "`server.nmae`", "did you mean `name`?"],
+        ),
+        (
+            "[server]\nmax_body = \"1MiB\"",
+            USAGE,
+            &["c.toml:2", "`server.max_body`", "did you mean `max-body`?"],
+        ),
+        (
+            "[limits]\nqqq = 1",
+            USAGE,
+            &["`limits.qqq`", "the keys here are", "`memory`", "`time`"],
+        ),
+        (
+            "[[component]]\nref = \"hello.wasm\"\nprefiks = \"x\"",
+            USAGE,
+            &["c.toml:3", "prefiks", "did you mean `prefix`?"],
+        ),
+        // values
+        (
+            "[limits]\nmemory = 64",
+            USAGE,
+            &["c.toml:2", "`limits.memory`", "\"64MiB\"", "not 64"],
+        ),
+        (
+            "[limits]\nmemory = \"64\"",
+            USAGE,
+            &["`limits.memory`", "unit", "not \"64\""],
+        ),
+        (
+            "[limits]\nmemory = \"lots\"",
+            USAGE,
+            &["`limits.memory`", "unit"],
+        ),
+        ("[limits]\nmemory = \"-1MiB\"", USAGE, &["`limits.memory`"]),
+        ("[limits]\nmemory = \"0MiB\"", USAGE, &["`limits.memory`"]),
+        (
+            "[limits]\nmemory = \"5GiB\"",
+            USAGE,
+            &["`limits.memory`", "4GiB"],
+        ),
+        (
+            "[limits]\ntime = 10",
+            USAGE,
+            &["`limits.time`", "\"10s\"", "not 10"],
+        ),
+        ("[limits]\ntime = \"10\"", USAGE, &["`limits.time`", "unit"]),
+        ("[limits]\ntime = \"0s\"", USAGE, &["`limits.time`", "zero"]),
+        (
+            "[limits]\nconcurrency = 0",
+            USAGE,
+            &["`limits.concurrency`", "at least 1"],
+        ),
+        (
+            "[limits]\nconcurrency = -5",
+            USAGE,
+            &["`limits.concurrency`", "at least 1"],
+        ),
+        (
+            "[limits]\nconcurrency = 1.5",
+            USAGE,
+            &["`limits.concurrency`"],
+        ),
+        (
+            "[limits]\ncalls-per-minute = 0",
+            USAGE,
+            &["`limits.calls-per-minute`", "at least 1"],
+        ),
+        ("limits = 5", USAGE, &["`limits`", "table"]),
+        (
+            "[server]\nlisten = \"localhost\"",
+            USAGE,
+            &["`server.listen`", "127.0.0.1:8080"],
+        ),
+        (
+            "[server]\nlisten = 8080",
+            USAGE,
+            &["`server.listen`", "127.0.0.1:8080"],
+        ),
+        (
+            "[server]\npath = \"mcp\"",
+            USAGE,
+            &["`server.path`", "/mcp"],
+        ),
+        (
+            "[server]\npath = \"/mcp/\"",
+            USAGE,
+            &["`server.path`", "slash"],
+        ),
+        ("[server]\npath = \"/\"", USAGE, &["`server.path`"]),
+        ("[server]\npath = \"/healthz\"", USAGE, &["`server.path`"]),
+        ("[server]\npath = \"/a{b}\"", USAGE, &["`server.path`"]),
+        (
+            "[server]\npublic-url = \"tools.example.com\"",
+            USAGE,
+            &["`server.public-url`", "https://tools.example.com"],
+        ),
+        (
+            "[server]\npublic-url = \"https://tools.example.com/\"",
+            USAGE,
+            &["`server.public-url`", "slash"],
+        ),
+        (
+            "[server]\npublic-url = \"https://u:p@tools.example.com\"",
+            USAGE,
+            &["`server.public-url`"],
+        ),
+        (
+            "[server]\nallowed-origins = [\"app.example.com\"]",
+            USAGE,
+            &["`server.allowed-origins`", "app.example.com", "scheme"],
+        ),
+        (
+            "[server]\nallowed-origins = \"https://app.example.com\"",
+            USAGE,
+            &["`server.allowed-origins`", "list"],
+        ),
+        (
+            "[server]\nallowed-origins = [\"*\"]",
+            USAGE,
+            &["`server.allowed-origins`"],
+        ),
+        (
+            "[server]\nallowed-origins = [\"https://a.example/x\"]",
+            USAGE,
+            &["`server.allowed-origins`"],
+        ),
+        (
+            "[server]\nname = 7",
+            USAGE,
+            &["`server.name`", "a string", "not 7"],
+        ),
+        (
+            "[server]\nsessions = \"yes\"",
+            USAGE,
+            &["`server.sessions`", "true or false", "not \"yes\""],
+        ),
+        (
+            "[telemetry]\nlog = \"xml\"",
+            USAGE,
+            &["`telemetry.log`", "\"text\"", "\"json\""],
+        ),
+        (
+            "[telemetry]\nlevel = \"loud\"",
+            USAGE,
+            &["`telemetry.level`", "\"info\""],
+        ),
+        ("[cache]\ndir = true", USAGE, &["`cache.dir`", "false"]),
+        (
+            "components = \"tools/\"",
+            USAGE,
+            &["`components`", "a list of strings"],
+        ),
+        (
+            "components = [5]",
+            USAGE,
+            &["`components`", "a list of strings"],
+        ),
+        (
+            "components = [\"ftp://example.com/x\"]",
+            USAGE,
+            &["ftp", "not supported"],
+        ),
+        ("component = 5", USAGE, &["[[component]]"]),
+        (
+            "[component]\nref = \"hello.wasm\"",
+            USAGE,
+            &["[[component]]"],
+        ),
+        (
+            "[[component]]\nprefix = \"x\"",
+            USAGE,
+            &["ref", "is missing"],
+        ),
+        ("[[component]]\nref = 5", USAGE, &["ref", "a string"]),
+        (
+            "[[component]]\nref = \"hello.wasm\"\nprefix = \"a.b\"",
+            USAGE,
+            &["prefix", "`A-Z a-z 0-9 _ -`"],
+        ),
+        (
+            "[[component]]\nref = \"hello.wasm\"\ndigest = \"sha256:abc\"",
+            USAGE,
+            &["digest", "64"],
+        ),
+        (
+            &digest,
+            FAILED,
+            &["hello.wasm", "not the pinned", "sha256:0000", "review"],
+        ),
+        (
+            "[[component]]\nref = \"nowhere.wasm\"",
+            FAILED,
+            &["`nowhere.wasm`", "no such file"],
+        ),
+        // syntax
+        ("[server", USAGE, &["c.toml:1", "not valid TOML"]),
+        ("a = 1\na = 2", USAGE, &["c.toml:2", "not valid TOML"]),
+        (
+            "[limits]\nmemory = 64MiB",
+            USAGE,
+            &["c.toml:2", "not valid TOML"],
+        ),
+        // auth
+        (
+            "[auth]\nissuer = \"https://login.example\"",
+            USAGE,
+            &["`auth.audience`", "missing"],
+        ),
+        (
+            "[auth]\naudience = \"x\"",
+            USAGE,
+            &["`auth.issuer`", "missing"],
+        ),
+        (
+            "[auth]\nissuer = \"https://login.example\"\naudience = \"x\"\njwks-uri = \"nowhere\"",
+            USAGE,
+            &["`auth.jwks-uri`"],
+        ),
+        (
+            "[auth]\nissuer = \"https://login.example\"\naudience = \"x\"\nalgorithms = [\"none\"]",
+            USAGE,
+            &["`auth.algorithms`", "none"],
+        ),
+        (
+            "[auth]\nissuer = \"https://login.example\"\naudience = \"x\"\npublic-key = { env = \"NO_SUCH_VARIABLE\" }",
+            USAGE,
+            &["`auth.public-key`", "`NO_SUCH_VARIABLE`", "not set"],
+        ),
+        (
+            "[auth]\nissuer = \"https://login.example\"\naudience = \"x\"\npublic-key = { file = \"no.pem\" }",
+            USAGE,
+            &["`auth.public-key`", "no.pem", "cannot be read"],
+        ),
+        (
+            "[auth]\nissuer = \"https://login.example\"\naudience = \"x\"\npublic-key = \"rubbish\"",
+            USAGE,
+            &["auth.public-key"],
+        ),
+    ];
+    for (text, status, words) in cases {
+        // Every case has something to be served, and somebody to serve.
+        let has_components = text.contains("component");
+        let text = match has_components {
+            true => text.to_owned(),
+            false => format!("{text}\n[[component]]\nref = \"hello.wasm\"\n"),
+        };
+        toolcrib.file("c.toml", &text);
+        let open = if text.contains("[auth]") {
+            None
+        } else {
+            Some("--no-auth")
+        };
+        let arguments: Vec<_> = ["check", "--config", "c.toml"]
+            .into_iter()
+            .chain(open)
+            .collect();
+        check(&text, &toolcrib.run(&arguments), status, &[words]);
+    }
+    let ended = toolcrib.run(&["check", "--config", "nowhere.toml"]);
+    check(
+        "no file",
+        &ended,
+        USAGE,
+        &[&["nowhere.toml", "cannot be read"]],
+    );
+    toolcrib.file("binary.toml", [0xff, 0xfe]);
+    let ended = toolcrib.run(&["check", "--config", "binary.toml"]);
+    check(
+        "no text",
+        &ended,
+        USAGE,
+        &[&["binary.toml", "cannot be read"]],
+    );
+}

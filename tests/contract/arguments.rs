@@ -1,0 +1,93 @@
+//! Arguments, and what becomes of those that do not fit.
+
+use serde_json::{Value, json};
+
+use crate::support::guest::{Guest, Tool};
+use crate::support::server::Host;
+
+/// Arguments are checked before the guest runs, and arrive as they were sent.
+#[tokio::test]
+async fn arguments() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "city": { "type": "string", "minLength": 1, "pattern": "^[A-Z]" },
+            "days": { "type": "array", "items": { "type": "integer", "maximum": 7 } },
+            "a/b": { "type": "boolean" },
+            "unit": { "$ref": "#/$defs/unit" },
+        },
+        "required": ["city"],
+        "additionalProperties": false,
+        "$defs": { "unit": { "enum": ["C", "F"] } },
+    });
+    let mut guest = Guest::new();
+    // It leaves a trace as soon as it runs.
+    guest.tool(
+        Tool::new("echo").taking(&schema),
+        "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+         (call $text (local.get $arguments) (local.get $arguments_len))",
+    );
+    let host = Host::of(&guest).await;
+    let client = host.client();
+    let call = async |arguments: &Value| {
+        let meta = json!({ "progressToken": "t" });
+        let params = json!({ "name": "echo", "arguments": arguments, "_meta": meta });
+        client.request("tools/call", params).await
+    };
+
+    for arguments in [
+        json!({ "city": "Oslo" }),
+        json!({ "city": "Tromsø", "days": [1, -7], "unit": "F", "a/b": true }),
+        json!({ "city": "Z", "days": [] }),
+    ] {
+        let answer = call(&arguments).await;
+        let echoed: Value = serde_json::from_str(answer.text()).unwrap();
+        assert_eq!(echoed, arguments);
+        assert_eq!(answer.notifications("notifications/progress").len(), 1);
+    }
+
+    // Each sentence names the place and what is wrong there.
+    for (arguments, wanted) in [
+        (json!({}), vec!["the arguments", "city"]),
+        (json!({ "city": 5 }), vec!["`/city`", "string"]),
+        (json!({ "city": "" }), vec!["`/city`"]),
+        (json!({ "city": "oslo" }), vec!["`/city`", "^[A-Z]"]),
+        (json!({ "city": null }), vec!["`/city`", "null"]),
+        (
+            json!({ "city": "Oslo", "days": [1, 8] }),
+            vec!["`/days/1`", "8"],
+        ),
+        (
+            json!({ "city": "Oslo", "days": 3 }),
+            vec!["`/days`", "array"],
+        ),
+        (
+            json!({ "city": "Oslo", "a/b": 1 }),
+            vec!["`/a~1b`", "boolean"],
+        ),
+        (json!({ "city": "Oslo", "unit": "K" }), vec!["`/unit`"]),
+        (json!({ "city": "Oslo", "zip": 1 }), vec!["zip"]),
+    ] {
+        let answer = call(&arguments).await;
+        let sentence = answer.failure();
+        for wanted in wanted {
+            assert!(sentence.contains(wanted), "{sentence:?} lacks {wanted:?}");
+        }
+        assert_eq!(answer.messages.len(), 1, "the guest ran: {answer:?}");
+    }
+
+    // A long value does not come back whole.
+    let long = "x".repeat(100_000);
+    let answer = call(&json!({ "city": long })).await;
+    assert!(
+        answer.failure().len() < 2_000,
+        "{} bytes",
+        answer.failure().len()
+    );
+
+    // No arguments are no arguments.
+    let answer = client
+        .request("tools/call", json!({ "name": "echo" }))
+        .await;
+    assert!(answer.failure().contains("city"));
+}

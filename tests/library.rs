@@ -1,0 +1,120 @@
+//! As a library: the application within a server of the embedder's own, and the guard alone.
+
+use std::sync::Arc;
+
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde_json::json;
+use tokio::net::TcpListener;
+use toolcrib::App;
+use toolcrib::auth::{Guard, KeySource, Principal, Settings};
+
+use crate::support::client::{Answer, Client, Revision};
+use crate::support::guest::Guest;
+use crate::support::issuer::{AUDIENCE, Issuer};
+use crate::support::server::config;
+
+/// Serves a router until the test ends: its base URL.
+async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+/// The application's router beside other routes, and below a path.
+#[tokio::test]
+async fn mounted() {
+    let (_dir, config) = config(&[("guest", &Guest::saying("hello", "hello"))]);
+    let app = App::build(config).await.unwrap();
+    let names: Vec<_> = app
+        .catalog()
+        .tools()
+        .map(|tool| tool.name.clone())
+        .collect();
+    assert_eq!(names, ["hello"]);
+
+    let own = Router::new().route("/books", get(async || "books"));
+    let url = serve(own.merge(app.router()).nest("/below", app.router())).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(
+        http.get(format!("{url}/books"))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
+        "books"
+    );
+    for path in ["/mcp", "/mcp/", "/below/mcp"] {
+        for revision in Revision::ALL {
+            let client = Client::new(&format!("{url}{path}"), revision);
+            assert_eq!(
+                client.call("hello", json!({})).await.text(),
+                "hello",
+                "{path}"
+            );
+        }
+    }
+    assert_eq!(
+        http.get(format!("{url}/nowhere"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+    assert_eq!(
+        http.get(format!("{url}/healthz"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+}
+
+/// Without a word about access nothing is built.
+#[tokio::test]
+async fn access_is_not_forgotten() {
+    let (_dir, mut config) = config(&[("guest", &Guest::saying("hello", "hello"))]);
+    config.access = toolcrib::config::Access::Unset;
+    let Err(error) = App::build(config).await else {
+        panic!("it was built");
+    };
+    assert_eq!(error.problems.len(), 1);
+    assert!(error.to_string().contains("who may call"), "{error}");
+}
+
+/// The guard in front of a router that has nothing to do with tools.
+#[tokio::test]
+async fn guard_alone() {
+    async fn books(Extension(caller): Extension<Arc<Principal>>) -> String {
+        format!("the books of {}", caller.subject)
+    }
+    let issuer = Issuer::start().await;
+    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
+    let guard = Guard::build(settings).unwrap();
+    let router = Router::new()
+        .route("/books", get(books))
+        .layer(guard.layer())
+        .route("/open", get(async || "open"))
+        .merge(guard.metadata_router());
+    let url = serve(router).await;
+    let client = Client::new(&format!("{url}/books"), Revision::July2026);
+    let answer = Answer::to(client.bare(reqwest::Method::GET)).await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.header("www-authenticate").starts_with("Bearer "));
+    // Its own body is that of OAuth, not of JSON-RPC.
+    assert_eq!(answer.last()["error"], "unauthorized");
+    let client = client.with_token(&issuer.token(|_| {}));
+    let answer = Answer::to(client.bare(reqwest::Method::GET)).await;
+    assert_eq!(answer.body, "the books of alice");
+    let open = Client::new(&format!("{url}/open"), Revision::July2026);
+    assert_eq!(
+        Answer::to(open.bare(reqwest::Method::GET)).await.body,
+        "open"
+    );
+}

@@ -1,0 +1,17 @@
+//! What Toolcrib promises, held against the running host: most of it in this process over real HTTP, some of it with the
+//! binary itself. One file for each theme.
+
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
+mod support;
+
+mod auth_end_to_end;
+mod bad_input;
+mod command_line;
+mod contract;
+mod guard;
+mod library;
+mod protocol;
+mod sandbox;
+mod sessions;
+mod tidy;

@@ -1,0 +1,256 @@
+//! How a client begins: `initialize` before 2026-07-28, nothing but `server/discover` since.
+
+use serde_json::{Value, json};
+
+use crate::support::client::{Answer, Client, Revision};
+use crate::support::guest::Guest;
+use crate::support::server::Host;
+
+const VERSIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];
+
+async fn host() -> Host {
+    Host::start(&[("guest", &Guest::saying("hello", "hello"))], |config| {
+        config.server.name = "crib".into();
+        config.server.instructions = Some("Say hello.".into());
+    })
+    .await
+}
+
+#[tokio::test]
+async fn initialize() {
+    let host = host().await;
+    for (asked, answered) in [
+        ("2025-06-18", "2025-06-18"),
+        ("2025-11-25", "2025-11-25"),
+        // The newest revision that has a handshake.
+        ("2024-11-05", "2025-11-25"),
+        ("2025-03-26", "2025-11-25"),
+        ("2026-07-28", "2025-11-25"),
+        ("1.0", "2025-11-25"),
+        ("", "2025-11-25"),
+    ] {
+        let client = host.client_of(Revision::November2025);
+        let params = json!({
+            "protocolVersion": asked,
+            "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        });
+        let answer = client.request("initialize", params).await;
+        assert_eq!(answer.status, 200, "{asked}");
+        assert!(!answer.is_stream());
+        let result = answer.result();
+        assert_eq!(result["protocolVersion"], answered, "{asked}");
+        assert_eq!(result["serverInfo"]["name"], "crib");
+        assert_eq!(result["instructions"], "Say hello.");
+        assert!(result["capabilities"]["tools"].is_object());
+        // Nothing is promised that is not kept.
+        let capabilities: Vec<_> = result["capabilities"].as_object().unwrap().keys().collect();
+        assert!(
+            capabilities
+                .iter()
+                .all(|c| ["tools", "logging"].contains(&c.as_str())),
+            "{capabilities:?}"
+        );
+        assert_eq!(answer.header("mcp-session-id"), "");
+    }
+}
+
+#[tokio::test]
+async fn a_legacy_client_from_start_to_end() {
+    let host = host().await;
+    for revision in [Revision::June2025, Revision::November2025] {
+        let client = host.client_of(revision);
+        assert_eq!(
+            client.initialize().await.result()["protocolVersion"],
+            revision.name()
+        );
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        let answer = Answer::to(client.post(&initialized)).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (202, ""));
+        assert_eq!(*client.request("ping", json!({})).await.result(), json!({}));
+        let answer = client
+            .request("logging/setLevel", json!({ "level": "warning" }))
+            .await;
+        assert_eq!(*answer.result(), json!({}));
+        assert_eq!(client.list().await.result()["tools"][0]["name"], "hello");
+        let answer = client.call("hello", json!({})).await;
+        assert_eq!(answer.text(), "hello");
+        // These are of the newest revision alone.
+        for member in ["resultType", "_meta", "ttlMs", "cacheScope"] {
+            assert_eq!(
+                answer.result()[member],
+                Value::Null,
+                "{revision:?} {member}"
+            );
+            assert_eq!(
+                client.list().await.result()[member],
+                Value::Null,
+                "{revision:?} {member}"
+            );
+        }
+        // There is no session to listen on or to end.
+        for method in [reqwest::Method::GET, reqwest::Method::DELETE] {
+            let request = client.bare(method).header("accept", "text/event-stream");
+            let answer = Answer::to(request).await;
+            assert_eq!(answer.status, 405);
+            assert_eq!(answer.header("allow"), "POST, OPTIONS");
+            assert!(answer.last()["error"]["message"].is_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn discover() {
+    let host = host().await;
+    let answer = host.client().request("server/discover", json!({})).await;
+    let result = answer.result();
+    assert_eq!(result["supportedVersions"], json!(VERSIONS));
+    assert!(result["capabilities"]["tools"].is_object());
+    assert_eq!(result["instructions"], "Say hello.");
+    assert_eq!(result["ttlMs"], 60_000);
+    assert_eq!(result["cacheScope"], "public");
+    assert_eq!(result["resultType"], "complete");
+    assert_eq!(server_info(&answer)["name"], "crib");
+}
+
+/// Every result of the newest revision says who gave it, and that it is complete.
+#[tokio::test]
+async fn every_result_names_the_server() {
+    let host = host().await;
+    let client = host.client();
+    for answer in [
+        client.request("server/discover", json!({})).await,
+        client.list().await,
+        client.call("hello", json!({})).await,
+    ] {
+        assert_eq!(server_info(&answer)["name"], "crib");
+        assert!(server_info(&answer)["version"].is_string());
+        assert_eq!(answer.result()["resultType"], "complete");
+        assert_eq!(answer.header("mcp-session-id"), "");
+    }
+}
+
+fn server_info(answer: &Answer) -> &Value {
+    &answer.result()["_meta"]["io.modelcontextprotocol/serverInfo"]
+}
+
+/// A session's header means nothing here, and is never given.
+#[tokio::test]
+async fn a_session_of_another_server_is_ignored() {
+    let host = host().await;
+    for revision in Revision::ALL {
+        let client = host.client_of(revision);
+        let message = client.message("tools/call", json!({ "name": "hello", "arguments": {} }));
+        let request = client
+            .post(&message)
+            .header("mcp-session-id", "abc")
+            .header("last-event-id", "7");
+        let answer = Answer::to(request).await;
+        assert_eq!(answer.text(), "hello", "{revision:?}");
+        assert_eq!(answer.header("mcp-session-id"), "");
+    }
+}
+
+/// The version that a request names in its header and in its `_meta`, and what becomes of it.
+#[tokio::test]
+async fn versions() {
+    let host = host().await;
+    let client = Client {
+        revision: Revision::November2025,
+        ..host.client()
+    };
+    let check = async |header: Option<&str>, meta: Option<&str>| -> (u16, Value) {
+        let mut params = json!({ "name": "hello", "arguments": {} });
+        if let Some(meta) = meta {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": meta,
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+        }
+        let message =
+            json!({ "jsonrpc": "2.0", "id": "v", "method": "tools/call", "params": params });
+        let mut request = client
+            .bare(reqwest::Method::POST)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "hello");
+        if let Some(header) = header {
+            request = request.header("mcp-protocol-version", header);
+        }
+        let answer = Answer::to(request.body(message.to_string())).await;
+        assert_eq!(answer.last()["id"], "v", "{header:?} {meta:?}");
+        (answer.status.as_u16(), answer.last().clone())
+    };
+
+    let newest = Some("2026-07-28");
+    for (header, meta) in [
+        (Some("2025-06-18"), None),
+        (Some("2025-11-25"), None),
+        // A client from before the header.
+        (None, None),
+        (newest, newest),
+    ] {
+        let (status, message) = check(header, meta).await;
+        assert_eq!(status, 200, "{header:?} {meta:?}: {message}");
+        assert_eq!(message["result"]["content"][0]["text"], "hello");
+    }
+
+    const UNSUPPORTED: i64 = -32022;
+    const MISMATCH: i64 = -32020;
+    const INVALID_PARAMS: i64 = -32602;
+    for (header, meta, code) in [
+        (Some("2024-11-05"), None, UNSUPPORTED),
+        (Some("2025-03-26"), None, UNSUPPORTED),
+        (Some("2027-01-01"), None, UNSUPPORTED),
+        (Some("newest"), None, UNSUPPORTED),
+        (Some("2027-01-01"), Some("2027-01-01"), UNSUPPORTED),
+        (Some("2024-11-05"), Some("2024-11-05"), UNSUPPORTED),
+        (Some("2025-11-25"), newest, MISMATCH),
+        (newest, Some("2025-11-25"), MISMATCH),
+        (None, newest, MISMATCH),
+        (newest, None, INVALID_PARAMS),
+    ] {
+        let (status, message) = check(header, meta).await;
+        let error = &message["error"];
+        assert_eq!(
+            (status, error["code"].as_i64()),
+            (400, Some(code)),
+            "{header:?} {meta:?}: {message}"
+        );
+        if code == UNSUPPORTED {
+            assert_eq!(
+                error["data"]["supported"],
+                json!(VERSIONS),
+                "{header:?} {meta:?}"
+            );
+            assert_eq!(
+                error["data"]["requested"],
+                header.unwrap(),
+                "{header:?} {meta:?}"
+            );
+        }
+    }
+}
+
+/// `_meta` of the newest revision must hold the client's capabilities; its name may stay away.
+#[tokio::test]
+async fn client_capabilities_are_required() {
+    let host = host().await;
+    let client = host.client();
+    let mut message = client.message("tools/list", json!({}));
+    message["params"]["_meta"]
+        .as_object_mut()
+        .unwrap()
+        .remove("io.modelcontextprotocol/clientCapabilities");
+    let answer = Answer::to(client.post(&message)).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (400, -32602),
+        "{answer:?}"
+    );
+
+    let meta = json!({ "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" } });
+    let answer = client.request("tools/list", json!({ "_meta": meta })).await;
+    assert_eq!(answer.status, 200);
+}

@@ -1,0 +1,248 @@
+//! A small MCP client that shows what went over the wire. It speaks each of the three revisions as a client that keeps no
+//! session does: plain POSTs.
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+/// A revision of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Revision {
+    June2025,
+    November2025,
+    July2026,
+}
+
+impl Revision {
+    pub(crate) const ALL: [Self; 3] = [Self::June2025, Self::November2025, Self::July2026];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::June2025 => "2025-06-18",
+            Self::November2025 => "2025-11-25",
+            Self::July2026 => "2026-07-28",
+        }
+    }
+
+    pub(crate) fn is_modern(self) -> bool {
+        self == Self::July2026
+    }
+}
+
+/// A client of one endpoint.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) url: String,
+    pub(crate) revision: Revision,
+    /// The access token.
+    pub(crate) token: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    /// The messages in their order: one of a JSON body, or those of an event stream.
+    pub(crate) messages: Vec<Value>,
+    /// The body as it was.
+    pub(crate) body: String,
+}
+
+impl Client {
+    pub(crate) fn new(url: &str, revision: Revision) -> Self {
+        Self {
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            url: url.into(),
+            revision,
+            token: None,
+        }
+    }
+
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The message of a request as this revision has it.
+    pub(crate) fn message(&self, method: &str, mut params: Value) -> Value {
+        if self.revision.is_modern() {
+            let meta = &mut params["_meta"];
+            meta["io.modelcontextprotocol/protocolVersion"] = self.revision.name().into();
+            if meta["io.modelcontextprotocol/clientCapabilities"].is_null() {
+                meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            }
+        }
+        json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+    }
+
+    /// The HTTP request that carries a message, with the headers that this revision wants.
+    pub(crate) fn post(&self, message: &Value) -> RequestBuilder {
+        let mut request = self
+            .bare(Method::POST)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream");
+        if message["method"] != "initialize" {
+            request = request.header("mcp-protocol-version", self.revision.name());
+        }
+        if self.revision.is_modern() {
+            if let Some(method) = message["method"].as_str() {
+                request = request.header("mcp-method", method);
+            }
+            if let Some(name) = message["params"]["name"].as_str() {
+                request = request.header("mcp-name", name);
+            }
+        }
+        request.body(message.to_string())
+    }
+
+    /// A request with nothing but the token.
+    pub(crate) fn bare(&self, method: Method) -> RequestBuilder {
+        let request = self.http.request(method, &self.url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn request(&self, method: &str, params: Value) -> Answer {
+        Answer::to(self.post(&self.message(method, params))).await
+    }
+
+    pub(crate) async fn initialize(&self) -> Answer {
+        let params = json!({
+            "protocolVersion": self.revision.name(),
+            "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        });
+        self.request("initialize", params).await
+    }
+
+    pub(crate) async fn list(&self) -> Answer {
+        self.request("tools/list", json!({})).await
+    }
+
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Answer {
+        self.request(
+            "tools/call",
+            json!({ "name": tool, "arguments": arguments }),
+        )
+        .await
+    }
+
+    /// A call whose progress the client wants to hear.
+    pub(crate) async fn call_with_progress(&self, tool: &str, token: Value) -> Answer {
+        let params = json!({ "name": tool, "arguments": {}, "_meta": { "progressToken": token } });
+        self.request("tools/call", params).await
+    }
+}
+
+impl Answer {
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = response.text().await.unwrap();
+        let is = |kind: &str| {
+            let found = headers.get("content-type").and_then(|v| v.to_str().ok());
+            found.is_some_and(|found| found.starts_with(kind))
+        };
+        let messages = if is("text/event-stream") {
+            body.lines()
+                .filter_map(|line| line.strip_prefix("data:"))
+                .filter(|data| !data.trim().is_empty())
+                .map(|data| serde_json::from_str(data).unwrap())
+                .collect()
+        } else if is("application/json") {
+            vec![serde_json::from_str(&body).unwrap()]
+        } else {
+            Vec::new()
+        };
+        Self {
+            status,
+            headers,
+            messages,
+            body,
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        self.header("content-type").starts_with("text/event-stream")
+    }
+
+    /// The message that ends the exchange.
+    pub(crate) fn last(&self) -> &Value {
+        self.messages
+            .last()
+            .unwrap_or_else(|| panic!("no message in {self:?}"))
+    }
+
+    /// The result; there must be one.
+    pub(crate) fn result(&self) -> &Value {
+        let result = &self.last()["result"];
+        assert!(result.is_object(), "no result in {self:?}");
+        result
+    }
+
+    /// The JSON-RPC error's code; there must be one.
+    pub(crate) fn code(&self) -> i64 {
+        self.last()["error"]["code"]
+            .as_i64()
+            .unwrap_or_else(|| panic!("no error in {self:?}"))
+    }
+
+    /// The JSON-RPC error's message.
+    pub(crate) fn message(&self) -> &str {
+        self.last()["error"]["message"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error in {self:?}"))
+    }
+
+    /// The text of a result that has one block, and is no error.
+    pub(crate) fn text(&self) -> &str {
+        assert_ne!(self.result()["isError"], true, "{self:?}");
+        self.only_text()
+    }
+
+    /// The sentence of a result that is an error.
+    pub(crate) fn failure(&self) -> &str {
+        assert_eq!(self.result()["isError"], true, "{self:?}");
+        self.only_text()
+    }
+
+    /// As [`Answer::failure`], of a sentence that leaves the cause to the log; without the call's id.
+    pub(crate) fn failure_with_id(&self) -> &str {
+        let (sentence, id) = self
+            .failure()
+            .split_once("; the host's log has the cause under call ")
+            .unwrap_or_else(|| panic!("no call is named in {self:?}"));
+        assert!(
+            id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()),
+            "{id}"
+        );
+        sentence
+    }
+
+    fn only_text(&self) -> &str {
+        let content = self.result()["content"].as_array().unwrap();
+        assert_eq!(content.len(), 1, "{self:?}");
+        content[0]["text"].as_str().unwrap()
+    }
+
+    /// What came before the result, by method.
+    pub(crate) fn notifications(&self, method: &str) -> Vec<&Value> {
+        self.messages
+            .iter()
+            .filter(|message| message["method"] == method)
+            .map(|message| &message["params"])
+            .collect()
+    }
+}

@@ -1,0 +1,79 @@
+//! The binary, run to its end by a user with an empty home.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::process::TOOLCRIB;
+use super::server;
+
+/// A directory to run the binary in.
+pub(crate) struct Toolcrib {
+    dir: TempDir,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Toolcrib {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a component: its path.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = server::write(self.path(), name, bytes);
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Writes any file into the directory.
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> &Self {
+        std::fs::write(self.path().join(name), bytes).unwrap();
+        self
+    }
+
+    /// The command, in the directory, with a cache and an environment of its own.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(TOOLCRIB);
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("HOME", self.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs it with this on its standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut child = self.command(arguments).spawn().unwrap();
+        // Who does not read it has closed it.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ended {
+            status: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}

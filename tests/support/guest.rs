@@ -1,0 +1,302 @@
+//! Guests for the tests: components made here from a few lines of WebAssembly text, so that a test shows the whole of what
+//! its guest does.
+//!
+//! ```ignore
+//! let mut guest = Guest::new();
+//! let hello = guest.string("hello");
+//! guest.tool(Tool::new("greet"), format!("(call $text {hello})"));
+//! let bytes = guest.component();
+//! ```
+//!
+//! A tool's body is the body of a function that has `$arguments` and `$arguments_len` and returns a
+//! `result<outcome, error>` of the contract; `guest/prelude.wat` has what makes one.
+
+mod layout;
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{PackageId, Resolve};
+
+use layout::Layout;
+
+/// The contract itself, as tool authors get it.
+const CONTRACT: &str = include_str!("../../wit/tool.wit");
+/// What guests of the tests use of WASI.
+const WASI: &str = include_str!("guest/wasi.wit");
+const PRELUDE: &str = include_str!("guest/prelude.wat");
+
+/// The world of guests that are made here; a guest imports what its module uses.
+const WORLD: &str = "
+    import toolcrib:mcp/call@0.1.0;
+    import wasi:cli/environment@0.2.0;
+    import wasi:cli/exit@0.2.0;
+    import wasi:cli/stdout@0.2.0;
+    import wasi:clocks/monotonic-clock@0.2.0;
+    import wasi:config/store@0.2.0-rc.1;
+    import wasi:filesystem/preopens@0.2.0;
+    import wasi:http/outgoing-handler@0.2.0;
+    import wasi:sockets/instance-network@0.2.0;
+    import wasi:sockets/ip-name-lookup@0.2.0;
+    import wasi:sockets/tcp-create-socket@0.2.0;
+    export toolcrib:mcp/tool@0.1.0;
+";
+
+/// A guest in the making.
+#[derive(Default)]
+pub(crate) struct Guest {
+    memory: Layout,
+    tools: Vec<(Tool, String)>,
+    imports: String,
+    items: String,
+    before_definitions: String,
+    pages: usize,
+}
+
+/// What a tool says of itself.
+#[derive(Clone)]
+pub(crate) struct Tool {
+    pub(crate) name: String,
+    pub(crate) title: Option<String>,
+    pub(crate) description: String,
+    pub(crate) input_schema: String,
+    pub(crate) output_schema: Option<String>,
+    /// Read-only, destructive, idempotent, open-world.
+    pub(crate) annotations: Option<[Option<bool>; 4]>,
+    pub(crate) icons: Vec<Icon>,
+    pub(crate) meta: Option<String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Icon {
+    pub(crate) src: String,
+    pub(crate) media_type: Option<String>,
+    pub(crate) sizes: Vec<String>,
+}
+
+/// An outcome that is known before the call.
+#[derive(Default)]
+pub(crate) struct Reply<'a> {
+    pub(crate) content: Vec<(Block<'a>, Option<Audience<'a>>)>,
+    pub(crate) structured: Option<&'a str>,
+    pub(crate) meta: Option<&'a str>,
+}
+
+pub(crate) enum Block<'a> {
+    Text(&'a str),
+    Image(&'a [u8], &'a str),
+    Audio(&'a [u8], &'a str),
+    Link(Link<'a>),
+    /// URI, media type, text.
+    EmbeddedText(&'a str, Option<&'a str>, &'a str),
+    /// URI, media type, bytes.
+    EmbeddedBinary(&'a str, Option<&'a str>, &'a [u8]),
+}
+
+#[derive(Default)]
+pub(crate) struct Link<'a> {
+    pub(crate) uri: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) title: Option<&'a str>,
+    pub(crate) description: Option<&'a str>,
+    pub(crate) media_type: Option<&'a str>,
+    pub(crate) size: Option<u64>,
+}
+
+#[derive(Default)]
+pub(crate) struct Audience<'a> {
+    /// 0 is the user, 1 the assistant.
+    pub(crate) roles: &'a [u8],
+    pub(crate) priority: Option<f32>,
+    pub(crate) last_modified: Option<&'a str>,
+}
+
+impl Guest {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A guest with one tool.
+    pub(crate) fn with(tool: Tool, body: impl Into<String>) -> Self {
+        let mut guest = Self::new();
+        guest.tool(tool, body);
+        guest
+    }
+
+    /// A guest with one tool that answers `text`.
+    pub(crate) fn saying(name: &str, text: &str) -> Self {
+        let mut guest = Self::new();
+        let text = guest.string(text);
+        guest.tool(Tool::new(name), format!("(call $text {text})"));
+        guest
+    }
+
+    /// Adds a tool whose call runs `body`.
+    pub(crate) fn tool(&mut self, tool: Tool, body: impl Into<String>) -> &mut Self {
+        self.tools.push((tool, body.into()));
+        self
+    }
+
+    /// Adds an import, such as `(import "wasi:cli/exit@0.2.0" "exit" (func $exit (param i32)))`.
+    pub(crate) fn import(&mut self, import: &str) -> &mut Self {
+        self.imports.push_str(import);
+        self
+    }
+
+    /// Adds globals, functions, a start function.
+    pub(crate) fn item(&mut self, item: impl AsRef<str>) -> &mut Self {
+        self.items.push_str(item.as_ref());
+        self
+    }
+
+    /// Runs `body` before `definitions` answers.
+    pub(crate) fn before_definitions(&mut self, body: &str) -> &mut Self {
+        self.before_definitions.push_str(body);
+        self
+    }
+
+    /// Has at least so many pages of memory from the start.
+    pub(crate) fn pages(&mut self, pages: usize) -> &mut Self {
+        self.pages = pages;
+        self
+    }
+
+    /// Puts a string into memory: the two operands that stand for it.
+    pub(crate) fn string(&mut self, text: impl AsRef<[u8]>) -> String {
+        let text = text.as_ref();
+        let at = self.memory.bytes(text);
+        format!("(i32.const {at}) (i32.const {})", text.len())
+    }
+
+    /// Puts an outcome into memory: the expression that is a body returning it.
+    pub(crate) fn reply(&mut self, reply: &Reply<'_>) -> String {
+        format!("(i32.const {})", self.memory.reply(reply))
+    }
+
+    /// An outcome with questions: key, method and parameters of each.
+    pub(crate) fn questions(&mut self, asked: &[[&str; 3]]) -> String {
+        format!("(i32.const {})", self.memory.questions(asked))
+    }
+
+    /// The component.
+    pub(crate) fn component(&self) -> Vec<u8> {
+        component(WORLD, &self.module())
+    }
+
+    /// The core module in it, as text.
+    fn module(&self) -> String {
+        let mut memory = self.memory.clone();
+        let tools: Vec<_> = self.tools.iter().map(|(tool, _)| tool).collect();
+        let definitions = memory.definitions(&tools);
+        let mut functions = String::new();
+        let mut choices = String::new();
+        for (index, (tool, body)) in self.tools.iter().enumerate() {
+            let (at, length) = (memory.bytes(tool.name.as_bytes()), tool.name.len());
+            let _ = write!(
+                functions,
+                "(func $tool_{index} (param $arguments i32) (param $arguments_len i32) (result i32) {body})\n"
+            );
+            let _ = write!(
+                choices,
+                "(if (call $same (local.get $tool) (local.get $tool_len) (i32.const {at}) (i32.const {length}))
+                   (then (return (call $tool_{index} (local.get $arguments) (local.get $arguments_len)))))\n"
+            );
+        }
+        format!(
+            r#"(module
+              {imports}
+              (import "toolcrib:mcp/call@0.1.0" "caller" (func $caller (param i32)))
+              (import "toolcrib:mcp/call@0.1.0" "time-left" (func $time_left (result i64)))
+              (import "toolcrib:mcp/call@0.1.0" "cancelled" (func $cancelled (result i32)))
+              (import "toolcrib:mcp/call@0.1.0" "progress"
+                (func $progress (param f64 i32 f64 i32 i32 i32)))
+              (import "toolcrib:mcp/call@0.1.0" "log" (func $log (param i32 i32 i32)))
+              (memory $memory (export "memory") {pages})
+              (global $heap (mut i32) (i32.const {heap}))
+              (data (i32.const {start}) "{data}")
+              {PRELUDE}
+              {items}
+              {functions}
+              (func (export "toolcrib:mcp/tool@0.1.0#definitions") (result i32)
+                {before_definitions}
+                (i32.const {definitions}))
+              (func (export "toolcrib:mcp/tool@0.1.0#call")
+                (param $tool i32) (param $tool_len i32) (param $arguments i32) (param $arguments_len i32)
+                (param $answers i32) (param $answers_len i32)
+                (param $state i32) (param $state_ptr i32) (param $state_len i32) (result i32)
+                {choices}
+                unreachable))"#,
+            imports = self.imports,
+            items = self.items,
+            before_definitions = self.before_definitions,
+            start = layout::START,
+            heap = memory.end(),
+            pages = self.pages.max(memory.end().div_ceil(65_536) + 1),
+            data = memory.escaped(),
+        )
+    }
+}
+
+impl Tool {
+    /// A tool that takes any object.
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            title: None,
+            description: "A tool of the tests.".into(),
+            input_schema: r#"{"type":"object"}"#.into(),
+            output_schema: None,
+            annotations: None,
+            icons: Vec::new(),
+            meta: None,
+        }
+    }
+
+    pub(crate) fn described(self, description: &str) -> Self {
+        Self {
+            description: description.into(),
+            ..self
+        }
+    }
+
+    pub(crate) fn taking(self, input_schema: impl ToString) -> Self {
+        Self {
+            input_schema: input_schema.to_string(),
+            ..self
+        }
+    }
+
+    pub(crate) fn giving(self, output_schema: impl ToString) -> Self {
+        Self {
+            output_schema: Some(output_schema.to_string()),
+            ..self
+        }
+    }
+}
+
+/// A component of a world of the test's own: what stands between its braces, and its core module as text.
+pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
+    static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| {
+        let mut resolve = Resolve::default();
+        resolve.push_str("tool.wit", CONTRACT).unwrap();
+        resolve.push_str("wasi.wit", WASI).unwrap();
+        resolve
+    });
+    let mut resolve = PACKAGES.clone();
+    let package: PackageId = resolve
+        .push_str(
+            "guest.wit",
+            &format!("package test:guest;\nworld guest {{ {world} }}"),
+        )
+        .unwrap();
+    let world = resolve.select_world(&[package], Some("guest")).unwrap();
+    let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}\n{module}"));
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&module)
+        .unwrap()
+        .encode()
+        .unwrap()
+}

@@ -1,0 +1,9 @@
+//! What the tests stand on: guests, hosts, clients, the binary, and an issuer of tokens.
+
+pub(crate) mod client;
+pub(crate) mod command;
+pub(crate) mod guest;
+pub(crate) mod issuer;
+#[allow(dead_code, reason = "the benchmark uses the rest")]
+pub(crate) mod process;
+pub(crate) mod server;

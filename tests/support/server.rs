@@ -1,0 +1,150 @@
+//! Running hosts: the application in this process, served on a loopback port of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use toolcrib::App;
+use toolcrib::config::{Access, Config, Overrides};
+use toolcrib::reference::Reference;
+
+use super::client::{Client, Revision};
+use super::guest::Guest;
+
+/// Calls at once where a test does not say: few, because each place reserves address space and every test has an engine.
+const PLACES: u32 = 8;
+
+/// A host that serves until it is dropped or stopped.
+pub(crate) struct Host {
+    address: SocketAddr,
+    path: String,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+    _dir: TempDir,
+}
+
+/// A configuration that lets everybody in, and the directory of the components that it serves.
+pub(crate) fn config(guests: &[(&str, &Guest)]) -> (TempDir, Config) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config {
+        access: Access::Open,
+        cache: None,
+        ..Config::default()
+    };
+    config.server.max_concurrent_calls = PLACES;
+    for (name, guest) in guests {
+        let path = write(dir.path(), name, &guest.component());
+        let reference = Reference::parse(path.to_str().unwrap(), Path::new("")).unwrap();
+        config.references.push(reference);
+    }
+    (dir, config)
+}
+
+/// Writes a component: its path.
+pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = dir.join(format!("{name}.wasm"));
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// What is wrong with serving this guest: one line for each problem.
+pub(crate) async fn refusal(guest: &Guest) -> Vec<String> {
+    refusal_with(guest, |_| {}).await
+}
+
+/// As [`refusal`], with a configuration that `change` has changed.
+pub(crate) async fn refusal_with(guest: &Guest, change: impl FnOnce(&mut Config)) -> Vec<String> {
+    let (_dir, mut config) = config(&[("guest", guest)]);
+    change(&mut config);
+    match App::build(config).await {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+impl Host {
+    /// Serves these guests to everybody.
+    pub(crate) async fn serving(guests: &[(&str, &Guest)]) -> Self {
+        Self::start(guests, |_| {}).await
+    }
+
+    /// Serves one guest to everybody.
+    pub(crate) async fn of(guest: &Guest) -> Self {
+        Self::serving(&[("guest", guest)]).await
+    }
+
+    /// As [`Host::serving`], with a configuration that `change` has changed.
+    pub(crate) async fn start(guests: &[(&str, &Guest)], change: impl FnOnce(&mut Config)) -> Self {
+        let (dir, mut config) = config(guests);
+        change(&mut config);
+        Self::run(dir, config).await
+    }
+
+    /// Serves what this configuration file beside the guests names; to everybody, unless it has `[auth]`.
+    pub(crate) async fn configured(guests: &[(&str, &Guest)], text: &str) -> Self {
+        let (dir, _) = config(guests);
+        let file = dir.path().join("toolcrib.toml");
+        std::fs::write(&file, text).unwrap();
+        let overrides = Overrides {
+            file: Some(file),
+            no_auth: !text.contains("[auth]"),
+            ..Overrides::default()
+        };
+        let mut config = Config::load(&overrides).unwrap();
+        config.cache = None;
+        if !text.contains("max-concurrent-calls") {
+            config.server.max_concurrent_calls = PLACES;
+        }
+        Self::run(dir, config).await
+    }
+
+    async fn run(dir: TempDir, config: Config) -> Self {
+        let path = config.server.path.clone();
+        let app = App::build(config).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(app.serve(listener, async {
+            // A test that ends without a word stops it too.
+            let _ = stopped.await;
+        }));
+        Self {
+            address,
+            path,
+            stop: Some(stop),
+            serving,
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A client of the newest revision.
+    pub(crate) fn client(&self) -> Client {
+        self.client_of(Revision::July2026)
+    }
+
+    pub(crate) fn client_of(&self, revision: Revision) -> Client {
+        Client::new(&self.url(&self.path), revision)
+    }
+
+    /// Tells it to stop; what runs may end.
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits until it has stopped.
+    pub(crate) async fn stopped(&mut self) {
+        (&mut self.serving).await.unwrap();
+    }
+}
