@@ -21,6 +21,8 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use jsonwebtoken::Algorithm;
+use toolcrib::auth::{Guard, KeySource, Settings};
 
 #[path = "support/issuer.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -34,6 +36,10 @@ use process::Process;
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
+/// Tokens that are judged for each algorithm.
+const JUDGED: usize = 2_000;
+/// Tokens that the guard is shown to see what it holds on to.
+const DISTINCT: usize = 100_000;
 const WARM_UP: Duration = Duration::from_millis(500);
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
 /// What the echo tool answers, and so the plain handler.
@@ -92,6 +98,61 @@ async fn main() {
         let ready = median(started.iter().map(|(_, ready)| ready.as_secs_f64() * 1e3));
         println!("{what:<24} {memory:>6.1} MB {ready:>6.0} ms");
     }
+    judge().await;
+}
+
+/// What judging a token costs, without HTTP: each token new, and the same again.
+async fn judge() {
+    println!("\nthe guard by itself: microseconds of processor time for one token");
+    println!("{:<24} {:>8} {:>12}", "algorithm", "new", "remembered");
+    let issuer = Issuer::start().await;
+    for key in [
+        SigningKey::rsa("key", 0),
+        SigningKey::rsa("key", 0).with(Algorithm::PS256),
+        SigningKey::p256("key"),
+        SigningKey::p384("key"),
+        SigningKey::ed25519("key"),
+    ] {
+        let guard = guard(&issuer, &key);
+        let tokens: Vec<_> = (0..JUDGED).map(|n| nth_token(&issuer, &key, n)).collect();
+        let new = verify(&guard, tokens.iter()).await;
+        let remembered = verify(&guard, std::iter::repeat_n(&tokens[JUDGED - 1], JUDGED)).await;
+        println!(
+            "{:<24} {new:>8.1} {remembered:>12.2}",
+            format!("{:?}", key.algorithm)
+        );
+    }
+
+    let key = SigningKey::ed25519("key");
+    let guard = guard(&issuer, &key);
+    let resident_mb = || resident_mb(std::process::id());
+    verify(&guard, [nth_token(&issuer, &key, 0)].iter()).await;
+    let before = resident_mb();
+    for n in 0..DISTINCT {
+        let token = nth_token(&issuer, &key, n);
+        guard.verify(&token).await.unwrap();
+    }
+    let held = resident_mb() - before;
+    println!("held after {DISTINCT} distinct tokens: {held:.1} MB");
+}
+
+fn guard(issuer: &Issuer, key: &SigningKey) -> Guard {
+    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    settings.issuers[0].keys = KeySource::PublicKey(key.public_pem.clone());
+    Guard::build(settings).unwrap()
+}
+
+fn nth_token(issuer: &Issuer, key: &SigningKey, n: usize) -> String {
+    key.token(&issuer.claims(|claims| claims["jti"] = n.into()))
+}
+
+async fn verify(guard: &Guard, tokens: impl ExactSizeIterator<Item = &String>) -> f64 {
+    let count = tokens.len() as f64;
+    let started = Instant::now();
+    for token in tokens {
+        guard.verify(token).await.unwrap();
+    }
+    started.elapsed().as_secs_f64() * 1e6 / count
 }
 
 async fn compare(servers: &[Server], connections: usize, token: &str) {
@@ -210,7 +271,7 @@ impl Server {
             process,
             resident_mb_at_start: 0.0,
         };
-        server.resident_mb_at_start = server.resident_mb();
+        server.resident_mb_at_start = resident_mb(server.process.id());
         server
     }
 
@@ -222,14 +283,14 @@ impl Server {
         let ticks = |field: &str| field.parse::<u64>().unwrap();
         Duration::from_millis((ticks(fields[11]) + ticks(fields[12])) * 10)
     }
+}
 
-    fn resident_mb(&self) -> f64 {
-        let status = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
-        let kb: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kb / 1024.0
-    }
+/// The resident memory of a process, in MB.
+fn resident_mb(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    let kb: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kb / 1024.0
 }
 
 async fn plain() {

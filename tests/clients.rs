@@ -5,9 +5,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::{CLIENTS, EXAMPLES};
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::process::Process;
+use crate::{CLIENTS, EXAMPLES};
 
 /// A client: its program, and the arguments between the token and the calls.
 fn command(client: &str) -> (&'static str, &'static str) {

@@ -15,3 +15,4 @@ mod protocol;
 mod sandbox;
 mod sessions;
 mod tidy;
+mod token_check;

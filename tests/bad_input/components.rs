@@ -1,7 +1,7 @@
 //! Files that are no component, and components that cannot be served.
 
 use super::{FAILED, USAGE, check, hello};
-use crate::support::command::Toolcrib;
+use crate::support::command::{Ended, Toolcrib};
 use crate::support::guest::{Guest, Tool, component};
 
 /// A file that is no component: what it is instead, and what to do.
@@ -191,4 +191,43 @@ fn together() {
         FAILED,
         &[&["`second`", &format!("{prefix}hello"), "another prefix"]],
     );
+
+    // Settings for what is not there, and settings for one that stand at many.
+    for (text, status, words) in [
+        (
+            "ref = \"first.wasm\"\n[component.tool.nothing]\nscopes = [\"x\"]",
+            FAILED,
+            &["`first` has no tool `nothing`", "it has hello"][..],
+        ),
+        (
+            "ref = \"*.wasm\"\nname = \"all\"",
+            USAGE,
+            &["`*.wasm` names 2", "for one"],
+        ),
+        (
+            "ref = \"first.wasm\"\nscopes = [\"a b\"]",
+            USAGE,
+            &["scopes", "\"a b\""],
+        ),
+        (
+            "ref = \"first.wasm\"\nscopes = [\"offline_access\"]",
+            USAGE,
+            &["scopes", "offline_access"],
+        ),
+        (
+            "ref = \"first.wasm\"\n[component.tool.hello]\nscpes = []",
+            USAGE,
+            &["scpes", "did you mean `scopes`?"],
+        ),
+    ] {
+        toolcrib.file("toolcrib.toml", format!("[[component]]\n{text}\n"));
+        // The second would stand in the first one's way.
+        let ended = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
+        let lines: Vec<_> = ended.stderr.lines().take(1).map(String::from).collect();
+        let first = Ended {
+            stderr: lines.concat(),
+            ..ended
+        };
+        check(text, &first, status, &[words]);
+    }
 }

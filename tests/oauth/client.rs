@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::provider::Person;
 use super::PATIENCE;
+use super::provider::Person;
 use crate::CLIENTS;
 
 /// The most logins that any test here needs of one client.

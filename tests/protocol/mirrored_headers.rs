@@ -45,7 +45,8 @@ async fn mirrored_arguments() {
         Answer::to(request).await
     };
     let eu = json!({ "region": "eu" });
-    let cases: [(Value, &[(&str, &str)], bool); 18] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Value, Headers<'_>, bool); 18] = [
         (json!({}), &[], true),
         (json!({ "free": "x" }), &[], true),
         (eu.clone(), &[("mcp-param-region", "eu")], true),

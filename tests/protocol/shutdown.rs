@@ -10,13 +10,15 @@ use crate::support::client::{Answer, Client};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-/// Never ends by itself, and says that it has begun.
+/// `spin` says that it has begun and never ends by itself; `hello` answers at once.
 fn spinning() -> Guest {
-    Guest::with(
+    let mut guest = Guest::saying("hello", "hello");
+    guest.tool(
         Tool::new("spin"),
         "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
          (call $spin)",
-    )
+    );
+    guest
 }
 
 async fn begin(client: &Client) -> Response {
@@ -31,8 +33,12 @@ async fn begin(client: &Client) -> Response {
 /// The last message of what is left of a stream.
 async fn end(response: Response) -> Value {
     let text = response.text().await.unwrap();
-    let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    serde_json::from_str(data.last().unwrap_or_else(|| panic!("no end in {text:?}"))).unwrap()
+    let mut data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+    serde_json::from_str(
+        data.next_back()
+            .unwrap_or_else(|| panic!("no end in {text:?}")),
+    )
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,6 +78,7 @@ async fn what_is_left_is_stopped() {
     let mut host = Host::start(&[("guest", &spinning())], |config| {
         config.limits.time = Duration::from_secs(600);
         config.limits.cpu = Duration::from_secs(600);
+        config.limits.concurrency = 2;
         config.server.drain = Duration::from_millis(300);
     })
     .await;
@@ -82,16 +89,13 @@ async fn what_is_left_is_stopped() {
         let message = client.message("tools/call", json!({ "name": "spin", "arguments": {} }));
         async move { Answer::to(client.post(&message)).await }
     });
-    // The plain call gives no sign, so both its places are watched instead: it has begun when a third finds the same.
-    let third = begin(&client).await;
+    // The plain call gives no sign of its own: it has begun when there is no place left.
+    while client.call("hello", json!({})).await.status == 200 {}
     host.stop();
     let begun = Instant::now();
-    for last in [end(streaming).await, end(third).await] {
-        assert_eq!(
-            last["result"]["content"][0]["text"], "the call was cancelled",
-            "{last}"
-        );
-    }
+    let last = end(streaming).await;
+    let text = &last["result"]["content"][0]["text"];
+    assert_eq!(text, "the call was cancelled", "{last}");
     let answer = plain.await.unwrap();
     assert_eq!(answer.failure(), "the call was cancelled");
     host.stopped().await;

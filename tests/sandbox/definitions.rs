@@ -401,7 +401,8 @@ async fn definitions_that_do_not_come() {
     let traps_at_start = |guest: &mut Guest| {
         guest.item("(func $begin unreachable) (start $begin)");
     };
-    let cases: [(&str, &dyn Fn(&mut Guest), &str); 8] = [
+    type Change<'a> = &'a dyn Fn(&mut Guest);
+    let cases: [(&str, Change<'_>, &str); 8] = [
         (
             "spins",
             &|g: &mut Guest| {

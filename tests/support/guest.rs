@@ -193,14 +193,14 @@ impl Guest {
         let mut choices = String::new();
         for (index, (tool, body)) in self.tools.iter().enumerate() {
             let (at, length) = (memory.bytes(tool.name.as_bytes()), tool.name.len());
-            let _ = write!(
+            let _ = writeln!(
                 functions,
-                "(func $tool_{index} (param $arguments i32) (param $arguments_len i32) (result i32) {body})\n"
+                "(func $tool_{index} (param $arguments i32) (param $arguments_len i32) (result i32) {body})"
             );
-            let _ = write!(
+            let _ = writeln!(
                 choices,
                 "(if (call $same (local.get $tool) (local.get $tool_len) (i32.const {at}) (i32.const {length}))
-                   (then (return (call $tool_{index} (local.get $arguments) (local.get $arguments_len)))))\n"
+                   (then (return (call $tool_{index} (local.get $arguments) (local.get $arguments_len)))))"
             );
         }
         format!(

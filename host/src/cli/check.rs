@@ -78,12 +78,12 @@ async fn check_token(overrides: &Overrides, token: &Path, json: bool) -> Result<
         eprintln!("error: nothing judges tokens here: there is no [auth] section");
         return Err(Failure::Usage);
     };
-    let token = if token == Path::new("-") {
+    let read = if token == Path::new("-") {
         std::io::read_to_string(std::io::stdin().lock().take(MAX_TOKEN_BYTES))
     } else {
         std::fs::File::open(token).and_then(|f| std::io::read_to_string(f.take(MAX_TOKEN_BYTES)))
     };
-    let token = token.map_err(|e| fail(format!("the token cannot be read: {e}")))?;
+    let token = read.map_err(|e| fail(format!("`{}` cannot be read: {e}", token.display())))?;
     let findings = guard.explain(&token).await;
     let accepted = findings.iter().all(|finding| finding.accepted);
     if json {
