@@ -9,7 +9,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`auth`] | the guard: tokens, keys, scopes, metadata; knows no MCP and no WASM |
-//! | [`reference`] | strings that name components → bytes |
+//! | [`reference`](mod@reference) | strings that name components → bytes |
 //! | [`engine`] | wasmtime's engine: pool, clock, compiled cache |
 //! | [`telemetry`] | the log |
 //! | [`sandbox`] | limits and the store of one call |

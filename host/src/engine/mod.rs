@@ -3,7 +3,7 @@
 //!
 //! One [`Engine`] serves the whole process. Instances come from a pool, so that
 //! a fresh sandbox for every call costs microseconds; compiled components come
-//! from a [cache](cache) on disk.
+//! from a cache on disk.
 
 mod cache;
 mod crew;
