@@ -15,4 +15,5 @@ mod protocol;
 mod sandbox;
 mod sessions;
 mod tidy;
+mod tls;
 mod token_check;

@@ -15,7 +15,7 @@ use crate::catalog::{Catalog, CatalogError, Listing};
 use crate::component::{Component, LoadError};
 use crate::config::{self, Access, ComponentSettings, Config};
 use crate::engine::{self, Engine, EngineError};
-use crate::http::{self, Policy};
+use crate::http::{self, Policy, TlsAcceptor, TlsError};
 use crate::mcp::{self, ToolServer};
 use crate::reference::{ReferenceError, Source};
 use crate::sandbox::Limits;
@@ -57,6 +57,7 @@ use crate::sandbox::Limits;
 pub struct App {
     catalog: Arc<Catalog>,
     guard: Option<Guard>,
+    tls: Option<TlsAcceptor>,
     server: ToolServer,
     config: Config,
     draining: CancellationToken,
@@ -80,6 +81,9 @@ pub enum Problem {
     /// A fault of `[auth]`.
     #[error(transparent)]
     Auth(#[from] auth::Fault),
+    /// HTTPS is asked for and cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Nobody said who may call.
     #[error(
         "nobody said who may call: give an [auth] section with `issuer` and `audience`, or \
@@ -124,6 +128,7 @@ impl Problem {
             self,
             Self::Config(_)
                 | Self::Auth(_)
+                | Self::Tls(_)
                 | Self::NoAccess
                 | Self::OpenToAll(_)
                 | Self::NothingNamed
@@ -159,6 +164,14 @@ impl App {
             problems.extend(found);
             None
         });
+        let tls = config.server.tls.as_ref();
+        let tls = tls
+            .map(|tls| http::acceptor(&tls.cert, &tls.key))
+            .transpose();
+        let tls = tls.unwrap_or_else(|error| {
+            problems.push(error.into());
+            None
+        });
         let catalog = match load(&config).await {
             Ok(catalog) => catalog,
             Err(error) => {
@@ -175,6 +188,7 @@ impl App {
         Ok(Self {
             catalog,
             guard,
+            tls,
             server,
             config,
             draining: CancellationToken::new(),
@@ -216,15 +230,13 @@ impl App {
     /// `server.drain` and stops the rest.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let router = self.router();
-        http::serve(
-            listener,
-            router,
-            shutdown,
-            self.draining,
-            self.config.server.drain,
-            self.shutdown,
-        )
-        .await;
+        let serving = http::Serving {
+            tls: self.tls,
+            draining: self.draining,
+            drain: self.config.server.drain,
+            shutdown: self.shutdown,
+        };
+        http::serve(listener, router, shutdown, serving).await;
     }
 
     /// What is served.

@@ -261,3 +261,45 @@ async fn logs() {
         }
     }
 }
+
+/// Each issuer has its own keys and its own audience, also where the file names several.
+#[tokio::test]
+async fn several_issuers() {
+    let (first, second) = (Issuer::start().await, Issuer::start().await);
+    let more = format!(
+        "[[auth.issuers]]\nissuer = {:?}\naudience = \"second\"\njwks-uri = {:?}\n",
+        second.url(),
+        second.jwks_uri()
+    );
+    let host = host(&first, &more).await;
+    let for_second = |claims: &mut Value| claims["aud"] = "second".into();
+    let claims_of_second = second.claims(for_second);
+    for (what, token, status) in [
+        ("the first", first.token(|_| {}), 200),
+        ("the second", second.token(for_second), 200),
+        (
+            "the second for the first's audience",
+            second.token(|_| {}),
+            401,
+        ),
+        (
+            "the first for the second's audience",
+            first.token(for_second),
+            401,
+        ),
+        (
+            "the second, signed by the first",
+            first.first_key().token(&claims_of_second),
+            401,
+        ),
+    ] {
+        let answer = host.client().with_token(&token).list().await;
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+    }
+    let metadata = host.url("/.well-known/oauth-protected-resource");
+    let metadata: Value = reqwest::get(metadata).await.unwrap().json().await.unwrap();
+    assert_eq!(
+        metadata["authorization_servers"],
+        json!([first.url(), second.url()])
+    );
+}

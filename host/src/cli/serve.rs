@@ -49,36 +49,41 @@ impl Serve {
             ))
         })?;
         let address = listener.local_addr().map_err(fail)?;
+        // Before the line that invites the first signal.
+        let stop = stop_signal();
         eprintln!(
-            "listening on http://{address}{} ({} from {})",
+            "listening on {}://{address}{} ({} from {})",
+            server.scheme(),
             server.path,
             count(app.catalog().tools().len(), "tool"),
             count(app.catalog().components().len(), "component"),
         );
-        app.serve(listener, stop_signal()).await;
+        app.serve(listener, stop).await;
         Ok(())
     }
 }
 
-/// Resolves at the first SIGINT or SIGTERM; a second one ends the process.
-async fn stop_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        // Without handlers the signals end the process, which stops the server too.
-        return std::future::pending().await;
-    };
-    let mut next = async move || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    next().await;
-    tracing::info!("shutting down");
-    tokio::spawn(async move {
+/// Takes SIGINT and SIGTERM from now on. The future resolves at the first; the
+/// second ends the process.
+fn stop_signal() -> impl Future<Output = ()> {
+    let signals = signal(SignalKind::interrupt())
+        .and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+    async move {
+        let Ok((mut interrupt, mut terminate)) = signals else {
+            // Without handlers the signals end the process, which stops the server too.
+            return std::future::pending().await;
+        };
+        let mut next = async move || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
         next().await;
-        std::process::exit(130);
-    });
+        tracing::info!("shutting down");
+        tokio::spawn(async move {
+            next().await;
+            std::process::exit(130);
+        });
+    }
 }

@@ -49,7 +49,7 @@ pub struct Server {
     /// The path of the MCP endpoint.
     pub path: String,
     /// The base URL that clients use, without a slash at the end; `None` means
-    /// `http://` and the address.
+    /// the scheme and the address.
     pub public_url: Option<String>,
     /// The server's name for clients.
     pub name: String,
@@ -68,6 +68,17 @@ pub struct Server {
     pub max_concurrent_calls: u32,
     /// How long running calls may take to end at shutdown.
     pub drain: Duration,
+    /// `[server.tls]`: serve HTTPS.
+    pub tls: Option<Tls>,
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// A PEM file with the certificate and those that lead to its root.
+    pub cert: PathBuf,
+    /// A PEM file with its private key.
+    pub key: PathBuf,
 }
 
 /// Who may call.
@@ -148,17 +159,23 @@ impl Default for Server {
             max_body_bytes: 4 << 20,
             max_concurrent_calls: 256,
             drain: Duration::from_secs(30),
+            tls: None,
         }
     }
 }
 
 impl Server {
+    /// `https` where the host serves TLS itself.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// The resource identifier (RFC 9728, section 1.2): the URL that clients use.
     /// It comes from the configuration, never from a request.
     pub fn resource(&self) -> String {
         match &self.public_url {
             Some(url) => format!("{url}{}", self.path),
-            None => format!("http://{}{}", self.listen, self.path),
+            None => format!("{}://{}{}", self.scheme(), self.listen, self.path),
         }
     }
 }

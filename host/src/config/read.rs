@@ -6,7 +6,7 @@ use etcetera::BaseStrategy;
 use url::Url;
 
 use super::section::{Section, Source};
-use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, ToolSettings};
+use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, Tls, ToolSettings};
 use crate::auth;
 use crate::reference::Reference;
 use crate::sandbox::Limits;
@@ -104,6 +104,7 @@ fn server(section: Section<'_, '_>) -> Server {
             .count("max-concurrent-calls")
             .unwrap_or(default.max_concurrent_calls),
         drain: section.duration("drain").unwrap_or(default.drain),
+        tls: section.section("tls").and_then(tls),
     };
     for origin in &server.allowed_origins {
         if !is_origin(origin) {
@@ -118,6 +119,22 @@ fn server(section: Section<'_, '_>) -> Server {
     }
     section.finish();
     server
+}
+
+fn tls(section: Section<'_, '_>) -> Option<Tls> {
+    let file = |key| {
+        if section.value(key).is_none() {
+            section.fault(key, "is missing; name a PEM file");
+        }
+        let base = section.base();
+        section.parsed(key, "the path of a PEM file", |text| Some(base.join(text)))
+    };
+    let (cert, key) = (file("cert"), file("key"));
+    section.finish();
+    Some(Tls {
+        cert: cert?,
+        key: key?,
+    })
 }
 
 fn is_path(text: &str) -> bool {

@@ -9,6 +9,7 @@ mod error;
 mod origin;
 mod serve;
 mod sessions;
+mod tls;
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ use crate::catalog::Catalog;
 use crate::mcp::ToolServer;
 use endpoint::Endpoint;
 pub use origin::Policy;
-pub use serve::serve;
+pub use serve::{Serving, serve};
+pub use tls::{TlsAcceptor, TlsError, acceptor};
 
 /// What the routes are made of.
 pub struct Parts {

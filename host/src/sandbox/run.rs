@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Limits;
 use crate::engine::Crew;
@@ -64,7 +65,8 @@ pub async fn run<T: Send + 'static>(
         },
         stopped = &mut stop => return Err(stopped),
     }
-    let mut task = crew.spawn(guest);
+    // Dropping a plain handle would let the guest go on.
+    let mut task = AbortOnDropHandle::new(crew.spawn(guest));
     let stopped = tokio::select! {
         biased;
         done = &mut task => return joined(done),
