@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
+mod browser;
 mod clients;
 mod examples;
 mod oauth;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the real MCP clients that the complete tests drive, each pinned.
+# Installs the real MCP clients that the complete tests drive, each pinned, and the browser for those that are web pages.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -20,3 +20,26 @@ if [ ! node/node_modules/stamp -nt node/package-lock.json ]; then
   (cd node && npm ci --silent --no-audit --no-fund)
   touch node/node_modules/stamp
 fi
+# The TypeScript client as one file that a web page can import.
+if [ ! browser/mcp-client.mjs -nt node/node_modules/stamp ]; then
+  (cd node && node_modules/.bin/esbuild @modelcontextprotocol/client \
+    --bundle --format=esm --log-level=warning --outfile=../browser/mcp-client.mjs)
+fi
+
+# tests/browser.rs looks for the same names.
+for browser in chromium chromium-browser google-chrome; do
+  if command -v "$browser" >/dev/null; then
+    exit 0
+  fi
+done
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  as_root=(sudo -n)
+fi
+if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+  echo "the clients need Chromium; install it (Debian: apt-get install chromium) or Google Chrome" >&2
+  exit 1
+fi
+echo "installing Debian's package chromium, for the tests that need a browser"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get install -qq -y --no-install-recommends chromium >/dev/null

@@ -67,15 +67,16 @@ pub fn router(parts: Parts) -> Router {
         open = open.merge(guard.metadata_router());
     }
     mcp = mcp
+        .layer(CatchPanicLayer::custom(error::panicked))
         .layer(cors(policy.clone()))
-        .layer(middleware::from_fn_with_state(policy, origin::check))
-        .layer(CatchPanicLayer::custom(error::panicked));
+        .layer(middleware::from_fn_with_state(policy, origin::check));
     open.merge(mcp).fallback(not_found)
 }
 
 /// Origins were judged before; what is left is told apart from nothing else.
 fn cors(policy: Arc<Policy>) -> CorsLayer {
-    const EXPOSED: [HeaderName; 2] = [
+    const EXPOSED: [HeaderName; 3] = [
+        header::RETRY_AFTER,
         header::WWW_AUTHENTICATE,
         HeaderName::from_static("mcp-session-id"),
     ];
