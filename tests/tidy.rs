@@ -302,3 +302,13 @@ fn files() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// A dev-dependency would change the features of what the engine is built of, so that `cargo test` and `cargo build` each
+/// compile it.
+#[test]
+fn one_feature_set() {
+    for manifest in ["host/Cargo.toml", "tests/Cargo.toml"] {
+        let text = std::fs::read_to_string(format!("{ROOT}/{manifest}")).unwrap();
+        assert!(!text.contains("dev-dependencies]"), "{manifest}");
+    }
+}

@@ -77,7 +77,14 @@ async fn pages() {
         // A cursor stays good.
         assert_eq!(names(&page(&client, cursor).await), names(&second));
 
-        for cursor in ["", "no-such", "t9999", "\u{0}"] {
+        for cursor in [
+            json!(""),
+            json!("no-such"),
+            json!("t9999"),
+            json!("\u{0}"),
+            json!(7),
+            json!([]),
+        ] {
             let answer = client
                 .request("tools/list", json!({ "cursor": cursor }))
                 .await;

@@ -47,6 +47,8 @@ struct Message<'a> {
 struct Params<'a> {
     #[serde(borrow)]
     name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cursor: Option<&'a RawValue>,
     #[serde(borrow, rename = "_meta")]
     meta: Option<Meta<'a>>,
 }
@@ -97,21 +99,31 @@ pub(super) fn parse(body: &[u8]) -> Result<Envelope, Malformed> {
     let params = message
         .params
         .and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
-    let is_call = message.method.as_deref() == Some("tools/call");
-    if is_call && message.params.is_some() && params.is_none() {
+    let method = message.method.as_deref().unwrap_or_default();
+    let is_call = method == "tools/call";
+    let malformed = match &params {
+        None => is_call && message.params.is_some(),
+        // `rmcp` would answer with the first page.
+        Some(params) => method == "tools/list" && !params.cursor.is_none_or(is_text),
+    };
+    if malformed {
         return Err(Malformed {
             code: INVALID_PARAMS,
-            message: "the parameters of `tools/call` are malformed".into(),
+            message: format!("the parameters of `{method}` are malformed"),
             id,
         });
     }
     let (name, meta) = params.map_or((None, None), |params| (params.name, params.meta));
     Ok(Envelope {
         id,
-        is_initialize: message.method.as_deref() == Some("initialize"),
+        is_initialize: method == "initialize",
         names_version: meta.is_some_and(|meta| meta.version.is_some()),
         tool: name
             .filter(|_| is_call)
             .and_then(|name| serde_json::from_str(name.get()).ok()),
     })
+}
+
+fn is_text(value: &RawValue) -> bool {
+    value.get().starts_with('"')
 }

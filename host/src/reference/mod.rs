@@ -150,7 +150,9 @@ impl Source {
         let name = || self.path.display().to_string();
         let cannot = |e| ReferenceError::Unreadable(name(), e);
         let file = std::fs::File::open(&self.path).map_err(cannot)?;
-        let mut bytes = Vec::new();
+        // A buffer that grows would leave several times the file's size behind.
+        let length = file.metadata().map_err(cannot)?.len();
+        let mut bytes = Vec::with_capacity(length.min(MAX_COMPONENT_BYTES) as usize);
         file.take(MAX_COMPONENT_BYTES + 1)
             .read_to_end(&mut bytes)
             .map_err(cannot)?;
