@@ -304,3 +304,18 @@ async fn the_issuer_is_gone() {
     );
     assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
 }
+
+/// Who is refused by the head of a request can read why, also while its body is still on its way.
+#[tokio::test]
+async fn a_refusal_can_be_read() {
+    let issuer = Issuer::start().await;
+    let host = host(&issuer, "").await;
+    let client = host.client();
+    for _ in 0..20 {
+        let request = client
+            .bare(reqwest::Method::POST)
+            .header("content-type", "application/json");
+        let answer = Answer::to(request.body(vec![b' '; 1 << 20])).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+}

@@ -3,6 +3,7 @@
 //! A request passes, in this order: `Host` and `Origin`, CORS, the guard, the
 //! body's limit, the JSON-RPC envelope, a place for the call, MCP.
 
+mod drain;
 mod endpoint;
 mod envelope;
 mod error;
@@ -10,6 +11,7 @@ mod origin;
 mod serve;
 mod sessions;
 mod tls;
+mod workers;
 
 use std::sync::Arc;
 
@@ -69,7 +71,8 @@ pub fn router(parts: Parts) -> Router {
     mcp = mcp
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(cors(policy.clone()))
-        .layer(middleware::from_fn_with_state(policy, origin::check));
+        .layer(middleware::from_fn_with_state(policy, origin::check))
+        .layer(middleware::from_fn(drain::drain));
     open.merge(mcp).fallback(not_found)
 }
 

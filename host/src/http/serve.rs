@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::tls::TlsAcceptor;
+use super::workers::Workers;
 
 /// Connections that are open at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 4_096;
@@ -58,6 +59,7 @@ pub async fn serve(
     };
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = GracefulShutdown::new();
+    let workers = Workers::start();
     let mut stop = pin!(stop);
     loop {
         let accepted = async {
@@ -81,7 +83,7 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let (server, watcher) = (server.clone(), connections.watcher());
         let tls = serving.tls.clone();
-        tokio::spawn(async move {
+        workers.spawn(stream, move |stream| async move {
             match tls {
                 None => server.connection(stream, watcher).await,
                 Some(tls) => server.tls_connection(stream, &tls, watcher).await,
