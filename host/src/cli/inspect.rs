@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Common, Failure, configure, report};
 use crate::app;
 use crate::catalog::Served;
-use crate::component::Tool;
+use crate::component::{Asked, Component, Tool};
 
 #[derive(Args)]
 pub(super) struct Inspect {
@@ -55,8 +55,23 @@ pub(super) fn describe(served: &Served) -> Value {
         "digest": component.digest,
         "size": component.size,
         "imports": component.imports,
+        "access": access(component),
         "tools": tools,
     })
+}
+
+/// What the imports ask for, what is granted, and what is lacking or not needed.
+fn access(component: &Component) -> Vec<Value> {
+    let asked = component.asked();
+    let describe = |asked: &Asked| {
+        json!({
+            "key": asked.key,
+            "imports": asked.imports,
+            "granted": asked.granted,
+            "says": asked.to_string(),
+        })
+    };
+    asked.iter().map(describe).collect()
 }
 
 fn describe_tool(served: &Served, tool: &Tool) -> Value {
@@ -83,6 +98,9 @@ fn print(served: &Served) {
         "  imports  {}",
         or_nothing(&component.imports.join("\n           "))
     );
+    for asked in component.asked() {
+        say!("  access   {asked}");
+    }
     for tool in &component.tools {
         say!("\n  {}{}", served.prefix, tool.name);
         if let Some(title) = &tool.title {

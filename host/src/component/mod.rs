@@ -19,8 +19,11 @@ pub use contract::{
 use contract::{CallData, Guest, GuestError};
 pub use definition::{Tool, is_tool_name};
 
+pub use crate::sandbox::Asked;
+
 use crate::engine::Engine;
-use crate::sandbox::{self, Limits, Stopped};
+use crate::sandbox::keyvalue::Owner;
+use crate::sandbox::{self, GrantFault, Granted, Grants, Limits, Stopped, keyvalue};
 
 /// `definitions` runs in the sandbox too, and answers within this time.
 const DEFINITIONS_TIME: std::time::Duration = std::time::Duration::from_secs(10);
@@ -39,6 +42,9 @@ pub struct Component {
     pub tools: Vec<Tool>,
     /// What one call may use.
     pub limits: Limits,
+    /// What its calls may reach.
+    pub grants: Grants,
+    granted: Arc<Granted>,
     guest: Guest,
     engine: Engine,
 }
@@ -64,6 +70,9 @@ pub enum LoadError {
     /// It does not fit the contract.
     #[error("{0}")]
     World(String),
+    /// What it is granted cannot be kept as it is written.
+    #[error(transparent)]
+    Grant(#[from] GrantFault),
     /// `definitions` did not answer.
     #[error("its `definitions` failed: {0}")]
     Definitions(String),
@@ -131,7 +140,8 @@ impl CallError {
 }
 
 impl Component {
-    /// Compiles a component and asks it for its tools.
+    /// Compiles a component and asks it for its tools, which it answers without
+    /// any grant.
     ///
     /// # Errors
     /// Every fault that can be found, not only the first.
@@ -141,6 +151,7 @@ impl Component {
         bytes: Vec<u8>,
         pinned: Option<&str>,
         limits: Limits,
+        (grants, store): (Grants, &keyvalue::Store),
     ) -> Result<Self, Vec<LoadError>> {
         kind::check(&bytes).map_err(|e| vec![e.into()])?;
         let hex = format!("{:x}", HexDigest(&Sha256::digest(&bytes)));
@@ -160,6 +171,8 @@ impl Component {
             .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
+        let granted = Granted::open(&grants, name, store)
+            .map_err(|faults| faults.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
         let tools = definitions(engine, &guest, name, &limits).await?;
         Ok(Self {
             name: name.to_owned(),
@@ -168,6 +181,8 @@ impl Component {
             imports,
             tools,
             limits,
+            grants,
+            granted: Arc::new(granted),
             guest,
             engine: engine.clone(),
         })
@@ -202,13 +217,17 @@ impl Component {
             answers: call.answers,
             state: call.state,
         };
+        let caller = call.caller.as_deref();
+        let owner = caller
+            .filter(|_| self.granted.keeps_for_callers())
+            .map(owner);
         let data = CallData::new(
             call.caller,
             call.events,
             call.cancelled.clone(),
             self.limits.time,
         );
-        let store = sandbox::store(&self.engine, &self.limits, span, data);
+        let store = sandbox::store(&self.engine, &self.limits, &self.granted, owner, span, data);
         let running = sandbox::run(
             &self.limits,
             self.engine.crew(),
@@ -260,6 +279,21 @@ impl Component {
     }
 }
 
+impl Component {
+    /// What its imports ask for beside what it is granted.
+    pub fn asked(&self) -> Vec<Asked> {
+        sandbox::asked(&self.imports, &self.grants)
+    }
+}
+
+/// Whom a caller's part of a bucket belongs to: the person, by whatever client it comes.
+fn owner(caller: &Caller) -> Owner {
+    Owner {
+        issuer: caller.issuer.clone(),
+        subject: caller.subject.clone(),
+    }
+}
+
 /// What a client is told of a trap.
 fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> CallError {
     if let Some(status) = sandbox::exit_status(error) {
@@ -287,7 +321,8 @@ async fn definitions(
     };
     let cancelled = CancellationToken::new();
     let data = CallData::new(None, None, cancelled.clone(), limits.time);
-    let store = sandbox::store(engine, &limits, &span, data);
+    let nothing = Arc::new(Granted::nothing());
+    let store = sandbox::store(engine, &limits, &nothing, None, &span, data);
     let failed = |why: String| vec![LoadError::Definitions(why)];
     let definitions = sandbox::run(
         &limits,

@@ -3,6 +3,7 @@
 //! [`Config::load`] reads `toolcrib.toml` and what the command line says beside
 //! it, and reports every fault at once. An embedder builds a [`Config`] by hand.
 
+mod allow;
 mod read;
 mod section;
 
@@ -16,7 +17,7 @@ use toml::de::DeTable;
 
 use crate::auth;
 use crate::reference::Reference;
-use crate::sandbox::Limits;
+use crate::sandbox::{Grants, Limits, keyvalue};
 use crate::telemetry;
 pub use section::Fault;
 use section::{Section, Source};
@@ -37,6 +38,8 @@ pub struct Config {
     pub components: Vec<ComponentSettings>,
     /// Where compiled components are kept; `None` compiles at every start.
     pub cache: Option<PathBuf>,
+    /// `[kv]`: where `wasi:keyvalue` lives.
+    pub kv: keyvalue::Settings,
     /// `[telemetry]`
     pub telemetry: telemetry::Settings,
 }
@@ -107,8 +110,10 @@ pub struct ComponentSettings {
     pub scopes: Vec<String>,
     /// `[component.tool.NAME]`, by the tools' own names.
     pub tools: BTreeMap<String, ToolSettings>,
-    /// What its calls may use.
+    /// How much its calls may use.
     pub limits: Limits,
+    /// `[component.allow]`: what its calls may reach.
+    pub allow: Grants,
 }
 
 /// `[component.tool.NAME]`
@@ -140,6 +145,7 @@ impl Default for Config {
             references: Vec::new(),
             components: Vec::new(),
             cache: read::default_cache(),
+            kv: allow::default_kv(),
             telemetry: telemetry::Settings::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use url::Url;
 
+use super::allow;
 use super::section::{Section, Source};
 use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, Tls, ToolSettings};
 use crate::auth;
@@ -25,6 +26,9 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
     }
     if let Some(section) = root.section("cache") {
         config.cache = cache(section);
+    }
+    if let Some(section) = root.section("kv") {
+        config.kv = allow::kv(section);
     }
     if let Some(section) = root.section("telemetry") {
         config.telemetry = telemetry(section);
@@ -248,6 +252,7 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
         Some(section) => limits(section, default),
         None => default.clone(),
     };
+    let allow = section.section("allow").map(allow::grants);
     let name = section.string("name");
     let scopes = scopes(&section, "scopes");
     let tools = section.named_sections("tool").into_iter();
@@ -261,6 +266,7 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
         scopes,
         tools,
         limits,
+        allow: allow.unwrap_or_default(),
     })
 }
 

@@ -72,7 +72,10 @@ fn is_never_meant(address: IpAddr) -> bool {
         || match address {
             IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
             IpAddr::V6(address) => {
-                address.is_unicast_link_local() || embedded(address).is_some_and(is_never_meant)
+                address.is_unicast_link_local()
+                    || embedded(address)
+                        .or_else(|| translated(address))
+                        .is_some_and(is_never_meant)
             }
         }
 }
@@ -120,6 +123,18 @@ fn embedded(address: Ipv6Addr) -> Option<IpAddr> {
         [0, 0, 0, 0, 0, 0xffff, high, low] => v4(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
         [0x2002, high, low, ..] => v4(high, low),
+        _ => None,
+    }
+}
+
+/// The IPv4 address that a network may make of an IPv6 one which is not public: its own NAT64 (RFC 8215), or the long
+/// forgotten compatible form (RFC 4291 §2.5.5.1).
+fn translated(address: Ipv6Addr) -> Option<IpAddr> {
+    match address.segments() {
+        [0x64, 0xff9b, 1, ..] | [0, 0, 0, 0, 0, 0, ..] => {
+            let [.., a, b, c, d] = address.octets();
+            Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
+        }
         _ => None,
     }
 }
@@ -178,6 +193,10 @@ mod tests {
                 false,
             ),
             ("https://login.example", true, "64:ff9b::a9fe:a9fe", false),
+            ("https://login.example", true, "64:ff9b:1::a9fe:a9fe", false),
+            ("https://login.example", true, "64:ff9b:1::a00:1", true),
+            ("https://login.example", true, "::a9fe:a9fe", false),
+            ("https://login.example", true, "::1", true),
             ("https://login.example", true, "fd00:ec2::254", false),
             ("https://login.example", true, "100.100.100.200", false),
             ("https://login.example", true, "fe80::1", false),
