@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind};
+use redis::{Client, ErrorKind, FromRedisValue, RedisError, Script};
 
 use super::place::RedisUrl;
 use super::{
@@ -32,7 +32,7 @@ for i = 3, #ARGV, 3 do
 end
 local used = tonumber(redis.call('GET', KEYS[3]) or '0') + grown
 if grown > 0 and used > tonumber(ARGV[1]) then
-  return redis.error_reply('QUOTA')
+  return redis.error_reply('QUOTA used up')
 end
 for i = 3, #ARGV, 3 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
@@ -60,7 +60,7 @@ local old = redis.call('HGET', KEYS[1], key)
 local before = 0
 if old then
   if not string.match(old, '^%d+$') then
-    return redis.error_reply('NUMBER')
+    return redis.error_reply('NUMBER expected')
   end
   before = #old
 else
@@ -68,7 +68,7 @@ else
 end
 local sum = redis.pcall('HINCRBY', KEYS[1], key, ARGV[4])
 if type(sum) == 'table' and sum.err then
-  return redis.error_reply('OVERFLOW')
+  return redis.error_reply('OVERFLOW of the sum')
 end
 local digits = redis.call('HGET', KEYS[1], key)
 local grown = #digits - before
@@ -79,7 +79,7 @@ if grown > 0 and used > tonumber(ARGV[1]) then
   else
     redis.call('HDEL', KEYS[1], key)
   end
-  return redis.error_reply('QUOTA')
+  return redis.error_reply('QUOTA used up')
 end
 redis.call('ZADD', KEYS[2], ARGV[5], key)
 redis.call('INCRBY', KEYS[3], string.format('%d', grown))
@@ -91,7 +91,7 @@ local found, bytes = {}, 0
 for i = 2, #ARGV do
   bytes = bytes + redis.call('HSTRLEN', KEYS[1], ARGV[i])
   if bytes > tonumber(ARGV[1]) then
-    return redis.error_reply('LARGE')
+    return redis.error_reply('LARGE values')
   end
   found[i - 1] = redis.call('HGET', KEYS[1], ARGV[i])
 end
@@ -254,8 +254,11 @@ impl Redis {
 
     fn cannot(&self, error: &RedisError) -> StoreError {
         // The library's own words may hold the URL's.
-        let why = match error.kind() {
-            ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
+        let why = match error.code() {
+            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
+                "it refuses the credentials of the URL".into()
+            }
+            _ if error.kind() == ErrorKind::AuthenticationFailed => {
                 "it refuses the credentials of the URL".into()
             }
             _ if error.is_timeout() => format!("no answer within {} s", TIME.as_secs()),
