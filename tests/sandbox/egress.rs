@@ -302,6 +302,40 @@ async fn requests_per_call() {
     }
 }
 
+/// So many of them are open at once.
+#[tokio::test]
+async fn requests_at_once() {
+    let upstream = Upstream::start().await;
+    let mut guest = Guest::new();
+    can_fetch(&mut guest);
+    let authority = guest.string(upstream.address.to_string());
+    let path = guest.string("/silent");
+    guest.tool(
+        Tool::new("many"),
+        format!(
+            "(local $n i32) (local $request i32)
+             (loop $again
+               (local.set $request (call $request (call $fields)))
+               (drop (call $set_scheme (local.get $request) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)))
+               (drop (call $set_authority (local.get $request) (i32.const 1) {authority}))
+               (drop (call $set_path (local.get $request) (i32.const 1) {path}))
+               (call $handle (local.get $request) (i32.const 0) (i32.const 0) (i32.const 256))
+               (local.set $n (i32.add (local.get $n) (i32.const 1)))
+               (br_if $again (i32.lt_u (local.get $n) (i32.const 33))))
+             (call $block (call $subscribe (i32.load (i32.const 264))))
+             (call $get (i32.load (i32.const 264)) (i32.const 320))
+             (call $say_error (i32.load8_u (i32.const 344)))
+             (call $said)"
+        ),
+    );
+    let text = configuration(&[&upstream.origin()], "");
+    let host = Host::configured(&[("guest", &guest)], &text).await;
+    assert_eq!(
+        host.client().call("many", json!({})).await.text(),
+        http::TOO_MANY
+    );
+}
+
 /// A silent server costs a guest its own time; what the guest asks for can only make it less.
 #[tokio::test]
 async fn times() {

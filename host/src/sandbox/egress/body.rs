@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -69,15 +70,18 @@ pub(super) struct ResponseBody {
     /// How long the server may be silent.
     between: Duration,
     silence: Option<Pin<Box<Sleep>>>,
+    /// The request's place, given back when this is dropped.
+    _place: OwnedSemaphorePermit,
 }
 
 impl ResponseBody {
-    pub(super) fn new(body: reqwest::Body, between: Duration) -> Self {
+    pub(super) fn new(body: reqwest::Body, between: Duration, place: OwnedSemaphorePermit) -> Self {
         Self {
             body,
             left: MAX_BODY_BYTES,
             between,
             silence: None,
+            _place: place,
         }
     }
 }

@@ -9,7 +9,7 @@ use http::header::{self, HeaderMap, HeaderName};
 use http_body_util::BodyExt;
 use reqwest::Client;
 use reqwest::redirect::Policy;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 use url::Url;
 use wasmtime_wasi_http::{
@@ -23,6 +23,8 @@ use crate::network::{PrivateAddress, Resolver, Unresolved, cause};
 
 /// Requests that one call may make, refused ones counted.
 const MAX_REQUESTS: u32 = 200;
+/// Requests of one call at the same time, until their responses have been read or dropped.
+const MAX_OPEN_REQUESTS: usize = 32;
 /// How long a connection may take: name, TCP and TLS.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// The longest URL.
@@ -84,7 +86,13 @@ impl Outgoing {
             .await
     }
 
-    async fn send(&self, url: Url, request: http::Request<WasiBody>, times: Times) -> Sent {
+    async fn send(
+        &self,
+        url: Url,
+        request: http::Request<WasiBody>,
+        times: Times,
+        place: OwnedSemaphorePermit,
+    ) -> Sent {
         let (parts, body) = request.into_parts();
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
@@ -111,7 +119,7 @@ impl Outgoing {
             )));
         }
         let response =
-            response.map(|body| ResponseBody::new(body, times.between_bytes).boxed_unsync());
+            response.map(|body| ResponseBody::new(body, times.between_bytes, place).boxed_unsync());
         Ok((response, Box::new(async { Ok(()) })))
     }
 }
@@ -123,6 +131,7 @@ pub(in crate::sandbox) struct Egress {
     /// The call's own time: nothing can take longer.
     time: Duration,
     requests: u32,
+    places: Arc<Semaphore>,
 }
 
 impl Egress {
@@ -131,6 +140,7 @@ impl Egress {
             outgoing,
             time,
             requests: 0,
+            places: Arc::new(Semaphore::new(MAX_OPEN_REQUESTS)),
         }
     }
 
@@ -203,9 +213,11 @@ impl WasiHttpHooks for Egress {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let times = Times::new(options.unwrap_or_default(), self.time);
         let admitted = self.admit(&request);
+        let place = self.places.clone().try_acquire_owned();
         Box::new(async move {
             let (outgoing, url) = admitted?;
-            outgoing.send(url, request, times).await
+            let place = place.map_err(|_| Error::ConnectionLimitReached)?;
+            outgoing.send(url, request, times, place).await
         })
     }
 }
