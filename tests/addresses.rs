@@ -3,11 +3,15 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
 
 use crate::support::command::Toolcrib;
+use crate::support::guest::Guest;
 use crate::support::guest::http::{Fetch, fetching};
+use crate::support::guest::sockets::{can_connect, connecting};
 use crate::support::process::TOOLCRIB;
 
 /// The address is not to be reached.
@@ -65,7 +69,9 @@ fn ip(arguments: &[&str]) {
 
 impl Network {
     fn new(names: &Value) -> Self {
-        let name = format!("toolcrib-{}", std::process::id());
+        static NETWORKS: AtomicU32 = AtomicU32::new(0);
+        let number = NETWORKS.fetch_add(1, Relaxed);
+        let name = format!("toolcrib-{}-{number}", std::process::id());
         ip(&["netns", "add", &name]);
         let mut network = Self {
             name: name.clone(),
@@ -108,6 +114,27 @@ impl Network {
 
     fn etc(&self) -> PathBuf {
         PathBuf::from("/etc/netns").join(&self.name)
+    }
+
+    /// What the guest of `guest.wasm` says, called by a host in this network.
+    fn call(&self, toolcrib: &Toolcrib, allow: &str, tool: &str) -> String {
+        toolcrib.file(
+            "c.toml",
+            format!(
+                "[cache]\ndir = \"cache\"\n[[component]]\nref = \"guest.wasm\"\n[component.allow]\n{allow}\n"
+            ),
+        );
+        let output = self
+            .command(TOOLCRIB)
+            .args(["call", "--config", "c.toml", "guest.wasm", tool])
+            .current_dir(toolcrib.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
     }
 
     /// A program in this network.
@@ -205,28 +232,8 @@ fn names_are_judged_by_where_they_lead() {
     toolcrib.write("guest", &fetching(&requests).component());
     let call = |private: bool, tool: usize| {
         let entries = ["http://*.test", "http://93.184.216.34"];
-        let text = format!(
-            "[cache]\ndir = \"cache\"\n[[component]]\nref = \"guest.wasm\"\n[component.allow]\nhttp = {entries:?}\n\
-             private-network = {private}\n"
-        );
-        toolcrib.file("c.toml", text);
-        let output = network
-            .command(TOOLCRIB)
-            .args([
-                "call",
-                "--config",
-                "c.toml",
-                "guest.wasm",
-                &format!("t{tool}"),
-            ])
-            .current_dir(toolcrib.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim_end()
-            .to_owned()
+        let allow = format!("http = {entries:?}\nprivate-network = {private}");
+        network.call(&toolcrib, &allow, &format!("t{tool}"))
     };
     for (tool, (name, refused, private)) in cases.into_iter().enumerate() {
         assert_eq!(call(false, tool), refused, "{name}");
@@ -247,4 +254,48 @@ fn names_are_judged_by_where_they_lead() {
         .unwrap();
     let asked: Value = serde_json::from_slice(&asked.stdout).unwrap();
     assert_eq!(asked["rebinding.test 1"], 2, "{asked}");
+}
+
+/// A name of `tcp` stands for what it leads to when the connection is made, judged as for HTTP.
+#[test]
+fn connections_are_judged_by_where_names_lead() {
+    const REFUSED: &str = "E1";
+    let network = Network::new(&json!({
+        "db.test": [["93.184.216.34"]],
+        "private.test": [["10.0.0.1"]],
+        "metadata.test": [["169.254.169.254"]],
+    }));
+    let mut guest = Guest::new();
+    can_connect(&mut guest);
+    for (name, to) in [
+        ("public", "93.184.216.34:5432"),
+        ("private", "10.0.0.1:5432"),
+        ("metadata", "169.254.169.254:5432"),
+        ("port", "93.184.216.34:80"),
+    ] {
+        connecting(&mut guest, name, to.parse().unwrap());
+    }
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("guest", &guest.component());
+    for (entry, private, heard) in [
+        ("db.test:5432", false, ["hello", REFUSED, REFUSED, REFUSED]),
+        (
+            "93.184.216.34:5432",
+            false,
+            ["hello", REFUSED, REFUSED, REFUSED],
+        ),
+        ("private.test:5432", false, [REFUSED; 4]),
+        (
+            "private.test:5432",
+            true,
+            [REFUSED, "hello", REFUSED, REFUSED],
+        ),
+        ("metadata.test:5432", true, [REFUSED; 4]),
+        ("nowhere.test:5432", true, [REFUSED; 4]),
+    ] {
+        let allow = format!("tcp = [{entry:?}]\nprivate-network = {private}");
+        let said = ["public", "private", "metadata", "port"]
+            .map(|tool| network.call(&toolcrib, &allow, tool));
+        assert_eq!(said, heard, "{allow}");
+    }
 }

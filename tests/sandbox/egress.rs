@@ -336,6 +336,31 @@ async fn requests_at_once() {
     );
 }
 
+/// Handles are no way to use up the host's memory, or its files.
+#[tokio::test]
+async fn handles() {
+    let mut guest = Guest::new();
+    can_fetch(&mut guest);
+    for (name, handles) in [("few", 4_000), ("many", 5_000)] {
+        guest.tool(
+            Tool::new(name),
+            format!(
+                "(local $n i32)
+                 (loop $again
+                   (drop (call $fields))
+                   (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                   (br_if $again (i32.lt_u (local.get $n) (i32.const {handles}))))
+                 (call $say_number (i64.const {handles}))
+                 (call $said)"
+            ),
+        );
+    }
+    let host = Host::of(&guest).await;
+    assert_eq!(host.client().call("few", json!({})).await.text(), "4000");
+    let answer = host.client().call("many", json!({})).await;
+    assert_eq!(answer.failure_with_id(), "the tool crashed");
+}
+
 /// A silent server costs a guest its own time; what the guest asks for can only make it less.
 #[tokio::test]
 async fn times() {

@@ -14,6 +14,7 @@
 pub(crate) mod http;
 pub(crate) mod kv;
 mod layout;
+pub(crate) mod sockets;
 
 use std::fmt::Write;
 use std::sync::LazyLock;

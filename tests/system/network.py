@@ -1,4 +1,5 @@
-"""The servers of a network of the test's own: names (DNS on 127.0.0.1:53) and HTTP on port 80 of every address.
+"""The servers of a network of the test's own: names (DNS on 127.0.0.1:53), and on every address HTTP on port 80 and a
+greeting on port 5432.
 
 The names come as JSON in the first argument: each has a list of answers, one for each time that it is asked (the last
 stands for all that follow), and an answer is a list of addresses. HTTP answers with the address that was connected to.
@@ -76,7 +77,18 @@ class Server(http.server.ThreadingHTTPServer):
         super().server_bind()
 
 
+def greet():
+    server = socket.create_server(("0.0.0.0", 5432))
+    ready.release()
+    while True:
+        connection, _ = server.accept()
+        connection.sendall(b"hello")
+        connection.close()
+
+
 ready = threading.Semaphore(0)
+threading.Thread(target=greet, daemon=True).start()
+ready.acquire()
 threading.Thread(target=resolve, daemon=True).start()
 ready.acquire()
 server = Server(("::", 80), Handler)

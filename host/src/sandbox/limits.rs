@@ -10,6 +10,9 @@ pub const MAX_LOG_LINES: u32 = 1_000;
 /// Progress events that one call may send to its client.
 pub const MAX_PROGRESS_EVENTS: u32 = 1_000;
 
+/// Handles that one call may hold at a time: files, sockets, requests, streams.
+pub(super) const MAX_HANDLES: usize = 4_096;
+
 /// Elements of all tables of one call together.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 

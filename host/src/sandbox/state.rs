@@ -16,7 +16,7 @@ use super::dirs::{self, HasPreopens, Preopens};
 use super::egress::Egress;
 use super::grants::Granted;
 use super::keyvalue::{self, Owner};
-use super::limits::{Limits, Meter};
+use super::limits::{Limits, MAX_HANDLES, Meter};
 use super::output::GuestOutput;
 use super::sockets;
 use crate::engine::Engine;
@@ -62,13 +62,15 @@ pub fn store<C: Send + 'static>(
         .allow_blocking_current_thread(false);
     sockets::allow(&mut wasi, &granted.tcp);
     let wasi = wasi.build();
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(MAX_HANDLES);
     let state = State {
         wasi,
         http: WasiHttpCtx::new(),
         egress: Egress::new(granted.outgoing.clone(), limits.time),
         granted: granted.clone(),
         owner,
-        table: ResourceTable::new(),
+        table,
         meter: Meter::new(limits.memory_bytes),
         contract,
     };
