@@ -3,6 +3,7 @@
 mod definitions;
 mod dirs;
 mod egress;
+mod egress_bounds;
 mod floods;
 mod grants;
 mod keyvalue;
