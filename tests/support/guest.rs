@@ -29,7 +29,7 @@ const PRELUDE: &str = include_str!("guest/prelude.wat");
 
 /// The world of guests that are made here; a guest imports what its module uses.
 const WORLD: &str = "
-    import toolcrib:mcp/call@0.1.0;
+    import toolcrib:mcp/call@0.1.1;
     import wasi:cli/environment@0.2.0;
     import wasi:cli/exit@0.2.0;
     import wasi:cli/stdout@0.2.0;
@@ -40,7 +40,7 @@ const WORLD: &str = "
     import wasi:sockets/instance-network@0.2.0;
     import wasi:sockets/ip-name-lookup@0.2.0;
     import wasi:sockets/tcp-create-socket@0.2.0;
-    export toolcrib:mcp/tool@0.1.0;
+    export toolcrib:mcp/tool@0.1.1;
 ";
 
 /// A guest in the making.
@@ -206,22 +206,22 @@ impl Guest {
         format!(
             r#"(module
               {imports}
-              (import "toolcrib:mcp/call@0.1.0" "caller" (func $caller (param i32)))
-              (import "toolcrib:mcp/call@0.1.0" "time-left" (func $time_left (result i64)))
-              (import "toolcrib:mcp/call@0.1.0" "cancelled" (func $cancelled (result i32)))
-              (import "toolcrib:mcp/call@0.1.0" "progress"
+              (import "toolcrib:mcp/call@0.1.1" "caller" (func $caller (param i32)))
+              (import "toolcrib:mcp/call@0.1.1" "time-left" (func $time_left (result i64)))
+              (import "toolcrib:mcp/call@0.1.1" "cancelled" (func $cancelled (result i32)))
+              (import "toolcrib:mcp/call@0.1.1" "progress"
                 (func $progress (param f64 i32 f64 i32 i32 i32)))
-              (import "toolcrib:mcp/call@0.1.0" "log" (func $log (param i32 i32 i32)))
+              (import "toolcrib:mcp/call@0.1.1" "log" (func $log (param i32 i32 i32)))
               (memory $memory (export "memory") {pages})
               (global $heap (mut i32) (i32.const {heap}))
               (data (i32.const {start}) "{data}")
               {PRELUDE}
               {items}
               {functions}
-              (func (export "toolcrib:mcp/tool@0.1.0#definitions") (result i32)
+              (func (export "toolcrib:mcp/tool@0.1.1#definitions") (result i32)
                 {before_definitions}
                 (i32.const {definitions}))
-              (func (export "toolcrib:mcp/tool@0.1.0#call")
+              (func (export "toolcrib:mcp/tool@0.1.1#call")
                 (param $tool i32) (param $tool_len i32) (param $arguments i32) (param $arguments_len i32)
                 (param $answers i32) (param $answers_len i32)
                 (param $state i32) (param $state_ptr i32) (param $state_len i32) (result i32)

@@ -52,6 +52,7 @@ impl Call {
             arguments,
             answers: Vec::new(),
             state: None,
+            askable: &[],
             caller: None,
             events: None,
             cancelled: CancellationToken::new(),

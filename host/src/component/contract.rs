@@ -59,12 +59,16 @@ pub enum Event {
     },
 }
 
+/// The methods of the questions that can reach the client of a call.
+pub type Askable = &'static [&'static str];
+
 /// The longest text of one progress event or log line, in bytes.
 const MAX_MESSAGE_BYTES: usize = 4_096;
 
 /// What the `call` interface works on.
 pub(super) struct CallData {
     caller: Option<Arc<Caller>>,
+    askable: Askable,
     events: Option<mpsc::Sender<Event>>,
     cancelled: CancellationToken,
     ends: Instant,
@@ -76,12 +80,14 @@ pub(super) struct CallData {
 impl CallData {
     pub(super) fn new(
         caller: Option<Arc<Caller>>,
+        askable: Askable,
         events: Option<mpsc::Sender<Event>>,
         cancelled: CancellationToken,
         time: Duration,
     ) -> Self {
         Self {
             caller,
+            askable,
             events,
             cancelled,
             ends: Instant::now() + time,
@@ -115,6 +121,10 @@ impl call::Host for CallData {
 
     fn cancelled(&mut self) -> bool {
         self.cancelled.is_cancelled()
+    }
+
+    fn can_ask(&mut self, method: String) -> bool {
+        self.askable.contains(&method.as_str())
     }
 
     async fn progress(&mut self, done: f64, total: Option<f64>, message: Option<String>) {
@@ -249,7 +259,7 @@ fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
 }
 
 /// The interface that makes a component a tool component.
-const EXPORT: &str = "toolcrib:mcp/tool@0.1.0";
+const EXPORT: &str = "toolcrib:mcp/tool@0.1.1";
 
 /// Whether the engine refused to copy out what the guest returned.
 pub(super) fn is_oversized(error: &wasmtime::Error) -> bool {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 pub use contract::{
-    Annotations, Answer, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link, Outcome,
+    Annotations, Answer, Askable, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link, Outcome,
     Output, Question, Questions, Role,
 };
 use contract::{CallData, Guest, GuestError};
@@ -115,6 +115,8 @@ pub struct Call {
     pub answers: Vec<Answer>,
     /// The state handed back with the answers.
     pub state: Option<Vec<u8>>,
+    /// The questions that can reach the client.
+    pub askable: Askable,
     /// Who calls; `None` without authentication.
     pub caller: Option<Arc<Caller>>,
     /// Where progress and log events go; `None` where nobody listens.
@@ -204,6 +206,7 @@ impl Component {
         };
         let data = CallData::new(
             call.caller,
+            call.askable,
             call.events,
             call.cancelled.clone(),
             self.limits.time,
@@ -286,7 +289,7 @@ async fn definitions(
         ..limits.clone()
     };
     let cancelled = CancellationToken::new();
-    let data = CallData::new(None, None, cancelled.clone(), limits.time);
+    let data = CallData::new(None, &[], None, cancelled.clone(), limits.time);
     let store = sandbox::store(engine, &limits, &span, data);
     let failed = |why: String| vec![LoadError::Definitions(why)];
     let definitions = sandbox::run(

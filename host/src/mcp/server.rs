@@ -143,6 +143,7 @@ impl ToolServer {
             arguments: request.arguments.unwrap_or_default(),
             answers: Vec::new(),
             state: None,
+            askable: &[],
             caller: principal.map(|principal| Arc::new(convert::caller(principal))),
             events,
             cancelled: cancelled.clone(),
