@@ -8,10 +8,11 @@ use std::sync::Arc;
 use axum::Router;
 use futures::StreamExt;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, Guard};
-use crate::catalog::{Catalog, CatalogError, Listing};
+use crate::catalog::{Catalog, CatalogError, Listing, Live};
 use crate::component::{Component, LoadError};
 use crate::config::{self, Access, ComponentSettings, Config};
 use crate::engine::{self, Engine, EngineError};
@@ -55,7 +56,7 @@ use crate::sandbox::Limits;
 /// # }
 /// ```
 pub struct App {
-    catalog: Arc<Catalog>,
+    live: Live,
     guard: Option<Guard>,
     tls: Option<TlsAcceptor>,
     server: ToolServer,
@@ -182,16 +183,16 @@ impl App {
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
-        let catalog = Arc::new(catalog);
-        let shutdown = CancellationToken::new();
-        let server = tool_server(&config, catalog.clone(), shutdown.clone());
+        let live = Live::new(catalog);
+        let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let server = tool_server(&config, live.clone(), draining.clone(), shutdown.clone());
         Ok(Self {
-            catalog,
+            live,
             guard,
             tls,
             server,
             config,
-            draining: CancellationToken::new(),
+            draining,
             shutdown,
         })
     }
@@ -220,7 +221,7 @@ impl App {
             sessions: server.sessions,
             policy,
             guard: self.guard.clone(),
-            catalog: self.catalog.clone(),
+            live: self.live.clone(),
             server: self.server.clone(),
             draining: self.draining.clone(),
         })
@@ -239,9 +240,9 @@ impl App {
         http::serve(listener, router, shutdown, serving).await;
     }
 
-    /// What is served.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+    /// What is served now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.live.now()
     }
 
     /// What the operator should know about the guard, though it is no fault.
@@ -253,15 +254,18 @@ impl App {
 /// The MCP server over a catalog, without HTTP.
 pub(crate) fn tool_server(
     config: &Config,
-    catalog: Arc<Catalog>,
+    live: Live,
+    draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> ToolServer {
     let settings = mcp::Settings {
         name: config.server.name.clone(),
         instructions: config.server.instructions.clone(),
         public: matches!(config.access, Access::Open),
+        changes: false,
+        state_key: config.server.state_key.clone(),
     };
-    ToolServer::new(catalog, settings, shutdown)
+    ToolServer::new(live, settings, draining, shutdown)
 }
 
 /// The guard that the configuration asks for; `None` where everybody may call.
@@ -313,7 +317,8 @@ pub(crate) async fn load(config: &Config) -> Result<Catalog, BuildError> {
         }
     }
     drop(results);
-    match Catalog::build(loaded, config.server.max_concurrent_calls) {
+    let calls = Semaphore::new(config.server.max_concurrent_calls as usize);
+    match Catalog::build(loaded, Arc::new(calls)) {
         Ok(catalog) if problems.is_empty() => Ok(catalog),
         Ok(_) => Err(BuildError { problems }),
         Err(errors) => {
@@ -346,7 +351,7 @@ async fn load_one(
         })?;
     Ok(match settings {
         Some(settings) => Listing {
-            component,
+            component: Arc::new(component),
             prefix: settings.prefix.clone(),
             scopes: settings.scopes.clone(),
             tool_scopes: settings
@@ -356,7 +361,7 @@ async fn load_one(
                 .collect(),
         },
         None => Listing {
-            component,
+            component: Arc::new(component),
             prefix: String::new(),
             scopes: Vec::new(),
             tool_scopes: BTreeMap::new(),

@@ -113,7 +113,8 @@ async fn check_token(overrides: &Overrides, token: &Path, json: bool) -> Result<
 fn print_json(built: &Result<App, BuildError>) -> Result<(), Failure> {
     let (report, done) = match built {
         Ok(app) => {
-            let components = app.catalog().components().iter();
+            let catalog = app.catalog();
+            let components = catalog.components().iter();
             let components: Vec<_> = components.map(|c| super::inspect::describe(c)).collect();
             let report = json!({
                 "ok": true, "faults": [], "warnings": app.warnings(), "components": components,

@@ -62,6 +62,9 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Whether clients of the older revisions get sessions, bound to the caller.
     pub sessions: bool,
+    /// Seals what travels with clients between two rounds of a call; 32 bytes or
+    /// more, the same on every replica. `None` makes one at the start.
+    pub state_key: Option<Vec<u8>>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// Calls that may run at once, of all components together.
@@ -156,6 +159,7 @@ impl Default for Server {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             sessions: false,
+            state_key: None,
             max_body_bytes: 4 << 20,
             max_concurrent_calls: 256,
             drain: Duration::from_secs(30),

@@ -64,6 +64,9 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
     config
 }
 
+/// HMAC-SHA256 wants a key as long as its output (RFC 2104, section 3).
+const MIN_STATE_KEY_BYTES: usize = 32;
+
 fn server(section: Section<'_, '_>) -> Server {
     let default = Server::default();
     let listen = section.parsed(
@@ -99,6 +102,7 @@ fn server(section: Section<'_, '_>) -> Server {
         allowed_origins: section.strings("allowed-origins").unwrap_or_default(),
         allowed_hosts: section.strings("allowed-hosts").unwrap_or_default(),
         sessions: section.boolean("sessions").unwrap_or(default.sessions),
+        state_key: section.secret("state-key").map(String::into_bytes),
         max_body_bytes: section.size("max-body").unwrap_or(default.max_body_bytes),
         max_concurrent_calls: section
             .count("max-concurrent-calls")
@@ -106,6 +110,10 @@ fn server(section: Section<'_, '_>) -> Server {
         drain: section.duration("drain").unwrap_or(default.drain),
         tls: section.section("tls").and_then(tls),
     };
+    if server.state_key.as_ref().is_some_and(|key| key.len() < MIN_STATE_KEY_BYTES) {
+        let what = format!("has less than {MIN_STATE_KEY_BYTES} bytes; make one with `openssl rand -hex 32`");
+        section.fault("state-key", what);
+    }
     for origin in &server.allowed_origins {
         if !is_origin(origin) {
             section.fault(
