@@ -205,7 +205,10 @@ impl Catalog {
         };
         let mut errors = Vec::new();
         for listing in listings {
-            let served = Arc::new(Served::new(listing.component.clone(), listing.prefix.clone()));
+            let served = Arc::new(Served::new(
+                listing.component.clone(),
+                listing.prefix.clone(),
+            ));
             catalog.list_tools(&served, &listing, &mut errors);
             catalog.list_offers(&served, &listing.scopes, &mut errors);
             catalog.components.push(served);

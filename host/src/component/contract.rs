@@ -44,17 +44,17 @@ use bindings::toolcrib::mcp::call;
 pub use bindings::toolcrib::mcp::call::{Level, Principal as Caller};
 use bindings::toolcrib::mcp::types;
 pub use completions::{Completion, Request as CompletionRequest, Subject as CompletionSubject};
+pub(super) use prompts::Request as PromptRequest;
 pub use prompts::{
     Argument as PromptArgument, Definition as Prompt, Message as PromptMessage, Prompt as Filled,
 };
-pub use resources::{Document as Resource, Template};
-pub(super) use prompts::Request as PromptRequest;
 pub(super) use resources::Request as ReadRequest;
-pub(super) use types::{Definition, Request};
+pub use resources::{Resource, Template};
 pub use types::{
     Annotations, Answer, Audience, Block, Body, Content, Embedded, Icon, Link, Output, Question,
     Questions, Role,
 };
+pub(super) use types::{Definition, Request};
 
 /// What a running call tells its client.
 #[derive(Debug, Clone)]

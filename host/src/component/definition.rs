@@ -155,7 +155,8 @@ fn check(definition: Definition) -> Result<Tool, Vec<Fault>> {
             Some("required") => TaskMode::Required,
             Some("never") => TaskMode::Never,
             _ => {
-                let what = format!("has {mode} as `{TASK}`; it can be `auto`, `required` or `never`");
+                let what =
+                    format!("has {mode} as `{TASK}`; it can be `auto`, `required` or `never`");
                 fault("meta", what);
                 TaskMode::default()
             }

@@ -337,7 +337,11 @@ impl Component {
             tool.name = tracing::field::Empty, call.kind = kind, call.name = tracing::field::Empty
         );
         // What is called is most often a tool; a URI is a client's text.
-        let field = if kind == "tool" { "tool.name" } else { "call.name" };
+        let field = if kind == "tool" {
+            "tool.name"
+        } else {
+            "call.name"
+        };
         span.record(field, sandbox::printable(name).as_ref());
         let cancelled = context.cancelled.clone();
         let data = CallData::new(context, self.limits.time);

@@ -91,7 +91,8 @@ pub(super) fn check_resources(mut resources: Vec<Resource>) -> Result<Vec<Resour
         if !uris.insert(&resource.uri) {
             faults.push(Fault::Duplicate("resource", resource.uri.clone()));
         }
-        let mut fault = |part, what| faults.push(Fault::part("resource", &resource.uri, part, what));
+        let mut fault =
+            |part, what| faults.push(Fault::part("resource", &resource.uri, part, what));
         check_uri(&resource.uri, &mut fault);
         check_label(&resource.name, &mut fault);
         check_texts((&resource.title, &resource.description), &mut fault);

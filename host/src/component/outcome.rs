@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Tool;
-use super::contract::{Block, Body, Completion, Content, Embedded, Filled, Output, Question, Questions};
+use super::contract::{
+    Block, Body, Completion, Content, Embedded, Filled, Output, Question, Questions,
+};
 
 /// Questions that one outcome may ask.
 const MAX_QUESTIONS: usize = 16;
@@ -173,10 +175,7 @@ fn check_questions(asked: &[Question]) -> Result<(), String> {
                 question.method
             ));
         }
-        if !matches!(
-            serde_json::from_str(&question.params),
-            Ok(Value::Object(_))
-        ) {
+        if !matches!(serde_json::from_str(&question.params), Ok(Value::Object(_))) {
             return Err(format!(
                 "the parameters of the question {key:?} are not a JSON object"
             ));

@@ -110,8 +110,14 @@ fn server(section: Section<'_, '_>) -> Server {
         drain: section.duration("drain").unwrap_or(default.drain),
         tls: section.section("tls").and_then(tls),
     };
-    if server.state_key.as_ref().is_some_and(|key| key.len() < MIN_STATE_KEY_BYTES) {
-        let what = format!("has less than {MIN_STATE_KEY_BYTES} bytes; make one with `openssl rand -hex 32`");
+    if server
+        .state_key
+        .as_ref()
+        .is_some_and(|key| key.len() < MIN_STATE_KEY_BYTES)
+    {
+        let what = format!(
+            "has less than {MIN_STATE_KEY_BYTES} bytes; make one with `openssl rand -hex 32`"
+        );
         section.fault("state-key", what);
     }
     for origin in &server.allowed_origins {

@@ -161,7 +161,10 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
         if let Some(refusal) = endpoint.denied(&found, principal) {
             return error::denied(refusal, id);
         }
-        match catalog.admit(&found, &rate_key(principal.map(|p| &**p))).await {
+        match catalog
+            .admit(&found, &rate_key(principal.map(|p| &**p)))
+            .await
+        {
             Ok(permit) => head.extensions.insert(Admission { found, permit }),
             Err(refused) => return error::refused(refused, id),
         };

@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::auth::Principal;
 use crate::catalog::{Entry, Found, Subject};
 use crate::component::{
-    self, Block, Body, CallError, Caller, Completion, CompletionSubject, Content, Embedded, Filled, Level,
-    Outcome, Output,
+    self, Block, Body, CallError, Caller, Completion, CompletionSubject, Content, Embedded, Filled,
+    Level, Outcome, Output,
 };
 
 /// A catalog entry as `tools/list` announces it.

@@ -5,6 +5,7 @@
     reason = "logging is deprecated and part of all three revisions"
 )]
 
+mod calls;
 mod changes;
 mod conversation;
 mod convert;

@@ -49,8 +49,7 @@ impl View {
             prompts: Announced::new(prompts),
             resources: Announced::new(resources),
             templates: Announced::new(templates),
-            config: ServerConfig::new(ServerCapabilities::default())
-                .with_server_info(info.clone()),
+            config: ServerConfig::new(ServerCapabilities::default()).with_server_info(info.clone()),
             catalog,
         };
         view.config.capabilities = view.capabilities(settings.changes);
@@ -150,6 +149,9 @@ impl<T: Clone + PartialEq> Announced<T> {
         let page: Vec<_> = visible.by_ref().take(PAGE_ENTRIES).collect();
         let next = visible.next().and(page.last());
         let next = next.map(|entry| entry.name.clone());
-        Ok((page.into_iter().map(|entry| entry.item.clone()).collect(), next))
+        Ok((
+            page.into_iter().map(|entry| entry.item.clone()).collect(),
+            next,
+        ))
     }
 }
