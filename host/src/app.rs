@@ -100,7 +100,10 @@ pub enum Problem {
     #[error("nothing is named to be served; name a component, a directory or a glob pattern")]
     NothingNamed,
     /// A setting that is for one component stands at many.
-    #[error("`{0}` names {1} components; `name` and `digest` are for one")]
+    #[error(
+        "`{0}` names {1} components; `name`, `digest`, `tools`, `exclude` and [component.tool.…] are \
+         for one, so name its file"
+    )]
     NotOne(String, usize),
     /// A reference names nothing.
     #[error(transparent)]
@@ -133,7 +136,12 @@ impl Problem {
                 | Self::OpenToAll(_)
                 | Self::NothingNamed
                 | Self::NotOne(..)
-                | Self::Catalog(CatalogError::UnknownTool { .. })
+                | Self::Catalog(
+                    CatalogError::UnknownTool { .. }
+                        | CatalogError::SameName { .. }
+                        | CatalogError::Argument { .. }
+                        | CatalogError::NoTools(_)
+                )
         )
     }
 }
@@ -349,17 +357,17 @@ async fn load_one(
             component,
             prefix: settings.prefix.clone(),
             scopes: settings.scopes.clone(),
-            tool_scopes: settings
-                .tools
-                .iter()
-                .map(|(name, tool)| (name.clone(), tool.scopes.clone()))
-                .collect(),
+            only: settings.only.clone(),
+            exclude: settings.exclude.clone(),
+            tools: settings.tools.clone(),
         },
         None => Listing {
             component,
             prefix: String::new(),
             scopes: Vec::new(),
-            tool_scopes: BTreeMap::new(),
+            only: None,
+            exclude: Vec::new(),
+            tools: BTreeMap::new(),
         },
     })
 }
@@ -372,11 +380,12 @@ fn sources(config: &Config) -> (Vec<(Source, Option<&ComponentSettings>)>, Vec<P
     for component in &config.components {
         // A reference that names nothing is reported below, where it is served.
         let found = component.reference.resolve().unwrap_or_default();
-        if found.len() > 1 && (component.name.is_some() || component.digest.is_some()) {
+        if found.len() > 1 && component.is_for_one() {
             problems.push(Problem::NotOne(
                 component.reference.to_string(),
                 found.len(),
             ));
+            continue;
         }
         for source in found {
             settings.insert(canonical(&source), component);

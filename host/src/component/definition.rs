@@ -12,8 +12,10 @@ use super::schema::{Root, Schema};
 const MAX_TOOLS: usize = 1_000;
 /// The longest tool name; some clients drop every tool when one is longer.
 const MAX_NAME_BYTES: usize = 64;
-const MAX_TITLE_BYTES: usize = 256;
-const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
+/// The longest title of a tool.
+pub const MAX_TITLE_BYTES: usize = 256;
+/// The longest description of a tool.
+pub const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
 const MAX_ICONS: usize = 16;
 const MAX_ICON_BYTES: usize = 64 << 10;
 const MAX_META_BYTES: usize = 64 << 10;

@@ -17,7 +17,8 @@ pub use contract::{
     Output, Question, Questions, Role,
 };
 use contract::{CallData, Guest, GuestError};
-pub use definition::{Tool, is_tool_name};
+pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, Tool, is_tool_name};
+pub use schema::Schema;
 
 use crate::engine::Engine;
 use crate::sandbox::{self, Limits, Stopped};

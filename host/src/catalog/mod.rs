@@ -1,7 +1,10 @@
 //! The catalog: every tool that is served, by the name that clients use, and
 //! the bounds on how many calls run at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod listing;
+mod overlay;
+
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +14,10 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::component::{Call, Outcome};
-use crate::component::{CallError, Component, Tool, is_tool_name};
+use crate::component::{CallError, Component, Schema, Tool};
+pub use listing::Listing;
+use overlay::Overlay;
+pub use overlay::{ArgumentFault, ToolSettings};
 
 /// How long a call waits for a place before it is refused.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -27,24 +33,14 @@ pub struct Catalog {
 
 /// One tool under the name that clients use.
 pub struct Entry {
-    /// The name: the component's prefix and the tool's own name.
+    /// The name: the component's prefix, and the tool's own name or the one that
+    /// stands for it.
     pub name: String,
     /// The scopes that a call needs, sorted.
     pub scopes: Vec<String>,
     served: Arc<Served>,
     index: usize,
-}
-
-/// A component, and how it is to stand in the catalog.
-pub struct Listing {
-    /// The component.
-    pub component: Component,
-    /// Put before the name of each of its tools.
-    pub prefix: String,
-    /// Scopes that every call of it needs.
-    pub scopes: Vec<String>,
-    /// Scopes that single tools need beside those, by the tools' own names.
-    pub tool_scopes: BTreeMap<String, Vec<String>>,
+    overlay: Overlay,
 }
 
 /// A component in the catalog.
@@ -63,7 +59,7 @@ pub enum CatalogError {
     /// Two tools of one name.
     #[error(
         "the tool `{tool}` is in both `{first}` and `{second}`; give one of them a `prefix` in its \
-         [[component]], such as prefix = \"{second}_\""
+         [[component]], such as prefix = \"{second}_\", or one of the tools a `rename`"
     )]
     Duplicate {
         /// The name.
@@ -73,22 +69,53 @@ pub enum CatalogError {
         /// The component that came second.
         second: String,
     },
-    /// Settings for a tool that is not there.
+    /// Two tools of one component would have one name.
     #[error(
-        "`{component}` has no tool `{tool}`, which [component.tool.{tool}] is for; it has {known}"
+        "`{component}`: its tools `{first}` and `{second}` would both be called `{tool}`; give one \
+         of them another `rename`"
     )]
+    SameName {
+        /// The component.
+        component: String,
+        /// The name that both would have.
+        tool: String,
+        /// The tool that came first.
+        first: String,
+        /// The tool that came second.
+        second: String,
+    },
+    /// Settings for a tool that is not there.
+    #[error("`{component}` has no tool `{tool}`, which {setting} names; it has {known}")]
     UnknownTool {
         /// The component.
         component: String,
-        /// The tool that the settings are for.
+        /// The tool that is not there.
         tool: String,
+        /// What names it.
+        setting: String,
         /// The tools that it has.
         known: String,
     },
+    /// Settings for arguments that do not go with the tool.
+    #[error("`{component}`: [component.tool.{tool}] {fault}")]
+    Argument {
+        /// The component.
+        component: String,
+        /// Its tool.
+        tool: String,
+        /// Why.
+        fault: ArgumentFault,
+    },
+    /// The settings leave nothing of a component.
+    #[error(
+        "`{0}`: `tools`, `exclude` and `enabled` leave none of its tools; leave one, or take the \
+         component out"
+    )]
+    NoTools(String),
     /// The prefix makes a name that clients refuse.
     #[error(
         "`{component}`: with the prefix `{prefix}` its tool would be called `{tool}`, which is not \
-         1 to 64 characters of `A-Z a-z 0-9 _ -`; choose another prefix"
+         1 to 64 characters of `A-Z a-z 0-9 _ -`; choose another prefix or `rename`"
     )]
     Name {
         /// The component.
@@ -125,35 +152,13 @@ impl Catalog {
         let mut all = Vec::new();
         let mut errors = Vec::new();
         for listing in listings {
-            let served = Arc::new(Served::new(listing.component, listing.prefix));
-            for tool in listing.tool_scopes.keys() {
-                errors.extend(served.unknown(tool));
-            }
-            for (index, tool) in served.component.tools.iter().enumerate() {
-                let name = format!("{}{}", served.prefix, tool.name);
-                if !is_tool_name(&name) {
-                    errors.push(CatalogError::Name {
-                        component: served.component.name.clone(),
-                        prefix: served.prefix.clone(),
-                        tool: name,
-                    });
-                } else if let Some(first) = tools.get(&name) {
-                    errors.push(CatalogError::Duplicate {
-                        tool: name,
-                        first: first.served.component.name.clone(),
-                        second: served.component.name.clone(),
-                    });
-                } else {
-                    let own = listing.tool_scopes.get(&tool.name);
-                    let scopes = listing.scopes.iter().chain(own.into_iter().flatten());
-                    let scopes: BTreeSet<_> = scopes.cloned().collect();
-                    let entry = Entry {
-                        name: name.clone(),
-                        scopes: scopes.into_iter().collect(),
-                        served: served.clone(),
-                        index,
-                    };
-                    tools.insert(name, entry);
+            let (served, entries) = listing.entries(&mut errors);
+            for entry in entries {
+                match tools.get(&entry.name) {
+                    Some(first) => errors.push(first.clash(&entry)),
+                    None => {
+                        tools.insert(entry.name.clone(), entry);
+                    }
                 }
             }
             all.push(served);
@@ -177,6 +182,12 @@ impl Catalog {
     /// All tools in name order.
     pub fn tools(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.tools.values()
+    }
+
+    /// The tools of one component of this catalog, in name order.
+    pub fn tools_of<'a>(&'a self, served: &'a Arc<Served>) -> impl Iterator<Item = &'a Entry> {
+        let entries = self.tools.values();
+        entries.filter(|entry| Arc::ptr_eq(&entry.served, served))
     }
 
     /// All components in the order they were named.
@@ -207,9 +218,30 @@ impl Catalog {
 }
 
 impl Entry {
-    /// What it is.
+    /// What it is in its component; clients see the name, title, description and
+    /// arguments of the entry.
     pub fn tool(&self) -> &Tool {
         &self.served.component.tools[self.index]
+    }
+
+    /// A name for people.
+    pub fn title(&self) -> Option<&str> {
+        let own = self.tool().title.as_deref();
+        self.overlay.title.as_deref().or(own)
+    }
+
+    /// What the model reads.
+    pub fn description(&self) -> &str {
+        let own = &self.tool().description;
+        self.overlay.description.as_ref().unwrap_or(own)
+    }
+
+    /// What the arguments of callers must be.
+    pub fn input(&self) -> &Schema {
+        match &self.overlay.arguments {
+            Some(arguments) => &arguments.schema,
+            None => &self.tool().input,
+        }
     }
 
     /// Whose it is.
@@ -221,10 +253,33 @@ impl Entry {
     ///
     /// # Errors
     /// Why there is no result.
-    pub async fn call(&self, call: Call, permit: Permit) -> Result<Outcome, CallError> {
+    pub async fn call(&self, mut call: Call, permit: Permit) -> Result<Outcome, CallError> {
+        if let Some(arguments) = &self.overlay.arguments {
+            call.arguments = arguments
+                .complete(call.arguments)
+                .map_err(CallError::InvalidArguments)?;
+        }
         let outcome = self.component().call(self.tool(), call).await;
         drop(permit);
         outcome
+    }
+
+    /// Another one came out under the same name.
+    fn clash(&self, second: &Self) -> CatalogError {
+        let tool = self.name.clone();
+        if Arc::ptr_eq(&self.served, &second.served) {
+            return CatalogError::SameName {
+                component: self.component().name.clone(),
+                tool,
+                first: self.tool().name.clone(),
+                second: second.tool().name.clone(),
+            };
+        }
+        CatalogError::Duplicate {
+            tool,
+            first: self.component().name.clone(),
+            second: second.component().name.clone(),
+        }
     }
 }
 
@@ -239,7 +294,7 @@ impl Served {
         }
     }
 
-    fn unknown(&self, tool: &str) -> Option<CatalogError> {
+    fn unknown(&self, tool: &str, setting: &str) -> Option<CatalogError> {
         let names = self.component.tools.iter().map(|tool| tool.name.as_str());
         if names.clone().any(|name| name == tool) {
             return None;
@@ -247,6 +302,7 @@ impl Served {
         Some(CatalogError::UnknownTool {
             component: self.component.name.clone(),
             tool: tool.to_owned(),
+            setting: setting.to_owned(),
             known: names
                 .map(|name| format!("`{name}`"))
                 .collect::<Vec<_>>()
