@@ -115,6 +115,46 @@ async fn what_is_served() {
     }
 }
 
+/// `#tool` after a file selects one tool of it.
+#[tokio::test]
+async fn selected_by_a_reference() {
+    for (text, wanted) in [
+        (
+            "components = [\"weather.wasm#forecast\"]",
+            &["forecast"][..],
+        ),
+        (
+            "components = [\"weather.wasm#forecast\", \"./weather.wasm#about\"]",
+            &["about", "forecast"],
+        ),
+        (
+            "components = [\"weather.wasm#forecast\", \"weather.wasm\"]",
+            &["about", "alerts", "forecast"],
+        ),
+        (
+            "components = [\".\", \"weather.wasm#forecast\"]",
+            &["about", "alerts", "forecast", "hello"],
+        ),
+        ("components = [\"w*.wasm#about\"]", &["about"]),
+        // A `#` may be part of a path.
+        ("components = [\"c#.wasm\"]", &["hello"]),
+        ("components = [\"c#.wasm#hello\"]", &["hello"]),
+        (
+            "[[component]]\nref = \"weather.wasm#alerts\"\nprefix = \"w_\"\n[component.tool.alerts]\nrename = \"all\"",
+            &["w_all"],
+        ),
+        // The settings are for the file, however it is named.
+        (
+            "components = [\"weather.wasm#alerts\"]\n[[component]]\nref = \"weather.wasm\"\nprefix = \"w_\"\nexclude = [\"about\"]",
+            &["w_alerts", "w_forecast"],
+        ),
+    ] {
+        let hello = Guest::saying("hello", "hello");
+        let host = Host::configured(&[("weather", &weather()), ("c#", &hello)], text).await;
+        assert_eq!(names(&host.client()).await, wanted, "{text}");
+    }
+}
+
 /// Names and texts are the operator's; everything else stays the component's.
 #[tokio::test]
 async fn names_and_texts() {
@@ -242,6 +282,15 @@ fn command_line() {
         ended.stderr,
         "error: `/key`: the tool takes no such argument\n"
     );
+    let ended = run(&["inspect", "--json", "weather.wasm#alerts"]);
+    let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let tools = found[0]["tools"].as_array().unwrap();
+    assert!(
+        tools.len() == 1 && tools[0]["name"] == "w_alerts",
+        "{found}"
+    );
+    let ended = run(&["call", "weather.wasm#alerts", "w_alerts"]);
+    assert_eq!(ended.stdout, "alerts\n");
     let ended = run(&["call", "weather.wasm", "forecast"]);
     assert_eq!(ended.status, 1);
     assert!(

@@ -1,6 +1,6 @@
 //! The composition root: from a configuration to a running server.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,6 +105,12 @@ pub enum Problem {
          for one, so name its file"
     )]
     NotOne(String, usize),
+    /// Settings for single tools of one file stand apart.
+    #[error(
+        "`{0}` and `{1}` have a [[component]] each and are of one file; name the file in one of them, \
+         with `tools` and [component.tool.…]"
+    )]
+    OneFile(String, String),
     /// A reference names nothing.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -136,6 +142,7 @@ impl Problem {
                 | Self::OpenToAll(_)
                 | Self::NothingNamed
                 | Self::NotOne(..)
+                | Self::OneFile(..)
                 | Self::Catalog(
                     CatalogError::UnknownTool { .. }
                         | CatalogError::SameName { .. }
@@ -357,6 +364,7 @@ async fn load_one(
             component,
             prefix: settings.prefix.clone(),
             scopes: settings.scopes.clone(),
+            selected: source.tools,
             only: settings.only.clone(),
             exclude: settings.exclude.clone(),
             tools: settings.tools.clone(),
@@ -365,6 +373,7 @@ async fn load_one(
             component,
             prefix: String::new(),
             scopes: Vec::new(),
+            selected: source.tools,
             only: None,
             exclude: Vec::new(),
             tools: BTreeMap::new(),
@@ -388,22 +397,37 @@ fn sources(config: &Config) -> (Vec<(Source, Option<&ComponentSettings>)>, Vec<P
             continue;
         }
         for source in found {
-            settings.insert(canonical(&source), component);
+            let selects = |settings: &ComponentSettings| settings.reference.tool().is_some();
+            let other = settings.insert(canonical(&source), component);
+            if let Some(other) = other.filter(|other| selects(other) || selects(component)) {
+                let (first, second) = (&other.reference, &component.reference);
+                problems.push(Problem::OneFile(first.to_string(), second.to_string()));
+            }
         }
     }
-    let mut seen = HashSet::new();
-    let mut sources = Vec::new();
+    let mut places = HashMap::new();
+    let mut sources: Vec<(Source, _)> = Vec::new();
     if config.references.is_empty() {
         problems.push(Problem::NothingNamed);
     }
     for reference in &config.references {
-        match reference.resolve() {
-            Ok(found) => sources.extend(found.into_iter().filter_map(|source| {
-                let path = canonical(&source);
-                let settings = settings.get(&path).copied();
-                seen.insert(path).then_some((source, settings))
-            })),
-            Err(error) => problems.push(error.into()),
+        let found = reference.resolve().unwrap_or_else(|error| {
+            problems.push(error.into());
+            Vec::new()
+        });
+        for source in found {
+            let path = canonical(&source);
+            match places.get(&path) {
+                Some(place) => {
+                    let (first, _): &mut (Source, _) = &mut sources[*place];
+                    first.join(source);
+                }
+                None => {
+                    let settings = settings.get(&path).copied();
+                    places.insert(path, sources.len());
+                    sources.push((source, settings));
+                }
+            }
         }
     }
     (sources, problems)

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{FAILED, USAGE, check};
-use crate::support::command::Toolcrib;
+use crate::support::command::{Ended, Toolcrib};
 use crate::support::guest::{Guest, Tool};
 
 fn guest() -> Guest {
@@ -74,14 +74,14 @@ fn overrides() {
             "tools = [\"p\"]\n[component.tool.plain]\nrename = \"p\"",
             &["no tool `p`", ALL],
         ),
-        ("tools = []", &["`guest`", "`tools`", "none of its tools"]),
+        ("tools = []", &["`guest`", "`tools`", "leave nothing"]),
         (
             "exclude = [\"again\", \"many\", \"open\", \"plain\", \"tree\"]",
-            &["`guest`", "`exclude`", "none of its tools"],
+            &["`guest`", "`exclude`", "leave nothing"],
         ),
         (
             "tools = [\"plain\"]\n[component.tool.plain]\nenabled = false",
-            &["`guest`", "`enabled`", "none of its tools"],
+            &["`guest`", "`enabled`", "leave nothing"],
         ),
         (
             "tools = [\"plain\", \"open\"]\nexclude = [\"open\"]",
@@ -269,5 +269,72 @@ fn names_that_come_out() {
         toolcrib.file("c.toml", &text);
         let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
         check(settings, &ended, USAGE, &[&["`*.wasm` names 2", "for one"]]);
+    }
+}
+
+/// `#tool` after something else than a file with this tool.
+#[test]
+fn selections() {
+    let toolcrib = Toolcrib::new();
+    for name in ["first", "second"] {
+        toolcrib.write(name, &Guest::saying(name, name).component());
+    }
+    let two = |first: &str, second: &str| {
+        format!("[[component]]\nref = \"{first}\"\n[[component]]\nref = \"{second}\"\n")
+    };
+    let (apart, beside) = (
+        two("first.wasm#first", "first.wasm#other"),
+        two("*.wasm", "first.wasm#first"),
+    );
+    for (text, status, words) in [
+        (
+            "components = [\"first.wasm#nothing\"]",
+            USAGE,
+            &[
+                "`first` has no tool `nothing`",
+                "the reference",
+                "it has `first`",
+            ][..],
+        ),
+        (
+            "components = [\"*.wasm#first\"]",
+            FAILED,
+            &["`*.wasm#first` names 2 components", "name its file"],
+        ),
+        (
+            "components = [\"third.wasm#first\"]",
+            FAILED,
+            &["`third.wasm#first`", "no such file"],
+        ),
+        (
+            "components = [\"#first\"]",
+            FAILED,
+            &["`#first`", "no such file"],
+        ),
+        (
+            "[[component]]\nref = \"first.wasm#first\"\nexclude = [\"first\"]",
+            USAGE,
+            &["`first`", "leave nothing"],
+        ),
+        (
+            &apart,
+            USAGE,
+            &[
+                "`first.wasm#first` and `first.wasm#other`",
+                "one file",
+                "`tools`",
+            ],
+        ),
+        (
+            &beside,
+            USAGE,
+            &["`*.wasm` and `first.wasm#first`", "one file"],
+        ),
+    ] {
+        toolcrib.file("c.toml", text);
+        let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
+        // Where settings stand apart, the tools may be amiss too; the first line is the one looked for.
+        let stderr = ended.stderr.lines().take(1).map(String::from).collect();
+        check(text, &Ended { stderr, ..ended }, status, &[words]);
     }
 }

@@ -16,6 +16,8 @@ pub struct Listing {
     pub prefix: String,
     /// Scopes that every call of it needs.
     pub scopes: Vec<String>,
+    /// The tools that its reference selects; `None` means all.
+    pub selected: Option<Vec<String>>,
     /// The only tools that are served; `None` means all.
     pub only: Option<Vec<String>>,
     /// Tools that are not served.
@@ -28,7 +30,7 @@ impl Listing {
     /// The entries of the tools that are served; what is wrong goes to `errors`.
     pub(super) fn entries(self, errors: &mut Vec<CatalogError>) -> (Arc<Served>, Vec<Entry>) {
         let served = Arc::new(Served::new(self.component, self.prefix));
-        let only = self.only.as_deref();
+        let (selected, only) = (self.selected.as_deref(), self.only.as_deref());
         let before = errors.len();
         let named = |names: &[String], setting: &str| -> Vec<_> {
             let unknown = names
@@ -36,6 +38,7 @@ impl Listing {
                 .filter_map(|tool| served.unknown(tool, setting));
             unknown.collect()
         };
+        errors.extend(named(selected.unwrap_or_default(), "the reference"));
         errors.extend(named(only.unwrap_or_default(), "`tools`"));
         errors.extend(named(&self.exclude, "`exclude`"));
         for tool in self.tools.keys() {
@@ -43,7 +46,8 @@ impl Listing {
         }
 
         let is_served = |tool: &Tool| {
-            only.is_none_or(|only| only.contains(&tool.name))
+            selected.is_none_or(|selected| selected.contains(&tool.name))
+                && only.is_none_or(|only| only.contains(&tool.name))
                 && !self.exclude.contains(&tool.name)
                 && self.tools.get(&tool.name).is_none_or(|own| own.enabled)
         };

@@ -108,8 +108,8 @@ pub enum CatalogError {
     },
     /// The settings leave nothing of a component.
     #[error(
-        "`{0}`: `tools`, `exclude` and `enabled` leave none of its tools; leave one, or take the \
-         component out"
+        "`{0}`: `tools`, `exclude` and `enabled` leave nothing of it to be served; leave one tool, or \
+         take the component out"
     )]
     NoTools(String),
     /// The prefix makes a name that clients refuse.

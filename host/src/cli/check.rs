@@ -15,7 +15,7 @@ const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
 #[derive(Args)]
 pub(super) struct Check {
-    /// Components: a file, a directory or a glob pattern.
+    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF")]
     references: Vec<String>,
     /// Say claim by claim why this token is accepted or refused; `-` reads it

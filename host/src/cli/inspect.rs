@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, Entry, Served};
 
 #[derive(Args)]
 pub(super) struct Inspect {
-    /// Components: a file, a directory or a glob pattern.
+    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF", required = true)]
     references: Vec<String>,
     /// Print JSON.
