@@ -16,7 +16,7 @@ const MAX_INPUT_BYTES: u64 = 4 << 20;
 
 #[derive(Args)]
 pub(super) struct Call {
-    /// A component: a file, a directory or a glob pattern.
+    /// A component: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF")]
     reference: String,
     /// The tool.

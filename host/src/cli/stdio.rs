@@ -9,7 +9,7 @@ use crate::{app, mcp};
 
 #[derive(Args)]
 pub(super) struct Stdio {
-    /// Components: a file, a directory or a glob pattern.
+    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF")]
     references: Vec<String>,
     #[command(flatten)]

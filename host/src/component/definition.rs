@@ -14,8 +14,10 @@ const MAX_TOOLS: usize = 1_000;
 const TASK: &str = "toolcrib/task";
 /// The longest tool name; some clients drop every tool when one is longer.
 const MAX_NAME_BYTES: usize = 64;
-pub(super) const MAX_TITLE_BYTES: usize = 256;
-pub(super) const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
+/// The longest title of a tool.
+pub const MAX_TITLE_BYTES: usize = 256;
+/// The longest description of a tool.
+pub const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
 const MAX_ICONS: usize = 16;
 const MAX_ICON_BYTES: usize = 64 << 10;
 const MAX_META_BYTES: usize = 64 << 10;

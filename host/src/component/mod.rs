@@ -22,10 +22,11 @@ pub use contract::{
     PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
 use contract::{CallData, Guest, GuestError};
-pub use definition::{TaskMode, Tool, is_tool_name};
+pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
 pub use offers::Family;
 pub use outcome::Outcome;
 use outcome::Returned;
+pub use schema::Schema;
 
 use crate::engine::Engine;
 use crate::sandbox::{self, Limits, State, Stopped};

@@ -6,7 +6,8 @@ use etcetera::BaseStrategy;
 use url::Url;
 
 use super::section::{Section, Source};
-use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, Tls, ToolSettings};
+use super::tool::tool;
+use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, Tls};
 use crate::auth;
 use crate::reference::Reference;
 use crate::sandbox::Limits;
@@ -264,6 +265,14 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
     };
     let name = section.string("name");
     let scopes = scopes(&section, "scopes");
+    let only = section.strings("tools");
+    let exclude = section.strings("exclude").unwrap_or_default();
+    for tool in only.iter().flatten().filter(|tool| exclude.contains(tool)) {
+        section.fault(
+            "exclude",
+            format!("names `{tool}`, and so does `tools`; take it out of one of them"),
+        );
+    }
     let tools = section.named_sections("tool").into_iter();
     let tools = tools.map(|(name, section)| (name, tool(section))).collect();
     section.finish();
@@ -273,21 +282,15 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
         digest,
         prefix: prefix.unwrap_or_default(),
         scopes,
+        only,
+        exclude,
         tools,
         limits,
     })
 }
 
-fn tool(section: Section<'_, '_>) -> ToolSettings {
-    let settings = ToolSettings {
-        scopes: scopes(&section, "scopes"),
-    };
-    section.finish();
-    settings
-}
-
 /// Scopes that a call can be refused for the lack of.
-fn scopes(section: &Section<'_, '_>, key: &'static str) -> Vec<String> {
+pub(super) fn scopes(section: &Section<'_, '_>, key: &'static str) -> Vec<String> {
     let scopes = section.strings(key).unwrap_or_default();
     for scope in &scopes {
         if !auth::is_requirable_scope(scope) {

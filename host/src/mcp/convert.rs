@@ -24,10 +24,10 @@ pub(super) fn tool(entry: &Entry) -> Tool {
     let known = entry.tool();
     let mut tool = Tool::new_with_raw(
         entry.name.clone(),
-        Some(known.description.clone().into()),
-        Arc::new(known.input.source.clone()),
+        Some(entry.description().to_owned().into()),
+        Arc::new(entry.input().source.clone()),
     );
-    tool.title.clone_from(&known.title);
+    tool.title = entry.title().map(str::to_owned);
     tool.output_schema = known.output.as_ref().map(|s| Arc::new(s.source.clone()));
     tool.annotations = known.annotations.as_ref().map(annotations);
     tool.icons = icons(&known.icons);
