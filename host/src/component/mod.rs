@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 pub use contract::{
-    Annotations, Answer, Askable, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link, Outcome,
-    Output, Question, Questions, Role,
+    Annotations, Answer, Askable, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link,
+    Outcome, Output, Question, Questions, Role,
 };
 use contract::{CallData, Guest, GuestError};
 pub use definition::{Tool, is_tool_name};
