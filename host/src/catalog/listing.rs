@@ -135,6 +135,7 @@ impl Listing {
                 && self.tools.get(&tool.name).is_none_or(|own| own.enabled)
         };
         let all = served.component.tools.iter().enumerate();
+        let has_tools = all.len() > 0;
         let tools: Vec<_> = all.filter(|(_, tool)| is_served(tool)).collect();
         // A misspelt name is one fault, not two.
         let had_tools = !served.component.tools.is_empty();

@@ -181,8 +181,8 @@ impl Catalog {
     }
 
     /// The tools of one component of this catalog, in name order.
-    pub fn tools_of<'a>(&'a self, served: &'a Arc<Served>) -> impl Iterator<Item = &'a Arc<Entry>> {
-        let entries = self.tools.values();
+    pub fn tools_of<'a>(&'a self, served: &'a Arc<Served>) -> impl Iterator<Item = &'a Entry> {
+        let entries = self.tools.values().map(|entry| &**entry);
         entries.filter(|entry| Arc::ptr_eq(&entry.served, served))
     }
 
