@@ -13,6 +13,7 @@ mod guard;
 mod library;
 mod overrides;
 mod protocol;
+mod questions;
 mod sandbox;
 mod sessions;
 mod tidy;
