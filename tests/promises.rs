@@ -16,6 +16,7 @@ mod protocol;
 mod questions;
 mod sandbox;
 mod sessions;
+mod tasks;
 mod tidy;
 mod tls;
 mod token_check;

@@ -84,6 +84,9 @@ impl<T: Send + 'static> Conversation<T> {
         let listener = Listener::Client(relay);
         for _ in 0..MAX_ROUNDS {
             let mut running = self.begin(permit, heard);
+            if patience == Some(Duration::ZERO) {
+                return Ok(Answered::Long(Box::new((self, running))));
+            }
             let driving = running.drive(&listener, gone.cancelled());
             let ended = match patience {
                 None => driving.await,
