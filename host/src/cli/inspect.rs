@@ -50,12 +50,18 @@ pub(super) fn describe(served: &Served) -> Value {
         .iter()
         .map(|tool| describe_tool(served, tool))
         .collect();
+    let skipped: Vec<_> = component
+        .skipped
+        .iter()
+        .map(|skipped| json!({ "export": skipped.export, "reason": skipped.reason }))
+        .collect();
     json!({
         "name": component.name,
         "digest": component.digest,
         "size": component.size,
         "imports": component.imports,
         "tools": tools,
+        "skipped": skipped,
     })
 }
 
@@ -83,6 +89,10 @@ fn print(served: &Served) {
         "  imports  {}",
         or_nothing(&component.imports.join("\n           "))
     );
+    for (index, skipped) in component.skipped.iter().enumerate() {
+        let heading = if index == 0 { "skipped" } else { "" };
+        say!("  {heading:<8} {}: {}", skipped.export, skipped.reason);
+    }
     for tool in &component.tools {
         say!("\n  {}{}", served.prefix, tool.name);
         if let Some(title) = &tool.title {

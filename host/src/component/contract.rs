@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
-use wasmtime::component::{Component, HasSelf};
+use wasmtime::component::{Component, HasSelf, InstancePre};
 
 use super::Tool;
 use crate::engine::Engine;
@@ -166,17 +166,20 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// A component of this contract, linked once and instantiated for every call.
-/// Cheap to clone.
+/// A linked component, instantiated for every call, and what of the contract it
+/// exports. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Guest {
-    pre: ToolComponentPre<State<CallData>>,
+    pub(super) pre: InstancePre<State<CallData>>,
+    tool: Option<ToolComponentPre<State<CallData>>>,
 }
 
 /// How a guest's call ended without an outcome.
 pub(super) enum GuestError {
     InvalidArguments(String),
     Failed(String),
+    /// The outcome is larger than the limit.
+    Oversized,
     Trap {
         error: wasmtime::Error,
         /// Whether it had been refused memory: the usual cause.
@@ -188,8 +191,8 @@ impl Guest {
     /// Links the component.
     ///
     /// # Errors
-    /// One sentence: the import that the host lacks, or the export that the
-    /// component lacks.
+    /// One sentence: the import that the host lacks, or how the export differs
+    /// from the contract.
     pub(super) fn new(engine: &Engine, component: &Component) -> Result<Self, String> {
         let mut linker =
             sandbox::linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
@@ -198,34 +201,37 @@ impl Guest {
             |state: &mut State<CallData>| &mut state.contract,
         )
         .map_err(|e| format!("the host cannot link it: {e}"))?;
-        if component.get_export_index(None, EXPORT).is_none() {
-            return Err(format!(
-                "it does not export `{EXPORT}`; {}; build it for the world `tool-component` of \
-                 `wit/tool.wit`",
-                exports(engine, component)
-            ));
-        }
         let pre = linker.instantiate_pre(component).map_err(|e| {
             format!(
                 "it imports what the host does not have: {}",
                 super::one_line(&e)
             )
         })?;
-        let pre = ToolComponentPre::new(pre).map_err(|e| {
+        let is_tool = component.get_export_index(None, EXPORT).is_some();
+        let tool = is_tool.then(|| ToolComponentPre::new(pre.clone()));
+        let tool = tool.transpose().map_err(|e| {
             format!(
                 "its `{EXPORT}` is not the one of `wit/tool.wit`: {}",
                 super::one_line(&e)
             )
         })?;
-        Ok(Self { pre })
+        Ok(Self { pre, tool })
+    }
+
+    /// Whether it exports [`EXPORT`].
+    pub(super) fn is_tool(&self) -> bool {
+        self.tool.is_some()
     }
 
     pub(super) async fn definitions(
         self,
         mut store: Store<State<CallData>>,
     ) -> Result<Vec<Definition>, GuestError> {
+        let Some(pre) = &self.tool else {
+            return Ok(Vec::new());
+        };
         let run = async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
+            let instance = pre.instantiate_async(&mut store).await?;
             let tool = instance.toolcrib_mcp_tool();
             tool.call_definitions(&mut store).await
         };
@@ -238,7 +244,9 @@ impl Guest {
         request: Request,
     ) -> Result<Outcome, GuestError> {
         let run = async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
+            let pre = self.tool.as_ref();
+            let pre = pre.ok_or_else(|| wasmtime::Error::msg("it is not exported"))?;
+            let instance = pre.instantiate_async(&mut store).await?;
             let tool = instance.toolcrib_mcp_tool();
             tool.call_call(&mut store, &request).await
         };
@@ -251,15 +259,26 @@ impl Guest {
     }
 }
 
-fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
+pub(super) fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
     GuestError::Trap {
         error,
         memory_refused: store.data().memory_refused(),
     }
 }
 
+/// The interfaces of the contract, and the version of those that are served.
+const NAMESPACE: &str = "toolcrib:mcp/";
+const VERSION: &str = "@0.1.";
+
+/// Whether an interface is one of the contract; and if so, whether its version
+/// is served.
+pub(super) fn is_served(interface: &str) -> Option<bool> {
+    let name = interface.strip_prefix(NAMESPACE)?;
+    Some(name.contains(VERSION))
+}
+
 /// The interface that makes a component a tool component.
-const EXPORT: &str = "toolcrib:mcp/tool@0.1.1";
+pub(super) const EXPORT: &str = "toolcrib:mcp/tool@0.1.1";
 
 /// Whether the engine refused to copy out what the guest returned.
 pub(super) fn is_oversized(error: &wasmtime::Error) -> bool {
@@ -276,20 +295,6 @@ pub(super) fn imports(engine: &Engine, component: &Component) -> Vec<String> {
         .imports(engine.wasmtime())
         .map(|(name, _)| name.to_owned())
         .collect()
-}
-
-fn exports(engine: &Engine, component: &Component) -> String {
-    let names: Vec<_> = component
-        .component_type()
-        .exports(engine.wasmtime())
-        .map(|(name, _)| format!("`{name}`"))
-        .take(5)
-        .collect();
-    if names.is_empty() {
-        "it exports nothing".into()
-    } else {
-        format!("it exports {}", names.join(", "))
-    }
 }
 
 /// What the host makes of an outcome.

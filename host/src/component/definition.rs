@@ -9,11 +9,11 @@ use super::contract::{Annotations, Definition, Icon};
 use super::schema::{Root, Schema};
 
 /// Tools that one component may define.
-const MAX_TOOLS: usize = 1_000;
+pub(super) const MAX_TOOLS: usize = 1_000;
 /// The longest tool name; some clients drop every tool when one is longer.
-const MAX_NAME_BYTES: usize = 64;
+pub(super) const MAX_NAME_BYTES: usize = 64;
 const MAX_TITLE_BYTES: usize = 256;
-const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
+pub(super) const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
 const MAX_ICONS: usize = 16;
 const MAX_ICON_BYTES: usize = 64 << 10;
 const MAX_META_BYTES: usize = 64 << 10;

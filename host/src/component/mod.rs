@@ -1,26 +1,31 @@
-//! A compiled component: loaded once, described by its own `definitions`, and
-//! called in a fresh instance each time.
+//! A compiled component: loaded once, described by its own `definitions` or by
+//! the types of its functions, and called in a fresh instance each time.
 
 mod contract;
 mod definition;
+mod function;
 mod kind;
 mod schema;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
 
 pub use contract::{
-    Annotations, Answer, Askable, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link, Outcome,
-    Output, Question, Questions, Role,
+    Annotations, Answer, Askable, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link,
+    Outcome, Output, Question, Questions, Role,
 };
 use contract::{CallData, Guest, GuestError};
 pub use definition::{Tool, is_tool_name};
+pub use function::Skipped;
+use function::{Function, Functions};
 
 use crate::engine::Engine;
-use crate::sandbox::{self, Limits, Stopped};
+use crate::sandbox::{self, Limits, State, Stopped};
 
 /// `definitions` runs in the sandbox too, and answers within this time.
 const DEFINITIONS_TIME: std::time::Duration = std::time::Duration::from_secs(10);
@@ -37,9 +42,13 @@ pub struct Component {
     pub imports: Vec<String>,
     /// Its tools by their own names, in name order.
     pub tools: Vec<Tool>,
+    /// What it exports besides, and why that is no tool.
+    pub skipped: Vec<Skipped>,
     /// What one call may use.
     pub limits: Limits,
     guest: Guest,
+    /// By the names of their tools; the other tools are the guest's.
+    functions: HashMap<String, Arc<Function>>,
     engine: Engine,
 }
 
@@ -70,9 +79,20 @@ pub enum LoadError {
     /// One of its definitions breaks a rule.
     #[error("{0}")]
     Definition(#[from] definition::Fault),
+    /// A definition and a function have one name.
+    #[error(
+        "its `definitions` name a tool `{tool}`, and its function `{function}` is a tool of that \
+         name too; rename one of them"
+    )]
+    Clash {
+        /// The name.
+        tool: String,
+        /// Where the function stands.
+        function: String,
+    },
     /// It offers nothing.
-    #[error("it defines no tool")]
-    NoTools,
+    #[error("{0}")]
+    Nothing(String),
 }
 
 /// Why a call gave no result. `Display` is one sentence for the client; what the
@@ -156,21 +176,57 @@ impl Component {
         let size = bytes.len();
         // Compiling takes up to ten seconds of processor time.
         let compiler = engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || compiler.compile(&bytes, &hex))
+        let compiled = tokio::task::spawn_blocking(move || {
+            let compiled = compiler.compile(&bytes, &hex)?;
+            let functions = Functions::find(compiler.wasmtime(), &compiled, &bytes);
+            Ok::<_, wasmtime::Error>((compiled, functions))
+        });
+        let (compiled, functions) = compiled
             .await
             .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
             .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
-        let tools = definitions(engine, &guest, name, &limits).await?;
+        let mut tools = definitions(engine, &guest, name, &limits).await?;
+        let clashes: Vec<_> = tools
+            .iter()
+            .filter_map(|tool| functions.by_tool.get(&tool.name))
+            .map(|function| LoadError::Clash {
+                tool: function.tool_name.clone(),
+                function: function.location(),
+            })
+            .collect();
+        if !clashes.is_empty() {
+            return Err(clashes);
+        }
+        let Functions {
+            by_tool: functions,
+            tools: more,
+            skipped,
+        } = functions;
+        tools.extend(more);
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
+        // The one place that says what makes a component worth loading: every
+        // kind of export may be missing, but not all of them.
+        if tools.is_empty() {
+            return Err(vec![nothing(guest.is_tool(), &skipped)]);
+        }
+        for Skipped { export, reason } in &skipped {
+            tracing::info!(
+                component.name = name, export.name = %export, export.reason = %reason,
+                "export skipped"
+            );
+        }
         Ok(Self {
             name: name.to_owned(),
             digest,
             size,
             imports,
             tools,
+            skipped,
             limits,
             guest,
+            functions,
             engine: engine.clone(),
         })
     }
@@ -195,15 +251,24 @@ impl Component {
         span: &tracing::Span,
     ) -> Result<Outcome, CallError> {
         let arguments = Value::Object(call.arguments);
-        tool.input
-            .check(&arguments)
-            .map_err(CallError::InvalidArguments)?;
-        let request = contract::Request {
-            tool: tool.name.clone(),
-            arguments: arguments.to_string(),
-            answers: call.answers,
-            state: call.state,
+        let checked = tool.input.check(&arguments);
+        let work = match self.functions.get(&tool.name) {
+            Some(function) => Work::Function(
+                function
+                    .prepare(checked, &arguments)
+                    .map_err(CallError::InvalidArguments)?,
+            ),
+            None => {
+                checked.map_err(CallError::InvalidArguments)?;
+                Work::Tool(contract::Request {
+                    tool: tool.name.clone(),
+                    arguments: arguments.to_string(),
+                    answers: call.answers,
+                    state: call.state,
+                })
+            }
         };
+        let is_function = matches!(work, Work::Function(..));
         let data = CallData::new(
             call.caller,
             call.askable,
@@ -216,7 +281,7 @@ impl Component {
             &self.limits,
             self.engine.crew(),
             &call.cancelled,
-            self.guest.clone().call(store, request),
+            work.run(self.guest.clone(), store, self.limits.output_bytes),
         )
         .await;
         let outcome = match running {
@@ -236,6 +301,13 @@ impl Component {
                 return Err(CallError::InvalidArguments(self.bounded(text)));
             }
             Ok(Err(GuestError::Failed(text))) => return Err(CallError::Failed(self.bounded(text))),
+            Ok(Err(GuestError::Oversized)) => {
+                tracing::info!(
+                    limit.bytes = self.limits.output_bytes,
+                    "output over its limit"
+                );
+                return Err(CallError::Oversized(self.limits.output_bytes));
+            }
             Ok(Ok(outcome)) => outcome,
         };
         if outcome.size_bytes() > self.limits.output_bytes {
@@ -245,6 +317,10 @@ impl Component {
                 "output over its limit"
             );
             return Err(CallError::Oversized(self.limits.output_bytes));
+        }
+        if is_function {
+            // The host wrote it, by the types that its schema is of.
+            return Ok(outcome);
         }
         outcome.checked(tool).map_err(|fault| {
             tracing::warn!(output.fault = %fault, "output refused");
@@ -260,6 +336,26 @@ impl Component {
             text.truncate(text.floor_char_boundary(max));
         }
         text
+    }
+}
+
+/// What runs in the instance of a call.
+enum Work {
+    Tool(contract::Request),
+    Function(function::Prepared),
+}
+
+impl Work {
+    async fn run(
+        self,
+        guest: Guest,
+        store: Store<State<CallData>>,
+        max_output_bytes: usize,
+    ) -> Result<Outcome, GuestError> {
+        match self {
+            Self::Tool(request) => guest.call(store, request).await,
+            Self::Function(call) => call.run(&guest.pre, store, max_output_bytes).await,
+        }
     }
 }
 
@@ -309,17 +405,39 @@ async fn definitions(
             other => other.to_string(),
         }),
         GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
+        GuestError::Oversized => failed(CallError::Oversized(limits.output_bytes).to_string()),
     })?;
-    let tools = definition::check_all(definitions).map_err(|faults| {
-        faults
-            .into_iter()
-            .map(LoadError::Definition)
-            .collect::<Vec<_>>()
-    })?;
-    if tools.is_empty() {
-        return Err(vec![LoadError::NoTools]);
+    definition::check_all(definitions)
+        .map_err(|faults| faults.into_iter().map(LoadError::Definition).collect())
+}
+
+/// A component of which nothing can be served: what it has instead.
+fn nothing(has_contract: bool, skipped: &[Skipped]) -> LoadError {
+    const MAX_LISTED: usize = 5;
+    let mut why = if has_contract {
+        "it defines no tool".to_owned()
+    } else {
+        format!(
+            "it exports neither `{}` nor a function that can be a tool",
+            contract::EXPORT
+        )
+    };
+    for (index, Skipped { export, reason }) in skipped.iter().take(MAX_LISTED).enumerate() {
+        why.push_str(if index == 0 { " (" } else { "; " });
+        why.push_str(&format!("`{export}`: {reason}"));
     }
-    Ok(tools)
+    if skipped.len() > MAX_LISTED {
+        why.push_str(&format!("; and {} more", skipped.len() - MAX_LISTED));
+    }
+    if !skipped.is_empty() {
+        why.push(')');
+    }
+    if !has_contract {
+        why.push_str(
+            "; build it for the world `tool-component` of `wit/tool.wit`, or export plain functions",
+        );
+    }
+    LoadError::Nothing(why)
 }
 
 /// The causes of an engine error in one line, without a backtrace.
