@@ -23,7 +23,7 @@ has() { command -v "$1" >/dev/null; }
 
 outputs_of() {
   case $1 in
-    rust) echo dist/echo.wasm dist/jq.wasm ;;
+    rust) echo dist/echo.wasm dist/jq.wasm dist/calendar.wasm ;;
     c) echo dist/qr.wasm ;;
     python) echo dist/table.wasm ;;
     javascript) echo dist/text.wasm ;;
@@ -33,6 +33,7 @@ outputs_of() {
 sources_of() {
   echo "$1" ../wit build.sh
   if [[ $1 == c ]]; then echo componentize; fi
+  if [[ $1 == rust ]]; then echo functions; fi
 }
 
 # Whether every output of the language is newer than all of its sources.
@@ -86,13 +87,22 @@ build_rust() {
   has cargo || fail "rust: cargo is missing; install Rust with rustup"
   local target=wasm32-wasip2
   if has_rust_target || { has rustup && (cd rust && rustup target add $target) >/dev/null 2>&1; }; then
-    (cd rust && cargo build --quiet --locked --release --target $target --target-dir target)
+    cargo_build --target $target
   else
     target=wasm32-unknown-unknown
     build_rust_with_std
   fi
   publish rust/target/$target/release/echo.wasm echo.wasm
   publish rust/target/$target/release/jq.wasm jq.wasm
+  publish rust/target/$target/release/calendar.wasm calendar.wasm
+}
+
+# Both projects, into one folder: what they have in common is built once.
+cargo_build() {
+  local project
+  for project in rust functions; do
+    (cd $project && cargo build --quiet --locked --release "$@" --target-dir ../rust/target)
+  done
 }
 
 has_rust_target() {
@@ -110,12 +120,10 @@ build_rust_with_std() {
   fi
   debian_rust
   (
-    cd rust
     # Building the standard library is behind a flag that stable compilers take only when told that it is their own.
     export PATH=$bin/gcc-ld:$bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$bin/wasm-component-ld
-    cargo build --quiet --locked --release --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort \
-      --target-dir target
+    cargo_build --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort
   )
 }
 
