@@ -36,6 +36,7 @@ test:
 	$(CARGO) test $(RELEASE)
 
 test-all: examples
+	guest-examples/build.sh --crates ../tests/conformance/fixture everything extra
 	tests/clients/setup.sh
 	$(CARGO) test $(RELEASE) --features toolcrib-tests/complete
 

@@ -3,11 +3,15 @@
 
 mod contract;
 mod definition;
+mod describe;
 mod function;
 mod kind;
+mod offers;
+mod outcome;
 mod schema;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -16,19 +20,22 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 pub use contract::{
-    Annotations, Answer, Askable, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link,
-    Outcome, Output, Question, Questions, Role,
+    Annotations, Answer, Askable, Audience, Block, Body, Caller, Completion, CompletionRequest,
+    CompletionSubject, Content, Embedded, Event, Filled, Icon, Level, Link, Output, Prompt,
+    PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
 use contract::{CallData, Guest, GuestError};
-pub use definition::{Tool, is_tool_name};
+pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
+use describe::{Describe, faultless, nothing};
 pub use function::Skipped;
 use function::{Function, Functions};
+pub use offers::Family;
+pub use outcome::Outcome;
+use outcome::Returned;
+pub use schema::Schema;
 
 use crate::engine::Engine;
 use crate::sandbox::{self, Limits, State, Stopped};
-
-/// `definitions` runs in the sandbox too, and answers within this time.
-const DEFINITIONS_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// One component, ready to be called.
 pub struct Component {
@@ -42,12 +49,18 @@ pub struct Component {
     pub imports: Vec<String>,
     /// Its tools by their own names, in name order.
     pub tools: Vec<Tool>,
-    /// What it exports besides, and why that is no tool.
+    /// Its prompts by their own names, in name order.
+    pub prompts: Vec<Prompt>,
+    /// Its documents, in URI order.
+    pub resources: Vec<Resource>,
+    /// Its families of documents, in the order of their templates.
+    pub families: Vec<Family>,
+    /// What it exports besides, and why that is nothing to be served.
     pub skipped: Vec<Skipped>,
     /// What one call may use.
     pub limits: Limits,
-    guest: Guest,
-    /// By the names of their tools; the other tools are the guest's.
+    guest: Arc<Guest>,
+    /// By the names of their tools; the other tools are of the contract.
     functions: HashMap<String, Arc<Function>>,
     engine: Engine,
 }
@@ -73,9 +86,9 @@ pub enum LoadError {
     /// It does not fit the contract.
     #[error("{0}")]
     World(String),
-    /// `definitions` did not answer.
-    #[error("its `definitions` failed: {0}")]
-    Definitions(String),
+    /// What describes it did not answer.
+    #[error("its `{0}` failed: {1}")]
+    Definitions(&'static str, String),
     /// One of its definitions breaks a rule.
     #[error("{0}")]
     Definition(#[from] definition::Fault),
@@ -105,6 +118,9 @@ pub enum CallError {
     /// The tool says that it failed.
     #[error("{0}")]
     Failed(String),
+    /// There is no such document.
+    #[error("there is no such resource")]
+    NotFound,
     /// A limit or the client ended it.
     #[error("{0}")]
     Stopped(#[from] Stopped),
@@ -125,16 +141,22 @@ pub enum CallError {
     InvalidOutput,
 }
 
-/// One call.
-pub struct Call {
-    /// The call's id in the log.
-    pub id: String,
+/// One call; `A` is what it is called with.
+pub struct Call<A = Map<String, Value>> {
     /// The arguments, as the client sent them.
-    pub arguments: Map<String, Value>,
-    /// Answers to questions of an earlier round.
+    pub arguments: A,
+    /// Answers to questions of earlier rounds.
     pub answers: Vec<Answer>,
     /// The state handed back with the answers.
     pub state: Option<Vec<u8>>,
+    /// For whom it runs.
+    pub context: Context,
+}
+
+/// For whom a call runs.
+pub struct Context {
+    /// The call's id in the log.
+    pub id: String,
     /// The questions that can reach the client.
     pub askable: Askable,
     /// Who calls; `None` without authentication.
@@ -187,29 +209,19 @@ impl Component {
             .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
-        let mut tools = definitions(engine, &guest, name, &limits).await?;
-        let clashes: Vec<_> = tools
-            .iter()
-            .filter_map(|tool| functions.by_tool.get(&tool.name))
-            .map(|function| LoadError::Clash {
-                tool: function.tool_name.clone(),
-                function: function.location(),
-            })
-            .collect();
-        if !clashes.is_empty() {
-            return Err(clashes);
-        }
-        let Functions {
-            by_tool: functions,
-            tools: more,
-            skipped,
-        } = functions;
-        tools.extend(more);
-        tools.sort_by(|a, b| a.name.cmp(&b.name));
-        // The one place that says what makes a component worth loading: every
-        // kind of export may be missing, but not all of them.
-        if tools.is_empty() {
-            return Err(vec![nothing(guest.is_tool(), &skipped)]);
+        let guest = Arc::new(guest);
+        let describe = Describe::new(engine, name, &limits);
+        let tools = describe.run("definitions", |store| guest.clone().tools(store));
+        let tools = faultless(definition::check_all(tools.await?))?;
+        let (tools, functions, skipped) = functions.beside(tools)?;
+        let prompts = describe.run("prompts.definitions", |store| guest.clone().prompts(store));
+        let prompts = faultless(offers::check_prompts(prompts.await?))?;
+        let resources = describe.run("resources", |store| guest.clone().resources(store));
+        let resources = faultless(offers::check_resources(resources.await?))?;
+        let families = describe.run("templates", |store| guest.clone().templates(store));
+        let families = faultless(offers::check_templates(families.await?))?;
+        if tools.is_empty() && prompts.is_empty() && resources.is_empty() && families.is_empty() {
+            return Err(vec![nothing(guest.has_definitions(), &skipped)]);
         }
         for Skipped { export, reason } in &skipped {
             tracing::info!(
@@ -223,6 +235,9 @@ impl Component {
             size,
             imports,
             tools,
+            prompts,
+            resources,
+            families,
             skipped,
             limits,
             guest,
@@ -231,63 +246,164 @@ impl Component {
         })
     }
 
+    /// Whether it completes the arguments of its prompts and templates.
+    pub fn completes(&self) -> bool {
+        self.guest.completes()
+    }
+
     /// Runs one call in an instance of its own: arguments are checked before,
     /// the result after.
     ///
     /// # Errors
     /// Why there is no result; see [`CallError`].
     pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
-        let span = tracing::info_span!(
-            "call", call.id = %call.id, component.name = %self.name, tool.name = %tool.name
-        );
-        let outcome = tracing::Instrument::instrument(self.run(tool, call, &span), span.clone());
-        outcome.await
-    }
-
-    async fn run(
-        &self,
-        tool: &Tool,
-        call: Call,
-        span: &tracing::Span,
-    ) -> Result<Outcome, CallError> {
         let arguments = Value::Object(call.arguments);
         let checked = tool.input.check(&arguments);
-        let work = match self.functions.get(&tool.name) {
-            Some(function) => Work::Function(
-                function
-                    .prepare(checked, &arguments)
-                    .map_err(CallError::InvalidArguments)?,
-            ),
-            None => {
-                checked.map_err(CallError::InvalidArguments)?;
-                Work::Tool(contract::Request {
-                    tool: tool.name.clone(),
-                    arguments: arguments.to_string(),
-                    answers: call.answers,
-                    state: call.state,
-                })
-            }
+        let guest = self.guest.clone();
+        let what = ("tool", tool.name.as_str());
+        if let Some(function) = self.functions.get(&tool.name) {
+            let prepared = function
+                .prepare(checked, &arguments)
+                .map_err(CallError::InvalidArguments)?;
+            let max_bytes = self.limits.output_bytes;
+            let run = |store| prepared.run(guest, store, max_bytes);
+            // The host writes its result, by the types that the schema is of.
+            return self.execute(what, call.context, run).await;
+        }
+        checked.map_err(CallError::InvalidArguments)?;
+        let request = contract::Request {
+            tool: tool.name.clone(),
+            arguments: arguments.to_string(),
+            answers: call.answers,
+            state: call.state,
         };
-        let is_function = matches!(work, Work::Function(..));
-        let data = CallData::new(
-            call.caller,
-            call.askable,
-            call.events,
-            call.cancelled.clone(),
-            self.limits.time,
+        let outcome = self
+            .execute(what, call.context, |store| guest.call(store, request))
+            .await?;
+        if let Outcome::Complete(output) = &outcome {
+            outcome::check_structured(output, tool).map_err(refused)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Fills in one prompt in an instance of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn fill(
+        &self,
+        prompt: &Prompt,
+        call: Call<Vec<(String, String)>>,
+    ) -> Result<Outcome<Filled>, CallError> {
+        let is_given = |name: &str| call.arguments.iter().any(|(given, _)| given == name);
+        for argument in &prompt.arguments {
+            if argument.required && !is_given(&argument.name) {
+                let what = format!("the argument `{}` is missing", argument.name);
+                return Err(CallError::InvalidArguments(what));
+            }
+        }
+        let known = |name: &str| prompt.arguments.iter().any(|known| known.name == name);
+        if let Some((name, _)) = call.arguments.iter().find(|(name, _)| !known(name)) {
+            let what = format!("`{name}` is not an argument of this prompt");
+            return Err(CallError::InvalidArguments(what));
+        }
+        let request = contract::PromptRequest {
+            prompt: prompt.name.clone(),
+            arguments: call.arguments,
+            answers: call.answers,
+            state: call.state,
+        };
+        let guest = self.guest.clone();
+        let what = ("prompt", prompt.name.as_str());
+        self.execute(what, call.context, |store| guest.fill(store, request))
+            .await
+    }
+
+    /// Reads the document of this URI in an instance of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn read(&self, call: Call<String>) -> Result<Outcome<Vec<Embedded>>, CallError> {
+        let request = contract::ReadRequest {
+            uri: call.arguments,
+            answers: call.answers,
+            state: call.state,
+        };
+        let guest = self.guest.clone();
+        let uri = request.uri.clone();
+        let what = ("resource", uri.as_str());
+        self.execute(what, call.context, |store| guest.read(store, request))
+            .await
+    }
+
+    /// Completes an argument of one of its prompts or templates, in an instance
+    /// of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn complete(
+        &self,
+        request: CompletionRequest,
+        context: Context,
+    ) -> Result<Completion, CallError> {
+        let guest = self.guest.clone();
+        let argument = request.argument.clone();
+        let what = ("argument", argument.as_str());
+        self.execute(what, context, |store| guest.complete(store, request))
+            .await
+    }
+
+    /// Runs a guest in the sandbox, and holds what it returns against its limits.
+    async fn execute<T, F>(
+        &self,
+        (kind, name): (&'static str, &str),
+        context: Context,
+        guest: impl FnOnce(Store<State<CallData>>) -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, GuestError>> + Send + 'static,
+        T: Returned + Send + 'static,
+    {
+        let span = tracing::info_span!(
+            "call", call.id = %context.id, component.name = %self.name,
+            tool.name = tracing::field::Empty, call.kind = kind, call.name = tracing::field::Empty
         );
-        let store = sandbox::store(&self.engine, &self.limits, span, data);
-        let running = sandbox::run(
-            &self.limits,
-            self.engine.crew(),
-            &call.cancelled,
-            work.run(self.guest.clone(), store, self.limits.output_bytes),
-        )
-        .await;
-        let outcome = match running {
+        // What is called is most often a tool; a URI is a client's text.
+        let field = if kind == "tool" {
+            "tool.name"
+        } else {
+            "call.name"
+        };
+        span.record(field, sandbox::printable(name).as_ref());
+        let cancelled = context.cancelled.clone();
+        let data = CallData::new(context, self.limits.time);
+        let store = sandbox::store(&self.engine, &self.limits, &span, data);
+        let guest = guest(store);
+        let run = async {
+            let running = sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest);
+            let returned = self.settled(running.await)?;
+            let bytes = returned.size_bytes();
+            if bytes > self.limits.output_bytes {
+                tracing::info!(
+                    output.bytes = bytes,
+                    limit.bytes = self.limits.output_bytes,
+                    "output over its limit"
+                );
+                return Err(CallError::Oversized(self.limits.output_bytes));
+            }
+            returned.check().map_err(refused)?;
+            Ok(returned)
+        };
+        tracing::Instrument::instrument(run, span.clone()).await
+    }
+
+    /// How a guest ended, as a client may know it; the log has the rest.
+    fn settled<T>(&self, ended: Result<Result<T, GuestError>, Stopped>) -> Result<T, CallError> {
+        Err(match ended {
+            Ok(Ok(returned)) => return Ok(returned),
             Err(stopped) => {
                 tracing::info!(call.stopped = %stopped, "call stopped");
-                return Err(stopped.into());
+                stopped.into()
             }
             Ok(Err(GuestError::Trap {
                 error,
@@ -295,36 +411,20 @@ impl Component {
             })) => {
                 let trap = format!("{error:?}");
                 tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
-                return Err(trapped(&error, memory_refused, &self.limits));
+                trapped(&error, memory_refused, &self.limits)
             }
             Ok(Err(GuestError::InvalidArguments(text))) => {
-                return Err(CallError::InvalidArguments(self.bounded(text)));
+                CallError::InvalidArguments(self.bounded(text))
             }
-            Ok(Err(GuestError::Failed(text))) => return Err(CallError::Failed(self.bounded(text))),
+            Ok(Err(GuestError::Failed(text))) => CallError::Failed(self.bounded(text)),
+            Ok(Err(GuestError::NotFound)) => CallError::NotFound,
             Ok(Err(GuestError::Oversized)) => {
                 tracing::info!(
                     limit.bytes = self.limits.output_bytes,
                     "output over its limit"
                 );
-                return Err(CallError::Oversized(self.limits.output_bytes));
+                CallError::Oversized(self.limits.output_bytes)
             }
-            Ok(Ok(outcome)) => outcome,
-        };
-        if outcome.size_bytes() > self.limits.output_bytes {
-            tracing::info!(
-                output.bytes = outcome.size_bytes(),
-                limit.bytes = self.limits.output_bytes,
-                "output over its limit"
-            );
-            return Err(CallError::Oversized(self.limits.output_bytes));
-        }
-        if is_function {
-            // The host wrote it, by the types that its schema is of.
-            return Ok(outcome);
-        }
-        outcome.checked(tool).map_err(|fault| {
-            tracing::warn!(output.fault = %fault, "output refused");
-            CallError::InvalidOutput
         })
     }
 
@@ -336,26 +436,6 @@ impl Component {
             text.truncate(text.floor_char_boundary(max));
         }
         text
-    }
-}
-
-/// What runs in the instance of a call.
-enum Work {
-    Tool(contract::Request),
-    Function(function::Prepared),
-}
-
-impl Work {
-    async fn run(
-        self,
-        guest: Guest,
-        store: Store<State<CallData>>,
-        max_output_bytes: usize,
-    ) -> Result<Outcome, GuestError> {
-        match self {
-            Self::Tool(request) => guest.call(store, request).await,
-            Self::Function(call) => call.run(&guest.pre, store, max_output_bytes).await,
-        }
     }
 }
 
@@ -372,72 +452,10 @@ fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> Ca
     }
 }
 
-async fn definitions(
-    engine: &Engine,
-    guest: &Guest,
-    name: &str,
-    limits: &Limits,
-) -> Result<Vec<Tool>, Vec<LoadError>> {
-    let span = tracing::info_span!("definitions", component.name = name);
-    let limits = Limits {
-        time: limits.time.min(DEFINITIONS_TIME),
-        cpu: limits.cpu.min(DEFINITIONS_TIME),
-        ..limits.clone()
-    };
-    let cancelled = CancellationToken::new();
-    let data = CallData::new(None, &[], None, cancelled.clone(), limits.time);
-    let store = sandbox::store(engine, &limits, &span, data);
-    let failed = |why: String| vec![LoadError::Definitions(why)];
-    let definitions = sandbox::run(
-        &limits,
-        engine.crew(),
-        &cancelled,
-        guest.clone().definitions(store),
-    )
-    .await
-    .map_err(|stopped| failed(stopped.to_string()))?
-    .map_err(|error| match error {
-        GuestError::Trap {
-            error,
-            memory_refused,
-        } => failed(match trapped(&error, memory_refused, &limits) {
-            CallError::Crashed => one_line(&error),
-            other => other.to_string(),
-        }),
-        GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
-        GuestError::Oversized => failed(CallError::Oversized(limits.output_bytes).to_string()),
-    })?;
-    definition::check_all(definitions)
-        .map_err(|faults| faults.into_iter().map(LoadError::Definition).collect())
-}
-
-/// A component of which nothing can be served: what it has instead.
-fn nothing(has_contract: bool, skipped: &[Skipped]) -> LoadError {
-    const MAX_LISTED: usize = 5;
-    let mut why = if has_contract {
-        "it defines no tool".to_owned()
-    } else {
-        format!(
-            "it exports neither `{}` nor a function that can be a tool",
-            contract::EXPORT
-        )
-    };
-    for (index, Skipped { export, reason }) in skipped.iter().take(MAX_LISTED).enumerate() {
-        why.push_str(if index == 0 { " (" } else { "; " });
-        why.push_str(&format!("`{export}`: {reason}"));
-    }
-    if skipped.len() > MAX_LISTED {
-        why.push_str(&format!("; and {} more", skipped.len() - MAX_LISTED));
-    }
-    if !skipped.is_empty() {
-        why.push(')');
-    }
-    if !has_contract {
-        why.push_str(
-            "; build it for the world `tool-component` of `wit/tool.wit`, or export plain functions",
-        );
-    }
-    LoadError::Nothing(why)
+/// Output that its component did not promise.
+fn refused(fault: String) -> CallError {
+    tracing::warn!(output.fault = %fault, "output refused");
+    CallError::InvalidOutput
 }
 
 /// The causes of an engine error in one line, without a backtrace.

@@ -31,7 +31,7 @@ impl Exports {
                 }
                 ComponentItem::ComponentInstance(instance) => {
                     let id = export.implements.unwrap_or(name);
-                    match contract::is_served(id) {
+                    match contract::is_known(id) {
                         Some(true) => continue,
                         Some(false) => {
                             exports.skip(name, "this host has another version of it");

@@ -34,16 +34,19 @@ mod signature;
 mod wit;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::mem::size_of;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wasmtime::component::types::ComponentFunc;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Val};
+use wasmtime::component::{Component, ComponentExportIndex, Val};
 use wasmtime::{Engine, Store};
 
-use super::contract::{self, Block, CallData, Content, GuestError, Outcome, Output};
-use super::definition::{MAX_DESCRIPTION_BYTES, MAX_TOOLS, Tool};
+use super::LoadError;
+use super::contract::{self, Block, CallData, Content, Guest, GuestError, Output};
+use super::definition::{MAX_DESCRIPTION_BYTES, MAX_TOOLS, TaskMode, Tool};
+use super::outcome::Outcome;
 use super::schema::{Root, Schema};
 use crate::sandbox::State;
 use exports::Exports;
@@ -56,8 +59,6 @@ const MAX_SCHEMAS_BYTES: usize = 4 << 20;
 
 /// A function that is a tool.
 pub(super) struct Function {
-    /// The name of its tool.
-    pub(super) tool_name: String,
     path: Path,
     export: ComponentExportIndex,
     parameters: Vec<Field>,
@@ -74,15 +75,21 @@ pub struct Skipped {
     pub reason: String,
 }
 
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.export, self.reason)
+    }
+}
+
 /// What the plain functions of a component are.
 pub(super) struct Functions {
-    /// By the names of their tools.
-    pub(super) by_tool: HashMap<String, Arc<Function>>,
-    /// Their tools.
-    pub(super) tools: Vec<Tool>,
-    /// What is no tool.
-    pub(super) skipped: Vec<Skipped>,
+    /// With their tools.
+    served: Vec<(Arc<Function>, Tool)>,
+    skipped: Vec<Skipped>,
 }
+
+/// Tools in name order, the functions among them, and what is no tool.
+type Together = (Vec<Tool>, HashMap<String, Arc<Function>>, Vec<Skipped>);
 
 impl Functions {
     /// Looks at everything that a component exports besides the contract.
@@ -114,18 +121,39 @@ impl Functions {
         }
         let paths: Vec<_> = served.iter().map(|(function, _)| &function.path).collect();
         let names = names::assign(&paths);
-        let mut found = Self {
-            by_tool: HashMap::new(),
-            tools: Vec::new(),
+        let named = served.into_iter().zip(names);
+        Self {
+            served: named
+                .map(|((function, tool), name)| (Arc::new(function), Tool { name, ..tool }))
+                .collect(),
             skipped,
-        };
-        for ((mut function, mut tool), name) in served.into_iter().zip(names) {
-            function.tool_name.clone_from(&name);
-            tool.name.clone_from(&name);
-            found.tools.push(tool);
-            found.by_tool.insert(name, Arc::new(function));
         }
-        found
+    }
+
+    /// Puts the tools of functions beside those of the contract.
+    ///
+    /// # Errors
+    /// Every name that both have.
+    pub(super) fn beside(self, mut tools: Vec<Tool>) -> Result<Together, Vec<LoadError>> {
+        let clashes: Vec<_> = self
+            .served
+            .iter()
+            .filter(|(_, of_function)| tools.iter().any(|tool| tool.name == of_function.name))
+            .map(|(function, tool)| LoadError::Clash {
+                tool: tool.name.clone(),
+                function: function.path.to_string(),
+            })
+            .collect();
+        if !clashes.is_empty() {
+            return Err(clashes);
+        }
+        let mut functions = HashMap::new();
+        for (function, tool) in self.served {
+            functions.insert(tool.name.clone(), function);
+            tools.push(tool);
+        }
+        tools.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok((tools, functions, self.skipped))
     }
 }
 
@@ -158,17 +186,11 @@ impl Function {
             reader.read(&ty, named)
         });
         Ok(Self {
-            tool_name: String::new(),
             path,
             export,
             parameters,
             returns: returns.transpose()?,
         })
-    }
-
-    /// Where it stands in its component, such as `ns:pkg/interface#function`.
-    pub(super) fn location(&self) -> String {
-        self.path.to_string()
     }
 
     /// The tool that it is, still without a name.
@@ -199,6 +221,7 @@ impl Function {
             annotations: None,
             icons: Vec::new(),
             meta: None,
+            task: TaskMode::default(),
         })
     }
 
@@ -313,7 +336,7 @@ impl Prepared {
     /// Runs it in an instance of its own.
     pub(super) async fn run(
         self,
-        pre: &InstancePre<State<CallData>>,
+        guest: Arc<Guest>,
         mut store: Store<State<CallData>>,
         max_output_bytes: usize,
     ) -> Result<Outcome, GuestError> {
@@ -327,7 +350,7 @@ impl Prepared {
         store.set_hostcall_fuel(unpacked.max(store.hostcall_fuel()));
         let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
         let run = async {
-            let instance = pre.instantiate_async(&mut store).await?;
+            let instance = guest.pre.instantiate_async(&mut store).await?;
             let export = instance
                 .get_func(&mut store, &function.export)
                 .ok_or_else(|| wasmtime::Error::msg("the export is no function"))?;
