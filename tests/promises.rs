@@ -14,6 +14,7 @@ mod guard;
 mod library;
 mod overrides;
 mod protocol;
+mod questions;
 mod sandbox;
 mod sessions;
 mod tidy;

@@ -8,8 +8,9 @@
 //! let bytes = guest.component();
 //! ```
 //!
-//! A tool's body is the body of a function that has `$arguments` and `$arguments_len` and returns a
-//! `result<outcome, error>` of the contract; `guest/prelude.wat` has what makes one.
+//! A tool's body is the body of a function that has the fields of the request as `$arguments`, `$arguments_len`, `$answers`,
+//! `$answers_len`, `$state`, `$state_ptr` and `$state_len`, and returns a `result<outcome, error>` of the contract;
+//! `guest/prelude.wat` has what makes one.
 
 mod layout;
 
@@ -42,6 +43,10 @@ const WORLD: &str = "
     import wasi:sockets/tcp-create-socket@0.2.0;
     export toolcrib:mcp/tool@0.1.1;
 ";
+
+/// The fields of a request after the tool's name, flattened.
+const REQUEST: &str = "(param $arguments i32) (param $arguments_len i32) (param $answers i32) (param $answers_len i32) \
+                       (param $state i32) (param $state_ptr i32) (param $state_len i32)";
 
 /// A guest in the making.
 #[derive(Default)]
@@ -183,7 +188,12 @@ impl Guest {
 
     /// An outcome with questions: key, method and parameters of each.
     pub(crate) fn questions(&mut self, asked: &[[&str; 3]]) -> String {
-        format!("(i32.const {})", self.memory.questions(asked))
+        format!("(i32.const {})", self.memory.questions(asked, None))
+    }
+
+    /// As [`Guest::questions`], with a state.
+    pub(crate) fn questions_with(&mut self, asked: &[[&str; 3]], state: &str) -> String {
+        format!("(i32.const {})", self.memory.questions(asked, Some(state)))
     }
 
     /// The component.
@@ -202,12 +212,14 @@ impl Guest {
             let (at, length) = (memory.bytes(tool.name.as_bytes()), tool.name.len());
             let _ = writeln!(
                 functions,
-                "(func $tool_{index} (param $arguments i32) (param $arguments_len i32) (result i32) {body})"
+                "(func $tool_{index} {REQUEST} (result i32) {body})"
             );
             let _ = writeln!(
                 choices,
                 "(if (call $same (local.get $tool) (local.get $tool_len) (i32.const {at}) (i32.const {length}))
-                   (then (return (call $tool_{index} (local.get $arguments) (local.get $arguments_len)))))"
+                   (then (return (call $tool_{index} (local.get $arguments) (local.get $arguments_len)
+                     (local.get $answers) (local.get $answers_len)
+                     (local.get $state) (local.get $state_ptr) (local.get $state_len)))))"
             );
         }
         format!(
@@ -229,9 +241,7 @@ impl Guest {
                 {before_definitions}
                 (i32.const {definitions}))
               (func (export "toolcrib:mcp/tool@0.1.1#call")
-                (param $tool i32) (param $tool_len i32) (param $arguments i32) (param $arguments_len i32)
-                (param $answers i32) (param $answers_len i32)
-                (param $state i32) (param $state_ptr i32) (param $state_len i32) (result i32)
+                (param $tool i32) (param $tool_len i32) {REQUEST} (result i32)
                 {choices}
                 unreachable))"#,
             imports = self.imports,
