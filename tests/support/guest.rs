@@ -18,7 +18,7 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{PackageId, Resolve};
+use wit_parser::{PackageId, PackageMetadata, Resolve};
 
 use layout::Layout;
 
@@ -53,6 +53,7 @@ const REQUEST: &str = "(param $arguments i32) (param $arguments_len i32) (param 
 pub(crate) struct Guest {
     memory: Layout,
     tools: Vec<(Tool, String)>,
+    exports: String,
     imports: String,
     items: String,
     before_definitions: String,
@@ -149,6 +150,12 @@ impl Guest {
         self
     }
 
+    /// Adds an export beside the contract, such as `export run: func();`; an item is its function.
+    pub(crate) fn export(&mut self, export: &str) -> &mut Self {
+        self.exports.push_str(export);
+        self
+    }
+
     /// Adds globals, functions, a start function.
     pub(crate) fn item(&mut self, item: impl AsRef<str>) -> &mut Self {
         self.items.push_str(item.as_ref());
@@ -191,7 +198,7 @@ impl Guest {
 
     /// The component.
     pub(crate) fn component(&self) -> Vec<u8> {
-        component(WORLD, &self.module())
+        component(&format!("{WORLD} {}", self.exports), &self.module())
     }
 
     /// The core module in it, as text.
@@ -287,6 +294,45 @@ impl Tool {
 
 /// A component of a world of the test's own: what stands between its braces, and its core module as text.
 pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
+    build(&format!("world guest {{ {world} }}"), module).0
+}
+
+/// As [`component`], of all the WIT of a package and of those nested in it; the world is `guest`. Documentation of the WIT
+/// stands in the component as tools that keep it leave it.
+pub(crate) fn documented(wit: &str, module: &str) -> Vec<u8> {
+    let (mut component, resolve, package) = build(wit, module);
+    let docs = PackageMetadata::extract(&resolve, package)
+        .encode()
+        .unwrap();
+    component.extend(custom_section(PackageMetadata::SECTION_NAME, &docs));
+    component
+}
+
+/// As [`documented`], without the documentation.
+pub(crate) fn packaged(wit: &str, module: &str) -> Vec<u8> {
+    build(wit, module).0
+}
+
+/// A custom section to be put at a component's end.
+pub(crate) fn custom_section(name: &str, data: &[u8]) -> Vec<u8> {
+    fn leb128(mut value: usize, bytes: &mut Vec<u8>) {
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+    }
+    let mut content = Vec::new();
+    leb128(name.len(), &mut content);
+    content.extend(name.as_bytes());
+    content.extend(data);
+    let mut section = vec![0];
+    leb128(content.len(), &mut section);
+    section.extend(content);
+    section
+}
+
+fn build(wit: &str, module: &str) -> (Vec<u8>, Resolve, PackageId) {
     static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| {
         let mut resolve = Resolve::default();
         resolve.push_str("tool.wit", CONTRACT).unwrap();
@@ -294,19 +340,17 @@ pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
         resolve
     });
     let mut resolve = PACKAGES.clone();
-    let package: PackageId = resolve
-        .push_str(
-            "guest.wit",
-            &format!("package test:guest;\nworld guest {{ {world} }}"),
-        )
-        .unwrap();
+    let package = resolve
+        .push_str("guest.wit", &format!("package test:guest;\n{wit}"))
+        .unwrap_or_else(|error| panic!("{error:?}\n{wit:.2000}"));
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}\n{module}"));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default()
+    let component = ComponentEncoder::default()
         .validate(true)
         .module(&module)
         .unwrap()
         .encode()
-        .unwrap()
+        .unwrap();
+    (component, resolve, package)
 }
