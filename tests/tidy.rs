@@ -19,7 +19,14 @@ const MODULES: [(&str, &[&str]); 13] = [
     ("mcp", &["auth", "catalog", "component"]),
     (
         "config",
-        &["auth", "reference", "sandbox", "component", "telemetry"],
+        &[
+            "auth",
+            "reference",
+            "sandbox",
+            "component",
+            "catalog",
+            "telemetry",
+        ],
     ),
     ("http", &["auth", "catalog", "mcp"]),
     (

@@ -4,25 +4,35 @@
 mod contract;
 mod definition;
 mod kind;
+mod offers;
+mod outcome;
 mod schema;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
 
 pub use contract::{
-    Annotations, Answer, Askable, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link,
-    Outcome, Output, Question, Questions, Role,
+    Annotations, Answer, Askable, Audience, Block, Body, Caller, Completion, CompletionRequest,
+    CompletionSubject, Content, Embedded, Event, Filled, Icon, Level, Link, Output, Prompt,
+    PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
 use contract::{CallData, Guest, GuestError};
-pub use definition::{Tool, is_tool_name};
+pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
+pub use offers::Family;
+pub use outcome::Outcome;
+use outcome::Returned;
+pub use schema::Schema;
 
 use crate::engine::Engine;
-use crate::sandbox::{self, Limits, Stopped};
+use crate::sandbox::{self, Limits, State, Stopped};
 
-/// `definitions` runs in the sandbox too, and answers within this time.
+/// What describes a component runs in the sandbox too, and answers within this
+/// time.
 const DEFINITIONS_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// One component, ready to be called.
@@ -37,9 +47,15 @@ pub struct Component {
     pub imports: Vec<String>,
     /// Its tools by their own names, in name order.
     pub tools: Vec<Tool>,
+    /// Its prompts by their own names, in name order.
+    pub prompts: Vec<Prompt>,
+    /// Its documents, in URI order.
+    pub resources: Vec<Resource>,
+    /// Its families of documents, in the order of their templates.
+    pub families: Vec<Family>,
     /// What one call may use.
     pub limits: Limits,
-    guest: Guest,
+    guest: Arc<Guest>,
     engine: Engine,
 }
 
@@ -64,14 +80,14 @@ pub enum LoadError {
     /// It does not fit the contract.
     #[error("{0}")]
     World(String),
-    /// `definitions` did not answer.
-    #[error("its `definitions` failed: {0}")]
-    Definitions(String),
+    /// What describes it did not answer.
+    #[error("its `{0}` failed: {1}")]
+    Definitions(&'static str, String),
     /// One of its definitions breaks a rule.
     #[error("{0}")]
     Definition(#[from] definition::Fault),
     /// It offers nothing.
-    #[error("it defines no tool")]
+    #[error("it defines no tool, no prompt and no resource")]
     NoTools,
 }
 
@@ -85,6 +101,9 @@ pub enum CallError {
     /// The tool says that it failed.
     #[error("{0}")]
     Failed(String),
+    /// There is no such document.
+    #[error("there is no such resource")]
+    NotFound,
     /// A limit or the client ended it.
     #[error("{0}")]
     Stopped(#[from] Stopped),
@@ -105,16 +124,22 @@ pub enum CallError {
     InvalidOutput,
 }
 
-/// One call.
-pub struct Call {
-    /// The call's id in the log.
-    pub id: String,
+/// One call; `A` is what it is called with.
+pub struct Call<A = Map<String, Value>> {
     /// The arguments, as the client sent them.
-    pub arguments: Map<String, Value>,
-    /// Answers to questions of an earlier round.
+    pub arguments: A,
+    /// Answers to questions of earlier rounds.
     pub answers: Vec<Answer>,
     /// The state handed back with the answers.
     pub state: Option<Vec<u8>>,
+    /// For whom it runs.
+    pub context: Context,
+}
+
+/// For whom a call runs.
+pub struct Context {
+    /// The call's id in the log.
+    pub id: String,
     /// The questions that can reach the client.
     pub askable: Askable,
     /// Who calls; `None` without authentication.
@@ -162,17 +187,45 @@ impl Component {
             .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
-        let tools = definitions(engine, &guest, name, &limits).await?;
+        let guest = Arc::new(guest);
+        let describe = Describe {
+            engine,
+            name,
+            limits: Limits {
+                time: limits.time.min(DEFINITIONS_TIME),
+                cpu: limits.cpu.min(DEFINITIONS_TIME),
+                ..limits.clone()
+            },
+        };
+        let tools = describe.run("definitions", |store| guest.clone().tools(store));
+        let tools = faultless(definition::check_all(tools.await?))?;
+        let prompts = describe.run("prompts.definitions", |store| guest.clone().prompts(store));
+        let prompts = faultless(offers::check_prompts(prompts.await?))?;
+        let resources = describe.run("resources", |store| guest.clone().resources(store));
+        let resources = faultless(offers::check_resources(resources.await?))?;
+        let families = describe.run("templates", |store| guest.clone().templates(store));
+        let families = faultless(offers::check_templates(families.await?))?;
+        if tools.is_empty() && prompts.is_empty() && resources.is_empty() && families.is_empty() {
+            return Err(vec![LoadError::NoTools]);
+        }
         Ok(Self {
             name: name.to_owned(),
             digest,
             size,
             imports,
             tools,
+            prompts,
+            resources,
+            families,
             limits,
             guest,
             engine: engine.clone(),
         })
+    }
+
+    /// Whether it completes the arguments of its prompts and templates.
+    pub fn completes(&self) -> bool {
+        self.guest.completes()
     }
 
     /// Runs one call in an instance of its own: arguments are checked before,
@@ -181,19 +234,6 @@ impl Component {
     /// # Errors
     /// Why there is no result; see [`CallError`].
     pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
-        let span = tracing::info_span!(
-            "call", call.id = %call.id, component.name = %self.name, tool.name = %tool.name
-        );
-        let outcome = tracing::Instrument::instrument(self.run(tool, call, &span), span.clone());
-        outcome.await
-    }
-
-    async fn run(
-        &self,
-        tool: &Tool,
-        call: Call,
-        span: &tracing::Span,
-    ) -> Result<Outcome, CallError> {
         let arguments = Value::Object(call.arguments);
         tool.input
             .check(&arguments)
@@ -204,25 +244,135 @@ impl Component {
             answers: call.answers,
             state: call.state,
         };
-        let data = CallData::new(
-            call.caller,
-            call.askable,
-            call.events,
-            call.cancelled.clone(),
-            self.limits.time,
+        let guest = self.guest.clone();
+        let what = ("tool", tool.name.as_str());
+        let outcome = self
+            .execute(what, call.context, |store| guest.call(store, request))
+            .await?;
+        if let Outcome::Complete(output) = &outcome {
+            outcome::check_structured(output, tool).map_err(refused)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Fills in one prompt in an instance of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn fill(
+        &self,
+        prompt: &Prompt,
+        call: Call<Vec<(String, String)>>,
+    ) -> Result<Outcome<Filled>, CallError> {
+        let is_given = |name: &str| call.arguments.iter().any(|(given, _)| given == name);
+        for argument in &prompt.arguments {
+            if argument.required && !is_given(&argument.name) {
+                let what = format!("the argument `{}` is missing", argument.name);
+                return Err(CallError::InvalidArguments(what));
+            }
+        }
+        let known = |name: &str| prompt.arguments.iter().any(|known| known.name == name);
+        if let Some((name, _)) = call.arguments.iter().find(|(name, _)| !known(name)) {
+            let what = format!("`{name}` is not an argument of this prompt");
+            return Err(CallError::InvalidArguments(what));
+        }
+        let request = contract::PromptRequest {
+            prompt: prompt.name.clone(),
+            arguments: call.arguments,
+            answers: call.answers,
+            state: call.state,
+        };
+        let guest = self.guest.clone();
+        let what = ("prompt", prompt.name.as_str());
+        self.execute(what, call.context, |store| guest.fill(store, request))
+            .await
+    }
+
+    /// Reads the document of this URI in an instance of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn read(&self, call: Call<String>) -> Result<Outcome<Vec<Embedded>>, CallError> {
+        let request = contract::ReadRequest {
+            uri: call.arguments,
+            answers: call.answers,
+            state: call.state,
+        };
+        let guest = self.guest.clone();
+        let uri = request.uri.clone();
+        let what = ("resource", uri.as_str());
+        self.execute(what, call.context, |store| guest.read(store, request))
+            .await
+    }
+
+    /// Completes an argument of one of its prompts or templates, in an instance
+    /// of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn complete(
+        &self,
+        request: CompletionRequest,
+        context: Context,
+    ) -> Result<Completion, CallError> {
+        let guest = self.guest.clone();
+        let argument = request.argument.clone();
+        let what = ("argument", argument.as_str());
+        self.execute(what, context, |store| guest.complete(store, request))
+            .await
+    }
+
+    /// Runs a guest in the sandbox, and holds what it returns against its limits.
+    async fn execute<T, F>(
+        &self,
+        (kind, name): (&'static str, &str),
+        context: Context,
+        guest: impl FnOnce(Store<State<CallData>>) -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, GuestError>> + Send + 'static,
+        T: Returned + Send + 'static,
+    {
+        let span = tracing::info_span!(
+            "call", call.id = %context.id, component.name = %self.name,
+            tool.name = tracing::field::Empty, call.kind = kind, call.name = tracing::field::Empty
         );
-        let store = sandbox::store(&self.engine, &self.limits, span, data);
-        let running = sandbox::run(
-            &self.limits,
-            self.engine.crew(),
-            &call.cancelled,
-            self.guest.clone().call(store, request),
-        )
-        .await;
-        let outcome = match running {
+        // What is called is most often a tool; a URI is a client's text.
+        let field = if kind == "tool" {
+            "tool.name"
+        } else {
+            "call.name"
+        };
+        span.record(field, sandbox::printable(name).as_ref());
+        let cancelled = context.cancelled.clone();
+        let data = CallData::new(context, self.limits.time);
+        let store = sandbox::store(&self.engine, &self.limits, &span, data);
+        let guest = guest(store);
+        let run = async {
+            let running = sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest);
+            let returned = self.settled(running.await)?;
+            let bytes = returned.size_bytes();
+            if bytes > self.limits.output_bytes {
+                tracing::info!(
+                    output.bytes = bytes,
+                    limit.bytes = self.limits.output_bytes,
+                    "output over its limit"
+                );
+                return Err(CallError::Oversized(self.limits.output_bytes));
+            }
+            returned.check().map_err(refused)?;
+            Ok(returned)
+        };
+        tracing::Instrument::instrument(run, span.clone()).await
+    }
+
+    /// How a guest ended, as a client may know it; the log has the rest.
+    fn settled<T>(&self, ended: Result<Result<T, GuestError>, Stopped>) -> Result<T, CallError> {
+        Err(match ended {
+            Ok(Ok(returned)) => return Ok(returned),
             Err(stopped) => {
                 tracing::info!(call.stopped = %stopped, "call stopped");
-                return Err(stopped.into());
+                stopped.into()
             }
             Ok(Err(GuestError::Trap {
                 error,
@@ -230,25 +380,13 @@ impl Component {
             })) => {
                 let trap = format!("{error:?}");
                 tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
-                return Err(trapped(&error, memory_refused, &self.limits));
+                trapped(&error, memory_refused, &self.limits)
             }
             Ok(Err(GuestError::InvalidArguments(text))) => {
-                return Err(CallError::InvalidArguments(self.bounded(text)));
+                CallError::InvalidArguments(self.bounded(text))
             }
-            Ok(Err(GuestError::Failed(text))) => return Err(CallError::Failed(self.bounded(text))),
-            Ok(Ok(outcome)) => outcome,
-        };
-        if outcome.size_bytes() > self.limits.output_bytes {
-            tracing::info!(
-                output.bytes = outcome.size_bytes(),
-                limit.bytes = self.limits.output_bytes,
-                "output over its limit"
-            );
-            return Err(CallError::Oversized(self.limits.output_bytes));
-        }
-        outcome.checked(tool).map_err(|fault| {
-            tracing::warn!(output.fault = %fault, "output refused");
-            CallError::InvalidOutput
+            Ok(Err(GuestError::Failed(text))) => CallError::Failed(self.bounded(text)),
+            Ok(Err(GuestError::NotFound)) => CallError::NotFound,
         })
     }
 
@@ -276,50 +414,60 @@ fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> Ca
     }
 }
 
-async fn definitions(
-    engine: &Engine,
-    guest: &Guest,
-    name: &str,
-    limits: &Limits,
-) -> Result<Vec<Tool>, Vec<LoadError>> {
-    let span = tracing::info_span!("definitions", component.name = name);
-    let limits = Limits {
-        time: limits.time.min(DEFINITIONS_TIME),
-        cpu: limits.cpu.min(DEFINITIONS_TIME),
-        ..limits.clone()
-    };
-    let cancelled = CancellationToken::new();
-    let data = CallData::new(None, &[], None, cancelled.clone(), limits.time);
-    let store = sandbox::store(engine, &limits, &span, data);
-    let failed = |why: String| vec![LoadError::Definitions(why)];
-    let definitions = sandbox::run(
-        &limits,
-        engine.crew(),
-        &cancelled,
-        guest.clone().definitions(store),
-    )
-    .await
-    .map_err(|stopped| failed(stopped.to_string()))?
-    .map_err(|error| match error {
-        GuestError::Trap {
-            error,
-            memory_refused,
-        } => failed(match trapped(&error, memory_refused, &limits) {
-            CallError::Crashed => one_line(&error),
-            other => other.to_string(),
-        }),
-        GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
-    })?;
-    let tools = definition::check_all(definitions).map_err(|faults| {
-        faults
-            .into_iter()
-            .map(LoadError::Definition)
-            .collect::<Vec<_>>()
-    })?;
-    if tools.is_empty() {
-        return Err(vec![LoadError::NoTools]);
+/// Output that its component did not promise.
+fn refused(fault: String) -> CallError {
+    tracing::warn!(output.fault = %fault, "output refused");
+    CallError::InvalidOutput
+}
+
+/// Asks a component what it offers.
+struct Describe<'a> {
+    engine: &'a Engine,
+    name: &'a str,
+    limits: Limits,
+}
+
+impl Describe<'_> {
+    async fn run<T, F>(
+        &self,
+        function: &'static str,
+        guest: impl FnOnce(Store<State<CallData>>) -> F,
+    ) -> Result<T, Vec<LoadError>>
+    where
+        F: Future<Output = Result<T, GuestError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let span = tracing::info_span!("describe", component.name = self.name, function);
+        let context = Context {
+            id: String::new(),
+            askable: Askable::default(),
+            caller: None,
+            events: None,
+            cancelled: CancellationToken::new(),
+        };
+        let cancelled = context.cancelled.clone();
+        let data = CallData::new(context, self.limits.time);
+        let store = sandbox::store(self.engine, &self.limits, &span, data);
+        let failed = |why: String| vec![LoadError::Definitions(function, why)];
+        sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest(store))
+            .await
+            .map_err(|stopped| failed(stopped.to_string()))?
+            .map_err(|error| match error {
+                GuestError::Trap {
+                    error,
+                    memory_refused,
+                } => failed(match trapped(&error, memory_refused, &self.limits) {
+                    CallError::Crashed => one_line(&error),
+                    other => other.to_string(),
+                }),
+                GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
+                GuestError::NotFound => failed(CallError::NotFound.to_string()),
+            })
     }
-    Ok(tools)
+}
+
+fn faultless<T>(checked: Result<T, Vec<definition::Fault>>) -> Result<T, Vec<LoadError>> {
+    checked.map_err(|faults| faults.into_iter().map(LoadError::Definition).collect())
 }
 
 /// The causes of an engine error in one line, without a backtrace.
