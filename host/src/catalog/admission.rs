@@ -10,7 +10,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Catalog, Found};
-use crate::sandbox::Limits;
+use crate::component::Component;
 
 /// How long a call waits for a place before it is refused.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -49,7 +49,8 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(component: &Component) -> Self {
+        let limits = &component.limits;
         let per_minute = limits.calls_per_minute;
         Self {
             calls: Arc::new(Semaphore::new(limits.concurrency as usize)),

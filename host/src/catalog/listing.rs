@@ -32,7 +32,7 @@ impl Catalog {
     /// Takes in what a component offers; what is wrong goes to `errors`.
     pub(super) fn list(&mut self, listing: Listing, errors: &mut Vec<CatalogError>) {
         let served = Arc::new(Served {
-            places: Places::new(&listing.component.limits),
+            places: Places::new(&listing.component),
             component: listing.component.clone(),
             prefix: listing.prefix.clone(),
         });
@@ -138,8 +138,7 @@ impl Listing {
         let has_tools = all.len() > 0;
         let tools: Vec<_> = all.filter(|(_, tool)| is_served(tool)).collect();
         // A misspelt name is one fault, not two.
-        let had_tools = !served.component.tools.is_empty();
-        if tools.is_empty() && had_tools && errors.len() == before {
+        if has_tools && tools.is_empty() && errors.len() == before {
             errors.push(CatalogError::NoTools(served.component.name.clone()));
         }
         let default = ToolSettings::default();
