@@ -39,7 +39,7 @@ pub(super) fn all(can_be_asked: bool) -> Vec<(Value, Comes)> {
     all.extend(calls());
     all.extend(documents());
     all.extend(questions().into_iter().map(|(todo, comes)| {
-        let ends = Comes::Failure("cannot be asked");
+        let ends = Comes::Failure("which this client cannot answer");
         (todo, if can_be_asked { comes } else { ends })
     }));
     all
