@@ -13,12 +13,13 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
 
+use super::caller::{is_modern, owner, principal, rate_key, shared_principal};
 use super::conversation::{Answered, Conversation, Dialogue, Inputs};
 use super::convert;
 use super::questions::{Binding, Rounds};
 use super::relay::{Listener, Relay};
 use super::running::{Failed, Round, Running};
-use super::server::{ToolServer, is_modern, owner, principal, rate_key, shared_principal};
+use super::server::ToolServer;
 use super::tasks::{PATIENCE, Room};
 use crate::catalog::{Admission, Found, Refused, Subject};
 use crate::component::{Askable, Call, CallError, CompletionRequest, Context, Outcome, TaskMode};
