@@ -1,6 +1,6 @@
 # `make run` builds everything and serves the examples; `make test` tests with
-# Rust alone; `make test-all` adds the examples of every language and real
-# clients.
+# Rust alone; `make test-all` adds the examples of every language, real clients,
+# Redis, and networks of the tests' own.
 #
 # There is one profile (release) and one feature set, so that wasmtime is
 # compiled once.
@@ -38,6 +38,7 @@ test:
 test-all: examples
 	guest-examples/build.sh --crates ../tests/conformance/fixture everything extra
 	tests/clients/setup.sh
+	tests/system/setup.sh
 	$(CARGO) test $(RELEASE) --features toolcrib-tests/complete
 
 bench: build examples
