@@ -466,8 +466,13 @@ impl ServerHandler for ToolServer {
 
 /// Whom the guard let in; `None` without a guard.
 pub(super) fn principal(context: &RequestContext<RoleServer>) -> Option<&Principal> {
+    shared_principal(context).map(Arc::as_ref)
+}
+
+/// The same, to keep.
+pub(super) fn shared_principal(context: &RequestContext<RoleServer>) -> Option<&Arc<Principal>> {
     let parts = context.extensions.get::<http::request::Parts>()?;
-    parts.extensions.get::<Arc<Principal>>().map(|p| &**p)
+    parts.extensions.get()
 }
 
 fn method_not_found(message: String) -> ErrorData {
