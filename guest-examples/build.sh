@@ -2,10 +2,14 @@
 # Builds the example components into dist/, next to this script.
 #
 #   build.sh [--require] [LANGUAGE...]
+#   build.sh --crates DIRECTORY NAME...
 #
 # Languages are rust, c, python and javascript; without any, all of them. What is up to date is not built again. A
 # language whose compiler or interpreter the machine lacks is left out, and said so; with --require that is an error.
 # Rust is never left out: it is what the host is written in.
+#
+# The second form builds the components of another directory, a cargo workspace that has these crates, into a dist/ of its
+# own. DIRECTORY is relative to this script.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -17,13 +21,20 @@ fail() {
   exit 1
 }
 
+usage() {
+  echo "usage: build.sh [--require] [rust] [c] [python] [javascript]" >&2
+  echo "       build.sh --crates DIRECTORY NAME..." >&2
+  exit 2
+}
+
 has() { command -v "$1" >/dev/null; }
 
 # --- What each language makes, and of what ---
 
 outputs_of() {
   case $1 in
-    rust) echo dist/echo.wasm dist/jq.wasm ;;
+    crates) printf "$crates/dist/%s.wasm " "${names[@]}" ;;
+    rust) echo dist/echo.wasm dist/jq.wasm dist/calendar.wasm ;;
     c) echo dist/qr.wasm ;;
     python) echo dist/table.wasm ;;
     javascript) echo dist/text.wasm ;;
@@ -31,8 +42,13 @@ outputs_of() {
 }
 
 sources_of() {
-  echo "$1" ../wit build.sh
-  if [[ $1 == c ]]; then echo componentize; fi
+  case $1 in
+    crates) echo "$crates" ;;
+    c) echo c componentize ;;
+    rust) echo rust functions ;;
+    *) echo "$1" ;;
+  esac
+  echo ../wit build.sh
 }
 
 # Whether every output of the language is newer than all of its sources.
@@ -42,17 +58,18 @@ fresh() {
     [[ -e $output ]] || return 1
     # shellcheck disable=SC2046 # the names are ours and have no spaces
     changed=$(find $(sources_of "$1") \
-      -type d \( -name target -o -name node_modules -o -name .venv -o -name build -o -name __pycache__ \) -prune \
+      -type d \( -name target -o -name node_modules -o -name .venv -o -name build -o -name dist -o -name __pycache__ \) -prune \
       -o -type f ! -name '*.md' -newer "$output" -print -quit)
     [[ -z $changed ]] || return 1
   done
 }
 
-# Puts a finished component in place. In one step, for a host may be watching the directory.
+# Puts a finished component in place, into dist/ or another directory. In one step, for a host may be watching it.
 publish() {
-  mkdir -p dist
-  cp "$1" "dist/.$2.$$"
-  mv "dist/.$2.$$" "dist/$2"
+  local dist=${3-dist}
+  mkdir -p "$dist"
+  cp "$1" "$dist/.$2.$$"
+  mv "$dist/.$2.$$" "$dist/$2"
 }
 
 # --- What each language needs: prints what the machine lacks, nothing if it has it all ---
@@ -83,16 +100,32 @@ venv() {
 # --- Rust ---
 
 build_rust() {
+  build_crates_of rust dist echo jq
+  build_crates_of functions dist calendar
+}
+
+build_crates() { build_crates_of "$crates" "$crates/dist" "${names[@]}"; }
+
+# Builds the crates of a workspace and publishes them. They share one target directory, and with it what they depend on.
+build_crates_of() {
+  local workspace=$1 dist=$2 target=wasm32-wasip2 name
+  shift 2
   has cargo || fail "rust: cargo is missing; install Rust with rustup"
-  local target=wasm32-wasip2
   if has_rust_target || { has rustup && (cd rust && rustup target add $target) >/dev/null 2>&1; }; then
-    (cd rust && cargo build --quiet --locked --release --target $target --target-dir target)
+    compile_rust "$workspace" --target $target
   else
     target=wasm32-unknown-unknown
-    build_rust_with_std
+    compile_rust_with_std "$workspace" --target $target
   fi
-  publish rust/target/$target/release/echo.wasm echo.wasm
-  publish rust/target/$target/release/jq.wasm jq.wasm
+  for name in "$@"; do
+    publish "rust/target/$target/release/${name//-/_}.wasm" "$name.wasm" "$dist"
+  done
+}
+
+compile_rust() {
+  local workspace=$1 out=$PWD/rust/target
+  shift
+  (cd "$workspace" && cargo build --quiet --locked --release --target-dir "$out" "$@")
 }
 
 has_rust_target() {
@@ -102,7 +135,7 @@ has_rust_target() {
 
 # Where the target cannot be downloaded, Debian has a compiler together with the source of its standard library. The
 # linker comes with every rustup toolchain, and makes a component of what it links.
-build_rust_with_std() {
+compile_rust_with_std() {
   local bin
   bin=$(cd rust && rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin
   if [[ ! -x $bin/wasm-component-ld || ! -x $bin/gcc-ld/wasm-ld ]]; then
@@ -110,12 +143,10 @@ build_rust_with_std() {
   fi
   debian_rust
   (
-    cd rust
     # Building the standard library is behind a flag that stable compilers take only when told that it is their own.
     export PATH=$bin/gcc-ld:$bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$bin/wasm-component-ld
-    cargo build --quiet --locked --release --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort \
-      --target-dir target
+    compile_rust "$@" -Zbuild-std=std,panic_abort
   )
 }
 
@@ -142,7 +173,7 @@ build_c() {
   venv c
   (cd componentize && cargo build --quiet --locked --release --target-dir target)
   local componentize=componentize/target/release/componentize
-  $componentize bindings ../wit c/build
+  $componentize bindings ../wit tool-component c/build
   # The stack is 16 MiB unless told otherwise, and every instance would have to make room for it.
   c/.venv/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor \
     -std=c17 -Oz -s -Wall -Wextra -Werror -Wl,-z,stack-size=65536 \
@@ -178,14 +209,18 @@ build_javascript() {
 
 require=false
 languages=()
+if [[ ${1-} == --crates ]]; then
+  (($# > 2)) || usage
+  crates=$2
+  names=("${@:3}")
+  languages=(crates)
+  set --
+fi
 for argument in "$@"; do
   case $argument in
     --require) require=true ;;
     rust | c | python | javascript) languages+=("$argument") ;;
-    *)
-      echo "usage: build.sh [--require] [rust] [c] [python] [javascript]" >&2
-      exit 2
-      ;;
+    *) usage ;;
   esac
 done
 if ((${#languages[@]} == 0)); then languages=(rust c python javascript); fi

@@ -4,6 +4,7 @@
 mod command_lines;
 mod components;
 mod configurations;
+mod overrides;
 
 use crate::support::command::Ended;
 use crate::support::guest::Guest;

@@ -44,7 +44,7 @@ fn inspect() {
     assert_eq!(component["size"], bytes.len());
     let imports: Vec<_> = component["imports"].as_array().unwrap().iter().collect();
     assert!(
-        imports.contains(&&json!("toolcrib:mcp/call@0.1.0")),
+        imports.contains(&&json!("toolcrib:mcp/call@0.1.1")),
         "{imports:?}"
     );
     assert!(
@@ -65,7 +65,7 @@ fn inspect() {
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
     for text in [
         &digest,
-        "toolcrib:mcp/call@0.1.0",
+        "toolcrib:mcp/call@0.1.1",
         "Says it again.",
         "\"required\":[\"text\"]",
     ] {

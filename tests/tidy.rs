@@ -20,7 +20,14 @@ const MODULES: [(&str, &[&str]); 14] = [
     ("mcp", &["auth", "catalog", "component"]),
     (
         "config",
-        &["auth", "reference", "sandbox", "component", "telemetry"],
+        &[
+            "auth",
+            "reference",
+            "sandbox",
+            "component",
+            "catalog",
+            "telemetry",
+        ],
     ),
     ("http", &["auth", "catalog", "mcp"]),
     (
@@ -65,6 +72,8 @@ const LIBRARIES: [(&[&str], &[&str]); 10] = [
             "wasmtime_wasi_config",
             "wasmtime_wasi_http",
             "wasmparser",
+            "wit_component",
+            "wit_parser",
         ],
         &["engine", "sandbox", "component"],
     ),

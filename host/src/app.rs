@@ -8,10 +8,11 @@ use std::sync::Arc;
 use axum::Router;
 use futures::StreamExt;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, Guard};
-use crate::catalog::{Catalog, CatalogError, Listing};
+use crate::catalog::{Catalog, CatalogError, Listing, Live};
 use crate::component::{Component, LoadError};
 use crate::config::{self, Access, ComponentSettings, Config};
 use crate::engine::{self, Engine, EngineError};
@@ -56,7 +57,7 @@ use crate::sandbox::{Grants, Limits};
 /// # }
 /// ```
 pub struct App {
-    catalog: Arc<Catalog>,
+    live: Live,
     guard: Option<Guard>,
     tls: Option<TlsAcceptor>,
     server: ToolServer,
@@ -102,8 +103,17 @@ pub enum Problem {
     #[error("nothing is named to be served; name a component, a directory or a glob pattern")]
     NothingNamed,
     /// A setting that is for one component stands at many.
-    #[error("`{0}` names {1} components; `name` and `digest` are for one")]
+    #[error(
+        "`{0}` names {1} components; `name`, `digest`, `tools`, `exclude` and [component.tool.…] are \
+         for one, so name its file"
+    )]
     NotOne(String, usize),
+    /// Settings for single tools of one file stand apart.
+    #[error(
+        "`{0}` and `{1}` have a [[component]] each and are of one file; name the file in one of them, \
+         with `tools` and [component.tool.…]"
+    )]
+    OneFile(String, String),
     /// Grants at a reference that others can add components to.
     #[error(
         "`{0}` names every component there, also those to come, and [component.allow] is for one; \
@@ -150,13 +160,19 @@ impl Problem {
                 | Self::OpenToAll(_)
                 | Self::NothingNamed
                 | Self::NotOne(..)
+                | Self::OneFile(..)
+                | Self::Catalog(
+                    CatalogError::UnknownTool { .. }
+                        | CatalogError::SameName { .. }
+                        | CatalogError::Argument { .. }
+                        | CatalogError::NoTools(_)
+                )
                 | Self::GrantsForMany(_)
                 | Self::SameName(_)
                 | Self::Component {
                     error: LoadError::Grant(_),
                     ..
                 }
-                | Self::Catalog(CatalogError::UnknownTool { .. })
         )
     }
 }
@@ -206,17 +222,17 @@ impl App {
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
-        let catalog = Arc::new(catalog);
-        let shutdown = CancellationToken::new();
-        let server = tool_server(&config, catalog.clone(), shutdown.clone());
+        let live = Live::new(catalog);
+        let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let server = tool_server(&config, live.clone(), draining.clone(), shutdown.clone());
         Ok(Self {
-            catalog,
+            live,
             guard,
             tls,
             server,
             store,
             config,
-            draining: CancellationToken::new(),
+            draining,
             shutdown,
         })
     }
@@ -245,7 +261,7 @@ impl App {
             sessions: server.sessions,
             policy,
             guard: self.guard.clone(),
-            catalog: self.catalog.clone(),
+            live: self.live.clone(),
             server: self.server.clone(),
             draining: self.draining.clone(),
         })
@@ -270,12 +286,12 @@ impl App {
     /// # Errors
     /// When it cannot be had.
     pub async fn open_store(&self) -> Result<(), BuildError> {
-        open_store(&self.catalog, &self.store).await
+        open_store(&self.catalog(), &self.store).await
     }
 
-    /// What is served.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+    /// What is served now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.live.now()
     }
 
     /// What the operator should know about the guard, though it is no fault.
@@ -287,15 +303,18 @@ impl App {
 /// The MCP server over a catalog, without HTTP.
 pub(crate) fn tool_server(
     config: &Config,
-    catalog: Arc<Catalog>,
+    live: Live,
+    draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> ToolServer {
     let settings = mcp::Settings {
         name: config.server.name.clone(),
         instructions: config.server.instructions.clone(),
         public: matches!(config.access, Access::Open),
+        changes: false,
+        state_key: config.server.state_key.clone(),
     };
-    ToolServer::new(catalog, settings, shutdown)
+    ToolServer::new(live, settings, draining, shutdown)
 }
 
 /// The guard that the configuration asks for; `None` where everybody may call.
@@ -379,7 +398,8 @@ async fn load_with(config: &Config, store: &Store) -> Result<Catalog, BuildError
             problems.push(Problem::SameName(component.name.clone()));
         }
     }
-    match Catalog::build(loaded, config.server.max_concurrent_calls) {
+    let calls = Semaphore::new(config.server.max_concurrent_calls as usize);
+    match Catalog::build(loaded, Arc::new(calls)) {
         Ok(catalog) if problems.is_empty() => Ok(catalog),
         Ok(_) => Err(BuildError { problems }),
         Err(errors) => {
@@ -414,20 +434,22 @@ async fn load_one(
         })?;
     Ok(match settings {
         Some(settings) => Listing {
-            component,
+            component: Arc::new(component),
             prefix: settings.prefix.clone(),
             scopes: settings.scopes.clone(),
-            tool_scopes: settings
-                .tools
-                .iter()
-                .map(|(name, tool)| (name.clone(), tool.scopes.clone()))
-                .collect(),
+            selected: source.tools,
+            only: settings.only.clone(),
+            exclude: settings.exclude.clone(),
+            tools: settings.tools.clone(),
         },
         None => Listing {
-            component,
+            component: Arc::new(component),
             prefix: String::new(),
             scopes: Vec::new(),
-            tool_scopes: BTreeMap::new(),
+            selected: source.tools,
+            only: None,
+            exclude: Vec::new(),
+            tools: BTreeMap::new(),
         },
     })
 }
@@ -440,32 +462,48 @@ fn sources(config: &Config) -> (Vec<(Source, Option<&ComponentSettings>)>, Vec<P
     for component in &config.components {
         // A reference that names nothing is reported below, where it is served.
         let found = component.reference.resolve().unwrap_or_default();
-        if found.len() > 1 && (component.name.is_some() || component.digest.is_some()) {
+        if found.len() > 1 && component.is_for_one() {
             problems.push(Problem::NotOne(
                 component.reference.to_string(),
                 found.len(),
             ));
+            continue;
         }
         if !component.allow.is_empty() && !component.reference.is_one() {
             problems.push(Problem::GrantsForMany(component.reference.to_string()));
         }
         for source in found {
-            settings.insert(canonical(&source), component);
+            let selects = |settings: &ComponentSettings| settings.reference.tool().is_some();
+            let other = settings.insert(canonical(&source), component);
+            if let Some(other) = other.filter(|other| selects(other) || selects(component)) {
+                let (first, second) = (&other.reference, &component.reference);
+                problems.push(Problem::OneFile(first.to_string(), second.to_string()));
+            }
         }
     }
-    let mut seen = HashSet::new();
-    let mut sources = Vec::new();
+    let mut places = HashMap::new();
+    let mut sources: Vec<(Source, _)> = Vec::new();
     if config.references.is_empty() {
         problems.push(Problem::NothingNamed);
     }
     for reference in &config.references {
-        match reference.resolve() {
-            Ok(found) => sources.extend(found.into_iter().filter_map(|source| {
-                let path = canonical(&source);
-                let settings = settings.get(&path).copied();
-                seen.insert(path).then_some((source, settings))
-            })),
-            Err(error) => problems.push(error.into()),
+        let found = reference.resolve().unwrap_or_else(|error| {
+            problems.push(error.into());
+            Vec::new()
+        });
+        for source in found {
+            let path = canonical(&source);
+            match places.get(&path) {
+                Some(place) => {
+                    let (first, _): &mut (Source, _) = &mut sources[*place];
+                    first.join(source);
+                }
+                None => {
+                    let settings = settings.get(&path).copied();
+                    places.insert(path, sources.len());
+                    sources.push((source, settings));
+                }
+            }
         }
     }
     (sources, problems)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the real MCP clients that the complete tests drive, each pinned, and the browser for those that are web pages.
+# Installs the real MCP clients that the complete tests drive and the conformance suite, each pinned, and the browser for
+# the clients that are web pages.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -11,15 +12,17 @@ for need in python3 node npm; do
 done
 
 # A stamp is newer than what it was made from: nothing to do.
-if [ ! python/.venv/stamp -nt python/requirements.txt ]; then
+if [ ! python/.venv/stamp -nt python/requirements.txt ] || [ ! python/.venv/stamp -nt python/constraints.txt ]; then
   python3 -m venv python/.venv
-  python/.venv/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt
+  python/.venv/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt -c python/constraints.txt
   touch python/.venv/stamp
 fi
-if [ ! node/node_modules/stamp -nt node/package-lock.json ]; then
-  (cd node && npm ci --silent --no-audit --no-fund)
-  touch node/node_modules/stamp
-fi
+for packages in node ../conformance/node; do
+  if [ ! "$packages/node_modules/stamp" -nt "$packages/package-lock.json" ]; then
+    (cd "$packages" && npm ci --silent --no-audit --no-fund)
+    touch "$packages/node_modules/stamp"
+  fi
+done
 # The TypeScript client as one file that a web page can import.
 if [ ! browser/mcp-client.mjs -nt node/node_modules/stamp ]; then
   (cd node && node_modules/.bin/esbuild @modelcontextprotocol/client \

@@ -210,19 +210,3 @@ async fn errors() {
         }
     }
 }
-
-/// A question back to the user is no result that every client can take: the model gets a sentence.
-#[tokio::test]
-async fn input_required() {
-    let mut guest = Guest::new();
-    let body = guest.questions(&[["name", "elicitation/create", "{}"]]);
-    guest.tool(Tool::new("asks"), body);
-    let host = Host::of(&guest).await;
-    for revision in Revision::ALL {
-        let answer = host.client_of(revision).call("asks", json!({})).await;
-        assert!(
-            answer.failure().contains("asks a question back"),
-            "{answer:?}"
-        );
-    }
-}

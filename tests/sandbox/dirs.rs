@@ -387,6 +387,8 @@ async fn grants_of_an_embedder() {
             name: None,
             digest: None,
             prefix: String::new(),
+            only: None,
+            exclude: Vec::new(),
             scopes: Vec::new(),
             tools: Default::default(),
             limits: config.limits.clone(),

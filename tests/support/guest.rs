@@ -8,8 +8,9 @@
 //! let bytes = guest.component();
 //! ```
 //!
-//! A tool's body is the body of a function that has `$arguments` and `$arguments_len` and returns a
-//! `result<outcome, error>` of the contract; `guest/prelude.wat` has what makes one.
+//! A tool's body is the body of a function that has the fields of the request as `$arguments`, `$arguments_len`, `$answers`,
+//! `$answers_len`, `$state`, `$state_ptr` and `$state_len`, and returns a `result<outcome, error>` of the contract;
+//! `guest/prelude.wat` has what makes one.
 
 pub(crate) mod http;
 pub(crate) mod kv;
@@ -20,7 +21,7 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{PackageId, Resolve};
+use wit_parser::{PackageId, PackageMetadata, Resolve};
 
 use layout::Layout;
 
@@ -32,7 +33,7 @@ const PRELUDE: &str = include_str!("guest/prelude.wat");
 
 /// The world of guests that are made here; a guest imports what its module uses.
 const WORLD: &str = "
-    import toolcrib:mcp/call@0.1.0;
+    import toolcrib:mcp/call@0.1.1;
     import wasi:cli/environment@0.2.0;
     import wasi:cli/exit@0.2.0;
     import wasi:cli/stdout@0.2.0;
@@ -46,14 +47,19 @@ const WORLD: &str = "
     import wasi:sockets/instance-network@0.2.0;
     import wasi:sockets/ip-name-lookup@0.2.0;
     import wasi:sockets/tcp-create-socket@0.2.0;
-    export toolcrib:mcp/tool@0.1.0;
+    export toolcrib:mcp/tool@0.1.1;
 ";
+
+/// The fields of a request after the tool's name, flattened.
+const REQUEST: &str = "(param $arguments i32) (param $arguments_len i32) (param $answers i32) (param $answers_len i32) \
+                       (param $state i32) (param $state_ptr i32) (param $state_len i32)";
 
 /// A guest in the making.
 #[derive(Default)]
 pub(crate) struct Guest {
     memory: Layout,
     tools: Vec<(Tool, String)>,
+    exports: String,
     imports: String,
     items: String,
     before_definitions: String,
@@ -150,6 +156,12 @@ impl Guest {
         self
     }
 
+    /// Adds an export beside the contract, such as `export run: func();`; an item is its function.
+    pub(crate) fn export(&mut self, export: &str) -> &mut Self {
+        self.exports.push_str(export);
+        self
+    }
+
     /// Adds globals, functions, a start function.
     pub(crate) fn item(&mut self, item: impl AsRef<str>) -> &mut Self {
         self.items.push_str(item.as_ref());
@@ -182,12 +194,17 @@ impl Guest {
 
     /// An outcome with questions: key, method and parameters of each.
     pub(crate) fn questions(&mut self, asked: &[[&str; 3]]) -> String {
-        format!("(i32.const {})", self.memory.questions(asked))
+        format!("(i32.const {})", self.memory.questions(asked, None))
+    }
+
+    /// As [`Guest::questions`], with a state.
+    pub(crate) fn questions_with(&mut self, asked: &[[&str; 3]], state: &str) -> String {
+        format!("(i32.const {})", self.memory.questions(asked, Some(state)))
     }
 
     /// The component.
     pub(crate) fn component(&self) -> Vec<u8> {
-        component(WORLD, &self.module())
+        component(&format!("{WORLD} {}", self.exports), &self.module())
     }
 
     /// The core module in it, as text.
@@ -201,36 +218,36 @@ impl Guest {
             let (at, length) = (memory.bytes(tool.name.as_bytes()), tool.name.len());
             let _ = writeln!(
                 functions,
-                "(func $tool_{index} (param $arguments i32) (param $arguments_len i32) (result i32) {body})"
+                "(func $tool_{index} {REQUEST} (result i32) {body})"
             );
             let _ = writeln!(
                 choices,
                 "(if (call $same (local.get $tool) (local.get $tool_len) (i32.const {at}) (i32.const {length}))
-                   (then (return (call $tool_{index} (local.get $arguments) (local.get $arguments_len)))))"
+                   (then (return (call $tool_{index} (local.get $arguments) (local.get $arguments_len)
+                     (local.get $answers) (local.get $answers_len)
+                     (local.get $state) (local.get $state_ptr) (local.get $state_len)))))"
             );
         }
         format!(
             r#"(module
               {imports}
-              (import "toolcrib:mcp/call@0.1.0" "caller" (func $caller (param i32)))
-              (import "toolcrib:mcp/call@0.1.0" "time-left" (func $time_left (result i64)))
-              (import "toolcrib:mcp/call@0.1.0" "cancelled" (func $cancelled (result i32)))
-              (import "toolcrib:mcp/call@0.1.0" "progress"
+              (import "toolcrib:mcp/call@0.1.1" "caller" (func $caller (param i32)))
+              (import "toolcrib:mcp/call@0.1.1" "time-left" (func $time_left (result i64)))
+              (import "toolcrib:mcp/call@0.1.1" "cancelled" (func $cancelled (result i32)))
+              (import "toolcrib:mcp/call@0.1.1" "progress"
                 (func $progress (param f64 i32 f64 i32 i32 i32)))
-              (import "toolcrib:mcp/call@0.1.0" "log" (func $log (param i32 i32 i32)))
+              (import "toolcrib:mcp/call@0.1.1" "log" (func $log (param i32 i32 i32)))
               (memory $memory (export "memory") {pages})
               (global $heap (mut i32) (i32.const {heap}))
               (data (i32.const {start}) "{data}")
               {PRELUDE}
               {items}
               {functions}
-              (func (export "toolcrib:mcp/tool@0.1.0#definitions") (result i32)
+              (func (export "toolcrib:mcp/tool@0.1.1#definitions") (result i32)
                 {before_definitions}
                 (i32.const {definitions}))
-              (func (export "toolcrib:mcp/tool@0.1.0#call")
-                (param $tool i32) (param $tool_len i32) (param $arguments i32) (param $arguments_len i32)
-                (param $answers i32) (param $answers_len i32)
-                (param $state i32) (param $state_ptr i32) (param $state_len i32) (result i32)
+              (func (export "toolcrib:mcp/tool@0.1.1#call")
+                (param $tool i32) (param $tool_len i32) {REQUEST} (result i32)
                 {choices}
                 unreachable))"#,
             imports = self.imports,
@@ -283,6 +300,45 @@ impl Tool {
 
 /// A component of a world of the test's own: what stands between its braces, and its core module as text.
 pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
+    build(&format!("world guest {{ {world} }}"), module).0
+}
+
+/// As [`component`], of all the WIT of a package and of those nested in it; the world is `guest`. Documentation of the WIT
+/// stands in the component as tools that keep it leave it.
+pub(crate) fn documented(wit: &str, module: &str) -> Vec<u8> {
+    let (mut component, resolve, package) = build(wit, module);
+    let docs = PackageMetadata::extract(&resolve, package)
+        .encode()
+        .unwrap();
+    component.extend(custom_section(PackageMetadata::SECTION_NAME, &docs));
+    component
+}
+
+/// As [`documented`], without the documentation.
+pub(crate) fn packaged(wit: &str, module: &str) -> Vec<u8> {
+    build(wit, module).0
+}
+
+/// A custom section to be put at a component's end.
+pub(crate) fn custom_section(name: &str, data: &[u8]) -> Vec<u8> {
+    fn leb128(mut value: usize, bytes: &mut Vec<u8>) {
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+    }
+    let mut content = Vec::new();
+    leb128(name.len(), &mut content);
+    content.extend(name.as_bytes());
+    content.extend(data);
+    let mut section = vec![0];
+    leb128(content.len(), &mut section);
+    section.extend(content);
+    section
+}
+
+fn build(wit: &str, module: &str) -> (Vec<u8>, Resolve, PackageId) {
     static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| {
         let mut resolve = Resolve::default();
         resolve.push_str("tool.wit", CONTRACT).unwrap();
@@ -290,19 +346,17 @@ pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
         resolve
     });
     let mut resolve = PACKAGES.clone();
-    let package: PackageId = resolve
-        .push_str(
-            "guest.wit",
-            &format!("package test:guest;\nworld guest {{ {world} }}"),
-        )
-        .unwrap();
+    let package = resolve
+        .push_str("guest.wit", &format!("package test:guest;\n{wit}"))
+        .unwrap_or_else(|error| panic!("{error:?}\n{wit:.2000}"));
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}\n{module}"));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default()
+    let component = ComponentEncoder::default()
         .validate(true)
         .module(&module)
         .unwrap()
         .encode()
-        .unwrap()
+        .unwrap();
+    (component, resolve, package)
 }

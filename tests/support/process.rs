@@ -28,7 +28,15 @@ impl Process {
     }
 
     /// A program that says where it listens as `toolcrib serve` does.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_heard(command, |_| {})
+    }
+
+    /// As [`Process::start`]; what it logs from then on is heard line by line.
+    pub(crate) fn start_heard(
+        mut command: Command,
+        mut hear: impl FnMut(&str) + Send + 'static,
+    ) -> Self {
         let started = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
@@ -52,7 +60,12 @@ impl Process {
         };
         let ready = started.elapsed();
         // What it logs later must not block it.
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                let Ok(line) = line else { break };
+                hear(&line);
+            }
+        });
         Self {
             address,
             ready,

@@ -17,17 +17,17 @@ use wit_component::ComponentEncoder;
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["bindings", wit, directory] => bindings(Path::new(wit), Path::new(directory)),
+        ["bindings", wit, world, directory] => bindings(Path::new(wit), world, Path::new(directory)),
         ["component", module, output] => component(Path::new(module), Path::new(output)),
-        _ => bail!("usage: componentize bindings WIT DIRECTORY | componentize component MODULE OUTPUT"),
+        _ => bail!("usage: componentize bindings WIT WORLD DIRECTORY | componentize component MODULE OUTPUT"),
     }
 }
 
-/// Writes the C bindings of the only world in `wit`: a header, a source file and an object that carries the types.
-fn bindings(wit: &Path, directory: &Path) -> Result<()> {
+/// Writes the C bindings of a world in `wit`: a header, a source file and an object that carries the types.
+fn bindings(wit: &Path, world: &str, directory: &Path) -> Result<()> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_path(wit)?;
-    let world = resolve.select_world(&[package], None)?;
+    let world = resolve.select_world(&[package], Some(world))?;
     let mut files = Files::default();
     wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files)?;
     fs::create_dir_all(directory)?;

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Failure, configure, fail, report};
-use crate::component::{self, Block, Body, Outcome, Output};
+use crate::catalog::Found;
+use crate::component::{self, Askable, Block, Body, Context, Outcome, Output};
 use crate::{app, mcp};
 
 /// Arguments read from standard input, in bytes.
@@ -15,7 +16,7 @@ const MAX_INPUT_BYTES: u64 = 4 << 20;
 
 #[derive(Args)]
 pub(super) struct Call {
-    /// A component: a file, a directory or a glob pattern.
+    /// A component: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF")]
     reference: String,
     /// The tool.
@@ -48,15 +49,19 @@ impl Call {
                 names.join(", ")
             )));
         };
-        let permit = catalog.admit(entry, "local").await.map_err(fail)?;
+        let found = Found::Tool(entry.clone());
+        let permit = catalog.admit(&found, "local").await.map_err(fail)?;
         let call = component::Call {
-            id: "local".into(),
             arguments,
             answers: Vec::new(),
             state: None,
-            caller: None,
-            events: None,
-            cancelled: CancellationToken::new(),
+            context: Context {
+                id: "local".into(),
+                askable: Askable::default(),
+                caller: None,
+                events: None,
+                cancelled: CancellationToken::new(),
+            },
         };
         let result = entry.call(call, permit).await;
         if self.json {

@@ -15,7 +15,7 @@ const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
 #[derive(Args)]
 pub(super) struct Check {
-    /// Components: a file, a directory or a glob pattern.
+    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF")]
     references: Vec<String>,
     /// Say claim by claim why this token is accepted or refused; `-` reads it
@@ -121,8 +121,10 @@ async fn check_token(overrides: &Overrides, token: &Path, json: bool) -> Result<
 fn print_json(built: &Result<App, BuildError>) -> Result<(), Failure> {
     let (report, done) = match built {
         Ok(app) => {
-            let components = app.catalog().components().iter();
-            let components: Vec<_> = components.map(|c| super::inspect::describe(c)).collect();
+            let catalog = app.catalog();
+            let components = catalog.components().iter();
+            let describe = |one| super::inspect::describe(&catalog, one);
+            let components: Vec<_> = components.map(describe).collect();
             let report = json!({
                 "ok": true, "faults": [], "warnings": app.warnings(), "components": components,
             });

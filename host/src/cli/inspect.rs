@@ -1,16 +1,18 @@
 //! `toolcrib inspect`
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, Failure, configure, report};
 use crate::app;
-use crate::catalog::Served;
-use crate::component::{Asked, Component, Tool};
+use crate::catalog::{Catalog, Entry, Served};
+use crate::component::{Asked, Component};
 
 #[derive(Args)]
 pub(super) struct Inspect {
-    /// Components: a file, a directory or a glob pattern.
+    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF", required = true)]
     references: Vec<String>,
     /// Print JSON.
@@ -28,7 +30,7 @@ impl Inspect {
         let catalog = app::load(&config).await.map_err(|error| report(&error))?;
         let served = catalog.components();
         if self.json {
-            let all: Vec<_> = served.iter().map(|served| describe(served)).collect();
+            let all: Vec<_> = served.iter().map(|one| describe(&catalog, one)).collect();
             say!("{:#}", Value::Array(all));
             return Ok(());
         }
@@ -36,19 +38,20 @@ impl Inspect {
             if index > 0 {
                 say!();
             }
-            print(served);
+            print(&catalog, served);
         }
         Ok(())
     }
 }
 
-/// A component as JSON.
-pub(super) fn describe(served: &Served) -> Value {
+/// A component as JSON, with its tools as they are served.
+pub(super) fn describe(catalog: &Catalog, served: &Arc<Served>) -> Value {
     let component = &served.component;
-    let tools: Vec<_> = component
-        .tools
+    let tools: Vec<_> = catalog.tools_of(served).map(describe_tool).collect();
+    let skipped: Vec<_> = component
+        .skipped
         .iter()
-        .map(|tool| describe_tool(served, tool))
+        .map(|skipped| json!({ "export": skipped.export, "reason": skipped.reason }))
         .collect();
     json!({
         "name": component.name,
@@ -57,6 +60,7 @@ pub(super) fn describe(served: &Served) -> Value {
         "imports": component.imports,
         "access": access(component),
         "tools": tools,
+        "skipped": skipped,
     })
 }
 
@@ -74,22 +78,22 @@ fn access(component: &Component) -> Vec<Value> {
     asked.iter().map(describe).collect()
 }
 
-fn describe_tool(served: &Served, tool: &Tool) -> Value {
+fn describe_tool(entry: &Entry) -> Value {
     let mut described = json!({
-        "name": format!("{}{}", served.prefix, tool.name),
-        "description": tool.description,
-        "inputSchema": tool.input.source,
+        "name": entry.name,
+        "description": entry.description(),
+        "inputSchema": entry.input().source,
     });
-    if let Some(title) = &tool.title {
-        described["title"] = title.as_str().into();
+    if let Some(title) = entry.title() {
+        described["title"] = title.into();
     }
-    if let Some(output) = &tool.output {
+    if let Some(output) = &entry.tool().output {
         described["outputSchema"] = Value::Object(output.source.clone());
     }
     described
 }
 
-fn print(served: &Served) {
+fn print(catalog: &Catalog, served: &Arc<Served>) {
     let component = &served.component;
     say!("{}", component.name);
     say!("  digest   {}", component.digest);
@@ -101,16 +105,21 @@ fn print(served: &Served) {
     for asked in component.asked() {
         say!("  access   {asked}");
     }
-    for tool in &component.tools {
-        say!("\n  {}{}", served.prefix, tool.name);
-        if let Some(title) = &tool.title {
+    for (index, skipped) in component.skipped.iter().enumerate() {
+        let heading = if index == 0 { "skipped" } else { "" };
+        say!("  {heading:<8} {}: {}", skipped.export, skipped.reason);
+    }
+    for entry in catalog.tools_of(served) {
+        say!("\n  {}", entry.name);
+        if let Some(title) = entry.title() {
             say!("    {title}");
         }
-        for line in tool.description.lines() {
+        for line in entry.description().lines() {
             say!("    {line}");
         }
-        say!("    arguments {}", Value::Object(tool.input.source.clone()));
-        if let Some(output) = &tool.output {
+        let arguments = Value::Object(entry.input().source.clone());
+        say!("    arguments {arguments}");
+        if let Some(output) = &entry.tool().output {
             say!("    result    {}", Value::Object(output.source.clone()));
         }
     }

@@ -12,7 +12,7 @@ use crate::config;
 
 #[derive(Args)]
 pub(super) struct Serve {
-    /// Components: a file, a directory or a glob pattern.
+    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF")]
     references: Vec<String>,
     #[command(flatten)]

@@ -1,16 +1,15 @@
 //! `toolcrib stdio`
 
-use std::sync::Arc;
-
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Failure, configure, report};
+use crate::catalog::Live;
 use crate::{app, mcp};
 
 #[derive(Args)]
 pub(super) struct Stdio {
-    /// Components: a file, a directory or a glob pattern.
+    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
     #[arg(value_name = "REF")]
     references: Vec<String>,
     #[command(flatten)]
@@ -25,7 +24,8 @@ impl Stdio {
             .await
             .map_err(|error| report(&error))?;
         let shutdown = CancellationToken::new();
-        let server = app::tool_server(&config, Arc::new(catalog), shutdown.clone());
+        let draining = CancellationToken::new();
+        let server = app::tool_server(&config, Live::new(catalog), draining, shutdown.clone());
         let served = mcp::serve_stdio(&server).await;
         shutdown.cancel();
         served.map_err(super::fail)

@@ -1,17 +1,17 @@
-//! The tool contract, `toolcrib:mcp` (`wit/tool.wit`): what the host calls and
-//! what it offers. The contract's own types are the crate's vocabulary for tools
-//! and results.
+//! The contract, `toolcrib:mcp` (`wit/`): what the host calls and what it offers.
+//! The contract's own types are the crate's vocabulary for what components offer
+//! and return.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
-use wasmtime::component::{Component, HasSelf};
+use wasmtime::component::{Component, HasSelf, InstancePre};
 
-use super::Tool;
+use super::Context;
+use super::outcome::Outcome;
 use crate::engine::Engine;
 use crate::sandbox::{self, MAX_LOG_LINES, MAX_PROGRESS_EVENTS, State};
 
@@ -19,7 +19,18 @@ mod bindings {
     #![allow(missing_docs)] // The WIT documents them.
     wasmtime::component::bindgen!({
         path: "../wit",
-        world: "toolcrib:mcp/tool-component",
+        // Every export is optional; together they are one set of bindings.
+        inline: "
+            package toolcrib:host;
+            world everything {
+                import toolcrib:mcp/call@0.1.1;
+                export toolcrib:mcp/tool@0.1.1;
+                export toolcrib:mcp/prompts@0.1.1;
+                export toolcrib:mcp/resources@0.1.1;
+                export toolcrib:mcp/completions@0.1.1;
+            }
+        ",
+        world: "toolcrib:host/everything",
         imports: {
             "toolcrib:mcp/call.progress": async,
             "toolcrib:mcp/call.log": async,
@@ -28,15 +39,22 @@ mod bindings {
     });
 }
 
-use bindings::ToolComponentPre;
+use bindings::exports::toolcrib::mcp::{completions, prompts, resources, tool};
 use bindings::toolcrib::mcp::call;
 pub use bindings::toolcrib::mcp::call::{Level, Principal as Caller};
-use bindings::toolcrib::mcp::types::Error;
-pub use bindings::toolcrib::mcp::types::{
-    Annotations, Answer, Audience, Block, Body, Content, Icon, Link, Outcome, Output, Question,
+use bindings::toolcrib::mcp::types;
+pub use completions::{Completion, Request as CompletionRequest, Subject as CompletionSubject};
+pub(super) use prompts::Request as PromptRequest;
+pub use prompts::{
+    Argument as PromptArgument, Definition as Prompt, Message as PromptMessage, Prompt as Filled,
+};
+pub(super) use resources::Request as ReadRequest;
+pub use resources::{Resource, Template};
+pub use types::{
+    Annotations, Answer, Audience, Block, Body, Content, Embedded, Icon, Link, Output, Question,
     Questions, Role,
 };
-pub(super) use bindings::toolcrib::mcp::types::{Definition, Request};
+pub(super) use types::{Definition, Request};
 
 /// What a running call tells its client.
 #[derive(Debug, Clone)]
@@ -59,12 +77,36 @@ pub enum Event {
     },
 }
 
+/// The questions that can reach the client of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Askable {
+    /// `elicitation/create`
+    pub elicitation: bool,
+    /// `sampling/createMessage`
+    pub sampling: bool,
+    /// `roots/list`
+    pub roots: bool,
+}
+
+impl Askable {
+    /// Whether a question of this method can reach the client.
+    pub fn has(self, method: &str) -> bool {
+        match method {
+            "elicitation/create" => self.elicitation,
+            "sampling/createMessage" => self.sampling,
+            "roots/list" => self.roots,
+            _ => false,
+        }
+    }
+}
+
 /// The longest text of one progress event or log line, in bytes.
 const MAX_MESSAGE_BYTES: usize = 4_096;
 
 /// What the `call` interface works on.
 pub(super) struct CallData {
     caller: Option<Arc<Caller>>,
+    askable: Askable,
     events: Option<mpsc::Sender<Event>>,
     cancelled: CancellationToken,
     ends: Instant,
@@ -74,16 +116,12 @@ pub(super) struct CallData {
 }
 
 impl CallData {
-    pub(super) fn new(
-        caller: Option<Arc<Caller>>,
-        events: Option<mpsc::Sender<Event>>,
-        cancelled: CancellationToken,
-        time: Duration,
-    ) -> Self {
+    pub(super) fn new(context: Context, time: Duration) -> Self {
         Self {
-            caller,
-            events,
-            cancelled,
+            caller: context.caller,
+            askable: context.askable,
+            events: context.events,
+            cancelled: context.cancelled,
             ends: Instant::now() + time,
             progress: None,
             progress_events: 0,
@@ -101,7 +139,7 @@ impl CallData {
 }
 
 // The `types` interface has no function.
-impl bindings::toolcrib::mcp::types::Host for CallData {}
+impl types::Host for CallData {}
 
 impl call::Host for CallData {
     fn caller(&mut self) -> Option<Caller> {
@@ -115,6 +153,10 @@ impl call::Host for CallData {
 
     fn cancelled(&mut self) -> bool {
         self.cancelled.is_cancelled()
+    }
+
+    fn can_ask(&mut self, method: String) -> bool {
+        self.askable.has(&method)
     }
 
     async fn progress(&mut self, done: f64, total: Option<f64>, message: Option<String>) {
@@ -156,17 +198,22 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// A component of this contract, linked once and instantiated for every call.
-/// Cheap to clone.
-#[derive(Clone)]
+/// A linked component and the interfaces of the contract that it exports.
 pub(super) struct Guest {
-    pre: ToolComponentPre<State<CallData>>,
+    pub(super) pre: InstancePre<State<CallData>>,
+    tool: Option<tool::GuestIndices>,
+    prompts: Option<prompts::GuestIndices>,
+    resources: Option<resources::GuestIndices>,
+    completions: Option<completions::GuestIndices>,
 }
 
 /// How a guest's call ended without an outcome.
 pub(super) enum GuestError {
     InvalidArguments(String),
     Failed(String),
+    NotFound,
+    /// What it returned is larger than the limit.
+    Oversized,
     Trap {
         error: wasmtime::Error,
         /// Whether it had been refused memory: the usual cause.
@@ -174,82 +221,199 @@ pub(super) enum GuestError {
     },
 }
 
+/// Instantiates the guest in `$store` and calls one function of one of its
+/// interfaces.
+macro_rules! call_guest {
+    ($guest:ident.$interface:ident.$function:ident, $store:ident $(, $argument:expr)*) => {{
+        let run = async {
+            let instance = $guest.pre.instantiate_async(&mut $store).await?;
+            let indices = $guest.$interface.as_ref();
+            let indices = indices.ok_or_else(|| wasmtime::Error::msg("it is not exported"))?;
+            let interface = indices.load(&mut $store, &instance)?;
+            interface.$function(&mut $store $(, $argument)*).await
+        };
+        run.await.map_err(|error| trap(error, &$store))
+    }};
+}
+
 impl Guest {
     /// Links the component.
     ///
     /// # Errors
-    /// One sentence: the import that the host lacks, or the export that the
-    /// component lacks.
+    /// One sentence: the import that the host lacks, or how an export differs
+    /// from the contract.
     pub(super) fn new(engine: &Engine, component: &Component) -> Result<Self, String> {
         let mut linker =
             sandbox::linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
-        bindings::ToolComponent::add_to_linker::<_, HasSelf<CallData>>(
+        bindings::Everything::add_to_linker::<_, HasSelf<CallData>>(
             &mut linker,
             |state: &mut State<CallData>| &mut state.contract,
         )
         .map_err(|e| format!("the host cannot link it: {e}"))?;
-        if component.get_export_index(None, EXPORT).is_none() {
-            return Err(format!(
-                "it does not export `{EXPORT}`; {}; build it for the world `tool-component` of \
-                 `wit/tool.wit`",
-                exports(engine, component)
-            ));
-        }
         let pre = linker.instantiate_pre(component).map_err(|e| {
             format!(
                 "it imports what the host does not have: {}",
                 super::one_line(&e)
             )
         })?;
-        let pre = ToolComponentPre::new(pre).map_err(|e| {
-            format!(
-                "its `{EXPORT}` is not the one of `wit/tool.wit`: {}",
-                super::one_line(&e)
-            )
-        })?;
-        Ok(Self { pre })
+        Ok(Self {
+            tool: exported(component, INTERFACES[0], || tool::GuestIndices::new(&pre))?,
+            prompts: exported(component, INTERFACES[1], || {
+                prompts::GuestIndices::new(&pre)
+            })?,
+            resources: exported(component, INTERFACES[2], || {
+                resources::GuestIndices::new(&pre)
+            })?,
+            completions: exported(component, INTERFACES[3], || {
+                completions::GuestIndices::new(&pre)
+            })?,
+            pre,
+        })
     }
 
-    pub(super) async fn definitions(
-        self,
+    /// Whether it exports an interface that defines something.
+    pub(super) fn has_definitions(&self) -> bool {
+        self.tool.is_some() || self.prompts.is_some() || self.resources.is_some()
+    }
+
+    pub(super) async fn tools(
+        self: Arc<Self>,
         mut store: Store<State<CallData>>,
     ) -> Result<Vec<Definition>, GuestError> {
-        let run = async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            let tool = instance.toolcrib_mcp_tool();
-            tool.call_definitions(&mut store).await
-        };
-        run.await.map_err(|error| trap(error, &store))
+        if self.tool.is_none() {
+            return Ok(Vec::new());
+        }
+        call_guest!(self.tool.call_definitions, store)
+    }
+
+    pub(super) async fn prompts(
+        self: Arc<Self>,
+        mut store: Store<State<CallData>>,
+    ) -> Result<Vec<Prompt>, GuestError> {
+        if self.prompts.is_none() {
+            return Ok(Vec::new());
+        }
+        call_guest!(self.prompts.call_definitions, store)
+    }
+
+    pub(super) async fn resources(
+        self: Arc<Self>,
+        mut store: Store<State<CallData>>,
+    ) -> Result<Vec<Resource>, GuestError> {
+        if self.resources.is_none() {
+            return Ok(Vec::new());
+        }
+        call_guest!(self.resources.call_resources, store)
+    }
+
+    pub(super) async fn templates(
+        self: Arc<Self>,
+        mut store: Store<State<CallData>>,
+    ) -> Result<Vec<Template>, GuestError> {
+        if self.resources.is_none() {
+            return Ok(Vec::new());
+        }
+        call_guest!(self.resources.call_templates, store)
+    }
+
+    /// Whether it completes the arguments of its prompts and templates.
+    pub(super) fn completes(&self) -> bool {
+        self.completions.is_some()
     }
 
     pub(super) async fn call(
-        self,
+        self: Arc<Self>,
         mut store: Store<State<CallData>>,
-        request: Request,
-    ) -> Result<Outcome, GuestError> {
-        let run = async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            let tool = instance.toolcrib_mcp_tool();
-            tool.call_call(&mut store, &request).await
-        };
-        match run.await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(Error::InvalidArguments(text))) => Err(GuestError::InvalidArguments(text)),
-            Ok(Err(Error::Failed(text))) => Err(GuestError::Failed(text)),
-            Err(error) => Err(trap(error, &store)),
+        request: types::Request,
+    ) -> Result<Outcome<Output>, GuestError> {
+        match call_guest!(self.tool.call_call, store, &request)? {
+            Ok(types::Outcome::Complete(output)) => Ok(Outcome::Complete(output)),
+            Ok(types::Outcome::InputRequired(asked)) => Ok(Outcome::InputRequired(asked)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn fill(
+        self: Arc<Self>,
+        mut store: Store<State<CallData>>,
+        request: prompts::Request,
+    ) -> Result<Outcome<Filled>, GuestError> {
+        match call_guest!(self.prompts.call_get, store, &request)? {
+            Ok(prompts::Outcome::Complete(prompt)) => Ok(Outcome::Complete(prompt)),
+            Ok(prompts::Outcome::InputRequired(asked)) => Ok(Outcome::InputRequired(asked)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn read(
+        self: Arc<Self>,
+        mut store: Store<State<CallData>>,
+        request: resources::Request,
+    ) -> Result<Outcome<Vec<Embedded>>, GuestError> {
+        match call_guest!(self.resources.call_read, store, &request)? {
+            Ok(resources::Outcome::Complete(parts)) => Ok(Outcome::Complete(parts)),
+            Ok(resources::Outcome::InputRequired(asked)) => Ok(Outcome::InputRequired(asked)),
+            Err(resources::Error::NotFound) => Err(GuestError::NotFound),
+            Err(resources::Error::Failed(text)) => Err(GuestError::Failed(text)),
+        }
+    }
+
+    pub(super) async fn complete(
+        self: Arc<Self>,
+        mut store: Store<State<CallData>>,
+        request: CompletionRequest,
+    ) -> Result<Completion, GuestError> {
+        call_guest!(self.completions.call_complete, store, &request)?.map_err(GuestError::from)
+    }
+}
+
+impl From<types::Error> for GuestError {
+    fn from(error: types::Error) -> Self {
+        match error {
+            types::Error::InvalidArguments(text) => Self::InvalidArguments(text),
+            types::Error::Failed(text) => Self::Failed(text),
         }
     }
 }
 
-fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
+/// The functions of an interface, where the component exports it.
+fn exported<T>(
+    component: &Component,
+    interface: &str,
+    find: impl FnOnce() -> wasmtime::Result<T>,
+) -> Result<Option<T>, String> {
+    if component.get_export_index(None, interface).is_none() {
+        return Ok(None);
+    }
+    find().map(Some).map_err(|e| {
+        format!(
+            "its `{interface}` is not the one of `wit/`: {}",
+            super::one_line(&e)
+        )
+    })
+}
+
+pub(super) fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
     GuestError::Trap {
         error,
         memory_refused: store.data().memory_refused(),
     }
 }
 
-/// The interface that makes a component a tool component.
-const EXPORT: &str = "toolcrib:mcp/tool@0.1.0";
+/// Whether an interface is one of the contract; and if so, whether this host
+/// knows its version.
+pub(super) fn is_known(interface: &str) -> Option<bool> {
+    let name = interface.strip_prefix("toolcrib:mcp/")?;
+    Some(name.contains("@0.1."))
+}
+
+/// The interfaces of the contract that a component may export.
+pub(super) const INTERFACES: [&str; 4] = [
+    "toolcrib:mcp/tool@0.1.1",
+    "toolcrib:mcp/prompts@0.1.1",
+    "toolcrib:mcp/resources@0.1.1",
+    "toolcrib:mcp/completions@0.1.1",
+];
 
 /// Whether the engine refused to copy out what the guest returned.
 pub(super) fn is_oversized(error: &wasmtime::Error) -> bool {
@@ -266,105 +430,4 @@ pub(super) fn imports(engine: &Engine, component: &Component) -> Vec<String> {
         .imports(engine.wasmtime())
         .map(|(name, _)| name.to_owned())
         .collect()
-}
-
-fn exports(engine: &Engine, component: &Component) -> String {
-    let names: Vec<_> = component
-        .component_type()
-        .exports(engine.wasmtime())
-        .map(|(name, _)| format!("`{name}`"))
-        .take(5)
-        .collect();
-    if names.is_empty() {
-        "it exports nothing".into()
-    } else {
-        format!("it exports {}", names.join(", "))
-    }
-}
-
-/// What the host makes of an outcome.
-impl Outcome {
-    /// Everything in it that a client may get, in bytes.
-    pub(super) fn size_bytes(&self) -> usize {
-        match self {
-            Self::Complete(output) => {
-                output.content.iter().map(content_bytes).sum::<usize>()
-                    + output.structured.as_ref().map_or(0, String::len)
-                    + output.meta.as_ref().map_or(0, String::len)
-            }
-            Self::InputRequired(questions) => {
-                questions
-                    .asked
-                    .iter()
-                    .map(|q| q.key.len() + q.method.len() + q.params.len())
-                    .sum::<usize>()
-                    + questions.state.as_ref().map_or(0, Vec::len)
-            }
-        }
-    }
-
-    /// The outcome, when it is what the tool's definition promises.
-    ///
-    /// # Errors
-    /// What is wrong with it, for the log.
-    pub(super) fn checked(self, tool: &Tool) -> Result<Self, String> {
-        let Self::Complete(output) = &self else {
-            return Ok(self);
-        };
-        let priorities = output
-            .content
-            .iter()
-            .filter_map(|c| c.audience.as_ref()?.priority);
-        if !priorities.into_iter().all(|p| (0.0..=1.0).contains(&p)) {
-            return Err("a `priority` is not between 0.0 and 1.0".into());
-        }
-        if let Some(meta) = &output.meta
-            && !matches!(serde_json::from_str(meta), Ok(Value::Object(_)))
-        {
-            return Err("`meta` is not a JSON object".into());
-        }
-        match (&output.structured, &tool.output) {
-            (None, Some(_)) => {
-                return Err(
-                    "`structured` is missing although the tool has an output schema".into(),
-                );
-            }
-            (Some(text), schema) => {
-                let value: Value = serde_json::from_str(text)
-                    .map_err(|e| format!("`structured` is not valid JSON: {e}"))?;
-                if let Some(schema) = schema {
-                    schema
-                        .check(&value)
-                        .map_err(|e| format!("`structured` breaks the output schema: {e}"))?;
-                }
-            }
-            (None, None) => {}
-        }
-        Ok(self)
-    }
-}
-
-fn content_bytes(content: &Content) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let block = match &content.block {
-        Block::Text(text) => text.len(),
-        Block::Image(media) | Block::Audio(media) => media.data.len() + media.media_type.len(),
-        Block::Link(link) => {
-            link.uri.len()
-                + link.name.len()
-                + text(&link.title)
-                + text(&link.description)
-                + text(&link.media_type)
-        }
-        Block::Embedded(embedded) => {
-            embedded.uri.len()
-                + text(&embedded.media_type)
-                + match &embedded.body {
-                    Body::Text(text) => text.len(),
-                    Body::Binary(bytes) => bytes.len(),
-                }
-        }
-    };
-    // A block costs some bytes even where it is empty.
-    64 + block
 }

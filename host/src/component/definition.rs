@@ -9,11 +9,15 @@ use super::contract::{Annotations, Definition, Icon};
 use super::schema::{Root, Schema};
 
 /// Tools that one component may define.
-const MAX_TOOLS: usize = 1_000;
+pub(super) const MAX_TOOLS: usize = 1_000;
+/// Where the `meta` of a tool says whether its calls become tasks.
+const TASK: &str = "toolcrib/task";
 /// The longest tool name; some clients drop every tool when one is longer.
-const MAX_NAME_BYTES: usize = 64;
-const MAX_TITLE_BYTES: usize = 256;
-const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
+pub(super) const MAX_NAME_BYTES: usize = 64;
+/// The longest title of a tool.
+pub const MAX_TITLE_BYTES: usize = 256;
+/// The longest description of a tool.
+pub const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
 const MAX_ICONS: usize = 16;
 const MAX_ICON_BYTES: usize = 64 << 10;
 const MAX_META_BYTES: usize = 64 << 10;
@@ -36,28 +40,46 @@ pub struct Tool {
     pub icons: Vec<Icon>,
     /// Passed on as `_meta`.
     pub meta: Option<Map<String, Value>>,
+    /// Whether its calls become tasks.
+    pub task: TaskMode,
+}
+
+/// Whether the calls of a tool become tasks (the extension
+/// `io.modelcontextprotocol/tasks`) for clients that know them. A tool says it
+/// as `toolcrib/task` in its `meta`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TaskMode {
+    /// `auto`: those that take long.
+    #[default]
+    Auto,
+    /// `required`: all; a client that knows no tasks cannot call it.
+    Required,
+    /// `never`
+    Never,
 }
 
 /// One fault of one definition.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The number of tools.
-    #[error("it defines {0} tools; {MAX_TOOLS} are allowed")]
-    TooMany(usize),
+    /// How many there are.
+    #[error("it defines {0} {1}; {2} are allowed")]
+    TooMany(usize, &'static str, usize),
     /// The form of a name.
     #[error(
-        "the tool name {0:?} is not 1 to {MAX_NAME_BYTES} characters of `A-Z a-z 0-9 _ -`; rename \
+        "the {0} name {1:?} is not 1 to {MAX_NAME_BYTES} characters of `A-Z a-z 0-9 _ -`; rename \
          it in the component's definitions"
     )]
-    Name(String),
-    /// Two tools of one name.
-    #[error("it defines the tool `{0}` twice; rename one of them in its definitions")]
-    Duplicate(String),
-    /// Anything else about one tool.
-    #[error("the {part} of its tool `{tool}` {what}")]
+    Name(&'static str, String),
+    /// Two of one name.
+    #[error("it defines the {0} `{1}` twice; rename one of them in its definitions")]
+    Duplicate(&'static str, String),
+    /// Anything else about one of them.
+    #[error("the {part} of its {kind} `{name}` {what}")]
     Part {
-        /// The tool.
-        tool: String,
+        /// Such as `tool`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
         /// Such as `input schema`.
         part: &'static str,
         /// What is wrong with it.
@@ -71,18 +93,18 @@ pub enum Fault {
 /// Every fault of every definition.
 pub(super) fn check_all(definitions: Vec<Definition>) -> Result<Vec<Tool>, Vec<Fault>> {
     if definitions.len() > MAX_TOOLS {
-        return Err(vec![Fault::TooMany(definitions.len())]);
+        return Err(vec![Fault::TooMany(definitions.len(), "tools", MAX_TOOLS)]);
     }
     let mut faults = Vec::new();
     let mut names = BTreeSet::new();
     let mut tools = Vec::new();
     for definition in definitions {
         if !is_tool_name(&definition.name) {
-            faults.push(Fault::Name(definition.name.chars().take(100).collect()));
+            faults.push(Fault::name("tool", &definition.name));
             continue;
         }
         if !names.insert(definition.name.clone()) {
-            faults.push(Fault::Duplicate(definition.name));
+            faults.push(Fault::Duplicate("tool", definition.name));
             continue;
         }
         match check(definition) {
@@ -108,11 +130,7 @@ pub fn is_tool_name(name: &str) -> bool {
 fn check(definition: Definition) -> Result<Tool, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut fault = |part: &'static str, what: String| {
-        faults.push(Fault::Part {
-            tool: definition.name.clone(),
-            part,
-            what,
-        });
+        faults.push(Fault::part("tool", &definition.name, part, what));
     };
 
     if definition.description.trim().is_empty() {
@@ -130,25 +148,22 @@ fn check(definition: Definition) -> Result<Tool, Vec<Fault>> {
     if let Some(title) = &definition.title {
         check_length("title", title, MAX_TITLE_BYTES, &mut fault);
     }
-    if definition.icons.len() > MAX_ICONS {
-        fault("icon list", format!("has more than {MAX_ICONS} entries"));
-    }
-    for icon in &definition.icons {
-        check_length("icon", &icon.src, MAX_ICON_BYTES, &mut fault);
-        if !icon.src.starts_with("https:") && !icon.src.starts_with("data:") {
-            fault("icon", "is neither an `https:` nor a `data:` URI".into());
-        }
-    }
-    let meta = definition.meta.as_deref().and_then(|text| {
-        check_length("meta", text, MAX_META_BYTES, &mut fault);
-        match serde_json::from_str(text) {
-            Ok(Value::Object(meta)) => Some(meta),
+    check_icons(&definition.icons, &mut fault);
+    let meta = check_meta(definition.meta.as_deref(), &mut fault);
+    let task = match meta.as_ref().and_then(|meta| meta.get(TASK)) {
+        None => TaskMode::default(),
+        Some(mode) => match mode.as_str() {
+            Some("auto") => TaskMode::Auto,
+            Some("required") => TaskMode::Required,
+            Some("never") => TaskMode::Never,
             _ => {
-                fault("meta", "is not a JSON object".into());
-                None
+                let what =
+                    format!("has {mode} as `{TASK}`; it can be `auto`, `required` or `never`");
+                fault("meta", what);
+                TaskMode::default()
             }
-        }
-    });
+        },
+    };
     let input = Schema::new(&definition.input_schema, Root::Object)
         .and_then(|schema| {
             check_mirrored_headers(&schema.source)?;
@@ -172,12 +187,55 @@ fn check(definition: Definition) -> Result<Tool, Vec<Fault>> {
             annotations: definition.annotations,
             icons: definition.icons,
             meta,
+            task,
         }),
         _ => Err(faults),
     }
 }
 
-fn check_length(
+impl Fault {
+    pub(super) fn name(kind: &'static str, name: &str) -> Self {
+        Self::Name(kind, name.chars().take(100).collect())
+    }
+
+    pub(super) fn part(kind: &'static str, name: &str, part: &'static str, what: String) -> Self {
+        Self::Part {
+            kind,
+            name: name.chars().take(100).collect(),
+            part,
+            what,
+        }
+    }
+}
+
+pub(super) fn check_icons(icons: &[Icon], fault: &mut impl FnMut(&'static str, String)) {
+    if icons.len() > MAX_ICONS {
+        fault("icon list", format!("has more than {MAX_ICONS} entries"));
+    }
+    for icon in icons {
+        check_length("icon", &icon.src, MAX_ICON_BYTES, fault);
+        if !icon.src.starts_with("https:") && !icon.src.starts_with("data:") {
+            fault("icon", "is neither an `https:` nor a `data:` URI".into());
+        }
+    }
+}
+
+pub(super) fn check_meta(
+    meta: Option<&str>,
+    fault: &mut impl FnMut(&'static str, String),
+) -> Option<Map<String, Value>> {
+    let text = meta?;
+    check_length("meta", text, MAX_META_BYTES, fault);
+    match serde_json::from_str(text) {
+        Ok(Value::Object(meta)) => Some(meta),
+        _ => {
+            fault("meta", "is not a JSON object".into());
+            None
+        }
+    }
+}
+
+pub(super) fn check_length(
     part: &'static str,
     text: &str,
     max_bytes: usize,

@@ -1,32 +1,41 @@
-//! A compiled component: loaded once, described by its own `definitions`, and
-//! called in a fresh instance each time.
+//! A compiled component: loaded once, described by its own `definitions` or by
+//! the types of its functions, and called in a fresh instance each time.
 
+mod call;
 mod contract;
 mod definition;
+mod describe;
+mod function;
 mod kind;
+mod offers;
+mod outcome;
 mod schema;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use tokio_util::sync::CancellationToken;
 
+use call::trapped;
+pub use call::{Call, CallError, Context};
+use contract::Guest;
 pub use contract::{
-    Annotations, Answer, Audience, Block, Body, Caller, Content, Event, Icon, Level, Link, Outcome,
-    Output, Question, Questions, Role,
+    Annotations, Answer, Askable, Audience, Block, Body, Caller, Completion, CompletionRequest,
+    CompletionSubject, Content, Embedded, Event, Filled, Icon, Level, Link, Output, Prompt,
+    PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
-use contract::{CallData, Guest, GuestError};
-pub use definition::{Tool, is_tool_name};
+pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
+use describe::{Describe, faultless, nothing};
+pub use function::Skipped;
+use function::{Function, Functions};
+pub use offers::Family;
+pub use outcome::Outcome;
+pub use schema::Schema;
 
 pub use crate::sandbox::Asked;
 
 use crate::engine::Engine;
-use crate::sandbox::keyvalue::Owner;
-use crate::sandbox::{self, GrantFault, Granted, Grants, Limits, Stopped, keyvalue};
-
-/// `definitions` runs in the sandbox too, and answers within this time.
-const DEFINITIONS_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+use crate::sandbox::{self, GrantFault, Granted, Grants, Limits, keyvalue};
 
 /// One component, ready to be called.
 pub struct Component {
@@ -40,12 +49,22 @@ pub struct Component {
     pub imports: Vec<String>,
     /// Its tools by their own names, in name order.
     pub tools: Vec<Tool>,
+    /// Its prompts by their own names, in name order.
+    pub prompts: Vec<Prompt>,
+    /// Its documents, in URI order.
+    pub resources: Vec<Resource>,
+    /// Its families of documents, in the order of their templates.
+    pub families: Vec<Family>,
+    /// What it exports besides, and why that is nothing to be served.
+    pub skipped: Vec<Skipped>,
     /// What one call may use.
     pub limits: Limits,
     /// What its calls may reach.
     pub grants: Grants,
     granted: Arc<Granted>,
-    guest: Guest,
+    guest: Arc<Guest>,
+    /// By the names of their tools; the other tools are of the contract.
+    functions: HashMap<String, Arc<Function>>,
     engine: Engine,
 }
 
@@ -73,70 +92,26 @@ pub enum LoadError {
     /// What it is granted cannot be kept as it is written.
     #[error(transparent)]
     Grant(#[from] GrantFault),
-    /// `definitions` did not answer.
-    #[error("its `definitions` failed: {0}")]
-    Definitions(String),
+    /// What describes it did not answer.
+    #[error("its `{0}` failed: {1}")]
+    Definitions(&'static str, String),
     /// One of its definitions breaks a rule.
     #[error("{0}")]
     Definition(#[from] definition::Fault),
+    /// A definition and a function have one name.
+    #[error(
+        "its `definitions` name a tool `{tool}`, and its function `{function}` is a tool of that \
+         name too; rename one of them"
+    )]
+    Clash {
+        /// The name.
+        tool: String,
+        /// Where the function stands.
+        function: String,
+    },
     /// It offers nothing.
-    #[error("it defines no tool")]
-    NoTools,
-}
-
-/// Why a call gave no result. `Display` is one sentence for the client; what the
-/// operator needs beyond it has been logged.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The guest, or the tool's schema, refuses the arguments.
     #[error("{0}")]
-    InvalidArguments(String),
-    /// The tool says that it failed.
-    #[error("{0}")]
-    Failed(String),
-    /// A limit or the client ended it.
-    #[error("{0}")]
-    Stopped(#[from] Stopped),
-    /// The guest asked for more memory than it may have.
-    #[error("the tool ran out of its {0} MiB of memory")]
-    Memory(usize),
-    /// The guest trapped.
-    #[error("the tool crashed")]
-    Crashed,
-    /// The guest ended itself.
-    #[error("the tool exited with status {0} instead of returning a result")]
-    Exited(i32),
-    /// More came back than the limit allows.
-    #[error("the tool returned more than its limit of {0} bytes")]
-    Oversized(usize),
-    /// What came back is not what the tool announced.
-    #[error("the tool returned a result that does not fit its definition")]
-    InvalidOutput,
-}
-
-/// One call.
-pub struct Call {
-    /// The call's id in the log.
-    pub id: String,
-    /// The arguments, as the client sent them.
-    pub arguments: Map<String, Value>,
-    /// Answers to questions of an earlier round.
-    pub answers: Vec<Answer>,
-    /// The state handed back with the answers.
-    pub state: Option<Vec<u8>>,
-    /// Who calls; `None` without authentication.
-    pub caller: Option<Arc<Caller>>,
-    /// Where progress and log events go; `None` where nobody listens.
-    pub events: Option<tokio::sync::mpsc::Sender<Event>>,
-    /// Fires when the client has gone or the host shuts down.
-    pub cancelled: CancellationToken,
-}
-
-impl CallError {
-    /// Whether the sentence says less than the log does.
-    pub fn has_more_in_log(&self) -> bool {
-        matches!(self, Self::Crashed | Self::InvalidOutput)
-    }
+    Nothing(String),
 }
 
 impl Component {
@@ -165,7 +140,12 @@ impl Component {
         let size = bytes.len();
         // Compiling takes up to ten seconds of processor time.
         let compiler = engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || compiler.compile(&bytes, &hex))
+        let compiled = tokio::task::spawn_blocking(move || {
+            let compiled = compiler.compile(&bytes, &hex)?;
+            let functions = Functions::find(compiler.wasmtime(), &compiled, &bytes);
+            Ok::<_, wasmtime::Error>((compiled, functions))
+        });
+        let (compiled, functions) = compiled
             .await
             .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
             .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
@@ -173,185 +153,54 @@ impl Component {
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
         let granted = Granted::open(&grants, name, store)
             .map_err(|faults| faults.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
-        let tools = definitions(engine, &guest, name, &limits).await?;
+        let guest = Arc::new(guest);
+        let describe = Describe::new(engine, name, &limits);
+        let tools = describe.run("definitions", |store| guest.clone().tools(store));
+        let tools = faultless(definition::check_all(tools.await?))?;
+        let (tools, functions, skipped) = functions.beside(tools)?;
+        let prompts = describe.run("prompts.definitions", |store| guest.clone().prompts(store));
+        let prompts = faultless(offers::check_prompts(prompts.await?))?;
+        let resources = describe.run("resources", |store| guest.clone().resources(store));
+        let resources = faultless(offers::check_resources(resources.await?))?;
+        let families = describe.run("templates", |store| guest.clone().templates(store));
+        let families = faultless(offers::check_templates(families.await?))?;
+        if tools.is_empty() && prompts.is_empty() && resources.is_empty() && families.is_empty() {
+            return Err(vec![nothing(guest.has_definitions(), &skipped)]);
+        }
+        for Skipped { export, reason } in &skipped {
+            tracing::info!(
+                component.name = name, export.name = %export, export.reason = %reason,
+                "export skipped"
+            );
+        }
         Ok(Self {
             name: name.to_owned(),
             digest,
             size,
             imports,
             tools,
+            prompts,
+            resources,
+            families,
+            skipped,
             limits,
             grants,
             granted: Arc::new(granted),
             guest,
+            functions,
             engine: engine.clone(),
         })
     }
 
-    /// Runs one call in an instance of its own: arguments are checked before,
-    /// the result after.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
-        let span = tracing::info_span!(
-            "call", call.id = %call.id, component.name = %self.name, tool.name = %tool.name
-        );
-        let outcome = tracing::Instrument::instrument(self.run(tool, call, &span), span.clone());
-        outcome.await
-    }
-
-    async fn run(
-        &self,
-        tool: &Tool,
-        call: Call,
-        span: &tracing::Span,
-    ) -> Result<Outcome, CallError> {
-        let arguments = Value::Object(call.arguments);
-        tool.input
-            .check(&arguments)
-            .map_err(CallError::InvalidArguments)?;
-        let request = contract::Request {
-            tool: tool.name.clone(),
-            arguments: arguments.to_string(),
-            answers: call.answers,
-            state: call.state,
-        };
-        let caller = call.caller.as_deref();
-        let owner = caller
-            .filter(|_| self.granted.keeps_for_callers())
-            .map(owner);
-        let data = CallData::new(
-            call.caller,
-            call.events,
-            call.cancelled.clone(),
-            self.limits.time,
-        );
-        let store = sandbox::store(&self.engine, &self.limits, &self.granted, owner, span, data);
-        let running = sandbox::run(
-            &self.limits,
-            self.engine.crew(),
-            &call.cancelled,
-            self.guest.clone().call(store, request),
-        )
-        .await;
-        let outcome = match running {
-            Err(stopped) => {
-                tracing::info!(call.stopped = %stopped, "call stopped");
-                return Err(stopped.into());
-            }
-            Ok(Err(GuestError::Trap {
-                error,
-                memory_refused,
-            })) => {
-                let trap = format!("{error:?}");
-                tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
-                return Err(trapped(&error, memory_refused, &self.limits));
-            }
-            Ok(Err(GuestError::InvalidArguments(text))) => {
-                return Err(CallError::InvalidArguments(self.bounded(text)));
-            }
-            Ok(Err(GuestError::Failed(text))) => return Err(CallError::Failed(self.bounded(text))),
-            Ok(Ok(outcome)) => outcome,
-        };
-        if outcome.size_bytes() > self.limits.output_bytes {
-            tracing::info!(
-                output.bytes = outcome.size_bytes(),
-                limit.bytes = self.limits.output_bytes,
-                "output over its limit"
-            );
-            return Err(CallError::Oversized(self.limits.output_bytes));
-        }
-        outcome.checked(tool).map_err(|fault| {
-            tracing::warn!(output.fault = %fault, "output refused");
-            CallError::InvalidOutput
-        })
-    }
-
-    /// An error text is output too.
-    fn bounded(&self, mut text: String) -> String {
-        const MAX_ERROR_BYTES: usize = 64 << 10;
-        let max = self.limits.output_bytes.min(MAX_ERROR_BYTES);
-        if text.len() > max {
-            text.truncate(text.floor_char_boundary(max));
-        }
-        text
-    }
-}
-
-impl Component {
     /// What its imports ask for beside what it is granted.
     pub fn asked(&self) -> Vec<Asked> {
         sandbox::asked(&self.imports, &self.grants)
     }
-}
 
-/// Whom a caller's part of a bucket belongs to: the person, by whatever client it comes.
-fn owner(caller: &Caller) -> Owner {
-    Owner {
-        issuer: caller.issuer.clone(),
-        subject: caller.subject.clone(),
+    /// Whether it completes the arguments of its prompts and templates.
+    pub fn completes(&self) -> bool {
+        self.guest.completes()
     }
-}
-
-/// What a client is told of a trap.
-fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> CallError {
-    if let Some(status) = sandbox::exit_status(error) {
-        CallError::Exited(status)
-    } else if memory_refused {
-        CallError::Memory(limits.memory_bytes >> 20)
-    } else if contract::is_oversized(error) {
-        CallError::Oversized(limits.output_bytes)
-    } else {
-        CallError::Crashed
-    }
-}
-
-async fn definitions(
-    engine: &Engine,
-    guest: &Guest,
-    name: &str,
-    limits: &Limits,
-) -> Result<Vec<Tool>, Vec<LoadError>> {
-    let span = tracing::info_span!("definitions", component.name = name);
-    let limits = Limits {
-        time: limits.time.min(DEFINITIONS_TIME),
-        cpu: limits.cpu.min(DEFINITIONS_TIME),
-        ..limits.clone()
-    };
-    let cancelled = CancellationToken::new();
-    let data = CallData::new(None, None, cancelled.clone(), limits.time);
-    let nothing = Arc::new(Granted::nothing());
-    let store = sandbox::store(engine, &limits, &nothing, None, &span, data);
-    let failed = |why: String| vec![LoadError::Definitions(why)];
-    let definitions = sandbox::run(
-        &limits,
-        engine.crew(),
-        &cancelled,
-        guest.clone().definitions(store),
-    )
-    .await
-    .map_err(|stopped| failed(stopped.to_string()))?
-    .map_err(|error| match error {
-        GuestError::Trap {
-            error,
-            memory_refused,
-        } => failed(match trapped(&error, memory_refused, &limits) {
-            CallError::Crashed => one_line(&error),
-            other => other.to_string(),
-        }),
-        GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
-    })?;
-    let tools = definition::check_all(definitions).map_err(|faults| {
-        faults
-            .into_iter()
-            .map(LoadError::Definition)
-            .collect::<Vec<_>>()
-    })?;
-    if tools.is_empty() {
-        return Err(vec![LoadError::NoTools]);
-    }
-    Ok(tools)
 }
 
 /// The causes of an engine error in one line, without a backtrace.

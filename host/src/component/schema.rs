@@ -1,6 +1,6 @@
 //! JSON Schema 2020-12, compiled once and closed to the network.
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
 
 /// The longest schema, in bytes of JSON.
@@ -14,7 +14,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// A schema and its compiled form.
 pub struct Schema {
-    /// As the component wrote it.
+    /// As the component wrote it, or as the configuration has changed that.
     pub source: Map<String, Value>,
     validator: Validator,
 }
@@ -79,6 +79,14 @@ impl Schema {
         Ok(Self { source, validator })
     }
 
+    /// Compiles a schema of arguments that was made of another one.
+    ///
+    /// # Errors
+    /// As [`Schema::new`].
+    pub(crate) fn of_arguments(source: Map<String, Value>) -> Result<Self, String> {
+        Self::new(&Value::Object(source).to_string(), Root::Object)
+    }
+
     /// Checks a value.
     ///
     /// # Errors
@@ -89,17 +97,27 @@ impl Schema {
         }
         match self.validator.validate(value) {
             Ok(()) => Ok(()),
-            Err(error) => {
-                let path = error.instance_path().as_str();
-                let place = if path.is_empty() {
-                    "the arguments".to_owned()
-                } else {
-                    format!("`{path}`")
-                };
-                Err(format!("{place}: {}", short(&error.to_string())))
-            }
+            Err(error) => Err(sentence(&error)),
         }
     }
+
+    /// What is wrong inside of the members of `object`, whichever others it may
+    /// lack: one sentence each, as those of [`Schema::check`].
+    pub(crate) fn member_faults(&self, object: &Value) -> Vec<String> {
+        let errors = self.validator.iter_errors(object);
+        let inside = errors.filter(|error| !error.instance_path().as_str().is_empty());
+        inside.map(|error| sentence(&error)).collect()
+    }
+}
+
+fn sentence(error: &ValidationError<'_>) -> String {
+    let path = error.instance_path().as_str();
+    let place = if path.is_empty() {
+        "the arguments".to_owned()
+    } else {
+        format!("`{path}`")
+    };
+    format!("{place}: {}", short(&error.to_string()))
 }
 
 /// A message names the value it is about, which may be long.

@@ -4,8 +4,10 @@
 //! it, and reports every fault at once. An embedder builds a [`Config`] by hand.
 
 mod allow;
+mod json;
 mod read;
 mod section;
+mod tool;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::auth;
+use crate::catalog::ToolSettings;
 use crate::reference::Reference;
 use crate::sandbox::{Grants, Limits, keyvalue};
 use crate::telemetry;
@@ -65,6 +68,9 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Whether clients of the older revisions get sessions, bound to the caller.
     pub sessions: bool,
+    /// Seals what travels with clients between two rounds of a call; 32 bytes or
+    /// more, the same on every replica. `None` makes one at the start.
+    pub state_key: Option<Vec<u8>>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// Calls that may run at once, of all components together.
@@ -108,19 +114,16 @@ pub struct ComponentSettings {
     pub prefix: String,
     /// Scopes that every call of it needs.
     pub scopes: Vec<String>,
+    /// `tools`: the only ones that are served, by their own names.
+    pub only: Option<Vec<String>>,
+    /// Tools that are not served, by their own names.
+    pub exclude: Vec<String>,
     /// `[component.tool.NAME]`, by the tools' own names.
     pub tools: BTreeMap<String, ToolSettings>,
     /// How much its calls may use.
     pub limits: Limits,
     /// `[component.allow]`: what its calls may reach.
     pub allow: Grants,
-}
-
-/// `[component.tool.NAME]`
-#[derive(Debug, Clone, Default)]
-pub struct ToolSettings {
-    /// Scopes that a call of it needs beside those of its component.
-    pub scopes: Vec<String>,
 }
 
 /// What the command line says. A flag beats the file.
@@ -162,6 +165,7 @@ impl Default for Server {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             sessions: false,
+            state_key: None,
             max_body_bytes: 4 << 20,
             max_concurrent_calls: 256,
             drain: Duration::from_secs(30),
@@ -183,6 +187,17 @@ impl Server {
             Some(url) => format!("{url}{}", self.path),
             None => format!("{}://{}{}", self.scheme(), self.listen, self.path),
         }
+    }
+}
+
+impl ComponentSettings {
+    /// Whether they say what can only be said of one component.
+    pub(crate) fn is_for_one(&self) -> bool {
+        self.name.is_some()
+            || self.digest.is_some()
+            || self.only.is_some()
+            || !self.exclude.is_empty()
+            || !self.tools.is_empty()
     }
 }
 

@@ -7,7 +7,8 @@ use url::Url;
 
 use super::allow;
 use super::section::{Section, Source};
-use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, Tls, ToolSettings};
+use super::tool::tool;
+use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, Tls};
 use crate::auth;
 use crate::reference::Reference;
 use crate::sandbox::Limits;
@@ -68,6 +69,9 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
     config
 }
 
+/// HMAC-SHA256 wants a key as long as its output (RFC 2104, section 3).
+const MIN_STATE_KEY_BYTES: usize = 32;
+
 fn server(section: Section<'_, '_>) -> Server {
     let default = Server::default();
     let listen = section.parsed(
@@ -103,6 +107,7 @@ fn server(section: Section<'_, '_>) -> Server {
         allowed_origins: section.strings("allowed-origins").unwrap_or_default(),
         allowed_hosts: section.strings("allowed-hosts").unwrap_or_default(),
         sessions: section.boolean("sessions").unwrap_or(default.sessions),
+        state_key: section.secret("state-key").map(String::into_bytes),
         max_body_bytes: section.size("max-body").unwrap_or(default.max_body_bytes),
         max_concurrent_calls: section
             .count("max-concurrent-calls")
@@ -110,6 +115,16 @@ fn server(section: Section<'_, '_>) -> Server {
         drain: section.duration("drain").unwrap_or(default.drain),
         tls: section.section("tls").and_then(tls),
     };
+    if server
+        .state_key
+        .as_ref()
+        .is_some_and(|key| key.len() < MIN_STATE_KEY_BYTES)
+    {
+        let what = format!(
+            "has less than {MIN_STATE_KEY_BYTES} bytes; make one with `openssl rand -hex 32`"
+        );
+        section.fault("state-key", what);
+    }
     for origin in &server.allowed_origins {
         if !is_origin(origin) {
             section.fault(
@@ -255,6 +270,14 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
     let allow = section.section("allow").map(allow::grants);
     let name = section.string("name");
     let scopes = scopes(&section, "scopes");
+    let only = section.strings("tools");
+    let exclude = section.strings("exclude").unwrap_or_default();
+    for tool in only.iter().flatten().filter(|tool| exclude.contains(tool)) {
+        section.fault(
+            "exclude",
+            format!("names `{tool}`, and so does `tools`; take it out of one of them"),
+        );
+    }
     let tools = section.named_sections("tool").into_iter();
     let tools = tools.map(|(name, section)| (name, tool(section))).collect();
     section.finish();
@@ -264,22 +287,16 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
         digest,
         prefix: prefix.unwrap_or_default(),
         scopes,
+        only,
+        exclude,
         tools,
         limits,
         allow: allow.unwrap_or_default(),
     })
 }
 
-fn tool(section: Section<'_, '_>) -> ToolSettings {
-    let settings = ToolSettings {
-        scopes: scopes(&section, "scopes"),
-    };
-    section.finish();
-    settings
-}
-
 /// Scopes that a call can be refused for the lack of.
-fn scopes(section: &Section<'_, '_>, key: &'static str) -> Vec<String> {
+pub(super) fn scopes(section: &Section<'_, '_>, key: &'static str) -> Vec<String> {
     let scopes = section.strings(key).unwrap_or_default();
     for scope in &scopes {
         if !auth::is_requirable_scope(scope) {

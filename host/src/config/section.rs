@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use super::json;
 
 /// One fault of the configuration: where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -317,6 +320,28 @@ impl<'s, 't> Section<'s, 't> {
             }
             Some(Ok(map))
         })
+    }
+
+    /// A table whose keys are the user's own and whose values are JSON.
+    pub(super) fn json(&self, key: &'static str) -> Option<Map<String, Value>> {
+        let value = self.value(key)?;
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wants(key, "a table", value.get_ref());
+            return None;
+        };
+        let mut members = Map::new();
+        for (name, member) in table {
+            match json::value(member.get_ref()) {
+                Ok(value) => {
+                    members.insert(name.get_ref().to_string(), value);
+                }
+                Err(what) => self.source.fault(
+                    member.span().start,
+                    format!("`{}.{}` has {what}", self.full(key), name.get_ref()),
+                ),
+            }
+        }
+        Some(members)
     }
 
     /// Whether the key stands here; asking makes it a known key.

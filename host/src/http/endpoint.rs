@@ -21,8 +21,8 @@ use super::envelope::{self, Envelope};
 use super::error::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
 use super::sessions::{Caller, Sessions};
 use crate::auth::{Guard, Principal, Refusal};
-use crate::catalog::{Catalog, Entry, Permit};
-use crate::mcp::{PROTOCOL_VERSIONS, ToolServer};
+use crate::catalog::{Admission, Found, Live};
+use crate::mcp::{PROTOCOL_VERSIONS, ToolServer, rate_key};
 
 /// How long a client may take to send its body.
 const MAX_BODY_TIME: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ const SESSION_ID: &str = "mcp-session-id";
 /// What the endpoint's handler works with.
 pub(super) struct Endpoint {
     transport: Transport,
-    catalog: Arc<Catalog>,
+    live: Live,
     guard: Option<Guard>,
     max_body_bytes: usize,
     draining: CancellationToken,
@@ -78,27 +78,27 @@ impl Endpoint {
         };
         Self {
             transport,
-            catalog: parts.catalog.clone(),
+            live: parts.live.clone(),
             guard: parts.guard.clone(),
             max_body_bytes: parts.max_body_bytes,
             draining: parts.draining.clone(),
         }
     }
 
-    /// Whether the caller lacks a scope that the tool needs. Decided by the name
-    /// in the body, which is the tool that would run.
-    fn denied(&self, entry: &Entry, principal: Option<&Arc<Principal>>) -> Option<Refusal> {
+    /// Whether the caller lacks a scope that is needed. Decided by the name in the
+    /// body, which is what would run.
+    fn denied(&self, found: &Found, principal: Option<&Arc<Principal>>) -> Option<Refusal> {
         let (guard, principal) = self.guard.as_ref().zip(principal)?;
-        if principal.has_scopes(&entry.scopes) {
+        if principal.has_scopes(found.scopes()) {
             return None;
         }
         tracing::info!(
-            tool.name = %entry.name,
+            call.name = %found.name(),
             caller.issuer = %principal.issuer,
             caller.subject = %principal.subject,
             "call denied"
         );
-        Some(guard.refuse_scopes(&entry.scopes))
+        Some(guard.refuse_scopes(found.scopes()))
     }
 }
 
@@ -154,14 +154,18 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
     if let Some(response) = unsupported_version(&head.headers, &envelope) {
         return response;
     }
-    let name = envelope.tool.as_deref();
-    if let Some(entry) = name.and_then(|name| endpoint.catalog.tool(name)) {
+    let catalog = endpoint.live.now();
+    let subject = envelope.subject.as_ref();
+    if let Some(found) = subject.and_then(|subject| catalog.find(subject)) {
         let principal = head.extensions.get::<Arc<Principal>>();
-        if let Some(refusal) = endpoint.denied(entry, principal) {
+        if let Some(refusal) = endpoint.denied(&found, principal) {
             return error::denied(refusal, id);
         }
-        match endpoint.catalog.admit(entry, &rate_key(principal)).await {
-            Ok(permit) => head.extensions.insert::<Permit>(permit),
+        match catalog
+            .admit(&found, &rate_key(principal.map(|p| &**p)))
+            .await
+        {
+            Ok(permit) => head.extensions.insert(Admission { found, permit }),
             Err(refused) => return error::refused(refused, id),
         };
     }
@@ -347,12 +351,4 @@ fn unsupported_version(headers: &HeaderMap, envelope: &Envelope) -> Option<Respo
         envelope.id.as_ref(),
         Some(data),
     ))
-}
-
-/// Whom a rate is counted for.
-fn rate_key(principal: Option<&Arc<Principal>>) -> String {
-    match principal {
-        Some(principal) => format!("{}\n{}", principal.issuer, principal.subject),
-        None => "anonymous".into(),
-    }
 }

@@ -1,11 +1,13 @@
 //! What has to be known of a JSON-RPC message before MCP sees it: that it is
-//! one, its id, its method, and the tool that it calls.
+//! one, its id, its method, and what it is for.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::catalog::Subject;
 
 use super::error::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
 
@@ -17,8 +19,8 @@ pub(super) struct Envelope {
     pub(super) is_initialize: bool,
     /// Whether `_meta` names the revision.
     pub(super) names_version: bool,
-    /// The tool of a `tools/call`.
-    pub(super) tool: Option<String>,
+    /// What would run: a tool, a prompt, a document.
+    pub(super) subject: Option<Subject>,
 }
 
 /// Why the body is not one: the JSON-RPC error to answer with.
@@ -48,9 +50,23 @@ struct Params<'a> {
     #[serde(borrow)]
     name: Option<&'a RawValue>,
     #[serde(borrow)]
+    uri: Option<&'a RawValue>,
+    #[serde(borrow, rename = "ref")]
+    reference: Option<&'a RawValue>,
+    #[serde(borrow)]
     cursor: Option<&'a RawValue>,
     #[serde(borrow, rename = "_meta")]
     meta: Option<Meta<'a>>,
+}
+
+/// Whose argument `completion/complete` is about.
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Reference {
+    #[serde(rename = "ref/prompt")]
+    Prompt { name: String },
+    #[serde(rename = "ref/resource")]
+    Template { uri: String },
 }
 
 #[derive(Deserialize)]
@@ -100,11 +116,11 @@ pub(super) fn parse(body: &[u8]) -> Result<Envelope, Malformed> {
         .params
         .and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
     let method = message.method.as_deref().unwrap_or_default();
-    let is_call = method == "tools/call";
+    let is_list = LISTS.contains(&method);
     let malformed = match &params {
-        None => is_call && message.params.is_some(),
+        None => CALLS.contains(&method) && message.params.is_some(),
         // `rmcp` would answer with the first page.
-        Some(params) => method == "tools/list" && !params.cursor.is_none_or(is_text),
+        Some(params) => is_list && !params.cursor.is_none_or(is_text),
     };
     if malformed {
         return Err(Malformed {
@@ -113,15 +129,49 @@ pub(super) fn parse(body: &[u8]) -> Result<Envelope, Malformed> {
             id,
         });
     }
-    let (name, meta) = params.map_or((None, None), |params| (params.name, params.meta));
     Ok(Envelope {
         id,
         is_initialize: method == "initialize",
-        names_version: meta.is_some_and(|meta| meta.version.is_some()),
-        tool: name
-            .filter(|_| is_call)
-            .and_then(|name| serde_json::from_str(name.get()).ok()),
+        names_version: params
+            .as_ref()
+            .and_then(|params| params.meta.as_ref())
+            .is_some_and(|meta| meta.version.is_some()),
+        subject: params.and_then(|params| subject(method, &params)),
     })
+}
+
+/// The methods that run a guest.
+const CALLS: [&str; 4] = [
+    "tools/call",
+    "prompts/get",
+    "resources/read",
+    "completion/complete",
+];
+/// The methods that list pages.
+const LISTS: [&str; 4] = [
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+];
+
+fn subject(method: &str, params: &Params<'_>) -> Option<Subject> {
+    let text = |value: Option<&RawValue>| -> Option<String> {
+        value.and_then(|value| serde_json::from_str(value.get()).ok())
+    };
+    match method {
+        "tools/call" => text(params.name).map(Subject::Tool),
+        "prompts/get" => text(params.name).map(Subject::Prompt),
+        "resources/read" => text(params.uri).map(Subject::Resource),
+        "completion/complete" => {
+            let reference = params.reference?.get();
+            match serde_json::from_str(reference).ok()? {
+                Reference::Prompt { name } => Some(Subject::Prompt(name)),
+                Reference::Template { uri } => Some(Subject::Template(uri)),
+            }
+        }
+        _ => None,
+    }
 }
 
 fn is_text(value: &RawValue) -> bool {

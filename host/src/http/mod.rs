@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::auth::Guard;
-use crate::catalog::Catalog;
+use crate::catalog::Live;
 use crate::mcp::ToolServer;
 use endpoint::Endpoint;
 pub use origin::Policy;
@@ -46,7 +46,7 @@ pub struct Parts {
     /// Who may call; `None` lets everybody.
     pub guard: Option<Guard>,
     /// What is served.
-    pub catalog: Arc<Catalog>,
+    pub live: Live,
     /// The MCP server over it.
     pub server: ToolServer,
     /// Fires when the host stops accepting.

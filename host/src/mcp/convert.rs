@@ -5,31 +5,123 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rmcp::model::{
-    Annotations, CallToolResult, ContentBlock, Icon, JsonObject, LoggingLevel, MetaObject,
-    Resource, ResourceContents, Role, Tool, ToolAnnotations,
+    Annotations, CallToolResult, CompleteResult, CompletionInfo, ContentBlock, GetPromptResult,
+    Icon, JsonObject, LoggingLevel, MetaObject, Prompt, PromptArgument, PromptMessage,
+    ReadResourceResult, Reference, Resource, ResourceContents, ResourceTemplate, Role, Tool,
+    ToolAnnotations,
 };
 use serde_json::Value;
 
 use crate::auth::Principal;
-use crate::catalog::Entry;
-use crate::component::{self, Block, Body, Caller, Content, Level, Output};
+use crate::catalog::{Entry, Found, Subject};
+use crate::component::{
+    self, Block, Body, CallError, Caller, Completion, CompletionSubject, Content, Embedded, Filled,
+    Level, Outcome, Output,
+};
 
 /// A catalog entry as `tools/list` announces it.
 pub(super) fn tool(entry: &Entry) -> Tool {
     let known = entry.tool();
     let mut tool = Tool::new_with_raw(
         entry.name.clone(),
-        Some(known.description.clone().into()),
-        Arc::new(known.input.source.clone()),
+        Some(entry.description().to_owned().into()),
+        Arc::new(entry.input().source.clone()),
     );
-    tool.title.clone_from(&known.title);
+    tool.title = entry.title().map(str::to_owned);
     tool.output_schema = known.output.as_ref().map(|s| Arc::new(s.source.clone()));
     tool.annotations = known.annotations.as_ref().map(annotations);
-    if !known.icons.is_empty() {
-        tool.icons = Some(known.icons.iter().map(icon).collect());
-    }
+    tool.icons = icons(&known.icons);
     tool.meta = known.meta.clone().map(MetaObject);
     tool
+}
+
+/// A prompt as `prompts/list` announces it, under the name that clients use.
+pub(super) fn prompt(name: &str, known: &component::Prompt) -> Prompt {
+    let arguments = known.arguments.iter().map(|known| {
+        let mut argument = PromptArgument::new(known.name.clone());
+        argument.title.clone_from(&known.title);
+        argument.description.clone_from(&known.description);
+        argument.required = Some(known.required);
+        argument
+    });
+    let arguments = Some(arguments.collect()).filter(|all: &Vec<_>| !all.is_empty());
+    let mut prompt = Prompt::new(name, known.description.clone(), arguments);
+    prompt.title.clone_from(&known.title);
+    prompt.icons = icons(&known.icons);
+    prompt.meta = meta(known.meta.as_deref());
+    prompt
+}
+
+/// A document as `resources/list` announces it.
+pub(super) fn resource(known: &component::Resource) -> Resource {
+    let mut resource = Resource::new(known.uri.clone(), known.name.clone());
+    resource.title.clone_from(&known.title);
+    resource.description.clone_from(&known.description);
+    resource.mime_type.clone_from(&known.media_type);
+    resource.size = known.size;
+    resource.icons = icons(&known.icons);
+    resource.annotations = known.audience.clone().map(audience);
+    resource.meta = meta(known.meta.as_deref());
+    resource
+}
+
+/// A family of documents as `resources/templates/list` announces it.
+pub(super) fn template(known: &component::Template) -> ResourceTemplate {
+    let mut template = ResourceTemplate::new(known.uri_template.clone(), known.name.clone());
+    template.title.clone_from(&known.title);
+    template.description.clone_from(&known.description);
+    template.mime_type.clone_from(&known.media_type);
+    template.icons = icons(&known.icons);
+    template.annotations = known.audience.clone().map(audience);
+    template.meta = meta(known.meta.as_deref());
+    template
+}
+
+/// A prompt, filled in.
+pub(super) fn filled(filled: Filled) -> GetPromptResult {
+    let messages = filled.messages.into_iter();
+    let messages = messages.map(|m| PromptMessage::new(role(&m.role), block(m.content)));
+    let mut result = GetPromptResult::new(messages.collect());
+    result.description = filled.description;
+    result.meta = meta(filled.meta.as_deref());
+    result
+}
+
+/// A document in its parts.
+pub(super) fn document(parts: Vec<Embedded>) -> ReadResourceResult {
+    ReadResourceResult::new(parts.into_iter().map(contents).collect())
+}
+
+/// What was completed; MCP bounds the number of values.
+pub(super) fn completion(completion: Completion) -> CompleteResult {
+    let mut values = completion.values;
+    let cut = values.len() > CompletionInfo::MAX_VALUES;
+    values.truncate(CompletionInfo::MAX_VALUES);
+    let mut info = CompletionInfo::default();
+    info.values = values;
+    info.total = completion.total;
+    info.has_more = Some(completion.has_more || cut);
+    CompleteResult::new(info)
+}
+
+/// Whose argument is to be completed, and its name.
+pub(super) fn subject(reference: &Reference) -> Option<(Subject, &str)> {
+    match reference {
+        Reference::Prompt(prompt) => Some((Subject::Prompt(prompt.name.clone()), &prompt.name)),
+        Reference::Resource(template) => {
+            Some((Subject::Template(template.uri.clone()), &template.uri))
+        }
+        _ => None,
+    }
+}
+
+/// The same as its component knows it.
+pub(super) fn completed(found: &Found) -> Option<CompletionSubject> {
+    match found {
+        Found::Prompt(offer) => Some(CompletionSubject::Prompt(offer.item().name.clone())),
+        Found::Family(offer) => Some(CompletionSubject::Template(offer.name.clone())),
+        Found::Tool(_) | Found::Resource(_) => None,
+    }
 }
 
 /// Who calls, as components may know it. The token is not part of it.
@@ -56,11 +148,19 @@ pub(super) fn result(output: Output) -> CallToolResult {
     }
     let mut result = CallToolResult::success(content);
     result.structured_content = output.structured.and_then(parse);
-    result.meta = match output.meta.and_then(parse) {
-        Some(Value::Object(meta)) => Some(MetaObject(meta)),
-        _ => None,
-    };
+    result.meta = meta(output.meta.as_deref());
     result
+}
+
+/// An outcome where there is nobody to answer questions.
+pub(super) fn outcome(outcome: Result<Outcome, CallError>) -> CallToolResult {
+    match outcome {
+        Ok(Outcome::Complete(output)) => result(output),
+        Ok(Outcome::InputRequired(_)) => {
+            failure("the tool asks a question back, which only an MCP client can answer")
+        }
+        Err(error) => failure(error.to_string()),
+    }
 }
 
 /// A failure as a result: the model reads the sentence.
@@ -113,6 +213,25 @@ fn annotations(hints: &component::Annotations) -> ToolAnnotations {
     annotations
 }
 
+fn icons(icons: &[component::Icon]) -> Option<Vec<Icon>> {
+    (!icons.is_empty()).then(|| icons.iter().map(icon).collect())
+}
+
+/// A JSON object that the component's checks have parsed before.
+fn meta(text: Option<&str>) -> Option<MetaObject> {
+    match text.and_then(|text| serde_json::from_str(text).ok()) {
+        Some(Value::Object(meta)) => Some(MetaObject(meta)),
+        _ => None,
+    }
+}
+
+fn role(role: &component::Role) -> Role {
+    match role {
+        component::Role::User => Role::User,
+        component::Role::Assistant => Role::Assistant,
+    }
+}
+
 fn icon(icon: &component::Icon) -> Icon {
     let mut known = Icon::new(icon.src.clone());
     known.mime_type.clone_from(&icon.media_type);
@@ -133,24 +252,7 @@ fn block(content: Content) -> ContentBlock {
             resource.size = link.size;
             ContentBlock::resource_link(resource)
         }
-        Block::Embedded(embedded) => {
-            // The constructors would name a media type where the tool names none.
-            let (uri, mime_type) = (embedded.uri, embedded.media_type);
-            ContentBlock::resource(match embedded.body {
-                Body::Text(text) => ResourceContents::TextResourceContents {
-                    uri,
-                    mime_type,
-                    text,
-                    meta: None,
-                },
-                Body::Binary(bytes) => ResourceContents::BlobResourceContents {
-                    uri,
-                    mime_type,
-                    blob: BASE64.encode(bytes),
-                    meta: None,
-                },
-            })
-        }
+        Block::Embedded(embedded) => ContentBlock::resource(contents(embedded)),
     };
     let audience = content.audience.map(audience);
     match &mut block {
@@ -164,14 +266,29 @@ fn block(content: Content) -> ContentBlock {
     block
 }
 
+fn contents(embedded: Embedded) -> ResourceContents {
+    // The constructors would name a media type where the component names none.
+    let (uri, mime_type) = (embedded.uri, embedded.media_type);
+    match embedded.body {
+        Body::Text(text) => ResourceContents::TextResourceContents {
+            uri,
+            mime_type,
+            text,
+            meta: None,
+        },
+        Body::Binary(bytes) => ResourceContents::BlobResourceContents {
+            uri,
+            mime_type,
+            blob: BASE64.encode(bytes),
+            meta: None,
+        },
+    }
+}
+
 fn audience(audience: component::Audience) -> Annotations {
     let mut annotations = Annotations::default();
     if !audience.roles.is_empty() {
-        let roles = audience.roles.iter().map(|role| match role {
-            component::Role::User => Role::User,
-            component::Role::Assistant => Role::Assistant,
-        });
-        annotations.audience = Some(roles.collect());
+        annotations.audience = Some(audience.roles.iter().map(role).collect());
     }
     annotations.priority = audience.priority;
     annotations.last_modified = audience.last_modified;

@@ -5,10 +5,19 @@
     reason = "logging is deprecated and part of all three revisions"
 )]
 
+mod caller;
+mod calls;
+mod changes;
+mod conversation;
 mod convert;
+mod questions;
 mod relay;
+mod running;
 mod server;
+mod tasks;
+mod view;
 
+pub(crate) use caller::rate_key;
 pub use server::{Settings, ToolServer};
 
 /// The revisions that are served, oldest first.
@@ -34,7 +43,7 @@ pub async fn serve_stdio(server: &ToolServer) -> anyhow::Result<()> {
 
 /// What a client would get for this outcome, and whether it is an error.
 pub fn result_json(outcome: Result<Outcome, CallError>) -> (Value, bool) {
-    let result = server::result(outcome);
+    let result = convert::outcome(outcome);
     let is_error = result.is_error == Some(true);
     (serde_json::to_value(result).unwrap_or_default(), is_error)
 }

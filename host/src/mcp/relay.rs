@@ -1,8 +1,10 @@
-//! Brings a running call's events to its client, as far as the client asked.
+//! Brings a running call's events to who listens: its client, as far as the
+//! client asked, or the task that the call has become.
 
 use rmcp::model::{
     LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
 };
+use rmcp::task_manager::TaskContext;
 use rmcp::{Peer, RoleServer};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -10,44 +12,50 @@ use tokio::sync::mpsc;
 use super::convert;
 use crate::component::Event;
 
-/// Events that wait for a slow client before the guest waits too.
-const QUEUE_EVENTS: usize = 16;
+/// Who hears of a call's events.
+pub(super) enum Listener {
+    /// The client that waits for the result.
+    Client(Relay),
+    /// A task, which clients ask for its status.
+    Task(TaskContext),
+    Nobody,
+}
 
 /// What one client asked to hear of one call.
 pub(super) struct Relay {
-    peer: Peer<RoleServer>,
+    pub(super) peer: Peer<RoleServer>,
     /// Its progress token.
     pub(super) progress: Option<ProgressToken>,
     /// The least important log level that it wants.
     pub(super) level: Option<LoggingLevel>,
 }
 
-impl Relay {
-    pub(super) fn new(
-        peer: Peer<RoleServer>,
-        progress: Option<ProgressToken>,
-        level: Option<LoggingLevel>,
-    ) -> Self {
-        Self {
-            peer,
-            progress,
-            level,
-        }
-    }
-
-    /// A queue for the call's events; `None` where the client wants none.
-    pub(super) fn queue(&self) -> (Option<mpsc::Sender<Event>>, mpsc::Receiver<Event>) {
-        let (sender, receiver) = mpsc::channel(QUEUE_EVENTS);
-        let wanted = self.progress.is_some() || self.level.is_some();
-        (wanted.then_some(sender), receiver)
-    }
-
-    /// Sends what comes out of the queue until the call has let go of it.
-    pub(super) async fn run(&self, mut queue: mpsc::Receiver<Event>) {
+impl Listener {
+    /// Passes on what comes out of the queue until the call has let go of it.
+    pub(super) async fn hear_all(&self, queue: &mut mpsc::Receiver<Event>) {
         while let Some(event) = queue.recv().await {
-            // A client that is gone cancels the call by itself.
-            let _ = self.send(event).await;
+            match self {
+                // A client that is gone cancels the call by itself.
+                Self::Client(relay) => drop(relay.send(event).await),
+                Self::Nobody => {}
+                Self::Task(task) => {
+                    if let Event::Progress {
+                        message: Some(message),
+                        ..
+                    } = event
+                    {
+                        task.set_status_message(message);
+                    }
+                }
+            }
         }
+    }
+}
+
+impl Relay {
+    /// Whether the client wants to hear anything.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.progress.is_some() || self.level.is_some()
     }
 
     async fn send(&self, event: Event) -> Result<(), rmcp::ServiceError> {

@@ -1,37 +1,36 @@
 //! The protocol's requests, answered from the catalog.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::FutureExt;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest,
-    CustomResult, DiscoverResult, Implementation, ListToolsResult, LoggingLevel,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
-    SetLevelRequestMethod, SetLevelRequestParams, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
+    GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, LoggingLevel, MetaObject, PaginatedRequestParams, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestMethod, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestMethod, UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::relay::Relay;
-use super::{PROTOCOL_VERSIONS, convert};
-use crate::auth::Principal;
-use crate::catalog::{Catalog, Permit};
-use crate::component::{Call, CallError, Outcome};
+use super::caller::{is_modern, owner, principal};
+use super::changes::{self, Followed};
+use super::convert;
+use super::questions::Seal;
+use super::tasks::Tasks;
+use super::view::View;
+use crate::catalog::{Catalog, Live};
 
-/// Tools on one page of `tools/list`; many clients read only the first page.
-const PAGE_TOOLS: usize = 1_000;
-/// How long clients may keep a list.
+/// How long clients may keep what does not depend on the caller.
 const LIST_TTL: Duration = Duration::from_secs(60);
-/// How long the last events of a call may take to reach a slow client.
-const MAX_FLUSH: Duration = Duration::from_secs(1);
 
 /// What clients are told about the server.
 #[derive(Debug, Clone)]
@@ -42,202 +41,168 @@ pub struct Settings {
     pub instructions: Option<String>,
     /// Whether every caller sees the same list.
     pub public: bool,
+    /// Whether the catalog can change while it is served.
+    pub changes: bool,
+    /// Seals what travels with clients between two rounds of a call: 32 bytes or
+    /// more. `None` makes one that no replica and no later start knows.
+    pub state_key: Option<Vec<u8>>,
 }
 
 /// An MCP server over a catalog. Cheap to clone: one stands for each request.
 #[derive(Clone)]
 pub struct ToolServer {
-    shared: Arc<Shared>,
-    /// The log level that the client of a lasting connection has set.
-    level: Option<Arc<Mutex<LoggingLevel>>>,
+    pub(super) shared: Arc<Shared>,
+    /// Where a client has a connection that lasts.
+    pub(super) connection: Option<Arc<Connection>>,
 }
 
-struct Shared {
-    catalog: Arc<Catalog>,
-    /// The catalog as it is announced, in name order.
-    tools: Vec<Tool>,
-    /// Where each tool stands in `tools`.
-    places: HashMap<String, usize>,
-    config: ServerConfig,
+pub(super) struct Shared {
+    pub(super) live: Live,
+    view: RwLock<Arc<View>>,
+    settings: Settings,
+    info: Implementation,
     server_info: Value,
-    cache_scope: CacheScope,
-    shutdown: CancellationToken,
+    pub(super) seal: Seal,
+    pub(super) tasks: Tasks,
+    streams: Arc<Semaphore>,
+    draining: CancellationToken,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// What a client of an older revision has set for its connection.
+pub(super) struct Connection {
+    pub(super) level: Mutex<LoggingLevel>,
+    followed: Arc<Followed>,
+    ended: CancellationToken,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.ended.cancel();
+    }
 }
 
 impl ToolServer {
-    /// A server of `catalog`. When `shutdown` fires, running calls are stopped.
-    pub fn new(catalog: Arc<Catalog>, settings: Settings, shutdown: CancellationToken) -> Self {
-        let tools: Vec<_> = catalog.tools().map(convert::tool).collect();
-        let places = tools
-            .iter()
-            .enumerate()
-            .map(|(place, tool)| (tool.name.to_string(), place))
-            .collect();
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_logging()
-            .build();
-        let implementation = Implementation::new(settings.name, env!("CARGO_PKG_VERSION"));
-        let server_info = serde_json::to_value(&implementation).unwrap_or_default();
-        let mut config = ServerConfig::new(capabilities).with_server_info(implementation);
-        config.instructions = settings.instructions;
+    /// A server of the live catalog. When `draining` fires, streams that have no
+    /// end of their own end; when `shutdown` fires, running calls are stopped.
+    pub fn new(
+        live: Live,
+        settings: Settings,
+        draining: CancellationToken,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let info = Implementation::new(settings.name.clone(), env!("CARGO_PKG_VERSION"));
+        let view = View::new(live.now(), &settings, &info);
         Self {
             shared: Arc::new(Shared {
-                catalog,
-                tools,
-                places,
-                config,
-                server_info,
-                cache_scope: if settings.public {
-                    CacheScope::Public
-                } else {
-                    CacheScope::Private
-                },
+                live,
+                view: RwLock::new(Arc::new(view)),
+                server_info: serde_json::to_value(&info).unwrap_or_default(),
+                info,
+                seal: Seal::new(settings.state_key.as_deref()),
+                settings,
+                tasks: Tasks::default(),
+                streams: Arc::new(Semaphore::new(changes::MAX_STREAMS)),
+                draining,
                 shutdown,
             }),
-            level: None,
+            connection: None,
         }
     }
 
-    /// The same server for one lasting connection, which may set its log level.
+    /// The same server for one lasting connection, which may set its log level,
+    /// follow documents, and be asked questions.
     pub fn for_connection(&self) -> Self {
         Self {
             shared: self.shared.clone(),
-            level: Some(Arc::new(Mutex::new(LoggingLevel::Info))),
+            connection: Some(Arc::new(Connection {
+                level: Mutex::new(LoggingLevel::Info),
+                followed: Arc::default(),
+                ended: CancellationToken::new(),
+            })),
         }
     }
 
-    async fn call(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
+    /// The catalog that is served now, announced.
+    pub(super) fn view(&self) -> Arc<View> {
         let shared = &self.shared;
-        let Some(entry) = shared.catalog.tool(&request.name) else {
-            let message = format!(
-                "unknown tool `{}`; tools/list names those there are",
-                request.name
-            );
-            return Err(ErrorData::invalid_params(message, None));
-        };
-        let parts = context.extensions.get::<http::request::Parts>();
-        let principal = principal(&context);
-        // Over HTTP the place was taken where a refusal still has a status code.
-        let permit = match parts.and_then(|p| p.extensions.get::<Permit>()) {
-            Some(permit) => permit.clone(),
-            None => match shared.catalog.admit(entry, "local").await {
-                Ok(permit) => permit,
-                Err(refused) => return Ok(convert::failure(refused.to_string())),
-            },
-        };
-        let modern = is_modern(&context);
-        let relay = Relay::new(
-            context.peer.clone(),
-            context.meta.get_progress_token(),
-            self.log_level(modern, &context),
-        );
-        let (events, queue) = relay.queue();
-        let cancelled = shared.shutdown.child_token();
-        let call = Call {
-            id: uuid::Uuid::new_v4().simple().to_string(),
-            arguments: request.arguments.unwrap_or_default(),
-            answers: Vec::new(),
-            state: None,
-            caller: principal.map(|principal| Arc::new(convert::caller(principal))),
-            events,
-            cancelled: cancelled.clone(),
-        };
-        let id = call.id.clone();
-        let mut running = pin!(AssertUnwindSafe(entry.call(call, permit)).catch_unwind());
-        let mut relaying = pin!(relay.run(queue));
-        let mut relayed = false;
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut running => break outcome,
-                () = &mut relaying, if !relayed => relayed = true,
-                () = context.ct.cancelled(), if !cancelled.is_cancelled() => cancelled.cancel(),
-            }
-        };
-        // What the guest reported before its result arrives before its result.
-        if !relayed {
-            let _ = tokio::time::timeout(MAX_FLUSH, relaying).await;
+        let now = shared.live.now();
+        let view = shared.view.read().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&view.catalog, &now) {
+            return view.clone();
         }
-        Ok(match outcome {
-            Ok(Err(error)) if error.has_more_in_log() => convert::failure(format!(
-                "{error}; the host's log has the cause under call {id}"
-            )),
-            Ok(outcome) => result(outcome),
-            Err(_panic) => {
-                tracing::error!(call.id = %id, tool.name = %entry.name, "call panicked");
-                convert::failure(format!(
-                    "the host failed; its log has the cause under call {id}"
-                ))
-            }
-        })
+        drop(view);
+        let view = Arc::new(View::new(now, &shared.settings, &shared.info));
+        *shared.view.write().unwrap_or_else(PoisonError::into_inner) = view.clone();
+        view
     }
 
-    /// What the client wants to hear: in the newest revision what the request
-    /// says, before that what the connection has set, or `info` and above where
-    /// no connection lasts (MCP 2025-11-25, logging).
-    fn log_level(
-        &self,
-        modern: bool,
-        context: &RequestContext<RoleServer>,
-    ) -> Option<LoggingLevel> {
-        match &self.level {
-            _ if modern => context.meta.log_level(),
-            Some(level) => Some(*level.lock().unwrap_or_else(PoisonError::into_inner)),
-            None => Some(LoggingLevel::Info),
+    /// Hears of every change of the catalog.
+    pub(super) fn swaps(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.shared.live.changes()
+    }
+
+    /// How long a list may be kept, and by whom. One that depends on the caller's
+    /// scopes may grow with the next token.
+    fn cache_hints(&self) -> (Option<u64>, Option<CacheScope>) {
+        if self.shared.settings.public {
+            (Some(LIST_TTL.as_millis() as u64), Some(CacheScope::Public))
+        } else {
+            (Some(0), Some(CacheScope::Private))
         }
     }
 
-    /// The tools that this caller may call, from the cursor on: the last name of
-    /// the page before.
-    fn page(
-        &self,
-        cursor: Option<&str>,
-        principal: Option<&Principal>,
-    ) -> Result<ListToolsResult, ErrorData> {
-        let start = match cursor {
-            None => 0,
-            Some(name) => match self.shared.places.get(name) {
-                Some(place) => place + 1,
-                None => return Err(ErrorData::invalid_params("invalid cursor", None)),
-            },
-        };
-        let entries = self.shared.catalog.tools().zip(&self.shared.tools);
-        let mut visible = entries
-            .skip(start)
-            .filter(|(entry, _)| principal.is_none_or(|p| p.has_scopes(&entry.scopes)))
-            .map(|(_, tool)| tool);
-        let tools: Vec<_> = visible.by_ref().take(PAGE_TOOLS).cloned().collect();
-        let next = visible
-            .next()
-            .and(tools.last())
-            .map(|tool| tool.name.to_string());
-        let mut result = ListToolsResult::with_all_items(tools);
+    /// Whether the catalog of now has something of this kind.
+    ///
+    /// # Errors
+    /// The method is none of this server's.
+    fn offers(&self, has: impl FnOnce(&ServerCapabilities) -> bool) -> Result<(), ErrorData> {
+        if has(&self.view().config.capabilities) {
+            return Ok(());
+        }
+        let message = "nothing here offers what this method is for";
+        Err(method_not_found(message.into()))
+    }
+
+    pub(super) fn with_server_info(&self, meta: Option<MetaObject>) -> Option<MetaObject> {
+        convert::with_server_info(meta, &self.shared.server_info)
+    }
+
+    fn live_connection(&self) -> Option<&Arc<Connection>> {
+        self.connection
+            .as_ref()
+            .filter(|_| self.shared.settings.changes)
+    }
+}
+
+/// Fills in a page of a list.
+macro_rules! page {
+    ($server:ident, $list:ident, $Result:ident, $request:ident, $context:ident) => {{
+        let cursor = $request.and_then(|request| request.cursor);
+        let principal = principal(&$context);
+        let (items, next) = $server.view().$list.page(cursor.as_deref(), principal)?;
+        let mut result = $Result::with_all_items(items);
         result.next_cursor = next;
+        if is_modern(&$context) {
+            (result.ttl_ms, result.cache_scope) = $server.cache_hints();
+            result.meta = $server.with_server_info(result.meta);
+        }
         Ok(result)
-    }
+    }};
 }
 
 impl ServerHandler for ToolServer {
     fn get_info(&self) -> ServerConfig {
-        self.shared.config.clone()
+        self.view().config.clone()
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        // The same as `PROTOCOL_VERSIONS`, which a test of the handshake walks.
         const SERVED: [ProtocolVersion; 3] = [
             ProtocolVersion::V_2025_06_18,
             ProtocolVersion::V_2025_11_25,
             ProtocolVersion::V_2026_07_28,
         ];
-        debug_assert!(
-            SERVED
-                .iter()
-                .map(ProtocolVersion::as_str)
-                .eq(PROTOCOL_VERSIONS)
-        );
         Cow::Borrowed(&SERVED)
     }
 
@@ -250,8 +215,48 @@ impl ServerHandler for ToolServer {
             self.get_info(),
         );
         result.ttl_ms = LIST_TTL.as_millis() as u64;
-        result.cache_scope = self.shared.cache_scope;
+        result.cache_scope = match self.shared.settings.public {
+            true => CacheScope::Public,
+            false => CacheScope::Private,
+        };
         Ok(result)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut result = self.negotiate_initialize(&request)?;
+        // Tasks came with the newest revision, which has no handshake.
+        result.capabilities.extensions = None;
+        if self.connection.is_none() {
+            // Nothing could bring a notification to this client.
+            let can = &mut result.capabilities;
+            can.tools.iter_mut().for_each(|c| c.list_changed = None);
+            can.prompts.iter_mut().for_each(|c| c.list_changed = None);
+            can.resources
+                .iter_mut()
+                .for_each(|c| (c.list_changed, c.subscribe) = (None, None));
+        }
+        Ok(result)
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if let Some(connection) = self.live_connection() {
+            // Without its own hold on the connection, or that would never end.
+            let server = Self {
+                shared: self.shared.clone(),
+                connection: None,
+            };
+            tokio::spawn(changes::notify(
+                server,
+                context.peer,
+                connection.followed.clone(),
+                connection.ended.clone(),
+            ));
+        }
     }
 
     async fn set_level(
@@ -264,8 +269,12 @@ impl ServerHandler for ToolServer {
             return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
         }
         // Without a lasting connection there is nothing to set it on.
-        if let Some(level) = &self.level {
-            *level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
+        if let Some(connection) = &self.connection {
+            let mut level = connection
+                .level
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *level = request.level;
         }
         Ok(())
     }
@@ -275,19 +284,40 @@ impl ServerHandler for ToolServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let cursor = request.and_then(|request| request.cursor);
-        let mut result = self.page(cursor.as_deref(), principal(&context).map(|p| &**p))?;
-        if is_modern(&context) {
-            // A list that depends on the caller's scopes may grow with the next token.
-            let ttl = match self.shared.cache_scope {
-                CacheScope::Public => LIST_TTL.as_millis() as u64,
-                _ => 0,
-            };
-            result.ttl_ms = Some(ttl);
-            result.cache_scope = Some(self.shared.cache_scope);
-            result.meta = convert::with_server_info(result.meta, &self.shared.server_info);
-        }
-        Ok(result)
+        page!(self, tools, ListToolsResult, request, context)
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        self.offers(|can| can.prompts.is_some())?;
+        page!(self, prompts, ListPromptsResult, request, context)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        self.offers(|can| can.resources.is_some())?;
+        page!(self, resources, ListResourcesResult, request, context)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        self.offers(|can| can.resources.is_some())?;
+        page!(
+            self,
+            templates,
+            ListResourceTemplatesResult,
+            request,
+            context
+        )
     }
 
     async fn call_tool(
@@ -295,69 +325,148 @@ impl ServerHandler for ToolServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let modern = is_modern(&context);
-        let mut result = self.call(request, context).await?;
-        if modern {
-            result.meta = convert::with_server_info(result.meta, &self.shared.server_info);
+        self.tool(request, &context).await
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.offers(|can| can.prompts.is_some())?;
+        self.prompt(request, &context).await
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.offers(|can| can.resources.is_some())?;
+        self.document(request, &context).await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.offers(|can| can.completions.is_some())?;
+        self.completion(request, &context).await
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let followed = requested.resource_subscriptions.as_ref();
+        let in_bounds = followed.is_none_or(|uris| uris.len() <= changes::MAX_FOLLOWED);
+        (self.shared.settings.changes && in_bounds).then(|| requested.clone())
+    }
+
+    async fn listen(&self, stream: SubscriptionContext) -> Result<(), ErrorData> {
+        let Ok(_place) = self.shared.streams.clone().try_acquire_owned() else {
+            let message = "the server has too many open streams; try again later";
+            return Err(ErrorData::internal_error(message, None));
+        };
+        changes::listen(self, stream, self.shared.draining.clone()).await
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        match self.live_connection() {
+            Some(connection) => connection.followed.add(request.uri),
+            None => Err(ErrorData::method_not_found::<SubscribeRequestMethod>()),
         }
-        Ok(result.into())
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        match self.live_connection() {
+            Some(connection) => {
+                connection.followed.remove(&request.uri);
+                Ok(())
+            }
+            None => Err(ErrorData::method_not_found::<UnsubscribeRequestMethod>()),
+        }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let owner = owner(principal(&context));
+        let task = self.shared.tasks.state(&request.task_id, &owner)?;
+        let mut result = GetTaskResult::new(task);
+        result.meta = self.with_server_info(result.meta);
+        Ok(result)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let owner = owner(principal(&context));
+        let (id, answers) = (&request.task_id, request.input_responses);
+        self.shared.tasks.answer(id, &owner, answers)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let owner = owner(principal(&context));
+        self.shared.tasks.cancel(&request.task_id, &owner)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        let place = self.shared.places.get(name)?;
-        Some(self.shared.tools[*place].clone())
+        self.view().tools.get(name).cloned()
     }
 
     /// Unknown methods end here, and known ones whose parameters do not parse.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        const KNOWN: [&str; 6] = [
-            "initialize",
-            "logging/setLevel",
-            "ping",
-            "server/discover",
-            "tools/call",
-            "tools/list",
-        ];
-        Err(if KNOWN.contains(&request.method.as_str()) {
+        let modern = is_modern(&context);
+        let can = &self.view().config.capabilities;
+        let known = match request.method.as_str() {
+            "initialize" | "logging/setLevel" | "ping" => !modern,
+            "server/discover" | "tasks/cancel" | "tasks/get" | "tasks/update" => modern,
+            "tools/call" | "tools/list" => true,
+            "prompts/get" | "prompts/list" => can.prompts.is_some(),
+            "resources/list" | "resources/read" | "resources/templates/list" => {
+                can.resources.is_some()
+            }
+            "resources/subscribe" | "resources/unsubscribe" => {
+                !modern && self.live_connection().is_some()
+            }
+            "subscriptions/listen" => modern && self.shared.settings.changes,
+            "completion/complete" => can.completions.is_some(),
+            _ => false,
+        };
+        Err(if known {
             let message = format!(
                 "the parameters of `{}` are missing or malformed",
                 request.method
             );
             ErrorData::invalid_params(message, None)
         } else {
-            ErrorData::new(
-                rmcp::model::ErrorCode::METHOD_NOT_FOUND,
-                format!("unknown method `{}`", request.method),
-                None,
-            )
+            method_not_found(format!("unknown method `{}`", request.method))
         })
     }
 }
 
-/// An outcome as the client gets it.
-pub(super) fn result(outcome: Result<Outcome, CallError>) -> CallToolResult {
-    match outcome {
-        Ok(Outcome::Complete(output)) => convert::result(output),
-        Ok(Outcome::InputRequired(_)) => {
-            convert::failure("the tool asks a question back, which is not supported by this client")
-        }
-        Err(error) => convert::failure(error.to_string()),
-    }
-}
-
-/// Whom the guard let in; `None` without a guard.
-fn principal(context: &RequestContext<RoleServer>) -> Option<&Arc<Principal>> {
-    let parts = context.extensions.get::<http::request::Parts>()?;
-    parts.extensions.get()
-}
-
-/// ISO dates compare as text.
-fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    context
-        .protocol_version()
-        .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
+fn method_not_found(message: String) -> ErrorData {
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
 }

@@ -2,7 +2,7 @@
 //!
 //! A reference is a file, a directory (every `*.wasm` in it) or a glob pattern.
 //! Relative ones start at the configuration file, or at the working directory
-//! where they come from the command line.
+//! where they come from the command line. `#tool` at the end selects one tool.
 
 use std::fmt;
 use std::io::Read;
@@ -18,6 +18,7 @@ const MAX_FILES: usize = 10_000;
 pub struct Reference {
     text: String,
     place: Place,
+    tool: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Source {
     pub path: PathBuf,
     /// Its file name without the ending.
     pub stem: String,
+    /// The tools that are selected, by the component's own names; `None` means all.
+    pub tools: Option<Vec<String>>,
 }
 
 /// Why a reference names nothing. `Display` names the reference.
@@ -56,6 +59,9 @@ pub enum ReferenceError {
     /// Too much is in there.
     #[error("`{0}` names more than {MAX_FILES} files; name a smaller directory")]
     TooMany(String),
+    /// One tool of many components.
+    #[error("`{0}` names {1} components, and `#` selects a tool of one; name its file")]
+    ToolOfMany(String, usize),
     /// The file is too large.
     #[error("`{0}` is larger than {MAX_COMPONENT_BYTES} bytes")]
     TooLarge(String),
@@ -77,6 +83,10 @@ impl Reference {
             }
             None => text,
         };
+        let (path, tool) = match path.rsplit_once('#') {
+            Some((path, tool)) if !path.is_empty() && is_name(tool) => (path, Some(tool)),
+            _ => (path, None),
+        };
         let place = if path.contains(['*', '?', '[']) {
             let base = glob::Pattern::escape(&base.display().to_string());
             // `join` lets an absolute pattern stand by itself.
@@ -90,7 +100,13 @@ impl Reference {
         Ok(Self {
             text: text.to_owned(),
             place,
+            tool: tool.map(str::to_owned),
         })
+    }
+
+    /// The tool that it selects, by the component's own name; `None` means all.
+    pub fn tool(&self) -> Option<&str> {
+        self.tool.as_deref()
     }
 
     /// Whether it names one file, whatever will lie beside it.
@@ -122,8 +138,15 @@ impl Reference {
         if paths.len() > MAX_FILES {
             return Err(ReferenceError::TooMany(self.text.clone()));
         }
+        if self.tool.is_some() && paths.len() > 1 {
+            return Err(ReferenceError::ToolOfMany(self.text.clone(), paths.len()));
+        }
         paths.sort();
-        Ok(paths.into_iter().map(Source::new).collect())
+        let tools = self.tool.clone().map(|tool| vec![tool]);
+        let sources = paths
+            .into_iter()
+            .map(|path| Source::new(path, tools.clone()));
+        Ok(sources.collect())
     }
 
     fn cannot(&self, error: std::io::Error) -> ReferenceError {
@@ -138,13 +161,21 @@ impl fmt::Display for Reference {
 }
 
 impl Source {
-    fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf, tools: Option<Vec<String>>) -> Self {
         let stem = path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Self { path, stem }
+        Self { path, stem, tools }
+    }
+
+    /// Selects what `other` selects of the same file too.
+    pub fn join(&mut self, other: Self) {
+        self.tools = match (self.tools.take(), other.tools) {
+            (Some(own), Some(others)) => Some([own, others].concat()),
+            _ => None,
+        };
     }
 
     /// The component's bytes.
@@ -166,6 +197,14 @@ impl Source {
         }
         Ok(bytes)
     }
+}
+
+/// What cannot be a tool's name is part of the path, such as in `c#.wasm`.
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 fn components_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -98,7 +98,7 @@ impl Layout {
     }
 
     /// `ok(input-required(questions))`
-    pub(super) fn questions(&mut self, asked: &[[&str; 3]]) -> usize {
+    pub(super) fn questions(&mut self, asked: &[[&str; 3]], state: Option<&str>) -> usize {
         let mut questions = Vec::new();
         for question in asked {
             let mut record = Record::new(24);
@@ -110,6 +110,7 @@ impl Layout {
         let mut result = Record::new(40);
         result.byte(4, 1);
         self.list(&mut result, 8, &questions, asked.len());
+        self.optional(&mut result, 16, state);
         self.bytes(&result.0)
     }
 

@@ -63,6 +63,11 @@
 (func $failed (param i32 i32) (result i32)
   (call $error (i32.const 1) (local.get 0) (local.get 1)))
 
+;; The value of an answer, as two operands.
+(func $answer (param $answers i32) (param $index i32) (result i32 i32)
+  (i32.load offset=8 (i32.add (local.get $answers) (i32.mul (local.get $index) (i32.const 16))))
+  (i32.load offset=12 (i32.add (local.get $answers) (i32.mul (local.get $index) (i32.const 16)))))
+
 ;; Collects text that $said returns.
 (func $say (param $ptr i32) (param $len i32)
   (memory.copy (i32.add (i32.const 1024) (global.get $said)) (local.get $ptr) (local.get $len))

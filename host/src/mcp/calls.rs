@@ -1,0 +1,455 @@
+//! The requests that run a guest: tools, prompts, documents, completions.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, ClientCapabilities, CompleteRequestParams,
+    CompleteResult, CompletionInfo, CreateTaskResult, GetPromptRequestParams, GetPromptResponse,
+    InputRequiredResult, InputResponses, LoggingLevel, ReadResourceRequestParams,
+    ReadResourceResponse,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
+use serde_json::{Value, json};
+
+use super::caller::{is_modern, owner, principal, rate_key, shared_principal};
+use super::conversation::{Answered, Conversation, Dialogue, Inputs};
+use super::convert;
+use super::questions::{Binding, Rounds};
+use super::relay::{Listener, Relay};
+use super::running::{Failed, Round, Running};
+use super::server::ToolServer;
+use super::tasks::{PATIENCE, Room};
+use crate::catalog::{Admission, Found, Refused, Subject};
+use crate::component::{Askable, Call, CallError, CompletionRequest, Context, Outcome, TaskMode};
+
+/// Why a call does not start.
+enum NotAdmitted {
+    Unknown,
+    Refused(Refused),
+}
+
+/// What of a request a conversation needs to know.
+struct Asking<'a> {
+    binding: Binding,
+    state: Option<&'a str>,
+    responses: Option<InputResponses>,
+    /// What the client declared.
+    client: Option<ClientCapabilities>,
+}
+
+/// Why a tool that runs only as a task does not run.
+enum NoTasks {
+    Undeclared,
+    Full,
+}
+
+/// Whom calls without HTTP are counted for.
+const LOCAL: &str = "local";
+
+impl ToolServer {
+    /// `tools/call`
+    pub(super) async fn tool(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let modern = is_modern(context);
+        let subject = Subject::Tool(request.name.to_string());
+        let (entry, admission) = match self.admission(subject, context).await {
+            Ok(admission) => match &admission.found {
+                Found::Tool(entry) => (entry.clone(), admission),
+                _ => return Err(unknown("tool", &request.name)),
+            },
+            Err(NotAdmitted::Unknown) => return Err(unknown("tool", &request.name)),
+            Err(NotAdmitted::Refused(refused)) => {
+                return Ok(convert::failure(refused.to_string()).into());
+            }
+        };
+        let client = context.client_capabilities();
+        let knows_tasks = modern
+            && client
+                .as_ref()
+                .is_some_and(|client| client.supports_tasks());
+        let (patience, room) = match self.patience(entry.tool().task, knows_tasks, context) {
+            Ok(task) => task.unzip(),
+            Err(NoTasks::Undeclared) if modern => {
+                let needed = ClientCapabilities::builder().enable_tasks().build();
+                return Err(ErrorData::missing_required_client_capability(needed));
+            }
+            Err(NoTasks::Undeclared) => {
+                let sentence = "the tool runs only as a task, which this client does not support";
+                return Ok(convert::failure(sentence).into());
+            }
+            Err(NoTasks::Full) => {
+                let sentence = "there are too many tasks already; try again later";
+                return Ok(convert::failure(sentence).into());
+            }
+        };
+        let arguments = Arc::new(request.arguments.unwrap_or_default());
+        let asking = Asking {
+            binding: Binding {
+                method: "tools/call",
+                name: request.name.into_owned(),
+                arguments: arguments.clone(),
+                caller: shared_principal(context).cloned(),
+            },
+            state: request.request_state.as_deref(),
+            responses: request.input_responses,
+            client,
+        };
+        let start = move |inputs: Inputs| -> Round<_> {
+            let entry = entry.clone();
+            let call = Call {
+                arguments: (*arguments).clone(),
+                answers: inputs.answers,
+                state: inputs.state,
+                context: inputs.context,
+            };
+            Box::pin(async move { entry.call(call, inputs.permit).await })
+        };
+        let answered = self
+            .converse(asking, admission, context, patience, start)
+            .await?;
+        let mut result = match answered {
+            Answered::Done(output) => convert::result(output),
+            Answered::Failed(failed) => convert::failure(failed.sentence()),
+            Answered::Refused(sentence) => convert::failure(sentence),
+            Answered::Asks(asks) => {
+                let meta = self.with_server_info(None).unwrap_or_default();
+                return Ok(asks.with_meta(meta).into());
+            }
+            Answered::Long(long) => {
+                let (conversation, running) = *long;
+                // There was no patience without a room.
+                let Some(room) = room else {
+                    return Err(ErrorData::internal_error(
+                        "there is no room for a task",
+                        None,
+                    ));
+                };
+                let task = room.spawn(|task| Box::pin(conversation.run_as_task(running, task)));
+                return Ok(CreateTaskResult::new(task).into());
+            }
+        };
+        if modern {
+            result.meta = self.with_server_info(result.meta);
+        }
+        Ok(result.into())
+    }
+
+    /// `prompts/get`
+    pub(super) async fn prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let subject = Subject::Prompt(request.name.clone());
+        let (offer, admission) = match self.admission(subject, context).await {
+            Ok(admission) => match &admission.found {
+                Found::Prompt(offer) => (offer.clone(), admission),
+                _ => return Err(unknown("prompt", &request.name)),
+            },
+            Err(NotAdmitted::Unknown) => return Err(unknown("prompt", &request.name)),
+            Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
+        };
+        let given = Arc::new(request.arguments.unwrap_or_default());
+        let mut arguments = Vec::new();
+        for (name, value) in given.iter() {
+            match value {
+                Value::String(value) => arguments.push((name.clone(), value.clone())),
+                _ => {
+                    let message = format!("`/arguments/{name}` must be a string");
+                    return Err(ErrorData::invalid_params(message, None));
+                }
+            }
+        }
+        let asking = Asking {
+            binding: Binding {
+                method: "prompts/get",
+                name: request.name,
+                arguments: given,
+                caller: shared_principal(context).cloned(),
+            },
+            state: request.request_state.as_deref(),
+            responses: request.input_responses,
+            client: context.client_capabilities(),
+        };
+        let start = move |inputs: Inputs| -> Round<_> {
+            let offer = offer.clone();
+            let call = Call {
+                arguments: arguments.clone(),
+                answers: inputs.answers,
+                state: inputs.state,
+                context: inputs.context,
+            };
+            Box::pin(async move { offer.fill(call, inputs.permit).await })
+        };
+        let answered = self.converse(asking, admission, context, None, start);
+        let mut result = match complete(answered.await?)? {
+            Ok(filled) => convert::filled(filled),
+            Err(asks) => {
+                let meta = self.with_server_info(None).unwrap_or_default();
+                return Ok(asks.with_meta(meta).into());
+            }
+        };
+        if is_modern(context) {
+            result.meta = self.with_server_info(result.meta);
+        }
+        Ok(result.into())
+    }
+
+    /// `resources/read`
+    pub(super) async fn document(
+        &self,
+        request: ReadResourceRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let subject = Subject::Resource(request.uri.clone());
+        let admission = match self.admission(subject, context).await {
+            Ok(admission) => admission,
+            Err(NotAdmitted::Unknown) => return Err(no_resource(&request.uri)),
+            Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
+        };
+        let asking = Asking {
+            binding: Binding {
+                method: "resources/read",
+                name: request.uri.clone(),
+                arguments: Arc::default(),
+                caller: shared_principal(context).cloned(),
+            },
+            state: request.request_state.as_deref(),
+            responses: request.input_responses,
+            client: context.client_capabilities(),
+        };
+        let (found, uri) = (admission.found.clone(), request.uri.clone());
+        let start = move |inputs: Inputs| -> Round<_> {
+            let found = found.clone();
+            let call = Call {
+                arguments: uri.clone(),
+                answers: inputs.answers,
+                state: inputs.state,
+                context: inputs.context,
+            };
+            Box::pin(async move { found.read(call, inputs.permit).await })
+        };
+        let answered = self.converse(asking, admission, context, None, start);
+        let mut result = match answered.await? {
+            Answered::Failed(Failed {
+                error: Some(CallError::NotFound),
+                ..
+            }) => return Err(no_resource(&request.uri)),
+            answered => match complete(answered)? {
+                Ok(parts) => convert::document(parts),
+                Err(asks) => {
+                    let meta = self.with_server_info(None).unwrap_or_default();
+                    return Ok(asks.with_meta(meta).into());
+                }
+            },
+        };
+        if is_modern(context) {
+            // What a document says may depend on the caller and on the moment.
+            (result.ttl_ms, result.cache_scope) = (Some(0), Some(CacheScope::Private));
+            result.meta = self.with_server_info(result.meta);
+        }
+        Ok(result.into())
+    }
+
+    /// `completion/complete`
+    pub(super) async fn completion(
+        &self,
+        request: CompleteRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let Some((subject, name)) = convert::subject(&request.r#ref) else {
+            return Err(ErrorData::invalid_params("unknown kind of `ref`", None));
+        };
+        let Admission { found, permit } = match self.admission(subject, context).await {
+            Ok(admission) => admission,
+            Err(NotAdmitted::Unknown) => return Err(unknown("prompt or template", name)),
+            Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
+        };
+        let Some(subject) = convert::completed(&found).filter(|_| found.completes()) else {
+            let nothing = CompletionInfo::default();
+            return Ok(CompleteResult::new(nothing));
+        };
+        let others = request.context.and_then(|context| context.arguments);
+        let request = CompletionRequest {
+            subject,
+            argument: request.argument.name,
+            value: request.argument.value,
+            others: others.unwrap_or_default().into_iter().collect(),
+        };
+        let caller = principal(context).map(|principal| Arc::new(convert::caller(principal)));
+        let guest = Context {
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            askable: Askable::default(),
+            caller,
+            events: None,
+            cancelled: self.shared.shutdown.child_token(),
+        };
+        let mut running = Running::start(guest, false, |guest| {
+            Box::pin(async move {
+                let completion = found.complete(request, guest, permit).await?;
+                Ok(Outcome::Complete(completion))
+            })
+        });
+        let mut result = match running
+            .drive(&Listener::Nobody, context.ct.cancelled())
+            .await
+        {
+            Ok(Outcome::Complete(completion)) => convert::completion(completion),
+            // Completing has no questions.
+            Ok(Outcome::InputRequired(_)) => CompleteResult::new(CompletionInfo::default()),
+            Err(failed) => return Err(failure(&failed)),
+        };
+        if is_modern(context) {
+            result.meta = self.with_server_info(result.meta);
+        }
+        Ok(result)
+    }
+
+    /// What the request is for, with a place for its call.
+    async fn admission(
+        &self,
+        subject: Subject,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Admission, NotAdmitted> {
+        // Over HTTP it was judged where a refusal still has a status code: what was
+        // not found there must not be found here, in a catalog that is newer.
+        if let Some(parts) = context.extensions.get::<http::request::Parts>() {
+            let admission = parts.extensions.get::<Admission>();
+            return admission.cloned().ok_or(NotAdmitted::Unknown);
+        }
+        let catalog = self.shared.live.now();
+        let found = catalog.find(&subject).ok_or(NotAdmitted::Unknown)?;
+        match catalog.admit(&found, LOCAL).await {
+            Ok(permit) => Ok(Admission { found, permit }),
+            Err(refused) => Err(NotAdmitted::Refused(refused)),
+        }
+    }
+
+    /// Talks with the client about one call.
+    async fn converse<T: Send + 'static>(
+        &self,
+        request: Asking<'_>,
+        admission: Admission,
+        context: &RequestContext<RoleServer>,
+        patience: Option<Duration>,
+        start: impl Fn(Inputs) -> Round<T> + Send + Sync + 'static,
+    ) -> Result<Answered<T>, ErrorData> {
+        let shared = &self.shared;
+        let principal = principal(context);
+        let modern = is_modern(context);
+        let binding = request.binding;
+        let rounds = match modern {
+            true => Rounds::open(&shared.seal, &binding, request.state, request.responses)?,
+            false => Rounds::default(),
+        };
+        // Without a connection that lasts, no question reaches a client of the older
+        // revisions.
+        let can_be_asked = modern || self.connection.is_some();
+        let conversation = Conversation {
+            start: Box::new(start),
+            found: admission.found,
+            live: shared.live.clone(),
+            rounds,
+            seal: shared.seal.clone(),
+            binding,
+            client: request.client.filter(|_| can_be_asked),
+            caller: principal.map(|principal| Arc::new(convert::caller(principal))),
+            rate_key: rate_key(principal),
+            shutdown: shared.shutdown.clone(),
+        };
+        let dialogue = match modern {
+            true => Dialogue::ByRounds,
+            false => Dialogue::Waiting(context.peer.clone()),
+        };
+        let relay = Relay {
+            peer: context.peer.clone(),
+            progress: context.meta.get_progress_token(),
+            level: self.log_level(modern, context),
+        };
+        conversation
+            .run(admission.permit, dialogue, relay, patience, &context.ct)
+            .await
+    }
+
+    /// What the client wants to hear: in the newest revision what the request
+    /// says, before that what the connection has set, or `info` and above where
+    /// no connection lasts (MCP 2025-11-25, logging).
+    fn log_level(
+        &self,
+        modern: bool,
+        context: &RequestContext<RoleServer>,
+    ) -> Option<LoggingLevel> {
+        match &self.connection {
+            _ if modern => context.meta.log_level(),
+            Some(connection) => {
+                let level = connection.level.lock();
+                Some(*level.unwrap_or_else(PoisonError::into_inner))
+            }
+            None => Some(LoggingLevel::Info),
+        }
+    }
+
+    /// How long a call may take before it becomes a task; `None` for ever.
+    ///
+    /// # Errors
+    /// The tool runs only as a task, and the client does not know tasks.
+    fn patience(
+        &self,
+        mode: TaskMode,
+        knows: bool,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Option<(Duration, Room)>, NoTasks> {
+        let room = || self.shared.tasks.reserve(&owner(principal(context)));
+        match mode {
+            TaskMode::Never => Ok(None),
+            TaskMode::Auto if knows => Ok(room().map(|room| (PATIENCE, room))),
+            TaskMode::Auto => Ok(None),
+            TaskMode::Required if !knows => Err(NoTasks::Undeclared),
+            TaskMode::Required => match room() {
+                Some(room) => Ok(Some((Duration::ZERO, room))),
+                None => Err(NoTasks::Full),
+            },
+        }
+    }
+}
+
+/// A prompt or a document, or the questions that come before it; failures are
+/// errors of the protocol there.
+fn complete<T>(answered: Answered<T>) -> Result<Result<T, InputRequiredResult>, ErrorData> {
+    match answered {
+        Answered::Done(done) => Ok(Ok(done)),
+        Answered::Asks(asks) => Ok(Err(asks)),
+        Answered::Failed(failed) => Err(failure(&failed)),
+        Answered::Refused(sentence) => Err(ErrorData::internal_error(sentence, None)),
+        Answered::Long(_) => Err(ErrorData::internal_error("only tools become tasks", None)),
+    }
+}
+
+fn failure(failed: &Failed) -> ErrorData {
+    match &failed.error {
+        Some(CallError::InvalidArguments(what)) => ErrorData::invalid_params(what.clone(), None),
+        _ => ErrorData::internal_error(failed.sentence(), None),
+    }
+}
+
+fn unknown(kind: &str, name: &str) -> ErrorData {
+    let list = match kind {
+        "tool" => "tools/list names those there are",
+        "prompt" => "prompts/list names those there are",
+        _ => "prompts/list and resources/templates/list name those there are",
+    };
+    ErrorData::invalid_params(format!("unknown {kind} `{name}`; {list}"), None)
+}
+
+fn no_resource(uri: &str) -> ErrorData {
+    ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": uri })))
+}
+
+fn busy(refused: Refused) -> ErrorData {
+    ErrorData::internal_error(refused.to_string(), None)
+}

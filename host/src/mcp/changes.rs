@@ -1,0 +1,165 @@
+//! Tells clients when what is served changes: on `subscriptions/listen` streams,
+//! and on the connections of the older revisions.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::model::ResourceUpdatedNotificationParam;
+use rmcp::service::SubscriptionContext;
+use rmcp::{ErrorData, Peer, RoleServer};
+use tokio_util::sync::CancellationToken;
+
+use super::server::ToolServer;
+use super::view::View;
+use crate::catalog::Subject;
+
+/// Streams that are open at once.
+pub(super) const MAX_STREAMS: usize = 1_024;
+/// Documents that one client may follow.
+pub(super) const MAX_FOLLOWED: usize = 1_000;
+
+/// What a swap of the catalog changed.
+struct Changed<'a> {
+    old: &'a View,
+    new: &'a View,
+}
+
+impl Changed<'_> {
+    fn tools(&self) -> bool {
+        !self.old.tools.is_same(&self.new.tools)
+    }
+
+    fn prompts(&self) -> bool {
+        !self.old.prompts.is_same(&self.new.prompts)
+    }
+
+    fn resources(&self) -> bool {
+        !self.old.resources.is_same(&self.new.resources)
+            || !self.old.templates.is_same(&self.new.templates)
+    }
+
+    /// Whether another component answers for this document now, or none.
+    fn document(&self, uri: &str) -> bool {
+        let subject = Subject::Resource(uri.to_owned());
+        let digest = |view: &View| {
+            let found = view.catalog.find(&subject)?;
+            Some(found.component().digest.clone())
+        };
+        digest(self.old) != digest(self.new)
+    }
+}
+
+/// Serves one `subscriptions/listen` stream until the client goes or the server
+/// stops accepting.
+pub(super) async fn listen(
+    server: &ToolServer,
+    stream: SubscriptionContext,
+    draining: CancellationToken,
+) -> Result<(), ErrorData> {
+    let mut swaps = server.swaps();
+    let mut old = server.view();
+    let accepted = stream.accepted().clone();
+    loop {
+        tokio::select! {
+            () = stream.cancelled() => return Ok(()),
+            // The final result tells the client that this was no accident.
+            () = draining.cancelled() => return Ok(()),
+            swapped = swaps.changed() => if swapped.is_err() {
+                return Ok(());
+            },
+        }
+        let new = server.view();
+        let changed = Changed {
+            old: &old,
+            new: &new,
+        };
+        let sink = stream.sink();
+        // A sink that is closed ends the stream above.
+        if accepted.tools_list_changed == Some(true) && changed.tools() {
+            let _ = sink.notify_tool_list_changed().await;
+        }
+        if accepted.prompts_list_changed == Some(true) && changed.prompts() {
+            let _ = sink.notify_prompt_list_changed().await;
+        }
+        if accepted.resources_list_changed == Some(true) && changed.resources() {
+            let _ = sink.notify_resource_list_changed().await;
+        }
+        for uri in accepted.resource_subscriptions.iter().flatten() {
+            if changed.document(uri) {
+                let _ = sink.notify_resource_updated(uri.clone()).await;
+            }
+        }
+        old = new;
+    }
+}
+
+/// The documents that the client of a lasting connection follows.
+#[derive(Default)]
+pub(super) struct Followed(Mutex<BTreeSet<String>>);
+
+impl Followed {
+    /// Follows one more.
+    ///
+    /// # Errors
+    /// The client follows too many.
+    pub(super) fn add(&self, uri: String) -> Result<(), ErrorData> {
+        let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if followed.len() >= MAX_FOLLOWED && !followed.contains(&uri) {
+            let message = format!("a client can subscribe to {MAX_FOLLOWED} resources at most");
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        followed.insert(uri);
+        Ok(())
+    }
+
+    pub(super) fn remove(&self, uri: &str) {
+        let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.remove(uri);
+    }
+
+    fn all(&self) -> Vec<String> {
+        let followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.iter().cloned().collect()
+    }
+}
+
+/// Notifies the client of a lasting connection until that has ended.
+pub(super) async fn notify(
+    server: ToolServer,
+    peer: Peer<RoleServer>,
+    followed: Arc<Followed>,
+    ended: CancellationToken,
+) {
+    let mut swaps = server.swaps();
+    let mut old = server.view();
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            swapped = swaps.changed() => if swapped.is_err() {
+                return;
+            },
+        }
+        let new = server.view();
+        let changed = Changed {
+            old: &old,
+            new: &new,
+        };
+        // A client that is gone ends the connection, and with it this.
+        if changed.tools() {
+            let _ = peer.notify_tool_list_changed().await;
+        }
+        if changed.prompts() {
+            let _ = peer.notify_prompt_list_changed().await;
+        }
+        if changed.resources() {
+            let _ = peer.notify_resource_list_changed().await;
+        }
+        for uri in followed.all() {
+            if changed.document(&uri) {
+                let updated = ResourceUpdatedNotificationParam::new(uri);
+                let _ = peer.notify_resource_updated(updated).await;
+            }
+        }
+        old = new;
+    }
+}

@@ -1,0 +1,317 @@
+//! Questions that a guest asks the client, and what the client answered.
+//!
+//! On 2026-07-28 the client calls again with the answers (multi round-trip
+//! requests), and what lies between two rounds travels with it: sealed, so that
+//! it comes back unchanged, from the same caller and for the same call. The older
+//! revisions answer while the call waits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::model::{
+    ClientCapabilities, InputRequest, InputRequests, InputRequiredResult, InputResponses,
+    JsonObject, RequestStateCodec, SealOptions,
+};
+use rmcp::service::PeerRequestOptions;
+use rmcp::{ErrorData, Peer, RoleServer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::auth::Principal;
+use crate::component::{Answer, Askable, Questions};
+
+/// Rounds of questions that one call may take where it waits for the answers.
+pub(super) const MAX_ROUNDS: usize = 16;
+/// How long a client may take to answer while a call waits.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(600);
+/// How long a sealed state is good for.
+const STATE_TTL: Duration = Duration::from_secs(3_600);
+/// The largest state that travels with a client, in bytes before it is sealed.
+const MAX_STATE_BYTES: usize = 1 << 20;
+
+/// Seals what travels with clients between two rounds.
+#[derive(Clone)]
+pub(super) struct Seal(Arc<RequestStateCodec>);
+
+impl Seal {
+    /// With this key of 32 bytes or more; with one of its own where there is none,
+    /// which no other replica and no later start knows.
+    pub(super) fn new(key: Option<&[u8]>) -> Self {
+        let key = match key {
+            Some(key) => key.to_vec(),
+            None => [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()]
+                .iter()
+                .flat_map(|id| *id.as_bytes())
+                .collect(),
+        };
+        // `config` holds keys to their length.
+        Self(Arc::new(RequestStateCodec::new_unchecked(key)))
+    }
+}
+
+/// What a sealed state is good for: one caller and one request.
+pub(super) struct Binding {
+    pub(super) method: &'static str,
+    /// The tool, the prompt, the document.
+    pub(super) name: String,
+    pub(super) arguments: Arc<JsonObject>,
+    pub(super) caller: Option<Arc<Principal>>,
+}
+
+impl Binding {
+    /// The same for the same arguments in any order.
+    fn bytes(&self) -> Vec<u8> {
+        let caller = self.caller.as_ref();
+        let caller = caller.map(|c| (&c.issuer, &c.subject, &c.client_id));
+        let mut arguments = Value::Object((*self.arguments).clone());
+        arguments.sort_all_objects();
+        json!([self.method, self.name, arguments, caller])
+            .to_string()
+            .into_bytes()
+    }
+}
+
+/// The questions of a call and the answers to them, over all its rounds.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Rounds {
+    /// The guest's own state.
+    state: Option<Vec<u8>>,
+    /// What was asked last.
+    asked: Vec<Asked>,
+    /// What was answered, in all rounds.
+    answers: BTreeMap<String, Value>,
+}
+
+/// A question that the contract's checks have let through.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub(super) key: String,
+    pub(super) request: Value,
+}
+
+impl Rounds {
+    /// What a request brings with it: its state, once opened, and its answers.
+    ///
+    /// # Errors
+    /// A state that this host did not seal for this caller and call, or an answer
+    /// that is none.
+    pub(super) fn open(
+        seal: &Seal,
+        binding: &Binding,
+        state: Option<&str>,
+        responses: Option<InputResponses>,
+    ) -> Result<Self, ErrorData> {
+        let mut rounds: Self = match state {
+            None => Self::default(),
+            Some(state) => seal
+                .0
+                .open_json_with(state, &binding.bytes())
+                .map_err(|error| {
+                    let message = format!(
+                        "`requestState` is not one that this server gave for this call ({error}); \
+                     call again without it"
+                    );
+                    ErrorData::invalid_params(message, None)
+                })?,
+        };
+        for (key, value) in responses.unwrap_or_default() {
+            let asked = rounds.asked.iter().find(|asked| asked.key == key);
+            // Nobody asked for it. Without a state it is the guest that knows.
+            if state.is_some() && asked.is_none() {
+                continue;
+            }
+            let method = asked.map(Asked::method);
+            if let Err(what) = check_answer(method, &value) {
+                let message = format!("`/inputResponses/{}` {what}", pointer(&key));
+                return Err(ErrorData::invalid_params(message, None));
+            }
+            rounds.answers.insert(key, value);
+        }
+        Ok(rounds)
+    }
+
+    /// What was asked and not answered.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Asked> {
+        self.asked
+            .iter()
+            .filter(|asked| !self.answers.contains_key(&asked.key))
+    }
+
+    /// Another round.
+    pub(super) fn ask(&mut self, questions: Questions) {
+        self.state = questions.state;
+        self.asked.clear();
+        for question in questions.asked {
+            // Who asks again wants another answer.
+            self.answers.remove(&question.key);
+            // The contract's checks have parsed them before.
+            let params: Value = serde_json::from_str(&question.params).unwrap_or_default();
+            self.asked.push(Asked {
+                request: json!({ "method": question.method, "params": params }),
+                key: question.key,
+            });
+        }
+    }
+
+    /// Takes the answer to a question that was asked.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn answer(&mut self, asked: &Asked, value: Value) -> Result<(), String> {
+        check_answer(Some(asked.method()), &value)?;
+        self.answers.insert(asked.key.clone(), value);
+        Ok(())
+    }
+
+    /// What the guest gets: every answer so far, and its own state.
+    pub(super) fn given(&self) -> (Vec<Answer>, Option<Vec<u8>>) {
+        let answers = self.answers.iter().map(|(key, value)| Answer {
+            key: key.clone(),
+            value: value.to_string(),
+        });
+        (answers.collect(), self.state.clone())
+    }
+
+    /// What the client gets: the questions that are open, and all of this.
+    ///
+    /// # Errors
+    /// One sentence: too much, or no question of MCP.
+    pub(super) fn seal(
+        &self,
+        seal: &Seal,
+        binding: &Binding,
+    ) -> Result<InputRequiredResult, String> {
+        let mut requests = InputRequests::new();
+        for asked in self.missing() {
+            requests.insert(asked.key.clone(), asked.request()?);
+        }
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        if text.len() > MAX_STATE_BYTES {
+            return Err(format!(
+                "the tool's questions and its state take more than {MAX_STATE_BYTES} bytes"
+            ));
+        }
+        let binding = binding.bytes();
+        let options = SealOptions::new().associated_data(&binding).ttl(STATE_TTL);
+        let state = seal.0.seal_with(&text, &options);
+        Ok(InputRequiredResult::new(Some(requests), Some(state)))
+    }
+}
+
+impl Asked {
+    pub(super) fn method(&self) -> &str {
+        self.request["method"].as_str().unwrap_or_default()
+    }
+
+    /// As MCP has it.
+    ///
+    /// # Errors
+    /// One sentence: the parameters are not those of its method.
+    pub(super) fn request(&self) -> Result<InputRequest, String> {
+        // `roots/list` may come without parameters of its own.
+        serde_json::from_value(self.request.clone()).map_err(|_| {
+            format!(
+                "the tool asks the question `{}` with parameters that are not those of `{}`",
+                self.key,
+                self.method()
+            )
+        })
+    }
+
+    /// Asks it while the call waits, as the older revisions do.
+    ///
+    /// # Errors
+    /// One sentence: why there is no answer.
+    pub(super) async fn ask(&self, peer: &Peer<RoleServer>) -> Result<Value, String> {
+        let request = match self.request()? {
+            InputRequest::CreateMessage(request) => request.into(),
+            InputRequest::Elicitation(request) => request.into(),
+            InputRequest::ListRoots(request) => request.into(),
+            _ => return Err(format!("the question `{}` is unknown", self.key)),
+        };
+        let options = PeerRequestOptions::with_timeout(MAX_ANSWER_TIME);
+        let handle = peer.send_cancellable_request(request, options).await;
+        let answered = match handle {
+            Ok(handle) => handle.await_response().await,
+            Err(error) => Err(error),
+        };
+        let answer = answered.map_err(|error| {
+            tracing::info!(question.key = %self.key, %error, "question not answered");
+            "the client did not answer the tool's question".to_owned()
+        })?;
+        Ok(serde_json::to_value(answer).unwrap_or_default())
+    }
+}
+
+/// Which questions the client declared that it can answer.
+pub(super) fn askable(client: Option<&ClientCapabilities>) -> Askable {
+    client.map_or_else(Askable::default, |client| Askable {
+        elicitation: client.elicitation.is_some(),
+        sampling: client.sampling.is_some(),
+        roots: client.roots.is_some(),
+    })
+}
+
+/// What the client would have to declare for these questions, where it did not.
+pub(super) fn undeclared(
+    rounds: &Rounds,
+    client: Option<&ClientCapabilities>,
+) -> Option<ClientCapabilities> {
+    let askable = askable(client);
+    let mut needed = serde_json::Map::new();
+    for asked in rounds.missing() {
+        let method = asked.method();
+        let by_url = asked.request["params"]["mode"] == "url";
+        let elicitation = client.and_then(|client| client.elicitation.as_ref());
+        match method {
+            "elicitation/create" if by_url => {
+                if elicitation.is_none_or(|declared| declared.url.is_none()) {
+                    needed.insert("elicitation".into(), json!({ "url": {} }));
+                }
+            }
+            _ if askable.has(method) => {}
+            "elicitation/create" => {
+                needed.insert("elicitation".into(), json!({}));
+            }
+            "sampling/createMessage" => {
+                needed.insert("sampling".into(), json!({}));
+            }
+            _ => {
+                needed.insert("roots".into(), json!({}));
+            }
+        }
+    }
+    if needed.is_empty() {
+        return None;
+    }
+    Some(serde_json::from_value(Value::Object(needed)).unwrap_or_default())
+}
+
+/// The results of the methods that questions can have (MCP, client features).
+fn check_answer(method: Option<&str>, value: &Value) -> Result<(), &'static str> {
+    let Value::Object(answer) = value else {
+        return Err("must be an object");
+    };
+    match method {
+        Some("elicitation/create") => match answer.get("action").and_then(Value::as_str) {
+            Some("accept") if answer.get("content").is_some_and(|c| !c.is_object()) => {
+                Err("must have an object as its `content`")
+            }
+            Some("accept" | "decline" | "cancel") => Ok(()),
+            _ => Err("must have the `action` `accept`, `decline` or `cancel`"),
+        },
+        Some("sampling/createMessage") if !answer.contains_key("content") => {
+            Err("must have `role` and `content`")
+        }
+        Some("roots/list") if !answer.get("roots").is_some_and(Value::is_array) => {
+            Err("must have a list as its `roots`")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A reference token of a JSON Pointer (RFC 6901, section 3).
+fn pointer(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

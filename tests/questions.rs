@@ -1,0 +1,81 @@
+//! Questions that a tool asks back: as rounds of a call on 2026-07-28, while the call waits in a session of an older
+//! revision, and not at all elsewhere.
+
+mod rounds;
+mod waiting;
+
+use crate::support::guest::{Guest, Tool};
+
+const NAME: &str = r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}"#;
+const SAMPLE: &str =
+    r#"{"messages":[{"role":"user","content":{"type":"text","text":"Say hi"}}],"maxTokens":10}"#;
+
+/// A guest that asks in every way.
+fn asking() -> Guest {
+    let mut guest = Guest::new();
+    let name = guest.questions(&[["name", "elicitation/create", NAME]]);
+    guest.tool(
+        Tool::new("asks"),
+        format!(
+            "(if (i32.eqz (local.get $answers_len)) (then (return {name})))
+             (call $text (call $answer (local.get $answers) (i32.const 0)))"
+        ),
+    );
+    let with_state =
+        guest.questions_with(&[["name", "elicitation/create", NAME]], "the guest's own");
+    guest.tool(
+        Tool::new("remembers"),
+        format!(
+            "(if (i32.eqz (local.get $state)) (then (return {with_state})))
+             (call $text (local.get $state_ptr) (local.get $state_len))"
+        ),
+    );
+    let two = guest.questions(&[
+        ["a", "elicitation/create", NAME],
+        ["b", "sampling/createMessage", SAMPLE],
+    ]);
+    let both = "(call $say (call $answer (local.get $answers) (i32.const 0)))
+                (call $say (call $answer (local.get $answers) (i32.const 1)))
+                (call $said)";
+    guest.tool(
+        Tool::new("two"),
+        format!(
+            "(if (i32.lt_u (local.get $answers_len) (i32.const 2)) (then (return {two}))) {both}"
+        ),
+    );
+    let first = guest.questions(&[["step1", "elicitation/create", NAME]]);
+    let second = guest.questions(&[["step2", "roots/list", "{}"]]);
+    guest.tool(
+        Tool::new("steps"),
+        format!(
+            "(if (i32.eqz (local.get $answers_len)) (then (return {first})))
+             (if (i32.eq (local.get $answers_len) (i32.const 1)) (then (return {second})))
+             {both}"
+        ),
+    );
+    let again = guest.questions(&[["name", "elicitation/create", NAME]]);
+    guest.tool(Tool::new("never_content"), again);
+    let by_url = guest.questions(&[[
+        "sign_in",
+        "elicitation/create",
+        r#"{"mode":"url","message":"Sign in","url":"https://example.com","elicitationId":"1"}"#,
+    ]]);
+    guest.tool(Tool::new("by_url"), by_url);
+    guest.import(
+        r#"(import "toolcrib:mcp/call@0.1.1" "can-ask" (func $can_ask (param i32 i32) (result i32)))"#,
+    );
+    let mut can = String::new();
+    for method in [
+        "elicitation/create",
+        "sampling/createMessage",
+        "roots/list",
+        "ping",
+    ] {
+        let method = guest.string(method);
+        can.push_str(&format!(
+            "(call $say_number (i64.extend_i32_u (call $can_ask {method})))"
+        ));
+    }
+    guest.tool(Tool::new("can"), format!("{can} (call $said)"));
+    guest
+}
