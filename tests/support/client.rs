@@ -91,7 +91,8 @@ impl Client {
             if let Some(method) = message["method"].as_str() {
                 request = request.header("mcp-method", method);
             }
-            if let Some(name) = message["params"]["name"].as_str() {
+            let params = &message["params"];
+            if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
                 request = request.header("mcp-name", name);
             }
         }

@@ -10,9 +10,10 @@
 //!
 //! A tool's body is the body of a function that has the fields of the request as `$arguments`, `$arguments_len`, `$answers`,
 //! `$answers_len`, `$state`, `$state_ptr` and `$state_len`, and returns a `result<outcome, error>` of the contract;
-//! `guest/prelude.wat` has what makes one.
+//! `guest/prelude.wat` has what makes one. `guest/offers.rs` has what a guest can offer beside tools.
 
 mod layout;
+mod offers;
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -21,9 +22,11 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve};
 
 use layout::Layout;
+use offers::Offers;
+pub(crate) use offers::{Argument, Document, Family, Filled, Part, Prompt};
 
 /// The contract itself, as tool authors get it.
-const CONTRACT: &str = include_str!("../../wit/tool.wit");
+pub(crate) const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
 /// What guests of the tests use of WASI.
 const WASI: &str = include_str!("guest/wasi.wit");
 const PRELUDE: &str = include_str!("guest/prelude.wat");
@@ -41,8 +44,8 @@ const WORLD: &str = "
     import wasi:sockets/instance-network@0.2.0;
     import wasi:sockets/ip-name-lookup@0.2.0;
     import wasi:sockets/tcp-create-socket@0.2.0;
-    export toolcrib:mcp/tool@0.1.1;
 ";
+const TOOL: &str = "toolcrib:mcp/tool@0.1.1";
 
 /// The fields of a request after the tool's name, flattened.
 const REQUEST: &str = "(param $arguments i32) (param $arguments_len i32) (param $answers i32) (param $answers_len i32) \
@@ -53,6 +56,7 @@ const REQUEST: &str = "(param $arguments i32) (param $arguments_len i32) (param 
 pub(crate) struct Guest {
     memory: Layout,
     tools: Vec<(Tool, String)>,
+    offers: Offers,
     imports: String,
     items: String,
     before_definitions: String,
@@ -191,12 +195,55 @@ impl Guest {
 
     /// The component.
     pub(crate) fn component(&self) -> Vec<u8> {
-        component(WORLD, &self.module())
+        let mut world = WORLD.to_owned();
+        for interface in self.exports() {
+            let _ = write!(world, "export {interface};");
+        }
+        component(&world, &self.module())
+    }
+
+    /// The interfaces of what it offers; that of tools where it offers nothing.
+    fn exports(&self) -> Vec<&'static str> {
+        let mut exports = self.offers.exports();
+        if exports.is_empty() || !self.tools.is_empty() {
+            exports.push(TOOL);
+        }
+        exports
     }
 
     /// The core module in it, as text.
     fn module(&self) -> String {
         let mut memory = self.memory.clone();
+        let mut functions = self.offers.functions(&mut memory);
+        if self.exports().contains(&TOOL) {
+            functions.push_str(&self.tool_functions(&mut memory));
+        }
+        format!(
+            r#"(module
+              {imports}
+              (import "toolcrib:mcp/call@0.1.1" "caller" (func $caller (param i32)))
+              (import "toolcrib:mcp/call@0.1.1" "time-left" (func $time_left (result i64)))
+              (import "toolcrib:mcp/call@0.1.1" "cancelled" (func $cancelled (result i32)))
+              (import "toolcrib:mcp/call@0.1.1" "progress"
+                (func $progress (param f64 i32 f64 i32 i32 i32)))
+              (import "toolcrib:mcp/call@0.1.1" "log" (func $log (param i32 i32 i32)))
+              (memory $memory (export "memory") {pages})
+              (global $heap (mut i32) (i32.const {heap}))
+              (data (i32.const {start}) "{data}")
+              {PRELUDE}
+              {items}
+              {functions})"#,
+            imports = self.imports,
+            items = self.items,
+            start = layout::START,
+            heap = memory.end(),
+            pages = self.pages.max(memory.end().div_ceil(65_536) + 1),
+            data = memory.escaped(),
+        )
+    }
+
+    /// The functions of the interface of tools.
+    fn tool_functions(&self, memory: &mut Layout) -> String {
         let tools: Vec<_> = self.tools.iter().map(|(tool, _)| tool).collect();
         let definitions = memory.definitions(&tools);
         let mut functions = String::new();
@@ -215,36 +262,18 @@ impl Guest {
                      (local.get $state) (local.get $state_ptr) (local.get $state_len)))))"
             );
         }
-        format!(
-            r#"(module
-              {imports}
-              (import "toolcrib:mcp/call@0.1.1" "caller" (func $caller (param i32)))
-              (import "toolcrib:mcp/call@0.1.1" "time-left" (func $time_left (result i64)))
-              (import "toolcrib:mcp/call@0.1.1" "cancelled" (func $cancelled (result i32)))
-              (import "toolcrib:mcp/call@0.1.1" "progress"
-                (func $progress (param f64 i32 f64 i32 i32 i32)))
-              (import "toolcrib:mcp/call@0.1.1" "log" (func $log (param i32 i32 i32)))
-              (memory $memory (export "memory") {pages})
-              (global $heap (mut i32) (i32.const {heap}))
-              (data (i32.const {start}) "{data}")
-              {PRELUDE}
-              {items}
-              {functions}
-              (func (export "toolcrib:mcp/tool@0.1.1#definitions") (result i32)
-                {before_definitions}
-                (i32.const {definitions}))
-              (func (export "toolcrib:mcp/tool@0.1.1#call")
-                (param $tool i32) (param $tool_len i32) {REQUEST} (result i32)
-                {choices}
-                unreachable))"#,
-            imports = self.imports,
-            items = self.items,
-            before_definitions = self.before_definitions,
-            start = layout::START,
-            heap = memory.end(),
-            pages = self.pages.max(memory.end().div_ceil(65_536) + 1),
-            data = memory.escaped(),
-        )
+        let before_definitions = &self.before_definitions;
+        let _ = writeln!(
+            functions,
+            r#"(func (export "{TOOL}#definitions") (result i32)
+                 {before_definitions}
+                 (i32.const {definitions}))
+               (func (export "{TOOL}#call")
+                 (param $tool i32) (param $tool_len i32) {REQUEST} (result i32)
+                 {choices}
+                 unreachable)"#
+        );
+        functions
     }
 }
 
@@ -289,7 +318,7 @@ impl Tool {
 pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
     static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| {
         let mut resolve = Resolve::default();
-        resolve.push_str("tool.wit", CONTRACT).unwrap();
+        resolve.push_dir(CONTRACT).unwrap();
         resolve.push_str("wasi.wit", WASI).unwrap();
         resolve
     });
