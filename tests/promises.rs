@@ -11,6 +11,7 @@ mod command_line;
 mod contract;
 mod guard;
 mod library;
+mod offers;
 mod overrides;
 mod protocol;
 mod questions;

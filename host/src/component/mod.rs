@@ -88,7 +88,7 @@ pub enum LoadError {
     Definition(#[from] definition::Fault),
     /// It offers nothing.
     #[error("it defines no tool, no prompt and no resource")]
-    NoTools,
+    Nothing,
 }
 
 /// Why a call gave no result. `Display` is one sentence for the client; what the
@@ -108,20 +108,44 @@ pub enum CallError {
     #[error("{0}")]
     Stopped(#[from] Stopped),
     /// The guest asked for more memory than it may have.
-    #[error("the tool ran out of its {0} MiB of memory")]
-    Memory(usize),
+    #[error("the {0} ran out of its {1} MiB of memory")]
+    Memory(Called, usize),
     /// The guest trapped.
-    #[error("the tool crashed")]
-    Crashed,
+    #[error("the {0} crashed")]
+    Crashed(Called),
     /// The guest ended itself.
-    #[error("the tool exited with status {0} instead of returning a result")]
-    Exited(i32),
+    #[error("the {0} exited with status {1} instead of returning a result")]
+    Exited(Called, i32),
     /// More came back than the limit allows.
-    #[error("the tool returned more than its limit of {0} bytes")]
-    Oversized(usize),
-    /// What came back is not what the tool announced.
-    #[error("the tool returned a result that does not fit its definition")]
-    InvalidOutput,
+    #[error("the {0} returned more than its limit of {1} bytes")]
+    Oversized(Called, usize),
+    /// What came back is not what the guest announced.
+    #[error("the {0} returned a result that does not fit its definition")]
+    InvalidOutput(Called),
+}
+
+/// What a client called, as its sentences name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// A tool.
+    Tool,
+    /// A prompt that is filled in.
+    Prompt,
+    /// A document that is read.
+    Resource,
+    /// An argument that is completed.
+    Completion,
+}
+
+impl std::fmt::Display for Called {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tool => "tool",
+            Self::Prompt => "prompt",
+            Self::Resource => "resource",
+            Self::Completion => "completion",
+        })
+    }
 }
 
 /// One call; `A` is what it is called with.
@@ -153,7 +177,7 @@ pub struct Context {
 impl CallError {
     /// Whether the sentence says less than the log does.
     pub fn has_more_in_log(&self) -> bool {
-        matches!(self, Self::Crashed | Self::InvalidOutput)
+        matches!(self, Self::Crashed(_) | Self::InvalidOutput(_))
     }
 }
 
@@ -206,7 +230,7 @@ impl Component {
         let families = describe.run("templates", |store| guest.clone().templates(store));
         let families = faultless(offers::check_templates(families.await?))?;
         if tools.is_empty() && prompts.is_empty() && resources.is_empty() && families.is_empty() {
-            return Err(vec![LoadError::NoTools]);
+            return Err(vec![LoadError::Nothing]);
         }
         Ok(Self {
             name: name.to_owned(),
@@ -221,6 +245,11 @@ impl Component {
             guest,
             engine: engine.clone(),
         })
+    }
+
+    /// Whether it offers prompts or documents.
+    pub fn offers_more_than_tools(&self) -> bool {
+        !(self.prompts.is_empty() && self.resources.is_empty() && self.families.is_empty())
     }
 
     /// Whether it completes the arguments of its prompts and templates.
@@ -245,12 +274,12 @@ impl Component {
             state: call.state,
         };
         let guest = self.guest.clone();
-        let what = ("tool", tool.name.as_str());
+        let what = (Called::Tool, tool.name.as_str());
         let outcome = self
             .execute(what, call.context, |store| guest.call(store, request))
             .await?;
         if let Outcome::Complete(output) = &outcome {
-            outcome::check_structured(output, tool).map_err(refused)?;
+            outcome::check_structured(output, tool).map_err(|e| refused(Called::Tool, e))?;
         }
         Ok(outcome)
     }
@@ -283,7 +312,7 @@ impl Component {
             state: call.state,
         };
         let guest = self.guest.clone();
-        let what = ("prompt", prompt.name.as_str());
+        let what = (Called::Prompt, prompt.name.as_str());
         self.execute(what, call.context, |store| guest.fill(store, request))
             .await
     }
@@ -300,7 +329,7 @@ impl Component {
         };
         let guest = self.guest.clone();
         let uri = request.uri.clone();
-        let what = ("resource", uri.as_str());
+        let what = (Called::Resource, uri.as_str());
         self.execute(what, call.context, |store| guest.read(store, request))
             .await
     }
@@ -317,7 +346,7 @@ impl Component {
     ) -> Result<Completion, CallError> {
         let guest = self.guest.clone();
         let argument = request.argument.clone();
-        let what = ("argument", argument.as_str());
+        let what = (Called::Completion, argument.as_str());
         self.execute(what, context, |store| guest.complete(store, request))
             .await
     }
@@ -325,7 +354,7 @@ impl Component {
     /// Runs a guest in the sandbox, and holds what it returns against its limits.
     async fn execute<T, F>(
         &self,
-        (kind, name): (&'static str, &str),
+        (called, name): (Called, &str),
         context: Context,
         guest: impl FnOnce(Store<State<CallData>>) -> F,
     ) -> Result<T, CallError>
@@ -335,13 +364,12 @@ impl Component {
     {
         let span = tracing::info_span!(
             "call", call.id = %context.id, component.name = %self.name,
-            tool.name = tracing::field::Empty, call.kind = kind, call.name = tracing::field::Empty
+            tool.name = tracing::field::Empty, call.kind = %called, call.name = tracing::field::Empty
         );
         // What is called is most often a tool; a URI is a client's text.
-        let field = if kind == "tool" {
-            "tool.name"
-        } else {
-            "call.name"
+        let field = match called {
+            Called::Tool => "tool.name",
+            _ => "call.name",
         };
         span.record(field, sandbox::printable(name).as_ref());
         let cancelled = context.cancelled.clone();
@@ -350,7 +378,7 @@ impl Component {
         let guest = guest(store);
         let run = async {
             let running = sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest);
-            let returned = self.settled(running.await)?;
+            let returned = self.settled(called, running.await)?;
             let bytes = returned.size_bytes();
             if bytes > self.limits.output_bytes {
                 tracing::info!(
@@ -358,16 +386,20 @@ impl Component {
                     limit.bytes = self.limits.output_bytes,
                     "output over its limit"
                 );
-                return Err(CallError::Oversized(self.limits.output_bytes));
+                return Err(CallError::Oversized(called, self.limits.output_bytes));
             }
-            returned.check().map_err(refused)?;
+            returned.check().map_err(|e| refused(called, e))?;
             Ok(returned)
         };
         tracing::Instrument::instrument(run, span.clone()).await
     }
 
     /// How a guest ended, as a client may know it; the log has the rest.
-    fn settled<T>(&self, ended: Result<Result<T, GuestError>, Stopped>) -> Result<T, CallError> {
+    fn settled<T>(
+        &self,
+        called: Called,
+        ended: Result<Result<T, GuestError>, Stopped>,
+    ) -> Result<T, CallError> {
         Err(match ended {
             Ok(Ok(returned)) => return Ok(returned),
             Err(stopped) => {
@@ -380,7 +412,7 @@ impl Component {
             })) => {
                 let trap = format!("{error:?}");
                 tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
-                trapped(&error, memory_refused, &self.limits)
+                trapped(called, &error, memory_refused, &self.limits)
             }
             Ok(Err(GuestError::InvalidArguments(text))) => {
                 CallError::InvalidArguments(self.bounded(text))
@@ -402,22 +434,27 @@ impl Component {
 }
 
 /// What a client is told of a trap.
-fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> CallError {
+fn trapped(
+    called: Called,
+    error: &wasmtime::Error,
+    memory_refused: bool,
+    limits: &Limits,
+) -> CallError {
     if let Some(status) = sandbox::exit_status(error) {
-        CallError::Exited(status)
+        CallError::Exited(called, status)
     } else if memory_refused {
-        CallError::Memory(limits.memory_bytes >> 20)
+        CallError::Memory(called, limits.memory_bytes >> 20)
     } else if contract::is_oversized(error) {
-        CallError::Oversized(limits.output_bytes)
+        CallError::Oversized(called, limits.output_bytes)
     } else {
-        CallError::Crashed
+        CallError::Crashed(called)
     }
 }
 
 /// Output that its component did not promise.
-fn refused(fault: String) -> CallError {
+fn refused(called: Called, fault: String) -> CallError {
     tracing::warn!(output.fault = %fault, "output refused");
-    CallError::InvalidOutput
+    CallError::InvalidOutput(called)
 }
 
 /// Asks a component what it offers.
@@ -456,10 +493,13 @@ impl Describe<'_> {
                 GuestError::Trap {
                     error,
                     memory_refused,
-                } => failed(match trapped(&error, memory_refused, &self.limits) {
-                    CallError::Crashed => one_line(&error),
-                    other => other.to_string(),
-                }),
+                } => {
+                    let trapped = trapped(Called::Tool, &error, memory_refused, &self.limits);
+                    failed(match trapped {
+                        CallError::Crashed(_) => one_line(&error),
+                        other => other.to_string(),
+                    })
+                }
                 GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
                 GuestError::NotFound => failed(CallError::NotFound.to_string()),
             })

@@ -179,7 +179,11 @@ impl Offers {
     }
 
     fn resource_functions(&self, memory: &mut Layout, functions: &mut String) {
-        let documents: Vec<_> = self.documents.iter().map(|(document, _)| document).collect();
+        let documents: Vec<_> = self
+            .documents
+            .iter()
+            .map(|(document, _)| document)
+            .collect();
         let documents = memory.documents(&documents);
         let families: Vec<_> = self.families.iter().map(|(family, _)| family).collect();
         let families = memory.families(&families);
