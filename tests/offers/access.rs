@@ -78,24 +78,43 @@ async fn scopes() {
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     }
-    // What counts is what the body says, and it says it once.
+    // What counts is what the body says, and what it says twice or in another way is nothing that runs.
     let token = issuer.token(|claims| claims["scope"] = json!("use"));
     let client = host.client_of(Revision::November2025).with_token(&token);
-    for twice in [
-        r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"test://x","uri":"test://one"}}"#,
-        r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{
-            "ref":{"type":"ref/prompt","name":"x","name":"greet"},"argument":{"name":"who","value":""}}}"#,
-        r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{
-            "ref":{"type":"ref/prompt","name":"greet","uri":"x"},"argument":{"name":"who","value":""}}}"#,
+    let argument = r#""argument":{"name":"who","value":""}"#;
+    for (method, params) in [
+        (
+            "resources/read",
+            r#""uri":"test://x","uri":"test://one""#.to_owned(),
+        ),
+        ("prompts/get", r#""name":"x","name":"greet""#.to_owned()),
+        (
+            "completion/complete",
+            format!(r#""ref":{{"type":"ref/prompt","name":"x","name":"greet"}},{argument}"#),
+        ),
+        (
+            "completion/complete",
+            format!(r#""ref":{{"type":"ref/prompt","uri":"x","name":"greet"}},{argument}"#),
+        ),
+        (
+            "completion/complete",
+            format!(
+                r#""ref":{{"uri":"test://of/{{name}}","type":"ref/resource","name":"x"}},{argument}"#
+            ),
+        ),
+        (
+            "completion/complete",
+            format!(r#""ref":{{"name":"greet","type":"ref/tool","type":"ref/prompt"}},{argument}"#),
+        ),
     ] {
-        let answer = Answer::to(client.post(&json!({})).body(twice)).await;
-        assert!([400, 403].contains(&answer.status.as_u16()), "{answer:?}");
+        let message =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
+        let answer = Answer::to(client.post(&json!({})).body(message)).await;
+        assert!(
+            [-32602, 403].contains(&answer.code()),
+            "{params}: {answer:?}"
+        );
     }
-    // A reference that the component does not have is an unknown one, for all that is in it.
-    let odd = r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{
-        "ref":{"uri":"test://of/{name}","type":"ref/resource","name":"greet"},"argument":{"name":"who","value":""}}}"#;
-    let answer = Answer::to(client.post(&json!({})).body(odd)).await;
-    assert!([400, 403].contains(&answer.status.as_u16()), "{answer:?}");
 }
 
 /// Documents, prompts and completions count as calls of their component.

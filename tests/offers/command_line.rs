@@ -208,7 +208,7 @@ async fn hidden_tools() {
             "`each` has no tool `greet`, which `exclude` names; it has none",
         ),
         (
-            component("each", "prefix = \"a.b\""),
+            component("each", &format!("prefix = \"{}\"", "x".repeat(60))),
             "choose another prefix\n",
         ),
     ] {

@@ -33,7 +33,9 @@ async fn check(what: &str, change: impl FnOnce(&mut Guest), wanted: &[&str]) {
 async fn check_prompt(what: &str, prompt: Prompt, wanted: &[&str]) {
     check(
         what,
-        |guest| drop(guest.prompt(prompt, "unreachable")),
+        |guest| {
+            guest.prompt(prompt, "unreachable");
+        },
         wanted,
     )
     .await;
@@ -223,7 +225,9 @@ async fn documents() {
     ] {
         check(
             uri,
-            |guest| drop(guest.document(Document::new(uri), "unreachable")),
+            |guest| {
+                guest.document(Document::new(uri), "unreachable");
+            },
             wanted,
         )
         .await;
@@ -282,7 +286,9 @@ async fn documents() {
     for (what, document, wanted) in cases {
         check(
             what,
-            |guest| drop(guest.document(document, "unreachable")),
+            |guest| {
+                guest.document(document, "unreachable");
+            },
             wanted,
         )
         .await;
@@ -301,7 +307,7 @@ async fn documents() {
     let many = |number: u32| {
         move |guest: &mut Guest| {
             for number in 0..number {
-                guest.document(Document::new(&format!("test:{number}")), "");
+                guest.document(Document::new(&format!("test:{number}")), "unreachable");
             }
         }
     };
@@ -349,7 +355,9 @@ async fn templates() {
     ] {
         check(
             uri,
-            |guest| drop(guest.family(Family::new(uri), "unreachable")),
+            |guest| {
+                guest.family(Family::new(uri), "unreachable");
+            },
             wanted,
         )
         .await;
@@ -392,7 +400,9 @@ async fn templates() {
     for (what, family, wanted) in cases {
         check(
             what,
-            |guest| drop(guest.family(family, "unreachable")),
+            |guest| {
+                guest.family(family, "unreachable");
+            },
             wanted,
         )
         .await;
@@ -411,7 +421,7 @@ async fn templates() {
     let many = |number: u32| {
         move |guest: &mut Guest| {
             for number in 0..number {
-                guest.family(Family::new(&format!("test:{number}{{a}}")), "");
+                guest.family(Family::new(&format!("test:{number}{{a}}")), "unreachable");
             }
         }
     };
@@ -427,7 +437,9 @@ async fn templates() {
 /// A component that completes what it does not have offers nothing.
 #[tokio::test]
 async fn nothing() {
-    let completing = |guest: &mut Guest| drop(guest.completing("unreachable"));
+    let completing = |guest: &mut Guest| {
+        guest.completing("unreachable");
+    };
     let sentence = "it defines no tool, no prompt and no resource";
     check("completions alone", completing, &[sentence]).await;
     check("nothing", |_| {}, &[sentence]).await;

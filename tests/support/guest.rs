@@ -16,6 +16,7 @@ mod layout;
 mod offers;
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -27,6 +28,8 @@ pub(crate) use offers::{Argument, Document, Family, Filled, Part, Prompt};
 
 /// The contract itself, as tool authors get it.
 pub(crate) const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
+/// The version of the contract that guests are made for.
+pub(crate) const VERSION: &str = "0.1.1";
 /// What guests of the tests use of WASI.
 const WASI: &str = include_str!("guest/wasi.wit");
 const PRELUDE: &str = include_str!("guest/prelude.wat");
@@ -202,6 +205,20 @@ impl Guest {
         component(&world, &self.module())
     }
 
+    /// The component as it is made for another version of the contract, which lies in this directory.
+    pub(crate) fn component_for(&self, contract: &Path, version: &str) -> Vec<u8> {
+        let of_version = |text: &str| {
+            let (ours, theirs) = (format!("@{VERSION}"), format!("@{version}"));
+            text.replace(&ours, &theirs)
+        };
+        let mut world = WORLD.to_owned();
+        for interface in self.exports() {
+            let _ = write!(world, "export {interface};");
+        }
+        let packages = packages(contract);
+        encode(packages, &of_version(&world), &of_version(&self.module()))
+    }
+
     /// The interfaces of what it offers; that of tools where it offers nothing.
     fn exports(&self) -> Vec<&'static str> {
         let mut exports = self.offers.exports();
@@ -316,13 +333,19 @@ impl Tool {
 
 /// A component of a world of the test's own: what stands between its braces, and its core module as text.
 pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
-    static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| {
-        let mut resolve = Resolve::default();
-        resolve.push_dir(CONTRACT).unwrap();
-        resolve.push_str("wasi.wit", WASI).unwrap();
-        resolve
-    });
-    let mut resolve = PACKAGES.clone();
+    static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| packages(Path::new(CONTRACT)));
+    encode(PACKAGES.clone(), world, module)
+}
+
+/// A contract, and what guests use of WASI.
+fn packages(contract: &Path) -> Resolve {
+    let mut resolve = Resolve::default();
+    resolve.push_dir(contract).unwrap();
+    resolve.push_str("wasi.wit", WASI).unwrap();
+    resolve
+}
+
+fn encode(mut resolve: Resolve, world: &str, module: &str) -> Vec<u8> {
     let package: PackageId = resolve
         .push_str(
             "guest.wit",
