@@ -440,8 +440,9 @@ async fn nothing() {
     let completing = |guest: &mut Guest| {
         guest.completing("unreachable");
     };
+    let neither = "nor a function that can be a tool";
+    check("completions alone", completing, &[neither]).await;
     let sentence = "it defines no tool, no prompt and no resource";
-    check("completions alone", completing, &[sentence]).await;
     check("nothing", |_| {}, &[sentence]).await;
 }
 

@@ -92,7 +92,8 @@ impl Client {
                 request = request.header("mcp-method", method);
             }
             let params = &message["params"];
-            if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
+            let mut named = ["name", "uri", "taskId"].iter().map(|key| &params[key]);
+            if let Some(name) = named.find_map(Value::as_str) {
                 request = request.header("mcp-name", name);
             }
         }

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{PackageId, Resolve};
+use wit_parser::{PackageId, PackageMetadata, Resolve};
 
 use layout::Layout;
 use offers::Offers;
@@ -60,6 +60,7 @@ pub(crate) struct Guest {
     memory: Layout,
     tools: Vec<(Tool, String)>,
     offers: Offers,
+    exports: String,
     imports: String,
     items: String,
     before_definitions: String,
@@ -156,6 +157,12 @@ impl Guest {
         self
     }
 
+    /// Adds an export beside the contract, such as `export run: func();`; an item is its function.
+    pub(crate) fn export(&mut self, export: &str) -> &mut Self {
+        self.exports.push_str(export);
+        self
+    }
+
     /// Adds globals, functions, a start function.
     pub(crate) fn item(&mut self, item: impl AsRef<str>) -> &mut Self {
         self.items.push_str(item.as_ref());
@@ -198,11 +205,7 @@ impl Guest {
 
     /// The component.
     pub(crate) fn component(&self) -> Vec<u8> {
-        let mut world = WORLD.to_owned();
-        for interface in self.exports() {
-            let _ = write!(world, "export {interface};");
-        }
-        component(&world, &self.module())
+        component(&self.world(), &self.module())
     }
 
     /// The component as it is made for another version of the contract, which lies in this directory.
@@ -211,28 +214,35 @@ impl Guest {
             let (ours, theirs) = (format!("@{VERSION}"), format!("@{version}"));
             text.replace(&ours, &theirs)
         };
-        let mut world = WORLD.to_owned();
-        for interface in self.exports() {
-            let _ = write!(world, "export {interface};");
-        }
-        let packages = packages(contract);
-        encode(packages, &of_version(&world), &of_version(&self.module()))
+        let world = of_version(&format!("world guest {{ {} }}", self.world()));
+        build(packages(contract), &world, &of_version(&self.module())).0
+    }
+
+    /// What stands between the braces of its world.
+    fn world(&self) -> String {
+        let interfaces = self.interfaces().into_iter();
+        let interfaces = interfaces.map(|interface| format!("export {interface};"));
+        format!(
+            "{WORLD} {} {}",
+            interfaces.collect::<String>(),
+            self.exports
+        )
     }
 
     /// The interfaces of what it offers; that of tools where it offers nothing.
-    fn exports(&self) -> Vec<&'static str> {
-        let mut exports = self.offers.exports();
-        if exports.is_empty() || !self.tools.is_empty() {
-            exports.push(TOOL);
+    fn interfaces(&self) -> Vec<&'static str> {
+        let mut interfaces = self.offers.interfaces();
+        if interfaces.is_empty() || !self.tools.is_empty() {
+            interfaces.push(TOOL);
         }
-        exports
+        interfaces
     }
 
     /// The core module in it, as text.
     fn module(&self) -> String {
         let mut memory = self.memory.clone();
         let mut functions = self.offers.functions(&mut memory);
-        if self.exports().contains(&TOOL) {
+        if self.interfaces().contains(&TOOL) {
             functions.push_str(&self.tool_functions(&mut memory));
         }
         format!(
@@ -333,8 +343,48 @@ impl Tool {
 
 /// A component of a world of the test's own: what stands between its braces, and its core module as text.
 pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
+    build(today(), &format!("world guest {{ {world} }}"), module).0
+}
+
+/// As [`component`], of all the WIT of a package and of those nested in it; the world is `guest`. Documentation of the WIT
+/// stands in the component as tools that keep it leave it.
+pub(crate) fn documented(wit: &str, module: &str) -> Vec<u8> {
+    let (mut component, resolve, package) = build(today(), wit, module);
+    let docs = PackageMetadata::extract(&resolve, package)
+        .encode()
+        .unwrap();
+    component.extend(custom_section(PackageMetadata::SECTION_NAME, &docs));
+    component
+}
+
+/// As [`documented`], without the documentation.
+pub(crate) fn packaged(wit: &str, module: &str) -> Vec<u8> {
+    build(today(), wit, module).0
+}
+
+/// A custom section to be put at a component's end.
+pub(crate) fn custom_section(name: &str, data: &[u8]) -> Vec<u8> {
+    fn leb128(mut value: usize, bytes: &mut Vec<u8>) {
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+    }
+    let mut content = Vec::new();
+    leb128(name.len(), &mut content);
+    content.extend(name.as_bytes());
+    content.extend(data);
+    let mut section = vec![0];
+    leb128(content.len(), &mut section);
+    section.extend(content);
+    section
+}
+
+/// The contract of today, and what guests use of WASI.
+fn today() -> Resolve {
     static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| packages(Path::new(CONTRACT)));
-    encode(PACKAGES.clone(), world, module)
+    PACKAGES.clone()
 }
 
 /// A contract, and what guests use of WASI.
@@ -345,20 +395,18 @@ fn packages(contract: &Path) -> Resolve {
     resolve
 }
 
-fn encode(mut resolve: Resolve, world: &str, module: &str) -> Vec<u8> {
-    let package: PackageId = resolve
-        .push_str(
-            "guest.wit",
-            &format!("package test:guest;\nworld guest {{ {world} }}"),
-        )
-        .unwrap();
+fn build(mut resolve: Resolve, wit: &str, module: &str) -> (Vec<u8>, Resolve, PackageId) {
+    let package = resolve
+        .push_str("guest.wit", &format!("package test:guest;\n{wit}"))
+        .unwrap_or_else(|error| panic!("{error:?}\n{wit:.2000}"));
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}\n{module}"));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default()
+    let component = ComponentEncoder::default()
         .validate(true)
         .module(&module)
         .unwrap()
         .encode()
-        .unwrap()
+        .unwrap();
+    (component, resolve, package)
 }

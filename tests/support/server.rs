@@ -36,11 +36,16 @@ pub(crate) fn config(guests: &[(&str, &Guest)]) -> (TempDir, Config) {
     };
     config.server.max_concurrent_calls = PLACES;
     for (name, guest) in guests {
-        let path = write(dir.path(), name, &guest.component());
-        let reference = Reference::parse(path.to_str().unwrap(), Path::new("")).unwrap();
-        config.references.push(reference);
+        name_in(&mut config, &dir, name, &guest.component());
     }
     (dir, config)
+}
+
+/// Writes a component into the directory and names it in the configuration.
+fn name_in(config: &mut Config, dir: &TempDir, name: &str, bytes: &[u8]) {
+    let path = write(dir.path(), name, bytes);
+    let reference = Reference::parse(path.to_str().unwrap(), Path::new("")).unwrap();
+    config.references.push(reference);
 }
 
 /// Writes a component: its path.
@@ -98,6 +103,13 @@ impl Host {
         if !text.contains("max-concurrent-calls") {
             config.server.max_concurrent_calls = PLACES;
         }
+        Self::run(dir, config).await
+    }
+
+    /// Serves a component that the test has made.
+    pub(crate) async fn of_component(bytes: &[u8]) -> Self {
+        let (dir, mut config) = config(&[]);
+        name_in(&mut config, &dir, "guest", bytes);
         Self::run(dir, config).await
     }
 

@@ -151,24 +151,24 @@ impl Guest {
 
 impl Offers {
     /// The interfaces that the guest exports.
-    pub(super) fn exports(&self) -> Vec<&'static str> {
-        let mut exports = Vec::new();
+    pub(super) fn interfaces(&self) -> Vec<&'static str> {
+        let mut interfaces = Vec::new();
         if !self.documents.is_empty() || !self.families.is_empty() {
-            exports.push(RESOURCES);
+            interfaces.push(RESOURCES);
         }
         if !self.prompts.is_empty() {
-            exports.push(PROMPTS);
+            interfaces.push(PROMPTS);
         }
         if self.completions.is_some() {
-            exports.push(COMPLETIONS);
+            interfaces.push(COMPLETIONS);
         }
-        exports
+        interfaces
     }
 
     /// The functions of these interfaces.
     pub(super) fn functions(&self, memory: &mut Layout) -> String {
         let mut functions = String::new();
-        for interface in self.exports() {
+        for interface in self.interfaces() {
             match interface {
                 RESOURCES => self.resource_functions(memory, &mut functions),
                 PROMPTS => self.prompt_functions(memory, &mut functions),
