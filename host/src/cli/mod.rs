@@ -40,7 +40,7 @@ enum Command {
     Serve(serve::Serve),
     /// Serve components to one local client over stdin and stdout.
     Stdio(stdio::Stdio),
-    /// Show a component's tools, schemas, imports, digest and size.
+    /// Show a component's tools, prompts, documents, schemas, imports, digest and size.
     Inspect(inspect::Inspect),
     /// Call one tool, in the same sandbox, without a server.
     Call(call::Call),

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 use super::contract::{self, Askable, CallData, GuestError};
-use super::{CallError, Called, Context, LoadError, Skipped, definition, one_line, trapped};
+use super::failure::{CallError, Called, trapped};
+use super::{Context, LoadError, Skipped, definition, one_line};
 use crate::engine::Engine;
 use crate::sandbox::{self, Limits, State};
 

@@ -4,6 +4,7 @@
 mod contract;
 mod definition;
 mod describe;
+mod failure;
 mod function;
 mod kind;
 mod offers;
@@ -27,6 +28,8 @@ pub use contract::{
 use contract::{CallData, Guest, GuestError};
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
 use describe::{Describe, faultless, nothing};
+pub use failure::{CallError, Called};
+use failure::{refused, trapped};
 pub use function::Skipped;
 use function::{Function, Functions};
 pub use offers::Family;
@@ -108,63 +111,6 @@ pub enum LoadError {
     Nothing(String),
 }
 
-/// Why a call gave no result. `Display` is one sentence for the client; what the
-/// operator needs beyond it has been logged.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The guest, or the tool's schema, refuses the arguments.
-    #[error("{0}")]
-    InvalidArguments(String),
-    /// The tool says that it failed.
-    #[error("{0}")]
-    Failed(String),
-    /// There is no such document.
-    #[error("there is no such resource")]
-    NotFound,
-    /// A limit or the client ended it.
-    #[error("{0}")]
-    Stopped(#[from] Stopped),
-    /// The guest asked for more memory than it may have.
-    #[error("the {0} ran out of its {1} MiB of memory")]
-    Memory(Called, usize),
-    /// The guest trapped.
-    #[error("the {0} crashed")]
-    Crashed(Called),
-    /// The guest ended itself.
-    #[error("the {0} exited with status {1} instead of returning a result")]
-    Exited(Called, i32),
-    /// More came back than the limit allows.
-    #[error("the {0} returned more than its limit of {1} bytes")]
-    Oversized(Called, usize),
-    /// What came back is not what the guest announced.
-    #[error("the {0} returned a result that does not fit its definition")]
-    InvalidOutput(Called),
-}
-
-/// What a client called, as its sentences name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Called {
-    /// A tool.
-    Tool,
-    /// A prompt that is filled in.
-    Prompt,
-    /// A document that is read.
-    Resource,
-    /// An argument that is completed.
-    Completion,
-}
-
-impl std::fmt::Display for Called {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Tool => "tool",
-            Self::Prompt => "prompt",
-            Self::Resource => "resource",
-            Self::Completion => "completion",
-        })
-    }
-}
-
 /// One call; `A` is what it is called with.
 pub struct Call<A = Map<String, Value>> {
     /// The arguments, as the client sent them.
@@ -189,13 +135,6 @@ pub struct Context {
     pub events: Option<tokio::sync::mpsc::Sender<Event>>,
     /// Fires when the client has gone or the host shuts down.
     pub cancelled: CancellationToken,
-}
-
-impl CallError {
-    /// Whether the sentence says less than the log does.
-    pub fn has_more_in_log(&self) -> bool {
-        matches!(self, Self::Crashed(_) | Self::InvalidOutput(_))
-    }
 }
 
 impl Component {
@@ -469,30 +408,6 @@ impl Component {
         }
         text
     }
-}
-
-/// What a client is told of a trap.
-fn trapped(
-    called: Called,
-    error: &wasmtime::Error,
-    memory_refused: bool,
-    limits: &Limits,
-) -> CallError {
-    if let Some(status) = sandbox::exit_status(error) {
-        CallError::Exited(called, status)
-    } else if memory_refused {
-        CallError::Memory(called, limits.memory_bytes >> 20)
-    } else if contract::is_oversized(error) {
-        CallError::Oversized(called, limits.output_bytes)
-    } else {
-        CallError::Crashed(called)
-    }
-}
-
-/// Output that its component did not promise.
-fn refused(called: Called, fault: String) -> CallError {
-    tracing::warn!(output.fault = %fault, "output refused");
-    CallError::InvalidOutput(called)
 }
 
 /// The causes of an engine error in one line, without a backtrace.
