@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 use super::contract::{self, Askable, CallData, GuestError};
-use super::{CallError, Context, LoadError, Skipped, definition, one_line, trapped};
+use super::failure::{CallError, Called, trapped};
+use super::{Context, LoadError, Skipped, definition, one_line};
 use crate::engine::Engine;
 use crate::sandbox::{self, Granted, Limits, State};
 
@@ -65,14 +66,17 @@ impl<'a> Describe<'a> {
                 GuestError::Trap {
                     error,
                     memory_refused,
-                } => failed(match trapped(&error, memory_refused, &self.limits) {
-                    CallError::Crashed => one_line(&error),
-                    other => other.to_string(),
-                }),
+                } => {
+                    let trapped = trapped(Called::Tool, &error, memory_refused, &self.limits);
+                    failed(match trapped {
+                        CallError::Crashed(_) => one_line(&error),
+                        other => other.to_string(),
+                    })
+                }
                 GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
                 GuestError::NotFound => failed(CallError::NotFound.to_string()),
                 GuestError::Oversized => {
-                    failed(CallError::Oversized(self.limits.output_bytes).to_string())
+                    failed(CallError::Oversized(Called::Tool, self.limits.output_bytes).to_string())
                 }
             })
     }
