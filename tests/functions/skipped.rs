@@ -258,7 +258,7 @@ fn nothing_is_left() {
     }
 }
 
-/// People see it too.
+/// People see it too, and operators in the log.
 #[test]
 fn inspect_as_text() {
     let toolcrib = Toolcrib::new();
@@ -282,6 +282,12 @@ fn inspect_as_text() {
             ended.stdout
         );
     }
+    // The log has it where the component is used.
+    let ended = toolcrib.run(&["call", &path, "add", r#"{"a":1,"b":2}"#]);
+    assert_eq!(ended.stdout, "3\n");
+    let said = |words| ended.stderr.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(said("export skipped"), 1, "{ended:?}");
+    assert_eq!(said("things#make"), 1, "{ended:?}");
     // Where nothing is skipped, nothing is said of it.
     let path = toolcrib.write(
         "plain",
