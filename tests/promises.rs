@@ -17,6 +17,7 @@ mod protocol;
 mod questions;
 mod sandbox;
 mod sessions;
+mod tasks;
 mod tidy;
 mod tls;
 mod token_check;
