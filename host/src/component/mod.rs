@@ -26,7 +26,7 @@ pub use contract::{
 };
 use contract::{CallData, Guest, GuestError};
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
-use describe::{Describe, faultless, nothing};
+use describe::{Describe, faultless, nothing, uncompiled};
 pub use function::Skipped;
 use function::{Function, Functions};
 pub use offers::Family;
@@ -206,7 +206,7 @@ impl Component {
         let (compiled, functions) = compiled
             .await
             .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
-            .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
+            .map_err(|e| vec![uncompiled(&e)])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
         let guest = Arc::new(guest);
