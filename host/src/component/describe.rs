@@ -1,6 +1,7 @@
 //! What a component says of itself when it is loaded.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -9,7 +10,7 @@ use wasmtime::Store;
 use super::contract::{self, Askable, CallData, GuestError};
 use super::{CallError, Context, LoadError, Skipped, definition, one_line, trapped};
 use crate::engine::Engine;
-use crate::sandbox::{self, Limits, State};
+use crate::sandbox::{self, Granted, Limits, State};
 
 /// What describes a component runs in the sandbox too, and answers within this
 /// time.
@@ -54,7 +55,8 @@ impl<'a> Describe<'a> {
         };
         let cancelled = context.cancelled.clone();
         let data = CallData::new(context, self.limits.time);
-        let store = sandbox::store(self.engine, &self.limits, &span, data);
+        let nothing = Arc::new(Granted::nothing());
+        let store = sandbox::store(self.engine, &self.limits, &nothing, None, &span, data);
         let failed = |why: String| vec![LoadError::Definitions(function, why)];
         sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest(store))
             .await
