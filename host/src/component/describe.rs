@@ -82,6 +82,20 @@ impl<'a> Describe<'a> {
     }
 }
 
+/// What the engine says of a component that it does not compile.
+pub(super) fn uncompiled(error: &wasmtime::Error) -> LoadError {
+    let line = one_line(error);
+    // The engine has no type for it.
+    let later = ["component model async", "error-context feature"];
+    if later.iter().any(|feature| line.contains(feature)) {
+        let why = "it needs the asynchronous functions of WASI 0.3, which this host does not have; \
+                   build it for WASI 0.2";
+        LoadError::World(why.into())
+    } else {
+        LoadError::Invalid(line)
+    }
+}
+
 /// A component of which nothing can be served: what it has instead.
 pub(super) fn nothing(has_definitions: bool, skipped: &[Skipped]) -> LoadError {
     const MAX_LISTED: usize = 5;

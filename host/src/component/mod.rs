@@ -25,8 +25,7 @@ pub use contract::{
     PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
-use describe::{Describe, faultless, nothing};
-use failure::trapped;
+use describe::{Describe, faultless, nothing, uncompiled};
 pub use failure::{CallError, Called};
 pub use function::Skipped;
 use function::{Function, Functions};
@@ -150,7 +149,7 @@ impl Component {
         let (compiled, functions) = compiled
             .await
             .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
-            .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
+            .map_err(|e| vec![uncompiled(&e)])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
         let granted = Granted::open(&grants, name, store)
