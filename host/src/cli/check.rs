@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Access, Common, Failure, chain, count, fail, report, report_faults, telemetry};
+use super::{Access, Common, Failure, chain, fail, report, report_faults, served, telemetry};
 use crate::app::{self, App, BuildError, Problem};
 use crate::config::{self, Config, Overrides};
 
@@ -70,11 +70,7 @@ impl Check {
         for warning in app.warnings() {
             say!("warning: {warning}");
         }
-        say!(
-            "ok: {} from {}",
-            count(app.catalog().tools().len(), "tool"),
-            count(app.catalog().components().len(), "component"),
-        );
+        say!("ok: {}", served(&app.catalog()));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Access, Common, Failure, configure, count, fail, report};
+use super::{Access, Common, Failure, configure, fail, report, served};
 use crate::app::App;
 use crate::config;
 
@@ -53,11 +53,10 @@ impl Serve {
         // Before the line that invites the first signal.
         let stop = stop_signal();
         eprintln!(
-            "listening on {}://{address}{} ({} from {})",
+            "listening on {}://{address}{} ({})",
             server.scheme(),
             server.path,
-            count(app.catalog().tools().len(), "tool"),
-            count(app.catalog().components().len(), "component"),
+            served(&app.catalog()),
         );
         app.serve(listener, stop).await;
         Ok(())

@@ -11,43 +11,11 @@ use super::contract::{
     self, Answer, Askable, CallData, Caller, Completion, CompletionRequest, Embedded, Event,
     Filled, GuestError, Prompt,
 };
+use super::failure::{CallError, Called, refused, trapped};
 use super::outcome::{self, Outcome, Returned};
 use super::{Component, Tool};
 use crate::sandbox::keyvalue::Owner;
-use crate::sandbox::{self, Limits, State, Stopped};
-
-/// Why a call gave no result. `Display` is one sentence for the client; what the
-/// operator needs beyond it has been logged.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The guest, or the tool's schema, refuses the arguments.
-    #[error("{0}")]
-    InvalidArguments(String),
-    /// The tool says that it failed.
-    #[error("{0}")]
-    Failed(String),
-    /// There is no such document.
-    #[error("there is no such resource")]
-    NotFound,
-    /// A limit or the client ended it.
-    #[error("{0}")]
-    Stopped(#[from] Stopped),
-    /// The guest asked for more memory than it may have.
-    #[error("the tool ran out of its {0} MiB of memory")]
-    Memory(usize),
-    /// The guest trapped.
-    #[error("the tool crashed")]
-    Crashed,
-    /// The guest ended itself.
-    #[error("the tool exited with status {0} instead of returning a result")]
-    Exited(i32),
-    /// More came back than the limit allows.
-    #[error("the tool returned more than its limit of {0} bytes")]
-    Oversized(usize),
-    /// What came back is not what the tool announced.
-    #[error("the tool returned a result that does not fit its definition")]
-    InvalidOutput,
-}
+use crate::sandbox::{self, State, Stopped};
 
 /// One call; `A` is what it is called with.
 pub struct Call<A = Map<String, Value>> {
@@ -75,13 +43,6 @@ pub struct Context {
     pub cancelled: CancellationToken,
 }
 
-impl CallError {
-    /// Whether the sentence says less than the log does.
-    pub fn has_more_in_log(&self) -> bool {
-        matches!(self, Self::Crashed | Self::InvalidOutput)
-    }
-}
-
 impl Component {
     /// Runs one call in an instance of its own: arguments are checked before,
     /// the result after.
@@ -92,7 +53,7 @@ impl Component {
         let arguments = Value::Object(call.arguments);
         let checked = tool.input.check(&arguments);
         let guest = self.guest.clone();
-        let what = ("tool", tool.name.as_str());
+        let what = (Called::Tool, tool.name.as_str());
         if let Some(function) = self.functions.get(&tool.name) {
             let prepared = function
                 .prepare(checked, &arguments)
@@ -113,7 +74,7 @@ impl Component {
             .execute(what, call.context, |store| guest.call(store, request))
             .await?;
         if let Outcome::Complete(output) = &outcome {
-            outcome::check_structured(output, tool).map_err(refused)?;
+            outcome::check_structured(output, tool).map_err(|e| refused(Called::Tool, e))?;
         }
         Ok(outcome)
     }
@@ -146,7 +107,7 @@ impl Component {
             state: call.state,
         };
         let guest = self.guest.clone();
-        let what = ("prompt", prompt.name.as_str());
+        let what = (Called::Prompt, prompt.name.as_str());
         self.execute(what, call.context, |store| guest.fill(store, request))
             .await
     }
@@ -163,7 +124,7 @@ impl Component {
         };
         let guest = self.guest.clone();
         let uri = request.uri.clone();
-        let what = ("resource", uri.as_str());
+        let what = (Called::Resource, uri.as_str());
         self.execute(what, call.context, |store| guest.read(store, request))
             .await
     }
@@ -180,7 +141,7 @@ impl Component {
     ) -> Result<Completion, CallError> {
         let guest = self.guest.clone();
         let argument = request.argument.clone();
-        let what = ("argument", argument.as_str());
+        let what = (Called::Completion, argument.as_str());
         self.execute(what, context, |store| guest.complete(store, request))
             .await
     }
@@ -188,7 +149,7 @@ impl Component {
     /// Runs a guest in the sandbox, and holds what it returns against its limits.
     async fn execute<T, F>(
         &self,
-        (kind, name): (&'static str, &str),
+        (called, name): (Called, &str),
         context: Context,
         guest: impl FnOnce(Store<State<CallData>>) -> F,
     ) -> Result<T, CallError>
@@ -198,13 +159,12 @@ impl Component {
     {
         let span = tracing::info_span!(
             "call", call.id = %context.id, component.name = %self.name,
-            tool.name = tracing::field::Empty, call.kind = kind, call.name = tracing::field::Empty
+            tool.name = tracing::field::Empty, call.kind = %called, call.name = tracing::field::Empty
         );
         // What is called is most often a tool; a URI is a client's text.
-        let field = if kind == "tool" {
-            "tool.name"
-        } else {
-            "call.name"
+        let field = match called {
+            Called::Tool => "tool.name",
+            _ => "call.name",
         };
         span.record(field, sandbox::printable(name).as_ref());
         let cancelled = context.cancelled.clone();
@@ -218,7 +178,7 @@ impl Component {
         let guest = guest(store);
         let run = async {
             let running = sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest);
-            let returned = self.settled(running.await)?;
+            let returned = self.settled(called, running.await)?;
             let bytes = returned.size_bytes();
             if bytes > self.limits.output_bytes {
                 tracing::info!(
@@ -226,16 +186,20 @@ impl Component {
                     limit.bytes = self.limits.output_bytes,
                     "output over its limit"
                 );
-                return Err(CallError::Oversized(self.limits.output_bytes));
+                return Err(CallError::Oversized(called, self.limits.output_bytes));
             }
-            returned.check().map_err(refused)?;
+            returned.check().map_err(|e| refused(called, e))?;
             Ok(returned)
         };
         tracing::Instrument::instrument(run, span.clone()).await
     }
 
     /// How a guest ended, as a client may know it; the log has the rest.
-    fn settled<T>(&self, ended: Result<Result<T, GuestError>, Stopped>) -> Result<T, CallError> {
+    fn settled<T>(
+        &self,
+        called: Called,
+        ended: Result<Result<T, GuestError>, Stopped>,
+    ) -> Result<T, CallError> {
         Err(match ended {
             Ok(Ok(returned)) => return Ok(returned),
             Err(stopped) => {
@@ -248,7 +212,7 @@ impl Component {
             })) => {
                 let trap = format!("{error:?}");
                 tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
-                trapped(&error, memory_refused, &self.limits)
+                trapped(called, &error, memory_refused, &self.limits)
             }
             Ok(Err(GuestError::InvalidArguments(text))) => {
                 CallError::InvalidArguments(self.bounded(text))
@@ -260,7 +224,7 @@ impl Component {
                     limit.bytes = self.limits.output_bytes,
                     "output over its limit"
                 );
-                CallError::Oversized(self.limits.output_bytes)
+                CallError::Oversized(called, self.limits.output_bytes)
             }
         })
     }
@@ -282,23 +246,4 @@ fn owner(caller: &Caller) -> Owner {
         issuer: caller.issuer.clone(),
         subject: caller.subject.clone(),
     }
-}
-
-/// What a client is told of a trap.
-pub(super) fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> CallError {
-    if let Some(status) = sandbox::exit_status(error) {
-        CallError::Exited(status)
-    } else if memory_refused {
-        CallError::Memory(limits.memory_bytes >> 20)
-    } else if contract::is_oversized(error) {
-        CallError::Oversized(limits.output_bytes)
-    } else {
-        CallError::Crashed
-    }
-}
-
-/// Output that its component did not promise.
-fn refused(fault: String) -> CallError {
-    tracing::warn!(output.fault = %fault, "output refused");
-    CallError::InvalidOutput
 }

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 use super::contract::{self, Askable, CallData, GuestError};
-use super::{CallError, Context, LoadError, Skipped, definition, one_line, trapped};
+use super::failure::{CallError, Called, trapped};
+use super::{Context, LoadError, Skipped, definition, one_line};
 use crate::engine::Engine;
 use crate::sandbox::{self, Granted, Limits, State};
 
@@ -65,16 +66,33 @@ impl<'a> Describe<'a> {
                 GuestError::Trap {
                     error,
                     memory_refused,
-                } => failed(match trapped(&error, memory_refused, &self.limits) {
-                    CallError::Crashed => one_line(&error),
-                    other => other.to_string(),
-                }),
+                } => {
+                    let trapped = trapped(Called::Tool, &error, memory_refused, &self.limits);
+                    failed(match trapped {
+                        CallError::Crashed(_) => one_line(&error),
+                        other => other.to_string(),
+                    })
+                }
                 GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
                 GuestError::NotFound => failed(CallError::NotFound.to_string()),
                 GuestError::Oversized => {
-                    failed(CallError::Oversized(self.limits.output_bytes).to_string())
+                    failed(CallError::Oversized(Called::Tool, self.limits.output_bytes).to_string())
                 }
             })
+    }
+}
+
+/// What the engine says of a component that it does not compile.
+pub(super) fn uncompiled(error: &wasmtime::Error) -> LoadError {
+    let line = one_line(error);
+    // The engine has no type for it.
+    let later = ["component model async", "error-context feature"];
+    if later.iter().any(|feature| line.contains(feature)) {
+        let why = "it needs the asynchronous functions of WASI 0.3, which this host does not have; \
+                   build it for WASI 0.2";
+        LoadError::World(why.into())
+    } else {
+        LoadError::Invalid(line)
     }
 }
 

@@ -5,6 +5,7 @@ mod call;
 mod contract;
 mod definition;
 mod describe;
+mod failure;
 mod function;
 mod kind;
 mod offers;
@@ -16,8 +17,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use call::trapped;
-pub use call::{Call, CallError, Context};
+pub use call::{Call, Context};
 use contract::Guest;
 pub use contract::{
     Annotations, Answer, Askable, Audience, Block, Body, Caller, Completion, CompletionRequest,
@@ -25,7 +25,8 @@ pub use contract::{
     PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
-use describe::{Describe, faultless, nothing};
+use describe::{Describe, faultless, nothing, uncompiled};
+pub use failure::{CallError, Called};
 pub use function::Skipped;
 use function::{Function, Functions};
 pub use offers::Family;
@@ -148,7 +149,7 @@ impl Component {
         let (compiled, functions) = compiled
             .await
             .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
-            .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
+            .map_err(|e| vec![uncompiled(&e)])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
         let granted = Granted::open(&grants, name, store)
@@ -195,6 +196,11 @@ impl Component {
     /// What its imports ask for beside what it is granted.
     pub fn asked(&self) -> Vec<Asked> {
         sandbox::asked(&self.imports, &self.grants)
+    }
+
+    /// Whether it offers prompts or documents.
+    pub fn offers_more_than_tools(&self) -> bool {
+        !(self.prompts.is_empty() && self.resources.is_empty() && self.families.is_empty())
     }
 
     /// Whether it completes the arguments of its prompts and templates.

@@ -1,5 +1,7 @@
 //! The composition root: from a configuration to a running server.
 
+mod problem;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::path::PathBuf;
@@ -11,15 +13,17 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{self, Guard};
-use crate::catalog::{Catalog, CatalogError, Listing, Live};
-use crate::component::{Component, LoadError};
-use crate::config::{self, Access, ComponentSettings, Config};
-use crate::engine::{self, Engine, EngineError};
-use crate::http::{self, Policy, TlsAcceptor, TlsError};
+pub use problem::{BuildError, Problem};
+
+use crate::auth::Guard;
+use crate::catalog::{Catalog, Listing, Live};
+use crate::component::Component;
+use crate::config::{Access, ComponentSettings, Config};
+use crate::engine::{self, Engine};
+use crate::http::{self, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
-use crate::reference::{ReferenceError, Source};
-use crate::sandbox::keyvalue::{Store, StoreError};
+use crate::reference::Source;
+use crate::sandbox::keyvalue::Store;
 use crate::sandbox::{Grants, Limits};
 
 /// A built application: mount its [`router`](App::router) in a server of your
@@ -66,130 +70,6 @@ pub struct App {
     draining: CancellationToken,
     shutdown: CancellationToken,
 }
-
-/// Everything that is wrong, at once.
-#[derive(Debug)]
-pub struct BuildError {
-    /// Never empty.
-    pub problems: Vec<Problem>,
-}
-
-/// One thing that is wrong. `Display` is one sentence that names it and the way
-/// out.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// A fault of the configuration.
-    #[error(transparent)]
-    Config(#[from] config::Fault),
-    /// A fault of `[auth]`.
-    #[error(transparent)]
-    Auth(#[from] auth::Fault),
-    /// HTTPS is asked for and cannot be served.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Nobody said who may call.
-    #[error(
-        "nobody said who may call: give an [auth] section with `issuer` and `audience`, or \
-         --no-auth to serve everybody on a loopback address"
-    )]
-    NoAccess,
-    /// Everybody could call, from everywhere.
-    #[error(
-        "--no-auth is refused on {0}, which others can reach; listen on 127.0.0.1, or give an \
-         [auth] section"
-    )]
-    OpenToAll(std::net::SocketAddr),
-    /// Nothing is to be served.
-    #[error("nothing is named to be served; name a component, a directory or a glob pattern")]
-    NothingNamed,
-    /// A setting that is for one component stands at many.
-    #[error(
-        "`{0}` names {1} components; `name`, `digest`, `tools`, `exclude` and [component.tool.…] are \
-         for one, so name its file"
-    )]
-    NotOne(String, usize),
-    /// Settings for single tools of one file stand apart.
-    #[error(
-        "`{0}` and `{1}` have a [[component]] each and are of one file; name the file in one of them, \
-         with `tools` and [component.tool.…]"
-    )]
-    OneFile(String, String),
-    /// Grants at a reference that others can add components to.
-    #[error(
-        "`{0}` names every component there, also those to come, and [component.allow] is for one; \
-         name the file"
-    )]
-    GrantsForMany(String),
-    /// Data of `wasi:keyvalue` would belong to two components.
-    #[error(
-        "two components that are granted `kv` are called `{0}`, and what they keep would be \
-         shared; give each a `name` of its own"
-    )]
-    SameName(String),
-    /// The data of `wasi:keyvalue` cannot be had.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A reference names nothing.
-    #[error(transparent)]
-    Reference(#[from] ReferenceError),
-    /// A component cannot be served.
-    #[error("`{}`: {error}", path.display())]
-    Component {
-        /// Its file.
-        path: PathBuf,
-        /// Why.
-        error: LoadError,
-    },
-    /// Components cannot stand beside each other.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    /// There is no engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-impl Problem {
-    /// Whether the configuration or the command line is at fault.
-    pub fn is_configuration(&self) -> bool {
-        matches!(
-            self,
-            Self::Config(_)
-                | Self::Auth(_)
-                | Self::Tls(_)
-                | Self::NoAccess
-                | Self::OpenToAll(_)
-                | Self::NothingNamed
-                | Self::NotOne(..)
-                | Self::OneFile(..)
-                | Self::Catalog(
-                    CatalogError::UnknownTool { .. }
-                        | CatalogError::SameName { .. }
-                        | CatalogError::Argument { .. }
-                        | CatalogError::NoTools(_)
-                )
-                | Self::GrantsForMany(_)
-                | Self::SameName(_)
-                | Self::Component {
-                    error: LoadError::Grant(_),
-                    ..
-                }
-        )
-    }
-}
-
-impl std::fmt::Display for BuildError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for BuildError {}
 
 impl App {
     /// Builds everything: the guard, the components, the catalog. Nothing is
