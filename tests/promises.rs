@@ -19,3 +19,4 @@ mod sessions;
 mod tidy;
 mod tls;
 mod token_check;
+mod watch;

@@ -1,0 +1,1 @@
+//! How clients hear of a change.

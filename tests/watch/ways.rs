@@ -1,0 +1,1 @@
+//! The ways in which a file system changes what a reference names.
