@@ -34,7 +34,7 @@ has() { command -v "$1" >/dev/null; }
 outputs_of() {
   case $1 in
     crates) printf "$crates/dist/%s.wasm " "${names[@]}" ;;
-    rust) echo dist/echo.wasm dist/jq.wasm ;;
+    rust) echo dist/echo.wasm dist/jq.wasm dist/calendar.wasm ;;
     c) echo dist/qr.wasm ;;
     python) echo dist/table.wasm ;;
     javascript) echo dist/text.wasm ;;
@@ -45,6 +45,7 @@ sources_of() {
   case $1 in
     crates) echo "$crates" ;;
     c) echo c componentize ;;
+    rust) echo rust functions ;;
     *) echo "$1" ;;
   esac
   echo ../wit build.sh
@@ -98,7 +99,10 @@ venv() {
 
 # --- Rust ---
 
-build_rust() { build_crates_of rust dist echo jq; }
+build_rust() {
+  build_crates_of rust dist echo jq
+  build_crates_of functions dist calendar
+}
 
 build_crates() { build_crates_of "$crates" "$crates/dist" "${names[@]}"; }
 

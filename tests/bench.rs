@@ -31,8 +31,14 @@ mod issuer;
 #[allow(dead_code, reason = "the tests use the rest")]
 mod process;
 
+mod support {
+    #[allow(dead_code, reason = "the tests use the rest")]
+    pub(crate) mod guest;
+}
+
 use issuer::{AUDIENCE, Issuer, SigningKey, now_seconds};
 use process::Process;
+use support::guest::{Guest, Tool};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
@@ -44,6 +50,9 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
 /// What the echo tool answers, and so the plain handler.
 const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hello"}],"structuredContent":{"text":"hello"},"isError":false}}"#;
+
+/// What the echoes made of WebAssembly text answer.
+const TEXT_ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\"text\":\"hello\"}"}],"structuredContent":{"text":"hello"},"isError":false}}"#;
 
 #[tokio::main]
 async fn main() {
@@ -79,13 +88,16 @@ async fn main() {
         ),
     ];
     println!("calls of an echo tool (Rust): medians of {ROUNDS} rounds of {ROUND:?}");
-    println!(
-        "{:<24} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8}",
-        "server", "conns", "calls/s", "p50 ms", "p99 ms", "cpu us", "of axum"
-    );
-    for connections in [1, 16] {
-        compare(&servers, connections, &token).await;
-    }
+    compare(&servers, &token, "of axum").await;
+    drop(servers);
+
+    let (tool, function) = echoes(dir.path());
+    let servers = [
+        Server::toolcrib("tool component", &[&tool, "--no-auth"]).answering(TEXT_ANSWER),
+        Server::toolcrib("function component", &[&function, "--no-auth"]).answering(TEXT_ANSWER),
+    ];
+    println!("\nthe same echo as a tool and as a plain function (WebAssembly text)");
+    compare(&servers, &token, "of tool").await;
     drop(servers);
 
     println!("\nresident memory, idle, and start to ready with a warm cache: medians of {ROUNDS}");
@@ -155,32 +167,63 @@ async fn verify(guard: &Guard, tokens: impl ExactSizeIterator<Item = &String>) -
     started.elapsed().as_secs_f64() * 1e6 / count
 }
 
-async fn compare(servers: &[Server], connections: usize, token: &str) {
-    let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
-    for server in servers {
-        load(server, connections, token, WARM_UP).await;
-    }
-    for _ in 0..ROUNDS {
-        for (server, rounds) in servers.iter().zip(&mut rounds) {
-            rounds.push(load(server, connections, token, ROUND).await);
-        }
-    }
-    for (server, measured) in servers.iter().zip(&rounds) {
-        let of = |pick: fn(&Round) -> f64| median(measured.iter().map(pick));
-        let ratios = measured
-            .iter()
-            .zip(&rounds[0])
-            .map(|(ours, plain)| ours.per_second / plain.per_second);
-        println!(
-            "{:<24} {:>5} {:>9.0} {:>8.3} {:>8.3} {:>8.1} {:>8.2}",
-            server.name,
-            connections,
-            of(|r| r.per_second),
-            of(|r| r.p50_ms),
-            of(|r| r.p99_ms),
-            of(|r| r.cpu_us),
-            median(ratios),
+/// An echo that does nothing but that, as a tool and as a function: their files.
+fn echoes(dir: &Path) -> (String, String) {
+    let schema = r#"{"type":"object","properties":{"text":{"type":"string"}},"required":["text"],"additionalProperties":false}"#;
+    let tool = Guest::with(
+        Tool::new("echo").taking(schema).giving(schema),
+        "(call $structured (local.get $arguments) (local.get $arguments_len))",
+    );
+    let mut function = Guest::new();
+    function
+        .export("record reply { text: string } export echo: func(text: string) -> reply;")
+        .item(
+            r#"(func (export "echo") (param i32 i32) (result i32)
+              (i32.store (i32.const 16) (local.get 0))
+              (i32.store (i32.const 20) (local.get 1))
+              (i32.const 16))"#,
         );
+    let write = |name: &str, guest: &Guest| {
+        let path = dir.join(name);
+        std::fs::write(&path, guest.component()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    (write("tool.wasm", &tool), write("function.wasm", &function))
+}
+
+/// Loads the servers in turn; the ratios are to the first of them.
+async fn compare(servers: &[Server], token: &str, ratio: &str) {
+    println!(
+        "{:<24} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8}",
+        "server", "conns", "calls/s", "p50 ms", "p99 ms", "cpu us", ratio
+    );
+    for connections in [1, 16] {
+        let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
+        for server in servers {
+            load(server, connections, token, WARM_UP).await;
+        }
+        for _ in 0..ROUNDS {
+            for (server, rounds) in servers.iter().zip(&mut rounds) {
+                rounds.push(load(server, connections, token, ROUND).await);
+            }
+        }
+        for (server, measured) in servers.iter().zip(&rounds) {
+            let of = |pick: fn(&Round) -> f64| median(measured.iter().map(pick));
+            let ratios = measured
+                .iter()
+                .zip(&rounds[0])
+                .map(|(ours, first)| ours.per_second / first.per_second);
+            println!(
+                "{:<24} {:>5} {:>9.0} {:>8.3} {:>8.3} {:>8.1} {:>8.2}",
+                server.name,
+                connections,
+                of(|r| r.per_second),
+                of(|r| r.p50_ms),
+                of(|r| r.p99_ms),
+                of(|r| r.cpu_us),
+                median(ratios),
+            );
+        }
     }
 }
 
@@ -199,6 +242,7 @@ async fn load(server: &Server, connections: usize, token: &str, time: Duration) 
         .map(|_| {
             tokio::spawn(work(
                 server.process.address,
+                server.answer,
                 token.to_owned(),
                 started + time,
             ))
@@ -223,7 +267,12 @@ async fn load(server: &Server, connections: usize, token: &str, time: Duration) 
 }
 
 /// One keep-alive connection, one request after the other.
-async fn work(address: SocketAddr, token: String, until: Instant) -> Vec<Duration> {
+async fn work(
+    address: SocketAddr,
+    answer: &'static str,
+    token: String,
+    until: Instant,
+) -> Vec<Duration> {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -242,7 +291,7 @@ async fn work(address: SocketAddr, token: String, until: Instant) -> Vec<Duratio
         let response = sender.send_request(request).await.unwrap();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         latencies.push(started.elapsed());
-        assert_eq!(body, ANSWER, "the server answers the call");
+        assert_eq!(body, answer, "the server answers the call");
     }
     latencies
 }
@@ -250,6 +299,7 @@ async fn work(address: SocketAddr, token: String, until: Instant) -> Vec<Duratio
 /// A server that is measured.
 struct Server {
     name: &'static str,
+    answer: &'static str,
     process: Process,
     resident_mb_at_start: f64,
 }
@@ -268,11 +318,16 @@ impl Server {
     fn of(name: &'static str, process: Process) -> Self {
         let mut server = Self {
             name,
+            answer: ANSWER,
             process,
             resident_mb_at_start: 0.0,
         };
         server.resident_mb_at_start = resident_mb(server.process.id());
         server
+    }
+
+    fn answering(self, answer: &'static str) -> Self {
+        Self { answer, ..self }
     }
 
     fn cpu(&self) -> Duration {

@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use futures::StreamExt;
 
-use crate::FIXTURE;
 use crate::issuer::Issuer;
 use host::Host;
 use suite::{Check, Report};

@@ -56,6 +56,48 @@ fn every_tool_does_its_work() {
             json!(1),
         ),
         (
+            "calendar",
+            "shift",
+            json!({ "start": { "year": 2024, "month": 1, "day": 31 }, "by": { "months": 1 } }),
+            "/structuredContent/day",
+            json!(29),
+        ),
+        (
+            "calendar",
+            "days_between",
+            json!({
+                "start": { "year": 2000, "month": 3, "day": 1 },
+                "end": { "year": 2000, "month": 1, "day": 1 },
+            }),
+            "/structuredContent/result",
+            json!(-60),
+        ),
+        (
+            "calendar",
+            "weekday_of",
+            json!({ "of": { "year": 1969, "month": 7, "day": 20 } }),
+            "/structuredContent/result",
+            json!("sunday"),
+        ),
+        (
+            "calendar",
+            "list_dates",
+            json!({
+                "start": { "year": 2027, "month": 2, "day": 27 },
+                "end": { "year": 2027, "month": 3, "day": 9 },
+                "only": ["monday"],
+            }),
+            "/structuredContent/result/1/day",
+            json!(8),
+        ),
+        (
+            "calendar",
+            "is_leap_year",
+            json!({ "year": 1900 }),
+            "/content/0/text",
+            json!("false"),
+        ),
+        (
             "table",
             "table_stats",
             json!({ "csv": "city,degrees\nOslo,2\nRome,16\nBern,6\n" }),
@@ -131,6 +173,18 @@ fn bad_arguments_are_refused_in_one_sentence() {
             "csv",
         ),
         ("text", "text_diff", json!({ "before": "a" }), "after"),
+        (
+            "calendar",
+            "weekday_of",
+            json!({ "of": { "year": 2026, "month": 2, "day": 29 } }),
+            "there is no date 2026-02-29",
+        ),
+        (
+            "calendar",
+            "weekday_of",
+            json!({ "of": { "year": 2026, "month": 300, "day": 1 } }),
+            "`/of/month`",
+        ),
     ];
     for (component, tool, arguments, names) in cases {
         let (result, status) = call(component, tool, &arguments);
@@ -143,4 +197,20 @@ fn bad_arguments_are_refused_in_one_sentence() {
         assert!(sentence.contains(names), "{tool}: {sentence}");
         assert_eq!(sentence.lines().count(), 1, "{tool}: {sentence}");
     }
+}
+
+/// A component of plain functions carries what its WIT says of them.
+#[test]
+fn functions_are_documented() {
+    let output = Command::new(TOOLCRIB)
+        .args(["inspect", &format!("{EXAMPLES}/calendar.wasm"), "--json"])
+        .output()
+        .unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tools = found[0]["tools"].as_array().unwrap();
+    let shift = tools.iter().find(|tool| tool["name"] == "shift").unwrap();
+    let description = shift["description"].as_str().unwrap();
+    assert!(description.starts_with("The date that lies"), "{shift:#}");
+    let schema = &shift["inputSchema"]["properties"]["start"]["properties"]["year"];
+    assert_eq!(schema["description"], "1 to 9999.");
 }

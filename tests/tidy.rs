@@ -71,6 +71,8 @@ const LIBRARIES: [(&[&str], &[&str]); 8] = [
             "wasmtime_wasi_config",
             "wasmtime_wasi_http",
             "wasmparser",
+            "wit_component",
+            "wit_parser",
         ],
         &["engine", "sandbox", "component"],
     ),

@@ -10,7 +10,10 @@ fn files() {
     let toolcrib = Toolcrib::new();
     let whole = hello();
     let core = wat::parse_str("(module (func (export \"f\")))").unwrap();
-    let other_world = component("export run: func();", "(module (func (export \"run\")))");
+    let other_world = component(
+        "export wasi:cli/run@0.2.0;",
+        "(module (func (export \"wasi:cli/run@0.2.0#run\") (result i32) (i32.const 0)))",
+    );
     let lacking = component(
         "import test:nowhere/thing@1.2.3; export toolcrib:mcp/tool@0.1.1;",
         r#"(module
@@ -66,7 +69,11 @@ fn files() {
         (
             "other-world",
             other_world,
-            &["toolcrib:mcp/tool@0.1.1", "`run`", "wit/tool.wit"],
+            &[
+                "toolcrib:mcp/tool@0.1.1",
+                "`wasi:cli/run@0.2.0#run`",
+                "wit/tool.wit",
+            ],
         ),
         ("lacking-import", lacking, &["test:nowhere/thing@1.2.3"]),
         ("no-tools", Guest::new().component(), &["defines no tool"]),

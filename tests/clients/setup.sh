@@ -12,9 +12,9 @@ for need in python3 node npm; do
 done
 
 # A stamp is newer than what it was made from: nothing to do.
-if [ ! python/.venv/stamp -nt python/requirements.txt ]; then
+if [ ! python/.venv/stamp -nt python/requirements.txt ] || [ ! python/.venv/stamp -nt python/constraints.txt ]; then
   python3 -m venv python/.venv
-  python/.venv/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt
+  python/.venv/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt -c python/constraints.txt
   touch python/.venv/stamp
 fi
 for packages in node ../conformance/node; do

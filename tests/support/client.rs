@@ -97,7 +97,9 @@ impl Client {
             if let Some(method) = message["method"].as_str() {
                 request = request.header("mcp-method", method);
             }
-            if let Some(name) = message["params"]["name"].as_str() {
+            let params = &message["params"];
+            let mut named = ["name", "uri", "taskId"].iter().map(|key| &params[key]);
+            if let Some(name) = named.find_map(Value::as_str) {
                 request = request.header("mcp-name", name);
             }
         }

@@ -10,20 +10,26 @@
 //!
 //! A tool's body is the body of a function that has the fields of the request as `$arguments`, `$arguments_len`, `$answers`,
 //! `$answers_len`, `$state`, `$state_ptr` and `$state_len`, and returns a `result<outcome, error>` of the contract;
-//! `guest/prelude.wat` has what makes one.
+//! `guest/prelude.wat` has what makes one. `guest/offers.rs` has what a guest can offer beside tools.
 
 mod layout;
+mod offers;
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{PackageId, Resolve};
+use wit_parser::{PackageId, PackageMetadata, Resolve};
 
 use layout::Layout;
+use offers::Offers;
+pub(crate) use offers::{Argument, Document, Family, Filled, Part, Prompt};
 
 /// The contract itself, as tool authors get it.
-const CONTRACT: &str = include_str!("../../wit/tool.wit");
+pub(crate) const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
+/// The version of the contract that guests are made for.
+pub(crate) const VERSION: &str = "0.1.1";
 /// What guests of the tests use of WASI.
 const WASI: &str = include_str!("guest/wasi.wit");
 const PRELUDE: &str = include_str!("guest/prelude.wat");
@@ -41,8 +47,8 @@ const WORLD: &str = "
     import wasi:sockets/instance-network@0.2.0;
     import wasi:sockets/ip-name-lookup@0.2.0;
     import wasi:sockets/tcp-create-socket@0.2.0;
-    export toolcrib:mcp/tool@0.1.1;
 ";
+const TOOL: &str = "toolcrib:mcp/tool@0.1.1";
 
 /// The fields of a request after the tool's name, flattened.
 const REQUEST: &str = "(param $arguments i32) (param $arguments_len i32) (param $answers i32) (param $answers_len i32) \
@@ -53,6 +59,8 @@ const REQUEST: &str = "(param $arguments i32) (param $arguments_len i32) (param 
 pub(crate) struct Guest {
     memory: Layout,
     tools: Vec<(Tool, String)>,
+    offers: Offers,
+    exports: String,
     imports: String,
     items: String,
     before_definitions: String,
@@ -149,6 +157,12 @@ impl Guest {
         self
     }
 
+    /// Adds an export beside the contract, such as `export run: func();`; an item is its function.
+    pub(crate) fn export(&mut self, export: &str) -> &mut Self {
+        self.exports.push_str(export);
+        self
+    }
+
     /// Adds globals, functions, a start function.
     pub(crate) fn item(&mut self, item: impl AsRef<str>) -> &mut Self {
         self.items.push_str(item.as_ref());
@@ -191,12 +205,72 @@ impl Guest {
 
     /// The component.
     pub(crate) fn component(&self) -> Vec<u8> {
-        component(WORLD, &self.module())
+        component(&self.world(), &self.module())
+    }
+
+    /// The component as it is made for another version of the contract, which lies in this directory.
+    pub(crate) fn component_for(&self, contract: &Path, version: &str) -> Vec<u8> {
+        let of_version = |text: &str| {
+            let (ours, theirs) = (format!("@{VERSION}"), format!("@{version}"));
+            text.replace(&ours, &theirs)
+        };
+        let world = of_version(&format!("world guest {{ {} }}", self.world()));
+        build(packages(contract), &world, &of_version(&self.module())).0
+    }
+
+    /// What stands between the braces of its world.
+    fn world(&self) -> String {
+        let interfaces = self.interfaces().into_iter();
+        let interfaces = interfaces.map(|interface| format!("export {interface};"));
+        format!(
+            "{WORLD} {} {}",
+            interfaces.collect::<String>(),
+            self.exports
+        )
+    }
+
+    /// The interfaces of what it offers; that of tools where it offers nothing.
+    fn interfaces(&self) -> Vec<&'static str> {
+        let mut interfaces = self.offers.interfaces();
+        if interfaces.is_empty() || !self.tools.is_empty() {
+            interfaces.push(TOOL);
+        }
+        interfaces
     }
 
     /// The core module in it, as text.
     fn module(&self) -> String {
         let mut memory = self.memory.clone();
+        let mut functions = self.offers.functions(&mut memory);
+        if self.interfaces().contains(&TOOL) {
+            functions.push_str(&self.tool_functions(&mut memory));
+        }
+        format!(
+            r#"(module
+              {imports}
+              (import "toolcrib:mcp/call@0.1.1" "caller" (func $caller (param i32)))
+              (import "toolcrib:mcp/call@0.1.1" "time-left" (func $time_left (result i64)))
+              (import "toolcrib:mcp/call@0.1.1" "cancelled" (func $cancelled (result i32)))
+              (import "toolcrib:mcp/call@0.1.1" "progress"
+                (func $progress (param f64 i32 f64 i32 i32 i32)))
+              (import "toolcrib:mcp/call@0.1.1" "log" (func $log (param i32 i32 i32)))
+              (memory $memory (export "memory") {pages})
+              (global $heap (mut i32) (i32.const {heap}))
+              (data (i32.const {start}) "{data}")
+              {PRELUDE}
+              {items}
+              {functions})"#,
+            imports = self.imports,
+            items = self.items,
+            start = layout::START,
+            heap = memory.end(),
+            pages = self.pages.max(memory.end().div_ceil(65_536) + 1),
+            data = memory.escaped(),
+        )
+    }
+
+    /// The functions of the interface of tools.
+    fn tool_functions(&self, memory: &mut Layout) -> String {
         let tools: Vec<_> = self.tools.iter().map(|(tool, _)| tool).collect();
         let definitions = memory.definitions(&tools);
         let mut functions = String::new();
@@ -215,36 +289,18 @@ impl Guest {
                      (local.get $state) (local.get $state_ptr) (local.get $state_len)))))"
             );
         }
-        format!(
-            r#"(module
-              {imports}
-              (import "toolcrib:mcp/call@0.1.1" "caller" (func $caller (param i32)))
-              (import "toolcrib:mcp/call@0.1.1" "time-left" (func $time_left (result i64)))
-              (import "toolcrib:mcp/call@0.1.1" "cancelled" (func $cancelled (result i32)))
-              (import "toolcrib:mcp/call@0.1.1" "progress"
-                (func $progress (param f64 i32 f64 i32 i32 i32)))
-              (import "toolcrib:mcp/call@0.1.1" "log" (func $log (param i32 i32 i32)))
-              (memory $memory (export "memory") {pages})
-              (global $heap (mut i32) (i32.const {heap}))
-              (data (i32.const {start}) "{data}")
-              {PRELUDE}
-              {items}
-              {functions}
-              (func (export "toolcrib:mcp/tool@0.1.1#definitions") (result i32)
-                {before_definitions}
-                (i32.const {definitions}))
-              (func (export "toolcrib:mcp/tool@0.1.1#call")
-                (param $tool i32) (param $tool_len i32) {REQUEST} (result i32)
-                {choices}
-                unreachable))"#,
-            imports = self.imports,
-            items = self.items,
-            before_definitions = self.before_definitions,
-            start = layout::START,
-            heap = memory.end(),
-            pages = self.pages.max(memory.end().div_ceil(65_536) + 1),
-            data = memory.escaped(),
-        )
+        let before_definitions = &self.before_definitions;
+        let _ = writeln!(
+            functions,
+            r#"(func (export "{TOOL}#definitions") (result i32)
+                 {before_definitions}
+                 (i32.const {definitions}))
+               (func (export "{TOOL}#call")
+                 (param $tool i32) (param $tool_len i32) {REQUEST} (result i32)
+                 {choices}
+                 unreachable)"#
+        );
+        functions
     }
 }
 
@@ -287,26 +343,70 @@ impl Tool {
 
 /// A component of a world of the test's own: what stands between its braces, and its core module as text.
 pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
-    static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| {
-        let mut resolve = Resolve::default();
-        resolve.push_str("tool.wit", CONTRACT).unwrap();
-        resolve.push_str("wasi.wit", WASI).unwrap();
-        resolve
-    });
-    let mut resolve = PACKAGES.clone();
-    let package: PackageId = resolve
-        .push_str(
-            "guest.wit",
-            &format!("package test:guest;\nworld guest {{ {world} }}"),
-        )
+    build(today(), &format!("world guest {{ {world} }}"), module).0
+}
+
+/// As [`component`], of all the WIT of a package and of those nested in it; the world is `guest`. Documentation of the WIT
+/// stands in the component as tools that keep it leave it.
+pub(crate) fn documented(wit: &str, module: &str) -> Vec<u8> {
+    let (mut component, resolve, package) = build(today(), wit, module);
+    let docs = PackageMetadata::extract(&resolve, package)
+        .encode()
         .unwrap();
+    component.extend(custom_section(PackageMetadata::SECTION_NAME, &docs));
+    component
+}
+
+/// As [`documented`], without the documentation.
+pub(crate) fn packaged(wit: &str, module: &str) -> Vec<u8> {
+    build(today(), wit, module).0
+}
+
+/// A custom section to be put at a component's end.
+pub(crate) fn custom_section(name: &str, data: &[u8]) -> Vec<u8> {
+    fn leb128(mut value: usize, bytes: &mut Vec<u8>) {
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+    }
+    let mut content = Vec::new();
+    leb128(name.len(), &mut content);
+    content.extend(name.as_bytes());
+    content.extend(data);
+    let mut section = vec![0];
+    leb128(content.len(), &mut section);
+    section.extend(content);
+    section
+}
+
+/// The contract of today, and what guests use of WASI.
+fn today() -> Resolve {
+    static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| packages(Path::new(CONTRACT)));
+    PACKAGES.clone()
+}
+
+/// A contract, and what guests use of WASI.
+fn packages(contract: &Path) -> Resolve {
+    let mut resolve = Resolve::default();
+    resolve.push_dir(contract).unwrap();
+    resolve.push_str("wasi.wit", WASI).unwrap();
+    resolve
+}
+
+fn build(mut resolve: Resolve, wit: &str, module: &str) -> (Vec<u8>, Resolve, PackageId) {
+    let package = resolve
+        .push_str("guest.wit", &format!("package test:guest;\n{wit}"))
+        .unwrap_or_else(|error| panic!("{error:?}\n{wit:.2000}"));
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
     let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}\n{module}"));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default()
+    let component = ComponentEncoder::default()
         .validate(true)
         .module(&module)
         .unwrap()
         .encode()
-        .unwrap()
+        .unwrap();
+    (component, resolve, package)
 }

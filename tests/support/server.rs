@@ -36,11 +36,16 @@ pub(crate) fn config(guests: &[(&str, &Guest)]) -> (TempDir, Config) {
     };
     config.server.max_concurrent_calls = PLACES;
     for (name, guest) in guests {
-        let path = write(dir.path(), name, &guest.component());
-        let reference = Reference::parse(path.to_str().unwrap(), Path::new("")).unwrap();
-        config.references.push(reference);
+        name_in(&mut config, &dir, name, &guest.component());
     }
     (dir, config)
+}
+
+/// Writes a component into the directory and names it in the configuration.
+fn name_in(config: &mut Config, dir: &TempDir, name: &str, bytes: &[u8]) {
+    let path = write(dir.path(), name, bytes);
+    let reference = Reference::parse(path.to_str().unwrap(), Path::new("")).unwrap();
+    config.references.push(reference);
 }
 
 /// Writes a component: its path.
@@ -114,7 +119,14 @@ impl Host {
         Self::run(dir, config).await
     }
 
-    async fn run(dir: TempDir, config: Config) -> Self {
+    /// Serves a component that the test has made.
+    pub(crate) async fn of_component(bytes: &[u8]) -> Self {
+        let (dir, mut config) = config(&[]);
+        name_in(&mut config, &dir, "guest", bytes);
+        Self::run(dir, config).await
+    }
+
+    pub(crate) async fn run(dir: TempDir, config: Config) -> Self {
         let path = config.server.path.clone();
         let app = App::build(config).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -47,12 +47,18 @@ impl Inspect {
 pub(super) fn describe(catalog: &Catalog, served: &Arc<Served>) -> Value {
     let component = &served.component;
     let tools: Vec<_> = catalog.tools_of(served).map(describe_tool).collect();
+    let skipped: Vec<_> = component
+        .skipped
+        .iter()
+        .map(|skipped| json!({ "export": skipped.export, "reason": skipped.reason }))
+        .collect();
     json!({
         "name": component.name,
         "digest": component.digest,
         "size": component.size,
         "imports": component.imports,
         "tools": tools,
+        "skipped": skipped,
     })
 }
 
@@ -80,6 +86,10 @@ fn print(catalog: &Catalog, served: &Arc<Served>) {
         "  imports  {}",
         or_nothing(&component.imports.join("\n           "))
     );
+    for (index, skipped) in component.skipped.iter().enumerate() {
+        let heading = if index == 0 { "skipped" } else { "" };
+        say!("  {heading:<8} {}: {}", skipped.export, skipped.reason);
+    }
     for entry in catalog.tools_of(served) {
         say!("\n  {}", entry.name);
         if let Some(title) = entry.title() {

@@ -200,7 +200,7 @@ fn cut(mut text: String) -> String {
 
 /// A linked component and the interfaces of the contract that it exports.
 pub(super) struct Guest {
-    pre: InstancePre<State<CallData>>,
+    pub(super) pre: InstancePre<State<CallData>>,
     tool: Option<tool::GuestIndices>,
     prompts: Option<prompts::GuestIndices>,
     resources: Option<resources::GuestIndices>,
@@ -212,6 +212,8 @@ pub(super) enum GuestError {
     InvalidArguments(String),
     Failed(String),
     NotFound,
+    /// What it returned is larger than the limit.
+    Oversized,
     Trap {
         error: wasmtime::Error,
         /// Whether it had been refused memory: the usual cause.
@@ -238,8 +240,8 @@ impl Guest {
     /// Links the component.
     ///
     /// # Errors
-    /// One sentence: the import that the host lacks, or the export that the
-    /// component lacks.
+    /// One sentence: the import that the host lacks, or how an export differs
+    /// from the contract.
     pub(super) fn new(engine: &Engine, component: &Component) -> Result<Self, String> {
         let mut linker =
             sandbox::linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
@@ -248,17 +250,6 @@ impl Guest {
             |state: &mut State<CallData>| &mut state.contract,
         )
         .map_err(|e| format!("the host cannot link it: {e}"))?;
-        if INTERFACES
-            .iter()
-            .all(|name| component.get_export_index(None, name).is_none())
-        {
-            return Err(format!(
-                "it does not export `{}`; {}; build it for the world `tool-component` of \
-                 `wit/tool.wit`",
-                INTERFACES[0],
-                exports(engine, component)
-            ));
-        }
         let pre = linker.instantiate_pre(component).map_err(|e| {
             format!(
                 "it imports what the host does not have: {}",
@@ -278,6 +269,11 @@ impl Guest {
             })?,
             pre,
         })
+    }
+
+    /// Whether it exports an interface that defines something.
+    pub(super) fn has_definitions(&self) -> bool {
+        self.tool.is_some() || self.prompts.is_some() || self.resources.is_some()
     }
 
     pub(super) async fn tools(
@@ -397,15 +393,22 @@ fn exported<T>(
     })
 }
 
-fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
+pub(super) fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
     GuestError::Trap {
         error,
         memory_refused: store.data().memory_refused(),
     }
 }
 
+/// Whether an interface is one of the contract; and if so, whether this host
+/// knows its version.
+pub(super) fn is_known(interface: &str) -> Option<bool> {
+    let name = interface.strip_prefix("toolcrib:mcp/")?;
+    Some(name.contains("@0.1."))
+}
+
 /// The interfaces of the contract that a component may export.
-const INTERFACES: [&str; 4] = [
+pub(super) const INTERFACES: [&str; 4] = [
     "toolcrib:mcp/tool@0.1.1",
     "toolcrib:mcp/prompts@0.1.1",
     "toolcrib:mcp/resources@0.1.1",
@@ -427,18 +430,4 @@ pub(super) fn imports(engine: &Engine, component: &Component) -> Vec<String> {
         .imports(engine.wasmtime())
         .map(|(name, _)| name.to_owned())
         .collect()
-}
-
-fn exports(engine: &Engine, component: &Component) -> String {
-    let names: Vec<_> = component
-        .component_type()
-        .exports(engine.wasmtime())
-        .map(|(name, _)| format!("`{name}`"))
-        .take(5)
-        .collect();
-    if names.is_empty() {
-        "it exports nothing".into()
-    } else {
-        format!("it exports {}", names.join(", "))
-    }
 }

@@ -9,11 +9,11 @@ use super::contract::{Annotations, Definition, Icon};
 use super::schema::{Root, Schema};
 
 /// Tools that one component may define.
-const MAX_TOOLS: usize = 1_000;
+pub(super) const MAX_TOOLS: usize = 1_000;
 /// Where the `meta` of a tool says whether its calls become tasks.
 const TASK: &str = "toolcrib/task";
 /// The longest tool name; some clients drop every tool when one is longer.
-const MAX_NAME_BYTES: usize = 64;
+pub(super) const MAX_NAME_BYTES: usize = 64;
 /// The longest title of a tool.
 pub const MAX_TITLE_BYTES: usize = 256;
 /// The longest description of a tool.

@@ -1,13 +1,16 @@
-//! A compiled component: loaded once, described by its own `definitions`, and
-//! called in a fresh instance each time.
+//! A compiled component: loaded once, described by its own `definitions` or by
+//! the types of its functions, and called in a fresh instance each time.
 
 mod contract;
 mod definition;
+mod describe;
+mod function;
 mod kind;
 mod offers;
 mod outcome;
 mod schema;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -23,6 +26,9 @@ pub use contract::{
 };
 use contract::{CallData, Guest, GuestError};
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
+use describe::{Describe, faultless, nothing};
+pub use function::Skipped;
+use function::{Function, Functions};
 pub use offers::Family;
 pub use outcome::Outcome;
 use outcome::Returned;
@@ -30,10 +36,6 @@ pub use schema::Schema;
 
 use crate::engine::Engine;
 use crate::sandbox::{self, Limits, State, Stopped};
-
-/// What describes a component runs in the sandbox too, and answers within this
-/// time.
-const DEFINITIONS_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// `sha256:` and the lower-case hexadecimal digest of a component's bytes.
 pub fn digest(bytes: &[u8]) -> String {
@@ -60,9 +62,13 @@ pub struct Component {
     pub resources: Vec<Resource>,
     /// Its families of documents, in the order of their templates.
     pub families: Vec<Family>,
+    /// What it exports besides, and why that is nothing to be served.
+    pub skipped: Vec<Skipped>,
     /// What one call may use.
     pub limits: Limits,
     guest: Arc<Guest>,
+    /// By the names of their tools; the other tools are of the contract.
+    functions: HashMap<String, Arc<Function>>,
     engine: Engine,
 }
 
@@ -93,9 +99,20 @@ pub enum LoadError {
     /// One of its definitions breaks a rule.
     #[error("{0}")]
     Definition(#[from] definition::Fault),
+    /// A definition and a function have one name.
+    #[error(
+        "its `definitions` name a tool `{tool}`, and its function `{function}` is a tool of that \
+         name too; rename one of them"
+    )]
+    Clash {
+        /// The name.
+        tool: String,
+        /// Where the function stands.
+        function: String,
+    },
     /// It offers nothing.
-    #[error("it defines no tool, no prompt and no resource")]
-    NoTools,
+    #[error("{0}")]
+    Nothing(String),
 }
 
 /// Why a call gave no result. `Display` is one sentence for the client; what the
@@ -188,24 +205,22 @@ impl Component {
         let size = bytes.len();
         // Compiling takes up to ten seconds of processor time.
         let compiler = engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || compiler.compile(&bytes, &hex))
+        let compiled = tokio::task::spawn_blocking(move || {
+            let compiled = compiler.compile(&bytes, &hex)?;
+            let functions = Functions::find(compiler.wasmtime(), &compiled, &bytes);
+            Ok::<_, wasmtime::Error>((compiled, functions))
+        });
+        let (compiled, functions) = compiled
             .await
             .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
             .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
         let guest = Arc::new(guest);
-        let describe = Describe {
-            engine,
-            name,
-            limits: Limits {
-                time: limits.time.min(DEFINITIONS_TIME),
-                cpu: limits.cpu.min(DEFINITIONS_TIME),
-                ..limits.clone()
-            },
-        };
+        let describe = Describe::new(engine, name, &limits);
         let tools = describe.run("definitions", |store| guest.clone().tools(store));
         let tools = faultless(definition::check_all(tools.await?))?;
+        let (tools, functions, skipped) = functions.beside(tools)?;
         let prompts = describe.run("prompts.definitions", |store| guest.clone().prompts(store));
         let prompts = faultless(offers::check_prompts(prompts.await?))?;
         let resources = describe.run("resources", |store| guest.clone().resources(store));
@@ -213,7 +228,13 @@ impl Component {
         let families = describe.run("templates", |store| guest.clone().templates(store));
         let families = faultless(offers::check_templates(families.await?))?;
         if tools.is_empty() && prompts.is_empty() && resources.is_empty() && families.is_empty() {
-            return Err(vec![LoadError::NoTools]);
+            return Err(vec![nothing(guest.has_definitions(), &skipped)]);
+        }
+        for Skipped { export, reason } in &skipped {
+            tracing::info!(
+                component.name = name, export.name = %export, export.reason = %reason,
+                "export skipped"
+            );
         }
         Ok(Self {
             name: name.to_owned(),
@@ -224,8 +245,10 @@ impl Component {
             prompts,
             resources,
             families,
+            skipped,
             limits,
             guest,
+            functions,
             engine: engine.clone(),
         })
     }
@@ -242,17 +265,25 @@ impl Component {
     /// Why there is no result; see [`CallError`].
     pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
         let arguments = Value::Object(call.arguments);
-        tool.input
-            .check(&arguments)
-            .map_err(CallError::InvalidArguments)?;
+        let checked = tool.input.check(&arguments);
+        let guest = self.guest.clone();
+        let what = ("tool", tool.name.as_str());
+        if let Some(function) = self.functions.get(&tool.name) {
+            let prepared = function
+                .prepare(checked, &arguments)
+                .map_err(CallError::InvalidArguments)?;
+            let max_bytes = self.limits.output_bytes;
+            let run = |store| prepared.run(guest, store, max_bytes);
+            // The host writes its result, by the types that the schema is of.
+            return self.execute(what, call.context, run).await;
+        }
+        checked.map_err(CallError::InvalidArguments)?;
         let request = contract::Request {
             tool: tool.name.clone(),
             arguments: arguments.to_string(),
             answers: call.answers,
             state: call.state,
         };
-        let guest = self.guest.clone();
-        let what = ("tool", tool.name.as_str());
         let outcome = self
             .execute(what, call.context, |store| guest.call(store, request))
             .await?;
@@ -394,6 +425,13 @@ impl Component {
             }
             Ok(Err(GuestError::Failed(text))) => CallError::Failed(self.bounded(text)),
             Ok(Err(GuestError::NotFound)) => CallError::NotFound,
+            Ok(Err(GuestError::Oversized)) => {
+                tracing::info!(
+                    limit.bytes = self.limits.output_bytes,
+                    "output over its limit"
+                );
+                CallError::Oversized(self.limits.output_bytes)
+            }
         })
     }
 
@@ -425,56 +463,6 @@ fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> Ca
 fn refused(fault: String) -> CallError {
     tracing::warn!(output.fault = %fault, "output refused");
     CallError::InvalidOutput
-}
-
-/// Asks a component what it offers.
-struct Describe<'a> {
-    engine: &'a Engine,
-    name: &'a str,
-    limits: Limits,
-}
-
-impl Describe<'_> {
-    async fn run<T, F>(
-        &self,
-        function: &'static str,
-        guest: impl FnOnce(Store<State<CallData>>) -> F,
-    ) -> Result<T, Vec<LoadError>>
-    where
-        F: Future<Output = Result<T, GuestError>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let span = tracing::info_span!("describe", component.name = self.name, function);
-        let context = Context {
-            id: String::new(),
-            askable: Askable::default(),
-            caller: None,
-            events: None,
-            cancelled: CancellationToken::new(),
-        };
-        let cancelled = context.cancelled.clone();
-        let data = CallData::new(context, self.limits.time);
-        let store = sandbox::store(self.engine, &self.limits, &span, data);
-        let failed = |why: String| vec![LoadError::Definitions(function, why)];
-        sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest(store))
-            .await
-            .map_err(|stopped| failed(stopped.to_string()))?
-            .map_err(|error| match error {
-                GuestError::Trap {
-                    error,
-                    memory_refused,
-                } => failed(match trapped(&error, memory_refused, &self.limits) {
-                    CallError::Crashed => one_line(&error),
-                    other => other.to_string(),
-                }),
-                GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
-                GuestError::NotFound => failed(CallError::NotFound.to_string()),
-            })
-    }
-}
-
-fn faultless<T>(checked: Result<T, Vec<definition::Fault>>) -> Result<T, Vec<LoadError>> {
-    checked.map_err(|faults| faults.into_iter().map(LoadError::Definition).collect())
 }
 
 /// The causes of an engine error in one line, without a backtrace.

@@ -13,12 +13,13 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
 
+use super::caller::{is_modern, owner, principal, rate_key, shared_principal};
 use super::conversation::{Answered, Conversation, Dialogue, Inputs};
 use super::convert;
-use super::questions::{self, Rounds};
+use super::questions::{Binding, Rounds};
 use super::relay::{Listener, Relay};
 use super::running::{Failed, Round, Running};
-use super::server::{ToolServer, is_modern, owner, principal, rate_key};
+use super::server::ToolServer;
 use super::tasks::{PATIENCE, Room};
 use crate::catalog::{Admission, Found, Refused, Subject};
 use crate::component::{Askable, Call, CallError, CompletionRequest, Context, Outcome, TaskMode};
@@ -31,11 +32,11 @@ enum NotAdmitted {
 
 /// What of a request a conversation needs to know.
 struct Asking<'a> {
-    method: &'static str,
-    name: &'a str,
-    arguments: Value,
+    binding: Binding,
     state: Option<&'a str>,
     responses: Option<InputResponses>,
+    /// What the client declared.
+    client: Option<ClientCapabilities>,
 }
 
 /// Why a tool that runs only as a task does not run.
@@ -66,7 +67,12 @@ impl ToolServer {
                 return Ok(convert::failure(refused.to_string()).into());
             }
         };
-        let (patience, room) = match self.patience(entry.tool().task, context) {
+        let client = context.client_capabilities();
+        let knows_tasks = modern
+            && client
+                .as_ref()
+                .is_some_and(|client| client.supports_tasks());
+        let (patience, room) = match self.patience(entry.tool().task, knows_tasks, context) {
             Ok(task) => task.unzip(),
             Err(NoTasks::Undeclared) if modern => {
                 let needed = ClientCapabilities::builder().enable_tasks().build();
@@ -81,21 +87,22 @@ impl ToolServer {
                 return Ok(convert::failure(sentence).into());
             }
         };
-        let arguments = request.arguments.unwrap_or_default();
+        let arguments = Arc::new(request.arguments.unwrap_or_default());
         let asking = Asking {
-            method: "tools/call",
-            name: &request.name,
-            arguments: match modern {
-                true => Value::Object(arguments.clone()),
-                false => Value::Null,
+            binding: Binding {
+                method: "tools/call",
+                name: request.name.into_owned(),
+                arguments: arguments.clone(),
+                caller: shared_principal(context).cloned(),
             },
             state: request.request_state.as_deref(),
             responses: request.input_responses,
+            client,
         };
         let start = move |inputs: Inputs| -> Round<_> {
             let entry = entry.clone();
             let call = Call {
-                arguments: arguments.clone(),
+                arguments: (*arguments).clone(),
                 answers: inputs.answers,
                 state: inputs.state,
                 context: inputs.context,
@@ -147,10 +154,11 @@ impl ToolServer {
             Err(NotAdmitted::Unknown) => return Err(unknown("prompt", &request.name)),
             Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
         };
+        let given = Arc::new(request.arguments.unwrap_or_default());
         let mut arguments = Vec::new();
-        for (name, value) in request.arguments.unwrap_or_default() {
+        for (name, value) in given.iter() {
             match value {
-                Value::String(value) => arguments.push((name, value)),
+                Value::String(value) => arguments.push((name.clone(), value.clone())),
                 _ => {
                     let message = format!("`/arguments/{name}` must be a string");
                     return Err(ErrorData::invalid_params(message, None));
@@ -158,11 +166,15 @@ impl ToolServer {
             }
         }
         let asking = Asking {
-            method: "prompts/get",
-            name: &request.name,
-            arguments: json!(arguments),
+            binding: Binding {
+                method: "prompts/get",
+                name: request.name,
+                arguments: given,
+                caller: shared_principal(context).cloned(),
+            },
             state: request.request_state.as_deref(),
             responses: request.input_responses,
+            client: context.client_capabilities(),
         };
         let start = move |inputs: Inputs| -> Round<_> {
             let offer = offer.clone();
@@ -201,11 +213,15 @@ impl ToolServer {
             Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
         };
         let asking = Asking {
-            method: "resources/read",
-            name: &request.uri,
-            arguments: Value::Null,
+            binding: Binding {
+                method: "resources/read",
+                name: request.uri.clone(),
+                arguments: Arc::default(),
+                caller: shared_principal(context).cloned(),
+            },
             state: request.request_state.as_deref(),
             responses: request.input_responses,
+            client: context.client_capabilities(),
         };
         let (found, uri) = (admission.found.clone(), request.uri.clone());
         let start = move |inputs: Inputs| -> Round<_> {
@@ -326,14 +342,14 @@ impl ToolServer {
         let shared = &self.shared;
         let principal = principal(context);
         let modern = is_modern(context);
-        let binding = match modern {
-            true => questions::binding(request.method, request.name, &request.arguments, principal),
-            false => Vec::new(),
-        };
+        let binding = request.binding;
         let rounds = match modern {
             true => Rounds::open(&shared.seal, &binding, request.state, request.responses)?,
             false => Rounds::default(),
         };
+        // Without a connection that lasts, no question reaches a client of the older
+        // revisions.
+        let can_be_asked = modern || self.connection.is_some();
         let conversation = Conversation {
             start: Box::new(start),
             found: admission.found,
@@ -341,7 +357,7 @@ impl ToolServer {
             rounds,
             seal: shared.seal.clone(),
             binding,
-            client: self.askable_client(modern, context),
+            client: request.client.filter(|_| can_be_asked),
             caller: principal.map(|principal| Arc::new(convert::caller(principal))),
             rate_key: rate_key(principal),
             shutdown: shared.shutdown.clone(),
@@ -358,20 +374,6 @@ impl ToolServer {
         conversation
             .run(admission.permit, dialogue, relay, patience, &context.ct)
             .await
-    }
-
-    /// What the client declared, where a question can reach it: without a
-    /// connection that lasts, clients of the older revisions hear none.
-    fn askable_client(
-        &self,
-        modern: bool,
-        context: &RequestContext<RoleServer>,
-    ) -> Option<ClientCapabilities> {
-        if modern || self.connection.is_some() {
-            context.client_capabilities()
-        } else {
-            None
-        }
     }
 
     /// What the client wants to hear: in the newest revision what the request
@@ -399,10 +401,9 @@ impl ToolServer {
     fn patience(
         &self,
         mode: TaskMode,
+        knows: bool,
         context: &RequestContext<RoleServer>,
     ) -> Result<Option<(Duration, Room)>, NoTasks> {
-        let client = context.client_capabilities();
-        let knows = is_modern(context) && client.is_some_and(|client| client.supports_tasks());
         let room = || self.shared.tasks.reserve(&owner(principal(context)));
         match mode {
             TaskMode::Never => Ok(None),

@@ -12,7 +12,7 @@ use rmcp::{ErrorData, Peer, RoleServer};
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
-use super::questions::{Asked, MAX_ROUNDS, Rounds, Seal, askable, undeclared};
+use super::questions::{Asked, Binding, MAX_ROUNDS, Rounds, Seal, askable, undeclared};
 use super::relay::{Listener, Relay};
 use super::running::{Failed, Round, Running};
 use crate::catalog::{Found, Live, Permit, Refused};
@@ -35,7 +35,7 @@ pub(super) struct Conversation<T> {
     pub(super) rounds: Rounds,
     pub(super) seal: Seal,
     /// What a sealed state is good for.
-    pub(super) binding: Vec<u8>,
+    pub(super) binding: Binding,
     /// What the client declared, where it can be asked at all.
     pub(super) client: Option<ClientCapabilities>,
     pub(super) caller: Option<Arc<Caller>>,
@@ -84,6 +84,9 @@ impl<T: Send + 'static> Conversation<T> {
         let listener = Listener::Client(relay);
         for _ in 0..MAX_ROUNDS {
             let mut running = self.begin(permit, heard);
+            if patience == Some(Duration::ZERO) {
+                return Ok(Answered::Long(Box::new((self, running))));
+            }
             let driving = running.drive(&listener, gone.cancelled());
             let ended = match patience {
                 None => driving.await,

@@ -5,6 +5,7 @@
     reason = "logging is deprecated and part of all three revisions"
 )]
 
+mod caller;
 mod calls;
 mod changes;
 mod conversation;
@@ -16,7 +17,7 @@ mod server;
 mod tasks;
 mod view;
 
-pub(crate) use server::rate_key;
+pub(crate) use caller::rate_key;
 pub use server::{Settings, ToolServer};
 
 /// The revisions that are served, oldest first.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rmcp::model::{
     ClientCapabilities, InputRequest, InputRequests, InputRequiredResult, InputResponses,
-    RequestStateCodec, SealOptions,
+    JsonObject, RequestStateCodec, SealOptions,
 };
 use rmcp::service::PeerRequestOptions;
 use rmcp::{ErrorData, Peer, RoleServer};
@@ -51,18 +51,25 @@ impl Seal {
 }
 
 /// What a sealed state is good for: one caller and one request.
-pub(super) fn binding(
-    method: &str,
-    name: &str,
-    arguments: &impl Serialize,
-    caller: Option<&Principal>,
-) -> Vec<u8> {
-    let caller = caller.map(|c| (&c.issuer, &c.subject, &c.client_id));
-    let mut arguments = serde_json::to_value(arguments).unwrap_or_default();
-    arguments.sort_all_objects();
-    json!([method, name, arguments, caller])
-        .to_string()
-        .into_bytes()
+pub(super) struct Binding {
+    pub(super) method: &'static str,
+    /// The tool, the prompt, the document.
+    pub(super) name: String,
+    pub(super) arguments: Arc<JsonObject>,
+    pub(super) caller: Option<Arc<Principal>>,
+}
+
+impl Binding {
+    /// The same for the same arguments in any order.
+    fn bytes(&self) -> Vec<u8> {
+        let caller = self.caller.as_ref();
+        let caller = caller.map(|c| (&c.issuer, &c.subject, &c.client_id));
+        let mut arguments = Value::Object((*self.arguments).clone());
+        arguments.sort_all_objects();
+        json!([self.method, self.name, arguments, caller])
+            .to_string()
+            .into_bytes()
+    }
 }
 
 /// The questions of a call and the answers to them, over all its rounds.
@@ -91,19 +98,22 @@ impl Rounds {
     /// that is none.
     pub(super) fn open(
         seal: &Seal,
-        binding: &[u8],
+        binding: &Binding,
         state: Option<&str>,
         responses: Option<InputResponses>,
     ) -> Result<Self, ErrorData> {
         let mut rounds: Self = match state {
             None => Self::default(),
-            Some(state) => seal.0.open_json_with(state, binding).map_err(|error| {
-                let message = format!(
-                    "`requestState` is not one that this server gave for this call ({error}); \
+            Some(state) => seal
+                .0
+                .open_json_with(state, &binding.bytes())
+                .map_err(|error| {
+                    let message = format!(
+                        "`requestState` is not one that this server gave for this call ({error}); \
                      call again without it"
-                );
-                ErrorData::invalid_params(message, None)
-            })?,
+                    );
+                    ErrorData::invalid_params(message, None)
+                })?,
         };
         for (key, value) in responses.unwrap_or_default() {
             let asked = rounds.asked.iter().find(|asked| asked.key == key);
@@ -167,7 +177,11 @@ impl Rounds {
     ///
     /// # Errors
     /// One sentence: too much, or no question of MCP.
-    pub(super) fn seal(&self, seal: &Seal, binding: &[u8]) -> Result<InputRequiredResult, String> {
+    pub(super) fn seal(
+        &self,
+        seal: &Seal,
+        binding: &Binding,
+    ) -> Result<InputRequiredResult, String> {
         let mut requests = InputRequests::new();
         for asked in self.missing() {
             requests.insert(asked.key.clone(), asked.request()?);
@@ -178,7 +192,8 @@ impl Rounds {
                 "the tool's questions and its state take more than {MAX_STATE_BYTES} bytes"
             ));
         }
-        let options = SealOptions::new().associated_data(binding).ttl(STATE_TTL);
+        let binding = binding.bytes();
+        let options = SealOptions::new().associated_data(&binding).ttl(STATE_TTL);
         let state = seal.0.seal_with(&text, &options);
         Ok(InputRequiredResult::new(Some(requests), Some(state)))
     }

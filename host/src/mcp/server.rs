@@ -17,16 +17,16 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::caller::{is_modern, owner, principal};
 use super::changes::{self, Followed};
 use super::convert;
 use super::questions::Seal;
 use super::tasks::Tasks;
 use super::view::View;
-use crate::auth::Principal;
 use crate::catalog::{Catalog, Live};
 
 /// How long clients may keep what does not depend on the caller.
@@ -464,34 +464,6 @@ impl ServerHandler for ToolServer {
     }
 }
 
-/// Whom the guard let in; `None` without a guard.
-pub(super) fn principal(context: &RequestContext<RoleServer>) -> Option<&Principal> {
-    let parts = context.extensions.get::<http::request::Parts>()?;
-    parts.extensions.get::<Arc<Principal>>().map(|p| &**p)
-}
-
 fn method_not_found(message: String) -> ErrorData {
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
-}
-
-/// Whom a rate is counted for.
-pub(crate) fn rate_key(principal: Option<&Principal>) -> String {
-    match principal {
-        Some(principal) => format!("{}\n{}", principal.issuer, principal.subject),
-        None => "anonymous".into(),
-    }
-}
-
-/// Whose a task is: issuer, subject and client, as with sessions.
-pub(super) fn owner(principal: Option<&Principal>) -> String {
-    principal.map_or_else(String::new, |p| {
-        json!([p.issuer, p.subject, p.client_id]).to_string()
-    })
-}
-
-/// ISO dates compare as text.
-pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    context
-        .protocol_version()
-        .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }

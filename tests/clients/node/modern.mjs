@@ -1,29 +1,20 @@
-// Calls tools with the TypeScript client (2.x) and prints what it saw as JSON.
-// Usage: modern.mjs URL TOKEN MODE CALLS
-// MODE: auto, legacy, or a protocol revision. CALLS: [{"name": …, "arguments": …}]
+// The TypeScript client (2.x); `steps.mjs` says what it does. MODE: auto, legacy, or a protocol revision.
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { endpoint, headers, mode, model, run, user } from "./steps.mjs";
 
-const [url, token, mode, calls] = process.argv.slice(2);
 const client = new Client(
   { name: "toolcrib-tests", version: "1.0.0" },
-  { versionNegotiation: { mode: /^\d/.test(mode) ? { pin: mode } : mode } },
+  {
+    capabilities: { elicitation: {}, sampling: {} },
+    versionNegotiation: { mode: /^\d/.test(mode) ? { pin: mode } : mode },
+  },
 );
-const transport = new StreamableHTTPClientTransport(new URL(url), {
-  requestInit: { headers: { Authorization: `Bearer ${token}` } },
-});
+client.setRequestHandler("elicitation/create", user);
+client.setRequestHandler("sampling/createMessage", model);
+const transport = new StreamableHTTPClientTransport(endpoint, { requestInit: { headers } });
 await client.connect(transport);
-const progress = [];
-const listed = await client.listTools();
-const results = [];
-for (const call of JSON.parse(calls)) {
-  const onprogress = (event) => progress.push(event.progress);
-  results.push(await client.callTool(call, { onprogress }));
-}
-const seen = {
-  version: transport.protocolVersion ?? client.getNegotiatedProtocolVersion?.(),
-  tools: listed.tools.map((tool) => tool.name),
-  results,
-  progress,
-};
-await client.close();
-console.log(JSON.stringify(seen));
+await run(
+  client,
+  () => transport.protocolVersion ?? client.getNegotiatedProtocolVersion?.(),
+  (call, options) => client.callTool(call, options),
+);

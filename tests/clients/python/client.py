@@ -1,42 +1,154 @@
-"""Calls tools with the Python SDK's own client and prints what it saw as JSON.
+"""A Python client that does step by step what it is given, and prints what it saw as JSON.
 
-Usage: client.py URL TOKEN MODE CALLS
-MODE: auto, legacy, or a protocol revision. CALLS: [{"name": …, "arguments": …}]
+Usage: client.py LIBRARY URL TOKEN MODE TODO
+LIBRARY: mcp or fastmcp. MODE: auto, legacy, or a protocol revision. TODO and what is printed: see ../node/steps.mjs.
 """
 
 import asyncio
 import json
 import sys
+from contextlib import asynccontextmanager
 
+import anyio
 import httpx2
-from mcp import Client
+import mcp
+import mcp_types as types
+from fastmcp import Client as FastClient
 from mcp.client.streamable_http import streamable_http_client
 
+ANSWERS: dict = {}
 
-async def main(url: str, token: str, mode: str, calls: list[dict]) -> dict:
-    progress: list[float] = []
 
-    async def on_progress(done: float, total: float | None, message: str | None) -> None:
-        progress.append(done)
+async def user(_context, params) -> types.ElicitResult:
+    """The user: fills in of a form what they know."""
+    fields = params.requested_schema["properties"]
+    return types.ElicitResult(action="accept", content={field: ANSWERS[field] for field in fields})
 
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(headers=headers) as http:
-        async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
-            listed = await client.list_tools()
-            results = []
-            for call in calls:
-                result = await client.call_tool(
-                    call["name"], call["arguments"], progress_callback=on_progress
-                )
-                results.append(result.model_dump(mode="json", by_alias=True, exclude_none=True))
-            return {
-                "version": client.protocol_version,
-                "tools": [tool.name for tool in listed.tools],
-                "results": results,
-                "progress": progress,
-            }
+
+async def model(_context, _params) -> types.CreateMessageResult:
+    """The model: says the same to everything."""
+    said = types.TextContent(type="text", text=ANSWERS["model"])
+    return types.CreateMessageResult(role="assistant", content=said, model="test")
+
+
+class Sdk:
+    """The client of the official SDK."""
+
+    @staticmethod
+    @asynccontextmanager
+    async def connect(url: str, token: str, mode: str):
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(headers=headers) as http:
+            transport = streamable_http_client(url, http_client=http)
+            async with mcp.Client(
+                transport, mode=mode, elicitation_callback=user, sampling_callback=model
+            ) as client:
+                yield client
+
+    @staticmethod
+    async def call(client, step: dict, on_progress):
+        return await client.call_tool(
+            step["name"], step["arguments"], progress_callback=on_progress
+        )
+
+    tools = mcp.Client.list_tools
+    resources = mcp.Client.list_resources
+    templates = mcp.Client.list_resource_templates
+    prompts = mcp.Client.list_prompts
+    read = mcp.Client.read_resource
+    prompt = mcp.Client.get_prompt
+    complete = mcp.Client.complete
+
+
+class Fast:
+    """The client of FastMCP, by its methods that return what came."""
+
+    @staticmethod
+    @asynccontextmanager
+    async def connect(url: str, token: str, mode: str):
+        async def fill_in(_message, _type, params, context):
+            return await user(context, params)
+
+        async def say(_messages, params, context):
+            return await model(context, params)
+
+        async with FastClient(
+            url, auth=token, mode=mode, elicitation_handler=fill_in, sampling_handler=say
+        ) as client:
+            yield client
+
+    @staticmethod
+    async def call(client, step: dict, on_progress):
+        return await client.call_tool_mcp(
+            step["name"], step["arguments"], progress_handler=on_progress
+        )
+
+    tools = FastClient.list_tools_mcp
+    resources = FastClient.list_resources_mcp
+    templates = FastClient.list_resource_templates_mcp
+    prompts = FastClient.list_prompts_mcp
+    read = FastClient.read_resource_mcp
+    prompt = FastClient.get_prompt_mcp
+    complete = FastClient.complete_mcp
+
+
+async def take(library, client, step: dict, progress: list[float]):
+    """Does one step."""
+    match step["do"]:
+        case "tools":
+            return (await library.tools(client)).tools
+        case "resources":
+            return (await library.resources(client)).resources
+        case "templates":
+            return (await library.templates(client)).resource_templates
+        case "prompts":
+            return (await library.prompts(client)).prompts
+        case "read":
+            return await library.read(client, step["uri"])
+        case "prompt":
+            return await library.prompt(client, step["name"], step["arguments"])
+        case "complete":
+            ref = types.PromptReference(type="ref/prompt", name=step["prompt"])
+            argument = {"name": step["argument"], "value": step["value"]}
+            return await library.complete(client, ref, argument)
+        case "call" | "cancel":
+            with anyio.CancelScope() as scope:
+
+                async def on_progress(done: float, _total: float | None, _message: str | None):
+                    progress.append(done)
+                    if step["do"] == "cancel":
+                        scope.cancel()
+
+                return await library.call(client, step, on_progress)
+            raise RuntimeError("cancelled")
+        case other:
+            raise RuntimeError(f"no such step: {other}")
+
+
+async def main(library, url: str, token: str, mode: str, steps: list[dict]) -> dict:
+    seen = []
+    async with library.connect(url, token, mode) as client:
+        for step in steps:
+            progress: list[float] = []
+            try:
+                result = plain(await take(library, client, step, progress))
+                seen.append({"result": result, "progress": progress})
+            except Exception as error:
+                code = getattr(error, "code", None)
+                seen.append({"code": code, "failed": str(error), "progress": progress})
+        return {"version": client.protocol_version, "steps": seen}
+
+
+def plain(value):
+    """As it stands on the wire."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 if __name__ == "__main__":
-    url, token, mode, calls = sys.argv[1:]
-    print(json.dumps(asyncio.run(main(url, token, mode, json.loads(calls)))))
+    library, url, token, mode, todo = sys.argv[1:]
+    todo = json.loads(todo)
+    ANSWERS.update(todo["answers"])
+    library = {"mcp": Sdk, "fastmcp": Fast}[library]
+    print(json.dumps(asyncio.run(main(library, url, token, mode, todo["steps"]))))

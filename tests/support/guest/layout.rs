@@ -1,6 +1,7 @@
 //! The contract's records as the canonical ABI lays them out in a guest's memory.
 
-use super::{Audience, Block, Reply, Tool};
+use super::offers::{Document, Family, Filled, Part, Prompt};
+use super::{Audience, Block, Icon, Reply, Tool};
 
 /// Where the data begins; below it are the prelude's places.
 pub(super) const START: usize = 40_960;
@@ -55,45 +56,133 @@ impl Layout {
                     }
                 }
             }
-            let mut icons = Vec::new();
-            for icon in &tool.icons {
-                let mut below = Record::new(28);
-                self.string(&mut below, 0, &icon.src);
-                self.optional(&mut below, 8, icon.media_type.as_deref());
-                let mut sizes = Vec::new();
-                for size in &icon.sizes {
-                    let mut pair = Record::new(8);
-                    self.string(&mut pair, 0, size);
-                    sizes.extend(pair.0);
-                }
-                self.list(&mut below, 20, &sizes, icon.sizes.len());
-                icons.extend(below.0);
-            }
-            self.list(&mut record, 60, &icons, tool.icons.len());
+            self.icons(&mut record, 60, &tool.icons);
             self.optional(&mut record, 68, tool.meta.as_deref());
             records.extend(record.0);
         }
-        let mut list = Record::new(8);
-        self.list(&mut list, 0, &records, tools.len());
-        self.bytes(&list.0)
+        self.listed(&records, tools.len())
     }
 
     /// `ok(complete(output))`
     pub(super) fn reply(&mut self, reply: &Reply<'_>) -> usize {
         let mut contents = Vec::new();
         for (block, audience) in &reply.content {
-            let mut content = Record::new(112);
-            self.block(&mut content, block);
-            if let Some(audience) = audience {
-                content.byte(80, 1);
-                self.audience(&mut content, 84, audience);
-            }
-            contents.extend(content.0);
+            contents.extend(self.content(block, audience.as_ref()).0);
         }
         let mut result = Record::new(40);
         self.list(&mut result, 8, &contents, reply.content.len());
         self.optional(&mut result, 16, reply.structured);
         self.optional(&mut result, 28, reply.meta);
+        self.bytes(&result.0)
+    }
+
+    /// The list of documents: the address of its address and length.
+    pub(super) fn documents(&mut self, documents: &[&Document]) -> usize {
+        let mut records = Vec::new();
+        for document in documents {
+            let mut record = Record::new(128);
+            self.string(&mut record, 0, &document.uri);
+            self.string(&mut record, 8, &document.name);
+            self.optional(&mut record, 16, document.title.as_deref());
+            self.optional(&mut record, 28, document.description.as_deref());
+            self.optional(&mut record, 40, document.media_type.as_deref());
+            record.size(56, document.size);
+            self.icons(&mut record, 72, &document.icons);
+            self.optional_audience(&mut record, 80, document.audience.as_ref());
+            self.optional(&mut record, 112, document.meta.as_deref());
+            records.extend(record.0);
+        }
+        self.listed(&records, documents.len())
+    }
+
+    /// The list of families: the address of its address and length.
+    pub(super) fn families(&mut self, families: &[&Family]) -> usize {
+        let mut records = Vec::new();
+        for family in families {
+            let mut record = Record::new(104);
+            self.string(&mut record, 0, &family.uri_template);
+            self.string(&mut record, 8, &family.name);
+            self.optional(&mut record, 16, family.title.as_deref());
+            self.optional(&mut record, 28, family.description.as_deref());
+            self.optional(&mut record, 40, family.media_type.as_deref());
+            self.icons(&mut record, 52, &family.icons);
+            self.optional_audience(&mut record, 60, family.audience.as_ref());
+            self.optional(&mut record, 92, family.meta.as_deref());
+            records.extend(record.0);
+        }
+        self.listed(&records, families.len())
+    }
+
+    /// The list of prompts: the address of its address and length.
+    pub(super) fn prompts(&mut self, prompts: &[&Prompt]) -> usize {
+        let mut records = Vec::new();
+        for prompt in prompts {
+            let mut record = Record::new(60);
+            self.string(&mut record, 0, &prompt.name);
+            self.optional(&mut record, 8, prompt.title.as_deref());
+            self.optional(&mut record, 20, prompt.description.as_deref());
+            let mut arguments = Vec::new();
+            for argument in &prompt.arguments {
+                let mut below = Record::new(36);
+                self.string(&mut below, 0, &argument.name);
+                self.optional(&mut below, 8, argument.title.as_deref());
+                self.optional(&mut below, 20, argument.description.as_deref());
+                below.byte(32, u8::from(argument.required));
+                arguments.extend(below.0);
+            }
+            self.list(&mut record, 32, &arguments, prompt.arguments.len());
+            self.icons(&mut record, 40, &prompt.icons);
+            self.optional(&mut record, 48, prompt.meta.as_deref());
+            records.extend(record.0);
+        }
+        self.listed(&records, prompts.len())
+    }
+
+    /// `ok(complete(list<embedded>))`
+    pub(super) fn parts(&mut self, parts: &[Part<'_>]) -> usize {
+        let mut records = Vec::new();
+        for part in parts {
+            let mut record = Record::new(32);
+            let (kind, uri, media_type, body) = match part {
+                Part::Text(uri, media_type, text) => (0, uri, media_type, text.as_bytes()),
+                Part::Binary(uri, media_type, bytes) => (1, uri, media_type, *bytes),
+            };
+            self.embedded(&mut record, 0, (uri, *media_type), kind, body);
+            records.extend(record.0);
+        }
+        let mut result = Record::new(28);
+        self.list(&mut result, 8, &records, parts.len());
+        self.bytes(&result.0)
+    }
+
+    /// `ok(complete(prompt))`
+    pub(super) fn filled(&mut self, filled: &Filled<'_>) -> usize {
+        let mut messages = Vec::new();
+        for (role, block, audience) in &filled.messages {
+            messages.extend([*role, 0, 0, 0, 0, 0, 0, 0]);
+            messages.extend(self.content(block, audience.as_ref()).0);
+        }
+        let mut result = Record::new(40);
+        self.optional(&mut result, 8, filled.description);
+        self.list(&mut result, 20, &messages, filled.messages.len());
+        self.optional(&mut result, 28, filled.meta);
+        self.bytes(&result.0)
+    }
+
+    /// `ok(completion)`
+    pub(super) fn completion(
+        &mut self,
+        values: &[&str],
+        total: Option<u32>,
+        has_more: bool,
+    ) -> usize {
+        let mut result = Record::new(24);
+        self.strings(&mut result, 4, values);
+        if let Some(total) = total {
+            result.byte(12, 1);
+            result.word(16, total);
+        }
+        result.byte(20, u8::from(has_more));
         self.bytes(&result.0)
     }
 
@@ -112,6 +201,31 @@ impl Layout {
         self.list(&mut result, 8, &questions, asked.len());
         self.optional(&mut result, 16, state);
         self.bytes(&result.0)
+    }
+
+    fn listed(&mut self, records: &[u8], length: usize) -> usize {
+        let mut list = Record::new(8);
+        self.list(&mut list, 0, records, length);
+        self.bytes(&list.0)
+    }
+
+    fn icons(&mut self, record: &mut Record, at: usize, icons: &[Icon]) {
+        let mut records = Vec::new();
+        for icon in icons {
+            let mut below = Record::new(28);
+            self.string(&mut below, 0, &icon.src);
+            self.optional(&mut below, 8, icon.media_type.as_deref());
+            self.strings(&mut below, 20, &icon.sizes);
+            records.extend(below.0);
+        }
+        self.list(record, at, &records, icons.len());
+    }
+
+    fn content(&mut self, block: &Block<'_>, audience: Option<&Audience<'_>>) -> Record {
+        let mut content = Record::new(112);
+        self.block(&mut content, block);
+        self.optional_audience(&mut content, 80, audience);
+        content
     }
 
     fn block(&mut self, content: &mut Record, block: &Block<'_>) {
@@ -136,33 +250,43 @@ impl Layout {
                 self.optional(content, 24, link.title);
                 self.optional(content, 36, link.description);
                 self.optional(content, 48, link.media_type);
-                if let Some(size) = link.size {
-                    content.byte(64, 1);
-                    content.0[72..80].copy_from_slice(&size.to_le_bytes());
-                }
+                content.size(64, link.size);
             }
             Block::EmbeddedText(uri, media_type, text) => {
-                self.embedded(content, uri, *media_type, 0, text.as_bytes());
+                content.byte(0, 4);
+                self.embedded(content, 8, (uri, *media_type), 0, text.as_bytes());
             }
             Block::EmbeddedBinary(uri, media_type, bytes) => {
-                self.embedded(content, uri, *media_type, 1, bytes);
+                content.byte(0, 4);
+                self.embedded(content, 8, (uri, *media_type), 1, bytes);
             }
         }
     }
 
     fn embedded(
         &mut self,
-        content: &mut Record,
-        uri: &str,
-        media_type: Option<&str>,
+        record: &mut Record,
+        at: usize,
+        (uri, media_type): (&str, Option<&str>),
         kind: u8,
         body: &[u8],
     ) {
-        content.byte(0, 4);
-        self.string(content, 8, uri);
-        self.optional(content, 16, media_type);
-        content.byte(28, kind);
-        self.string(content, 32, body);
+        self.string(record, at, uri);
+        self.optional(record, at + 8, media_type);
+        record.byte(at + 20, kind);
+        self.string(record, at + 24, body);
+    }
+
+    fn optional_audience(
+        &mut self,
+        record: &mut Record,
+        at: usize,
+        audience: Option<&Audience<'_>>,
+    ) {
+        if let Some(audience) = audience {
+            record.byte(at, 1);
+            self.audience(record, at + 4, audience);
+        }
     }
 
     fn audience(&mut self, record: &mut Record, at: usize, audience: &Audience<'_>) {
@@ -186,6 +310,16 @@ impl Layout {
         }
     }
 
+    fn strings(&mut self, record: &mut Record, at: usize, texts: &[impl AsRef<[u8]>]) {
+        let mut pairs = Vec::new();
+        for text in texts {
+            let mut pair = Record::new(8);
+            self.string(&mut pair, 0, text);
+            pairs.extend(pair.0);
+        }
+        self.list(record, at, &pairs, texts.len());
+    }
+
     fn list(&mut self, record: &mut Record, at: usize, items: &[u8], length: usize) {
         let address = self.bytes(items);
         record.word(at, u32::try_from(address).unwrap());
@@ -204,5 +338,12 @@ impl Record {
 
     fn word(&mut self, at: usize, value: u32) {
         self.0[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    fn size(&mut self, at: usize, size: Option<u64>) {
+        if let Some(size) = size {
+            self.byte(at, 1);
+            self.0[at + 8..at + 16].copy_from_slice(&size.to_le_bytes());
+        }
     }
 }

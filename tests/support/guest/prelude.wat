@@ -63,12 +63,51 @@
 (func $failed (param i32 i32) (result i32)
   (call $error (i32.const 1) (local.get 0) (local.get 1)))
 
+;; Of a document: there is none.
+(func $not_found (result i32)
+  (call $error (i32.const 0) (i32.const 0) (i32.const 0)))
+
+;; Of a document: ok(complete) with one part of text, of the given URI.
+(func $document (param $uri i32) (param $uri_len i32) (param $ptr i32) (param $len i32) (result i32)
+  (i32.store8 (i32.const 16) (i32.const 0))
+  (i32.store8 (i32.const 20) (i32.const 0))
+  (i32.store (i32.const 24) (i32.const 128))
+  (i32.store (i32.const 28) (i32.const 1))
+  (i32.store (i32.const 128) (local.get $uri))
+  (i32.store (i32.const 132) (local.get $uri_len))
+  (i32.store (i32.const 152) (local.get $ptr))
+  (i32.store (i32.const 156) (local.get $len))
+  (i32.const 16))
+
+;; Of a prompt: ok(complete) with one message of the user.
+(func $message (param $ptr i32) (param $len i32) (result i32)
+  (i32.store8 (i32.const 16) (i32.const 0))
+  (i32.store8 (i32.const 20) (i32.const 0))
+  (i32.store (i32.const 36) (i32.const 128))
+  (i32.store (i32.const 40) (i32.const 1))
+  (i32.store (i32.const 144) (local.get $ptr))
+  (i32.store (i32.const 148) (local.get $len))
+  (i32.const 16))
+
+;; Says a list of pairs of texts, such as `a=b;c=d;`.
+(func $say_pairs (param $pairs i32) (param $length i32)
+  (block $done
+    (loop $next
+      (br_if $done (i32.eqz (local.get $length)))
+      (call $say (i32.load (local.get $pairs)) (i32.load offset=4 (local.get $pairs)))
+      (call $say_byte (i32.const 61))
+      (call $say (i32.load offset=8 (local.get $pairs)) (i32.load offset=12 (local.get $pairs)))
+      (call $say_byte (i32.const 59))
+      (local.set $pairs (i32.add (local.get $pairs) (i32.const 16)))
+      (local.set $length (i32.sub (local.get $length) (i32.const 1)))
+      (br $next))))
+
 ;; The value of an answer, as two operands.
 (func $answer (param $answers i32) (param $index i32) (result i32 i32)
   (i32.load offset=8 (i32.add (local.get $answers) (i32.mul (local.get $index) (i32.const 16))))
   (i32.load offset=12 (i32.add (local.get $answers) (i32.mul (local.get $index) (i32.const 16)))))
 
-;; Collects text that $said returns.
+;; Collects text that $said returns; what else returns text takes it as `(i32.const 1024) (global.get $said)`.
 (func $say (param $ptr i32) (param $len i32)
   (memory.copy (i32.add (i32.const 1024) (global.get $said)) (local.get $ptr) (local.get $len))
   (global.set $said (i32.add (global.get $said) (local.get $len))))
@@ -79,6 +118,10 @@
   (i32.store8
     (i32.add (i32.const 1024) (global.get $said))
     (i32.add (i32.const 48) (i32.wrap_i64 (i64.rem_u (local.get $number) (i64.const 10)))))
+  (global.set $said (i32.add (global.get $said) (i32.const 1))))
+
+(func $say_byte (param $byte i32)
+  (i32.store8 (i32.add (i32.const 1024) (global.get $said)) (local.get $byte))
   (global.set $said (i32.add (global.get $said) (i32.const 1))))
 
 (func $said (result i32)

@@ -1,0 +1,122 @@
+//! Arguments that are large, deep or wrong in more than one place: one sentence, and the guest has not run.
+
+use serde_json::{Value, json};
+
+use super::echoing;
+use crate::support::guest::Guest;
+use crate::support::server::Host;
+
+/// The guest leaves a trace as soon as it runs.
+#[tokio::test]
+async fn the_guest_does_not_run() {
+    let mut guest = Guest::new();
+    guest
+        .export("export f: func(a: u8, b: string, pad: tuple<u64, u64>);")
+        .item(
+            r#"(func (export "f") (param i32 i32 i32 i64 i64)
+              (call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))"#,
+        );
+    let host = Host::of(&guest).await;
+    let call = async |arguments: Value| {
+        let meta = json!({ "progressToken": "t" });
+        let params = json!({ "name": "f", "arguments": arguments, "_meta": meta });
+        host.client().request("tools/call", params).await
+    };
+    let good = json!({ "a": 1, "b": "x", "pad": [0, "18446744073709551615"] });
+    let answer = call(good.clone()).await;
+    assert_eq!(answer.notifications("notifications/progress").len(), 1);
+    let with = |key: &str, value: Value| {
+        let mut arguments = good.clone();
+        arguments[key] = value;
+        arguments
+    };
+    for (arguments, sentence) in [
+        (json!({}), "the arguments: `a` is missing"),
+        (
+            with("a", json!(256)),
+            "`/a`: 256 is not an integer from 0 to 255",
+        ),
+        (with("b", json!(["x"])), "`/b`: an array is not a string"),
+        (
+            with("pad", json!([0, "1e3"])),
+            "`/pad/1`: \"1e3\" is not an integer from 0 to 18446744073709551615",
+        ),
+        (
+            with("c/d", json!(1)),
+            "the arguments: \"c/d\" is not known; there are `a`, `b`, `pad`",
+        ),
+        (
+            with(&"long".repeat(1_000), json!(1)),
+            &format!(
+                "the arguments: \"{}\"… is not known; there are `a`, `b`, `pad`",
+                "long".repeat(20)
+            ),
+        ),
+    ] {
+        let answer = call(arguments).await;
+        assert_eq!(answer.failure(), sentence);
+        assert_eq!(answer.messages.len(), 1, "the guest ran: {answer:?}");
+    }
+}
+
+/// So many values are too many, whatever they are; a little fewer go through.
+#[tokio::test]
+async fn many_values() {
+    let component = echoing("", &["list<u16>", "list<u8>", "list<list<bool>>"]);
+    let host = Host::of_component(&component).await;
+    let too_many = "more than 2000000 values and bytes";
+    let answer = host
+        .client()
+        .call("f0", json!({ "x": vec![7; 2_000_001] }))
+        .await;
+    assert!(
+        answer.failure().contains(too_many),
+        "{:.200}",
+        answer.failure()
+    );
+    let answer = host
+        .client()
+        .call(
+            "f2",
+            json!({ "x": vec![Value::Array(Vec::new()); 1_300_000] }),
+        )
+        .await;
+    // The guest has the room of 64 pages only.
+    assert_eq!(answer.failure_with_id(), "the tool crashed");
+    let bytes = "A".repeat(3 << 20);
+    let answer = host.client().call("f1", json!({ "x": bytes })).await;
+    assert!(
+        answer.failure().contains(too_many),
+        "{:.200}",
+        answer.failure()
+    );
+    let answer = host
+        .client()
+        .call("f0", json!({ "x": vec![7; 200_000] }))
+        .await;
+    let echoed = answer.result()["structuredContent"]["x"]
+        .as_array()
+        .unwrap();
+    assert_eq!(echoed.len(), 200_000);
+}
+
+/// JSON that is deeper than any type is refused where it leaves the type.
+#[tokio::test]
+async fn deep_values() {
+    let host = Host::of_component(&echoing("", &["list<list<u8>>", "option<u8>"])).await;
+    let deep = |levels: usize| {
+        (0..levels).fold(json!(1), |inner, level| {
+            if level % 2 == 0 {
+                json!([inner])
+            } else {
+                json!({ "a": inner })
+            }
+        })
+    };
+    for levels in [3, 60] {
+        let answer = host.client().call("f0", json!({ "x": deep(levels) })).await;
+        assert!(answer.failure().starts_with("`/x"), "{answer:?}");
+        let answer = host.client().call("f1", json!({ "x": deep(levels) })).await;
+        assert!(answer.failure().starts_with("`/x`"), "{answer:?}");
+    }
+}

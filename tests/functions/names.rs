@@ -1,0 +1,124 @@
+//! The names of functions as tools.
+
+use serde_json::json;
+
+use crate::support::guest::packaged;
+use crate::support::server::Host;
+
+/// The tools of a world and its packages, in order. Each function returns its number, and `exports` are the core names of
+/// the functions in the order that the names are wanted in.
+async fn check(wit: &str, wanted: &[(&str, &str)]) {
+    let functions: String = wanted
+        .iter()
+        .enumerate()
+        .map(|(number, (export, _))| {
+            format!(r#"(func (export "{export}") (result i32) (i32.const {number}))"#)
+        })
+        .collect();
+    let host = Host::of_component(&packaged(wit, &format!("(module {functions})"))).await;
+    for (number, (export, name)) in wanted.iter().enumerate() {
+        let answer = host.client().call(name, json!({})).await;
+        assert_eq!(answer.text(), number.to_string(), "{export}");
+        assert!(name.len() <= 64);
+    }
+    let list = host.client().list().await;
+    assert_eq!(
+        list.result()["tools"].as_array().unwrap().len(),
+        wanted.len()
+    );
+}
+
+#[tokio::test]
+async fn a_name_is_as_short_as_it_can_be() {
+    check(
+        "world guest {
+           export run-it: func() -> u32;
+           export HTTP-get: func() -> u32;
+           export ops: interface { read-all: func() -> u32; }
+           export a:tools/files@1.2.0;
+         }
+         package a:tools@1.2.0 { interface files { open: func() -> u32; } }",
+        &[
+            ("run-it", "run_it"),
+            ("HTTP-get", "HTTP_get"),
+            ("ops#read-all", "read_all"),
+            ("a:tools/files@1.2.0#open", "open"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn functions_of_one_name_are_told_apart() {
+    check(
+        "world guest {
+           export get: func() -> u32;
+           export cache: interface { get: func() -> u32; set: func() -> u32; }
+           export a:tools/files;
+           export a:more/files;
+           export b:more/files;
+           export c:store/kv@1.0.0;
+           export c:store/kv@2.1.0;
+         }
+         package a:tools { interface files { get: func() -> u32; scan: func() -> u32; } }
+         package a:more { interface files { get: func() -> u32; scan: func() -> u32; } }
+         package b:more { interface files { scan: func() -> u32; } }
+         package c:store@1.0.0 { interface kv { put: func() -> u32; } }
+         package c:store@2.1.0 { interface kv { put: func() -> u32; } }",
+        &[
+            ("get", "get"),
+            ("cache#get", "cache_get"),
+            ("cache#set", "set"),
+            ("a:tools/files#get", "tools_files_get"),
+            ("a:tools/files#scan", "tools_files_scan"),
+            ("a:more/files#get", "more_files_get"),
+            ("a:more/files#scan", "a_more_files_scan"),
+            ("b:more/files#scan", "b_more_files_scan"),
+            ("c:store/kv@1.0.0#put", "c_store_kv_1_0_0_put"),
+            ("c:store/kv@2.1.0#put", "c_store_kv_2_1_0_put"),
+        ],
+    )
+    .await;
+    // A name that is put together is another one's own.
+    check(
+        "world guest {
+           export cache-get: func() -> u32;
+           export get: func() -> u32;
+           export cache: interface { get: func() -> u32; }
+         }",
+        &[
+            ("cache-get", "cache_get"),
+            ("get", "get"),
+            ("cache#get", "cache_get_319e4bd3"),
+        ],
+    )
+    .await;
+}
+
+/// Long names keep their beginning and get a hash, the same every time.
+#[tokio::test]
+async fn long_names() {
+    let long = "a-very-long-name-that-nobody-would-give-to-a-function-of-an-interface";
+    check(
+        &format!(
+            "world guest {{
+               export {long}-one: func() -> u32;
+               export {long}-two: func() -> u32;
+               export {0}: func() -> u32;
+             }}",
+            &long[..64]
+        ),
+        &[
+            (
+                &format!("{long}-one"),
+                "a_very_long_name_that_nobody_would_give_to_a_function_o_a08a3224",
+            ),
+            (
+                &format!("{long}-two"),
+                "a_very_long_name_that_nobody_would_give_to_a_function_o_4eca9eac",
+            ),
+            (&long[..64], &long[..64].replace('-', "_")),
+        ],
+    )
+    .await;
+}
