@@ -1,12 +1,14 @@
 //! What happens to the tools when their files come, change, break, mend and go.
 
 use std::io::Write;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::{
     names, problems, put, remove, until, until_names, until_problem, until_ready, until_says,
 };
+use crate::support::client::{Client, Stream};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::{Host, write};
 
@@ -108,7 +110,7 @@ async fn slowly_written() {
     guest.string(vec![b'x'; 256 << 10]);
     let bytes = guest.component();
     let mut file = std::fs::File::create(host.dir().join("a.wasm")).unwrap();
-    let step = std::time::Duration::from_millis(20);
+    let step = Duration::from_millis(20);
     // Longer than a change waits for the next one.
     for part in bytes.chunks(bytes.len() / 100 + 1) {
         file.write_all(part).unwrap();
@@ -140,46 +142,57 @@ async fn many_at_once() {
     until_ready(&host).await;
 }
 
-/// A call that runs ends in what it began in, and counts as long as it runs; what a caller has used up stays used up.
+/// Begins a call of a tool that says so.
+async fn begin(client: &Client, tool: &str) -> Stream {
+    let params = json!({ "name": tool, "arguments": {}, "_meta": { "progressToken": 1 } });
+    let mut running = Stream::open(client.post(&client.message("tools/call", params))).await;
+    let first = running.next().await.unwrap();
+    assert_eq!(first["method"], "notifications/progress");
+    running
+}
+
+/// A call that runs ends in what it began in, and has its place for as long as it runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_go_on() {
-    let mut slow = Guest::saying("fast", "one");
-    let text = slow.string("one");
-    slow.tool(
+    const BEGUN: &str = "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
+    let mut guest = Guest::saying("tool", "one");
+    let text = guest.string("one");
+    guest.tool(
         Tool::new("slow"),
         format!(
-            "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
-             (local.set $until (i64.sub (call $time_left) (i64.const 5000000000)))
-             (loop $again (br_if $again (i64.gt_u (call $time_left) (local.get $until))))
+            "{BEGUN}
+             (loop $again (br_if $again (i64.gt_u (call $time_left) (i64.const 597000))))
              (call $text {text})"
-        )
-        .replace("(local.set $until", "(global.set $until")
-        .replace("(local.get $until)", "(global.get $until)"),
+        ),
     );
-    slow.item("(global $until (mut i64) (i64.const 0))");
-    let host = Host::watching(&[("a", &slow)], |config| {
+    guest.tool(Tool::new("spin"), format!("{BEGUN} (call $spin)"));
+    let host = Host::watching(&[("a", &guest)], |config| {
+        config.limits.time = Duration::from_secs(600);
+        config.limits.cpu = Duration::from_secs(600);
         config.limits.concurrency = 1;
         config.server.max_concurrent_calls = 1;
     })
     .await;
     let client = host.client();
-    let params = json!({ "name": "slow", "arguments": {}, "_meta": { "progressToken": 1 } });
-    let request = client.post(&client.message("tools/call", params));
-    let mut running = crate::support::client::Stream::open(request).await;
-    assert_eq!(
-        running.next().await.unwrap()["method"],
-        "notifications/progress"
-    );
-    put(&host, "a", &Guest::saying("fast", "two"));
+    let mut slow = begin(&client, "slow").await;
+    put(&host, "a", &Guest::saying("tool", "two"));
+    until_names(&client, &["tool"]).await;
+    let last = slow.next().await.unwrap();
+    assert_eq!(last["result"]["content"][0]["text"], "one", "{last}");
+    until_says(&client, "tool", "two").await;
+
+    put(&host, "a", &guest);
+    until_names(&client, &["slow", "spin", "tool"]).await;
+    let spin = begin(&client, "spin").await;
+    put(&host, "a", &Guest::saying("tool", "two"));
     put(&host, "b", &Guest::saying("b", "b"));
-    until_names(&client, &["b", "fast"]).await;
+    until_names(&client, &["b", "tool"]).await;
     // The new version has the old one's places, and all have those of the server.
-    for tool in ["fast", "b"] {
+    for tool in ["tool", "b"] {
         assert_eq!(client.call(tool, json!({})).await.status, 503, "{tool}");
     }
-    let last = running.next().await.unwrap();
-    assert_eq!(last["result"]["content"][0]["text"], "one", "{last}");
-    until_says(&client, "fast", "two").await;
+    drop(spin);
+    until_says(&client, "tool", "two").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
