@@ -34,7 +34,7 @@ has() { command -v "$1" >/dev/null; }
 outputs_of() {
   case $1 in
     crates) printf "$crates/dist/%s.wasm " "${names[@]}" ;;
-    rust) echo dist/echo.wasm dist/jq.wasm dist/calendar.wasm ;;
+    rust) echo dist/echo.wasm dist/handbook.wasm dist/jq.wasm dist/calendar.wasm ;;
     c) echo dist/qr.wasm ;;
     python) echo dist/table.wasm ;;
     javascript) echo dist/text.wasm ;;
@@ -100,7 +100,7 @@ venv() {
 # --- Rust ---
 
 build_rust() {
-  build_crates_of rust dist echo jq
+  build_crates_of rust dist echo handbook jq
   build_crates_of functions dist calendar
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::{Block, Guest, Link, Reply, Tool};
+use crate::support::guest::{Block, Document, Guest, Link, Prompt, Reply, Tool};
 
 fn echo() -> Guest {
     let mut guest = Guest::new();
@@ -243,6 +243,12 @@ fn stdio() {
              (call $text {done})"
         ),
     );
+    guest
+        .prompt(Prompt::new("asks"), format!("(call $message {done})"))
+        .document(
+            Document::new("test://d"),
+            format!("(call $document (local.get $uri) (local.get $uri_len) {done})"),
+        );
     toolcrib.write("echo", &guest.component());
     let mut child = toolcrib.command(&["stdio", "echo.wasm"]).spawn().unwrap();
     let mut client = Pipes {
@@ -282,6 +288,14 @@ fn stdio() {
     client.send(&json!({ "jsonrpc": "2.0", "id": 10, "method": "tools/call", "params": talk }));
     assert_eq!(client.read()["params"]["progressToken"], "p");
     assert_eq!(client.read()["result"]["content"][0]["text"], "done");
+
+    // So much for tools.
+    let answer = client.ask(11, "prompts/get", json!({ "name": "asks" }));
+    assert_eq!(answer["result"]["messages"][0]["content"]["text"], "done");
+    let answer = client.ask(12, "resources/read", json!({ "uri": "test://d" }));
+    assert_eq!(answer["result"]["contents"][0]["text"], "done");
+    let answer = client.ask(13, "resources/read", json!({ "uri": "test://e" }));
+    assert_eq!(answer["error"]["code"], -32002);
 
     // When the client goes, the server does.
     drop(client.input.take());

@@ -6,3 +6,4 @@ mod calls;
 mod content;
 mod definitions;
 mod output;
+mod versions;

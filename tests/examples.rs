@@ -7,7 +7,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::EXAMPLES;
-use crate::process::TOOLCRIB;
+use crate::process::{Process, TOOLCRIB};
 
 /// `toolcrib call --json`: the result, and the exit status.
 fn call(component: &str, tool: &str, arguments: &Value) -> (Value, i32) {
@@ -213,4 +213,97 @@ fn functions_are_documented() {
     assert!(description.starts_with("The date that lies"), "{shift:#}");
     let schema = &shift["inputSchema"]["properties"]["start"]["properties"]["year"];
     assert_eq!(schema["description"], "1 to 9999.");
+}
+
+/// What the handbook offers, asked for as a client asks.
+#[tokio::test]
+async fn a_handbook_is_read() {
+    let component = format!("{EXAMPLES}/handbook.wasm");
+    let process = Process::serve(["--no-auth", &component]);
+    let url = format!("http://{}/mcp", process.address);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |method: &str, params: Value| -> Value {
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let request = client.post(&url).body(message.to_string());
+        let request = request
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25");
+        let response = request.send().await.unwrap();
+        serde_json::from_str(&response.text().await.unwrap()).unwrap()
+    };
+    let chapter = "handbook://chapters/expenses";
+    let reference = json!({ "type": "ref/prompt", "name": "ask_handbook" });
+    let template = json!({ "type": "ref/resource", "uri": "handbook://chapters/{name}" });
+    let cases = [
+        ("tools/list", json!({}), "/result/tools", json!([])),
+        (
+            "resources/list",
+            json!({}),
+            "/result/resources/0/uri",
+            json!("handbook://index"),
+        ),
+        (
+            "resources/read",
+            json!({ "uri": "handbook://index" }),
+            "/result/contents/0/text",
+            json!(
+                "- [Expenses](handbook://chapters/expenses)\n\
+                 - [Security](handbook://chapters/security)\n\
+                 - [Time off](handbook://chapters/time-off)\n"
+            ),
+        ),
+        (
+            "resources/read",
+            json!({ "uri": chapter }),
+            "/result/contents/0/mimeType",
+            json!("text/markdown"),
+        ),
+        (
+            "resources/read",
+            json!({ "uri": "handbook://chapters/dress-code" }),
+            "/error/code",
+            json!(-32002),
+        ),
+        (
+            "prompts/get",
+            json!({ "name": "ask_handbook", "arguments": { "question": "What now?", "chapter": "expenses" } }),
+            "/result/messages/0/content/resource/uri",
+            json!(chapter),
+        ),
+        (
+            "prompts/get",
+            json!({ "name": "ask_handbook", "arguments": { "question": "What now?" } }),
+            "/result/messages/2/content/resource/uri",
+            json!("handbook://chapters/time-off"),
+        ),
+        (
+            "prompts/get",
+            json!({ "name": "ask_handbook", "arguments": { "question": "?", "chapter": "none" } }),
+            "/error/message",
+            json!("there is no chapter `none`"),
+        ),
+        (
+            "prompts/get",
+            json!({ "name": "ask_handbook" }),
+            "/error/message",
+            json!("the argument `question` is missing"),
+        ),
+        (
+            "completion/complete",
+            json!({ "ref": reference, "argument": { "name": "chapter", "value": "t" } }),
+            "/result/completion/values",
+            json!(["time-off"]),
+        ),
+        (
+            "completion/complete",
+            json!({ "ref": template, "argument": { "name": "name", "value": "" } }),
+            "/result/completion/total",
+            json!(3),
+        ),
+    ];
+    for (method, params, pointer, wanted) in cases {
+        let answer = ask(method, params).await;
+        assert_eq!(answer.pointer(pointer), Some(&wanted), "{answer:#}");
+    }
 }

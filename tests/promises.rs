@@ -12,6 +12,7 @@ mod contract;
 mod functions;
 mod guard;
 mod library;
+mod offers;
 mod overrides;
 mod protocol;
 mod questions;

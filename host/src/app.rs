@@ -21,6 +21,7 @@ use crate::engine::EngineError;
 use crate::http::{self, Policy, TlsAcceptor, TlsError};
 use crate::mcp::{self, ToolServer};
 use crate::reference::ReferenceError;
+use crate::sandbox::keyvalue::StoreError;
 use stock::Stock;
 use watcher::Watcher;
 
@@ -116,6 +117,21 @@ pub enum Problem {
          with `tools` and [component.tool.…]"
     )]
     OneFile(String, String),
+    /// Grants at a reference that others can add components to.
+    #[error(
+        "`{0}` names every component there, also those to come, and [component.allow] is for one; \
+         name the file"
+    )]
+    GrantsForMany(String),
+    /// Data of `wasi:keyvalue` would belong to two components.
+    #[error(
+        "two components that are granted `kv` are called `{0}`, and what they keep would be \
+         shared; give each a `name` of its own"
+    )]
+    SameName(String),
+    /// The data of `wasi:keyvalue` cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A reference names nothing.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -163,6 +179,12 @@ impl Problem {
                         | CatalogError::Argument { .. }
                         | CatalogError::NoTools(_)
                 )
+                | Self::GrantsForMany(_)
+                | Self::SameName(_)
+                | Self::Component {
+                    error: LoadError::Grant(_),
+                    ..
+                }
         )
     }
 }
@@ -283,6 +305,15 @@ impl App {
         self.stock.reload().await
     }
 
+    /// Opens the data of `wasi:keyvalue` where a component is granted a bucket, or
+    /// connects to it. Without this it happens when the first guest needs it.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn open_store(&self) -> Result<(), BuildError> {
+        self.stock.open_store().await
+    }
+
     /// What is served now.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.stock.live().now()
@@ -354,6 +385,13 @@ pub(crate) async fn stock(
 /// Every fault of every reference and component.
 pub(crate) async fn load(config: &Config) -> Result<Arc<Catalog>, BuildError> {
     let (stock, _) = Stock::load(Arc::new(config.clone())).await?;
+    Ok(stock.live().now())
+}
+
+/// As [`load`], to be called, so that the data of `wasi:keyvalue` is opened too.
+pub(crate) async fn load_to_call(config: &Config) -> Result<Arc<Catalog>, BuildError> {
+    let (stock, _) = Stock::load(Arc::new(config.clone())).await?;
+    stock.open_store().await?;
     Ok(stock.live().now())
 }
 

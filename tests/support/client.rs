@@ -1,6 +1,7 @@
 //! A small MCP client that shows what went over the wire. It speaks each of the three revisions as a client that keeps no
 //! session does: plain POSTs.
 
+use base64::Engine as _;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -100,7 +101,7 @@ impl Client {
             let params = &message["params"];
             let mut named = ["name", "uri", "taskId"].iter().map(|key| &params[key]);
             if let Some(name) = named.find_map(Value::as_str) {
-                request = request.header("mcp-name", name);
+                request = request.header("mcp-name", header_value(name));
             }
         }
         request.body(message.to_string())
@@ -180,6 +181,16 @@ impl Stream {
             .await
             .expect("no message came")
     }
+}
+
+/// A name as it stands in a header: in base64 where it has what a header has not (2026-07-28, value encoding).
+fn header_value(name: &str) -> String {
+    let is_plain = |b: u8| (0x20..0x7f).contains(&b);
+    if name.bytes().all(is_plain) && name.trim() == name {
+        return name.to_owned();
+    }
+    let encoded = base64::engine::general_purpose::STANDARD.encode(name);
+    format!("=?base64?{encoded}?=")
 }
 
 impl Answer {

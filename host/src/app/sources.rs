@@ -112,6 +112,11 @@ impl<'a> Settings<'a> {
                 unclear.extend(found.iter().map(canonical));
                 continue;
             }
+            if !component.allow.is_empty() && !component.reference.is_one() {
+                problems.push(Problem::GrantsForMany(component.reference.to_string()));
+                unclear.extend(found.iter().map(canonical));
+                continue;
+            }
             for source in found {
                 let selects = |settings: &ComponentSettings| settings.reference.tool().is_some();
                 let path = canonical(&source);

@@ -1,7 +1,7 @@
 //! The components that are served: loaded at the start, and looked at again when
 //! their files may have changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::engine::{self, Engine};
 use crate::reference::{ReferenceError, Source};
 use crate::sandbox;
+use crate::sandbox::keyvalue::Store;
 
 /// A file that did not change for this long is not being written.
 pub(super) const SETTLED: Duration = Duration::from_millis(100);
@@ -27,6 +28,7 @@ const MAX_LINE_BYTES: usize = 2_000;
 pub(crate) struct Stock {
     config: Arc<Config>,
     engine: Engine,
+    store: Store,
     calls: Arc<Semaphore>,
     live: Live,
     problems: watch::Sender<Vec<String>>,
@@ -104,6 +106,7 @@ impl Stock {
         let stock = Self {
             watched: references.map(|r| config.changes.are_watched(r)).collect(),
             live: Live::new(Catalog::new(calls.clone())),
+            store: Store::new(&config.kv),
             config,
             engine,
             calls,
@@ -162,6 +165,21 @@ impl Stock {
         Ok(())
     }
 
+    /// Opens the data of `wasi:keyvalue` where a component is granted a bucket.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub(crate) async fn open_store(&self) -> Result<(), BuildError> {
+        let catalog = self.live.now();
+        let mut components = catalog.components().iter();
+        if components.all(|served| served.component.grants.kv.is_empty()) {
+            return Ok(());
+        }
+        self.store.open().await.map_err(|error| BuildError {
+            problems: vec![error.into()],
+        })
+    }
+
     /// What is served.
     pub(crate) fn live(&self) -> Live {
         self.live.clone()
@@ -201,14 +219,16 @@ impl Stock {
             let held = held.files.get(&file.source.path);
             self.look_at(file, held)
         });
-        Look {
+        let mut look = Look {
             files: futures::stream::iter(looking)
                 .buffered(at_once)
                 .collect()
                 .await,
             by_reference: found.by_reference,
             problems: found.problems,
-        }
+        };
+        look.keep_apart(held);
+        look
     }
 
     async fn look_at(&self, file: File, held: Option<&Holding>) -> Looked {
@@ -249,7 +269,9 @@ impl Stock {
             .unwrap_or(&source.stem);
         let limits = settings.map_or(&self.config.limits, |s| &s.limits).clone();
         let pinned = settings.and_then(|s| s.digest.as_deref());
-        let component = Component::load(&self.engine, name, bytes, pinned, limits)
+        let grants = settings.map(|s| s.allow.clone()).unwrap_or_default();
+        let grants = (grants, &self.store);
+        let component = Component::load(&self.engine, name, bytes, pinned, limits, grants)
             .await
             .map_err(|errors| {
                 let problem = |error| Problem::Component {
@@ -325,6 +347,24 @@ impl Look {
     fn listings(&self) -> impl Iterator<Item = &Listing> {
         let holdings = self.files.iter().filter_map(|file| file.holding.as_ref());
         holdings.map(|holding| &holding.listing)
+    }
+
+    /// Of components that would share what they keep, those stay that were served
+    /// before.
+    fn keep_apart(&mut self, held: &Held) {
+        let mut names = HashSet::new();
+        let mut files: Vec<_> = self.files.iter_mut().collect();
+        files.sort_by_key(|file| !held.files.contains_key(&file.path));
+        for file in files {
+            let Some(component) = file.holding.as_ref().map(|h| &h.listing.component) else {
+                continue;
+            };
+            if !component.grants.kv.is_empty() && !names.insert(component.name.clone()) {
+                let problem = Problem::SameName(component.name.clone());
+                file.problems.push(problem);
+                file.holding = None;
+            }
+        }
     }
 
     fn take_problems(&mut self) -> Vec<Problem> {

@@ -38,7 +38,7 @@ pub enum Refused {
     #[error("the server is at its limit of concurrent calls; try again in {} s", .0.as_secs())]
     Saturated(Duration),
     /// The caller has made its calls of this minute.
-    #[error("too many calls of this tool; try again in {} s", .0.as_secs())]
+    #[error("too many calls of this component; try again in {} s", .0.as_secs())]
     Rate(Duration),
 }
 

@@ -6,8 +6,8 @@ use super::admission::Permit;
 use super::overlay::Overlay;
 use super::{CatalogError, Served};
 use crate::component::{
-    Call, CallError, Completion, CompletionRequest, Component, Context, Embedded, Family, Filled,
-    Outcome, Prompt, Resource, Schema, Tool,
+    Call, CallError, Called, Completion, CompletionRequest, Component, Context, Embedded, Family,
+    Filled, Outcome, Prompt, Resource, Schema, Tool,
 };
 
 /// One tool under the name that clients use.
@@ -159,6 +159,15 @@ impl Found {
             Self::Prompt(offer) => &offer.name,
             Self::Resource(offer) => &offer.name,
             Self::Family(offer) => &offer.name,
+        }
+    }
+
+    /// What it is.
+    pub fn called(&self) -> Called {
+        match self {
+            Self::Tool(_) => Called::Tool,
+            Self::Prompt(_) => Called::Prompt,
+            Self::Resource(_) | Self::Family(_) => Called::Resource,
         }
     }
 

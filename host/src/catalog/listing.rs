@@ -47,9 +47,12 @@ impl Catalog {
                 }
             }
         }
-        let scopes = sorted(&listing.scopes);
-        self.list_prompts(&served, &scopes, errors);
-        self.list_documents(&served, &scopes, errors);
+        // A reference that selects a tool names that tool alone.
+        if listing.selected.is_none() {
+            let scopes = sorted(&listing.scopes);
+            self.list_prompts(&served, &scopes, errors);
+            self.list_documents(&served, &scopes, errors);
+        }
         self.components.push(served);
     }
 
@@ -162,10 +165,10 @@ impl Listing {
                 && self.tools.get(&tool.name).is_none_or(|own| own.enabled)
         };
         let all = served.component.tools.iter().enumerate();
-        let has_tools = all.len() > 0;
+        let offers_more = selected.is_none() && served.component.offers_more_than_tools();
         let tools: Vec<_> = all.filter(|(_, tool)| is_served(tool)).collect();
         // A misspelt name is one fault, not two.
-        if has_tools && tools.is_empty() && errors.len() == before {
+        if tools.is_empty() && !offers_more && errors.len() == before {
             errors.push(CatalogError::NoTools(served.component.name.clone()));
         }
         let default = ToolSettings::default();
@@ -239,10 +242,13 @@ impl Served {
             component: self.component.name.clone(),
             tool: tool.to_owned(),
             setting: setting.to_owned(),
-            known: names
-                .map(|name| format!("`{name}`"))
-                .collect::<Vec<_>>()
-                .join(", "),
+            known: match names.len() {
+                0 => "none".to_owned(),
+                _ => names
+                    .map(|name| format!("`{name}`"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            },
         })
     }
 }

@@ -60,7 +60,8 @@ pub enum CatalogError {
     /// Two tools, or two prompts, of one name.
     #[error(
         "the {kind} `{name}` is in both `{first}` and `{second}`; give one of them a `prefix` in its \
-         [[component]], such as prefix = \"{second}_\", or one of the tools a `rename`"
+         [[component]], such as prefix = \"{second}_\"{}",
+        if is_tool(.kind) { ", or one of the tools a `rename`" } else { "" }
     )]
     Duplicate {
         /// `tool` or `prompt`.
@@ -131,7 +132,8 @@ pub enum CatalogError {
     /// The prefix makes a name that clients refuse.
     #[error(
         "`{component}`: with the prefix `{prefix}` its {kind} would be called `{name}`, which is not \
-         1 to 64 characters of `A-Z a-z 0-9 _ -`; choose another prefix or `rename`"
+         1 to 64 characters of `A-Z a-z 0-9 _ -`; choose another prefix{}",
+        if is_tool(.kind) { " or `rename`" } else { "" }
     )]
     Name {
         /// The component.
@@ -143,6 +145,11 @@ pub enum CatalogError {
         /// The name that came out.
         name: String,
     },
+}
+
+/// Only tools can have another name.
+fn is_tool(kind: &str) -> bool {
+    kind == "tool"
 }
 
 impl Catalog {
@@ -202,6 +209,31 @@ impl Catalog {
         self.tools.values()
     }
 
+    /// The prompts of one component of this catalog, in name order.
+    pub fn prompts_of<'a>(
+        &'a self,
+        served: &'a Arc<Served>,
+    ) -> impl Iterator<Item = &'a Offer<Prompt>> {
+        of(self.prompts.values(), served)
+    }
+
+    /// The documents of one component of this catalog, in URI order.
+    pub fn resources_of<'a>(
+        &'a self,
+        served: &'a Arc<Served>,
+    ) -> impl Iterator<Item = &'a Offer<Resource>> {
+        of(self.resources.values(), served)
+    }
+
+    /// The families of one component of this catalog, in the order of their
+    /// templates.
+    pub fn families_of<'a>(
+        &'a self,
+        served: &'a Arc<Served>,
+    ) -> impl Iterator<Item = &'a Offer<Family>> {
+        of(self.families.values(), served)
+    }
+
     /// The tools of one component of this catalog, in name order.
     pub fn tools_of<'a>(&'a self, served: &'a Arc<Served>) -> impl Iterator<Item = &'a Entry> {
         let entries = self.tools.values().map(|entry| &**entry);
@@ -244,6 +276,14 @@ impl Catalog {
     pub fn components(&self) -> &[Arc<Served>] {
         &self.components
     }
+}
+
+fn of<'a, T: 'a>(
+    offers: impl Iterator<Item = &'a Arc<Offer<T>>>,
+    served: &'a Arc<Served>,
+) -> impl Iterator<Item = &'a Offer<T>> {
+    let offers = offers.map(|offer| &**offer);
+    offers.filter(|offer| Arc::ptr_eq(&offer.served, served))
 }
 
 impl Live {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Access, Common, Failure, count, fail, report, report_faults, telemetry};
+use super::{Access, Common, Failure, fail, report, report_faults, served, telemetry};
 use crate::app::{self, App, BuildError, Problem, chain};
 use crate::config::{self, Changes, Config, Overrides};
 
@@ -60,14 +60,18 @@ impl Check {
             return print_json(&built);
         }
         let app = built.map_err(|error| report(&error))?;
+        // Without a file there is nobody who could have granted anything.
+        if overrides.file.is_some() {
+            for served in app.catalog().components() {
+                for asked in served.component.asked() {
+                    say!("{}: {asked}", served.component.name);
+                }
+            }
+        }
         for warning in app.warnings() {
             say!("warning: {warning}");
         }
-        say!(
-            "ok: {} from {}",
-            count(app.catalog().tools().len(), "tool"),
-            count(app.catalog().components().len(), "component"),
-        );
+        say!("ok: {}", served(&app.catalog()));
         Ok(())
     }
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Common, Failure, configure, report};
 use crate::app;
-use crate::catalog::{Catalog, Entry, Served};
+use crate::catalog::{Catalog, Entry, Offer, Served};
+use crate::component::{Asked, Component, Family, Prompt, Resource};
 
 #[derive(Args)]
 pub(super) struct Inspect {
@@ -43,7 +44,7 @@ impl Inspect {
     }
 }
 
-/// A component as JSON, with its tools as they are served.
+/// A component as JSON, with what it offers as it is served.
 pub(super) fn describe(catalog: &Catalog, served: &Arc<Served>) -> Value {
     let component = &served.component;
     let tools: Vec<_> = catalog.tools_of(served).map(describe_tool).collect();
@@ -57,9 +58,27 @@ pub(super) fn describe(catalog: &Catalog, served: &Arc<Served>) -> Value {
         "digest": component.digest,
         "size": component.size,
         "imports": component.imports,
+        "access": access(component),
         "tools": tools,
+        "prompts": catalog.prompts_of(served).map(describe_prompt).collect::<Vec<_>>(),
+        "resources": catalog.resources_of(served).map(describe_resource).collect::<Vec<_>>(),
+        "resourceTemplates": catalog.families_of(served).map(describe_family).collect::<Vec<_>>(),
         "skipped": skipped,
     })
+}
+
+/// What the imports ask for, what is granted, and what is lacking or not needed.
+fn access(component: &Component) -> Vec<Value> {
+    let asked = component.asked();
+    let describe = |asked: &Asked| {
+        json!({
+            "key": asked.key,
+            "imports": asked.imports,
+            "granted": asked.granted,
+            "says": asked.to_string(),
+        })
+    };
+    asked.iter().map(describe).collect()
 }
 
 fn describe_tool(entry: &Entry) -> Value {
@@ -77,6 +96,50 @@ fn describe_tool(entry: &Entry) -> Value {
     described
 }
 
+fn describe_prompt(offer: &Offer<Prompt>) -> Value {
+    let prompt = offer.item();
+    let arguments = prompt.arguments.iter().map(|argument| {
+        let described = json!({ "name": argument.name, "required": argument.required });
+        with_texts(described, &argument.title, &argument.description)
+    });
+    let described = json!({
+        "name": offer.name,
+        "arguments": arguments.collect::<Vec<_>>(),
+    });
+    with_texts(described, &prompt.title, &prompt.description)
+}
+
+fn describe_resource(offer: &Offer<Resource>) -> Value {
+    let resource = offer.item();
+    let mut described = json!({ "uri": resource.uri, "name": resource.name });
+    if let Some(media_type) = &resource.media_type {
+        described["mimeType"] = media_type.as_str().into();
+    }
+    if let Some(size) = resource.size {
+        described["size"] = size.into();
+    }
+    with_texts(described, &resource.title, &resource.description)
+}
+
+fn describe_family(offer: &Offer<Family>) -> Value {
+    let template = &offer.item().template;
+    let mut described = json!({ "uriTemplate": template.uri_template, "name": template.name });
+    if let Some(media_type) = &template.media_type {
+        described["mimeType"] = media_type.as_str().into();
+    }
+    with_texts(described, &template.title, &template.description)
+}
+
+fn with_texts(mut described: Value, title: &Option<String>, description: &Option<String>) -> Value {
+    if let Some(title) = title {
+        described["title"] = title.as_str().into();
+    }
+    if let Some(description) = description {
+        described["description"] = description.as_str().into();
+    }
+    described
+}
+
 fn print(catalog: &Catalog, served: &Arc<Served>) {
     let component = &served.component;
     say!("{}", component.name);
@@ -86,6 +149,9 @@ fn print(catalog: &Catalog, served: &Arc<Served>) {
         "  imports  {}",
         or_nothing(&component.imports.join("\n           "))
     );
+    for asked in component.asked() {
+        say!("  access   {asked}");
+    }
     for (index, skipped) in component.skipped.iter().enumerate() {
         let heading = if index == 0 { "skipped" } else { "" };
         say!("  {heading:<8} {}: {}", skipped.export, skipped.reason);
@@ -103,6 +169,43 @@ fn print(catalog: &Catalog, served: &Arc<Served>) {
         if let Some(output) = &entry.tool().output {
             say!("    result    {}", Value::Object(output.source.clone()));
         }
+    }
+    for offer in catalog.prompts_of(served) {
+        let prompt = offer.item();
+        say!("\n  prompt {}", offer.name);
+        print_texts(&prompt.title, &prompt.description);
+        for argument in &prompt.arguments {
+            let optional = if argument.required { "" } else { " (optional)" };
+            say!("    argument  {}{optional}", argument.name);
+        }
+    }
+    for offer in catalog.resources_of(served) {
+        let resource = offer.item();
+        say!("\n  resource {}", offer.name);
+        print_texts(&resource.title, &resource.description);
+        print_media_type(&resource.media_type);
+    }
+    for offer in catalog.families_of(served) {
+        let template = &offer.item().template;
+        say!("\n  template {}", offer.name);
+        print_texts(&template.title, &template.description);
+        print_media_type(&template.media_type);
+    }
+}
+
+fn print_texts(title: &Option<String>, description: &Option<String>) {
+    for line in title
+        .iter()
+        .chain(description)
+        .flat_map(|text| text.lines())
+    {
+        say!("    {line}");
+    }
+}
+
+fn print_media_type(media_type: &Option<String>) {
+    if let Some(media_type) = media_type {
+        say!("    type      {media_type}");
     }
 }
 

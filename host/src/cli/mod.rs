@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::{BuildError, chain};
+use crate::catalog::Catalog;
 use crate::config::{Config, Fault, Overrides};
 use crate::telemetry;
 
@@ -39,7 +40,7 @@ enum Command {
     Serve(serve::Serve),
     /// Serve components to one local client over stdin and stdout.
     Stdio(stdio::Stdio),
-    /// Show a component's tools, schemas, imports, digest and size.
+    /// Show a component's tools, prompts, documents, schemas, imports, digest and size.
     Inspect(inspect::Inspect),
     /// Call one tool, in the same sandbox, without a server.
     Call(call::Call),
@@ -167,6 +168,29 @@ fn count(number: usize, thing: &str) -> String {
         1 => format!("1 {thing}"),
         _ => format!("{number} {thing}s"),
     }
+}
+
+/// What is served, such as `7 tools and 1 prompt from 3 components`. Tools are
+/// counted unless there is only something else.
+fn served(catalog: &Catalog) -> String {
+    let mut offered = vec![
+        (catalog.tools().len(), "tool"),
+        (catalog.prompts().len(), "prompt"),
+        (catalog.resources().len(), "resource"),
+        (catalog.families().len(), "template"),
+    ];
+    offered.retain(|(number, _)| *number > 0);
+    let counts: Vec<_> = offered
+        .into_iter()
+        .map(|(n, thing)| count(n, thing))
+        .collect();
+    let offered = match counts.split_last() {
+        None => count(0, "tool"),
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+    };
+    let components = count(catalog.components().len(), "component");
+    format!("{offered} from {components}")
 }
 
 /// Fails with one line.

@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Access, Common, Failure, Watch, configure, count, fail, report};
+use super::{Access, Common, Failure, Watch, configure, fail, report, served};
 use crate::app::App;
 use crate::config;
 
@@ -33,6 +33,7 @@ impl Serve {
         let server = config.server.clone();
         let is_open = matches!(config.access, config::Access::Open);
         let app = App::build(config).await.map_err(|error| report(&error))?;
+        app.open_store().await.map_err(|error| report(&error))?;
         if is_open {
             tracing::warn!(server.listen = %server.listen, "everybody who reaches the address may call");
         }
@@ -55,11 +56,10 @@ impl Serve {
         // Before the line that invites the first signal.
         let stop = stop_signal();
         eprintln!(
-            "listening on {}://{address}{} ({} from {})",
+            "listening on {}://{address}{} ({})",
             server.scheme(),
             server.path,
-            count(app.catalog().tools().len(), "tool"),
-            count(app.catalog().components().len(), "component"),
+            served(&app.catalog()),
         );
         app.serve(listener, stop).await;
         Ok(())

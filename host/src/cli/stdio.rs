@@ -30,6 +30,7 @@ impl Stdio {
         let (stock, _problems) = app::stock(&config, &draining)
             .await
             .map_err(|error| report(&error))?;
+        stock.open_store().await.map_err(|error| report(&error))?;
         let server = app::tool_server(&config, stock.live(), draining, shutdown.clone());
         let served = mcp::serve_stdio(&server).await;
         shutdown.cancel();

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::contract::{Annotations, Definition, Icon};
 use super::schema::{Root, Schema};
+use crate::sandbox;
 
 /// Tools that one component may define.
 pub(super) const MAX_TOOLS: usize = 1_000;
@@ -104,7 +105,7 @@ pub(super) fn check_all(definitions: Vec<Definition>) -> Result<Vec<Tool>, Vec<F
             continue;
         }
         if !names.insert(definition.name.clone()) {
-            faults.push(Fault::Duplicate("tool", definition.name));
+            faults.push(Fault::duplicate("tool", &definition.name));
             continue;
         }
         match check(definition) {
@@ -198,14 +199,24 @@ impl Fault {
         Self::Name(kind, name.chars().take(100).collect())
     }
 
+    pub(super) fn duplicate(kind: &'static str, name: &str) -> Self {
+        Self::Duplicate(kind, shown(name))
+    }
+
     pub(super) fn part(kind: &'static str, name: &str, part: &'static str, what: String) -> Self {
         Self::Part {
             kind,
-            name: name.chars().take(100).collect(),
+            name: shown(name),
             part,
             what,
         }
     }
+}
+
+/// A guest's name for the line of a fault.
+pub(super) fn shown(name: &str) -> String {
+    let name: String = name.chars().take(100).collect();
+    sandbox::printable(&name).into_owned()
 }
 
 pub(super) fn check_icons(icons: &[Icon], fault: &mut impl FnMut(&'static str, String)) {

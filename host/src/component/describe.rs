@@ -1,15 +1,17 @@
 //! What a component says of itself when it is loaded.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 use super::contract::{self, Askable, CallData, GuestError};
-use super::{CallError, Context, LoadError, Skipped, definition, one_line, trapped};
+use super::failure::{CallError, Called, trapped};
+use super::{Context, LoadError, Skipped, definition, one_line};
 use crate::engine::Engine;
-use crate::sandbox::{self, Limits, State};
+use crate::sandbox::{self, Granted, Limits, State};
 
 /// What describes a component runs in the sandbox too, and answers within this
 /// time.
@@ -54,7 +56,8 @@ impl<'a> Describe<'a> {
         };
         let cancelled = context.cancelled.clone();
         let data = CallData::new(context, self.limits.time);
-        let store = sandbox::store(self.engine, &self.limits, &span, data);
+        let nothing = Arc::new(Granted::nothing());
+        let store = sandbox::store(self.engine, &self.limits, &nothing, None, &span, data);
         let failed = |why: String| vec![LoadError::Definitions(function, why)];
         sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest(store))
             .await
@@ -63,16 +66,33 @@ impl<'a> Describe<'a> {
                 GuestError::Trap {
                     error,
                     memory_refused,
-                } => failed(match trapped(&error, memory_refused, &self.limits) {
-                    CallError::Crashed => one_line(&error),
-                    other => other.to_string(),
-                }),
+                } => {
+                    let trapped = trapped(Called::Tool, &error, memory_refused, &self.limits);
+                    failed(match trapped {
+                        CallError::Crashed(_) => one_line(&error),
+                        other => other.to_string(),
+                    })
+                }
                 GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
                 GuestError::NotFound => failed(CallError::NotFound.to_string()),
                 GuestError::Oversized => {
-                    failed(CallError::Oversized(self.limits.output_bytes).to_string())
+                    failed(CallError::Oversized(Called::Tool, self.limits.output_bytes).to_string())
                 }
             })
+    }
+}
+
+/// What the engine says of a component that it does not compile.
+pub(super) fn uncompiled(error: &wasmtime::Error) -> LoadError {
+    let line = one_line(error);
+    // The engine has no type for it.
+    let later = ["component model async", "error-context feature"];
+    if later.iter().any(|feature| line.contains(feature)) {
+        let why = "it needs the asynchronous functions of WASI 0.3, which this host does not have; \
+                   build it for WASI 0.2";
+        LoadError::World(why.into())
+    } else {
+        LoadError::Invalid(line)
     }
 }
 

@@ -1,9 +1,11 @@
 //! A compiled component: loaded once, described by its own `definitions` or by
 //! the types of its functions, and called in a fresh instance each time.
 
+mod call;
 mod contract;
 mod definition;
 mod describe;
+mod failure;
 mod function;
 mod kind;
 mod offers;
@@ -11,31 +13,30 @@ mod outcome;
 mod schema;
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use tokio_util::sync::CancellationToken;
-use wasmtime::Store;
 
+pub use call::{Call, Context};
+use contract::Guest;
 pub use contract::{
     Annotations, Answer, Askable, Audience, Block, Body, Caller, Completion, CompletionRequest,
     CompletionSubject, Content, Embedded, Event, Filled, Icon, Level, Link, Output, Prompt,
     PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
-use contract::{CallData, Guest, GuestError};
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
-use describe::{Describe, faultless, nothing};
+use describe::{Describe, faultless, nothing, uncompiled};
+pub use failure::{CallError, Called};
 pub use function::Skipped;
 use function::{Function, Functions};
 pub use offers::Family;
 pub use outcome::Outcome;
-use outcome::Returned;
 pub use schema::Schema;
 
+pub use crate::sandbox::Asked;
+
 use crate::engine::Engine;
-use crate::sandbox::{self, Limits, State, Stopped};
+use crate::sandbox::{self, GrantFault, Granted, Grants, Limits, keyvalue};
 
 /// `sha256:` and the lower-case hexadecimal digest of a component's bytes.
 pub fn digest(bytes: &[u8]) -> String {
@@ -66,6 +67,9 @@ pub struct Component {
     pub skipped: Vec<Skipped>,
     /// What one call may use.
     pub limits: Limits,
+    /// What its calls may reach.
+    pub grants: Grants,
+    granted: Arc<Granted>,
     guest: Arc<Guest>,
     /// By the names of their tools; the other tools are of the contract.
     functions: HashMap<String, Arc<Function>>,
@@ -93,6 +97,9 @@ pub enum LoadError {
     /// It does not fit the contract.
     #[error("{0}")]
     World(String),
+    /// What it is granted cannot be kept as it is written.
+    #[error(transparent)]
+    Grant(#[from] GrantFault),
     /// What describes it did not answer.
     #[error("its `{0}` failed: {1}")]
     Definitions(&'static str, String),
@@ -115,74 +122,9 @@ pub enum LoadError {
     Nothing(String),
 }
 
-/// Why a call gave no result. `Display` is one sentence for the client; what the
-/// operator needs beyond it has been logged.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The guest, or the tool's schema, refuses the arguments.
-    #[error("{0}")]
-    InvalidArguments(String),
-    /// The tool says that it failed.
-    #[error("{0}")]
-    Failed(String),
-    /// There is no such document.
-    #[error("there is no such resource")]
-    NotFound,
-    /// A limit or the client ended it.
-    #[error("{0}")]
-    Stopped(#[from] Stopped),
-    /// The guest asked for more memory than it may have.
-    #[error("the tool ran out of its {0} MiB of memory")]
-    Memory(usize),
-    /// The guest trapped.
-    #[error("the tool crashed")]
-    Crashed,
-    /// The guest ended itself.
-    #[error("the tool exited with status {0} instead of returning a result")]
-    Exited(i32),
-    /// More came back than the limit allows.
-    #[error("the tool returned more than its limit of {0} bytes")]
-    Oversized(usize),
-    /// What came back is not what the tool announced.
-    #[error("the tool returned a result that does not fit its definition")]
-    InvalidOutput,
-}
-
-/// One call; `A` is what it is called with.
-pub struct Call<A = Map<String, Value>> {
-    /// The arguments, as the client sent them.
-    pub arguments: A,
-    /// Answers to questions of earlier rounds.
-    pub answers: Vec<Answer>,
-    /// The state handed back with the answers.
-    pub state: Option<Vec<u8>>,
-    /// For whom it runs.
-    pub context: Context,
-}
-
-/// For whom a call runs.
-pub struct Context {
-    /// The call's id in the log.
-    pub id: String,
-    /// The questions that can reach the client.
-    pub askable: Askable,
-    /// Who calls; `None` without authentication.
-    pub caller: Option<Arc<Caller>>,
-    /// Where progress and log events go; `None` where nobody listens.
-    pub events: Option<tokio::sync::mpsc::Sender<Event>>,
-    /// Fires when the client has gone or the host shuts down.
-    pub cancelled: CancellationToken,
-}
-
-impl CallError {
-    /// Whether the sentence says less than the log does.
-    pub fn has_more_in_log(&self) -> bool {
-        matches!(self, Self::Crashed | Self::InvalidOutput)
-    }
-}
-
 impl Component {
-    /// Compiles a component and asks it for its tools.
+    /// Compiles a component and asks it for its tools, which it answers without
+    /// any grant.
     ///
     /// # Errors
     /// Every fault that can be found, not only the first.
@@ -192,6 +134,7 @@ impl Component {
         bytes: Vec<u8>,
         pinned: Option<&str>,
         limits: Limits,
+        (grants, store): (Grants, &keyvalue::Store),
     ) -> Result<Self, Vec<LoadError>> {
         kind::check(&bytes).map_err(|e| vec![e.into()])?;
         let digest = digest(&bytes);
@@ -213,9 +156,11 @@ impl Component {
         let (compiled, functions) = compiled
             .await
             .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
-            .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
+            .map_err(|e| vec![uncompiled(&e)])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
+        let granted = Granted::open(&grants, name, store)
+            .map_err(|faults| faults.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
         let guest = Arc::new(guest);
         let describe = Describe::new(engine, name, &limits);
         let tools = describe.run("definitions", |store| guest.clone().tools(store));
@@ -247,222 +192,28 @@ impl Component {
             families,
             skipped,
             limits,
+            grants,
+            granted: Arc::new(granted),
             guest,
             functions,
             engine: engine.clone(),
         })
     }
 
+    /// What its imports ask for beside what it is granted.
+    pub fn asked(&self) -> Vec<Asked> {
+        sandbox::asked(&self.imports, &self.grants)
+    }
+
+    /// Whether it offers prompts or documents.
+    pub fn offers_more_than_tools(&self) -> bool {
+        !(self.prompts.is_empty() && self.resources.is_empty() && self.families.is_empty())
+    }
+
     /// Whether it completes the arguments of its prompts and templates.
     pub fn completes(&self) -> bool {
         self.guest.completes()
     }
-
-    /// Runs one call in an instance of its own: arguments are checked before,
-    /// the result after.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
-        let arguments = Value::Object(call.arguments);
-        let checked = tool.input.check(&arguments);
-        let guest = self.guest.clone();
-        let what = ("tool", tool.name.as_str());
-        if let Some(function) = self.functions.get(&tool.name) {
-            let prepared = function
-                .prepare(checked, &arguments)
-                .map_err(CallError::InvalidArguments)?;
-            let max_bytes = self.limits.output_bytes;
-            let run = |store| prepared.run(guest, store, max_bytes);
-            // The host writes its result, by the types that the schema is of.
-            return self.execute(what, call.context, run).await;
-        }
-        checked.map_err(CallError::InvalidArguments)?;
-        let request = contract::Request {
-            tool: tool.name.clone(),
-            arguments: arguments.to_string(),
-            answers: call.answers,
-            state: call.state,
-        };
-        let outcome = self
-            .execute(what, call.context, |store| guest.call(store, request))
-            .await?;
-        if let Outcome::Complete(output) = &outcome {
-            outcome::check_structured(output, tool).map_err(refused)?;
-        }
-        Ok(outcome)
-    }
-
-    /// Fills in one prompt in an instance of its own.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn fill(
-        &self,
-        prompt: &Prompt,
-        call: Call<Vec<(String, String)>>,
-    ) -> Result<Outcome<Filled>, CallError> {
-        let is_given = |name: &str| call.arguments.iter().any(|(given, _)| given == name);
-        for argument in &prompt.arguments {
-            if argument.required && !is_given(&argument.name) {
-                let what = format!("the argument `{}` is missing", argument.name);
-                return Err(CallError::InvalidArguments(what));
-            }
-        }
-        let known = |name: &str| prompt.arguments.iter().any(|known| known.name == name);
-        if let Some((name, _)) = call.arguments.iter().find(|(name, _)| !known(name)) {
-            let what = format!("`{name}` is not an argument of this prompt");
-            return Err(CallError::InvalidArguments(what));
-        }
-        let request = contract::PromptRequest {
-            prompt: prompt.name.clone(),
-            arguments: call.arguments,
-            answers: call.answers,
-            state: call.state,
-        };
-        let guest = self.guest.clone();
-        let what = ("prompt", prompt.name.as_str());
-        self.execute(what, call.context, |store| guest.fill(store, request))
-            .await
-    }
-
-    /// Reads the document of this URI in an instance of its own.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn read(&self, call: Call<String>) -> Result<Outcome<Vec<Embedded>>, CallError> {
-        let request = contract::ReadRequest {
-            uri: call.arguments,
-            answers: call.answers,
-            state: call.state,
-        };
-        let guest = self.guest.clone();
-        let uri = request.uri.clone();
-        let what = ("resource", uri.as_str());
-        self.execute(what, call.context, |store| guest.read(store, request))
-            .await
-    }
-
-    /// Completes an argument of one of its prompts or templates, in an instance
-    /// of its own.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn complete(
-        &self,
-        request: CompletionRequest,
-        context: Context,
-    ) -> Result<Completion, CallError> {
-        let guest = self.guest.clone();
-        let argument = request.argument.clone();
-        let what = ("argument", argument.as_str());
-        self.execute(what, context, |store| guest.complete(store, request))
-            .await
-    }
-
-    /// Runs a guest in the sandbox, and holds what it returns against its limits.
-    async fn execute<T, F>(
-        &self,
-        (kind, name): (&'static str, &str),
-        context: Context,
-        guest: impl FnOnce(Store<State<CallData>>) -> F,
-    ) -> Result<T, CallError>
-    where
-        F: Future<Output = Result<T, GuestError>> + Send + 'static,
-        T: Returned + Send + 'static,
-    {
-        let span = tracing::info_span!(
-            "call", call.id = %context.id, component.name = %self.name,
-            tool.name = tracing::field::Empty, call.kind = kind, call.name = tracing::field::Empty
-        );
-        // What is called is most often a tool; a URI is a client's text.
-        let field = if kind == "tool" {
-            "tool.name"
-        } else {
-            "call.name"
-        };
-        span.record(field, sandbox::printable(name).as_ref());
-        let cancelled = context.cancelled.clone();
-        let data = CallData::new(context, self.limits.time);
-        let store = sandbox::store(&self.engine, &self.limits, &span, data);
-        let guest = guest(store);
-        let run = async {
-            let running = sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest);
-            let returned = self.settled(running.await)?;
-            let bytes = returned.size_bytes();
-            if bytes > self.limits.output_bytes {
-                tracing::info!(
-                    output.bytes = bytes,
-                    limit.bytes = self.limits.output_bytes,
-                    "output over its limit"
-                );
-                return Err(CallError::Oversized(self.limits.output_bytes));
-            }
-            returned.check().map_err(refused)?;
-            Ok(returned)
-        };
-        tracing::Instrument::instrument(run, span.clone()).await
-    }
-
-    /// How a guest ended, as a client may know it; the log has the rest.
-    fn settled<T>(&self, ended: Result<Result<T, GuestError>, Stopped>) -> Result<T, CallError> {
-        Err(match ended {
-            Ok(Ok(returned)) => return Ok(returned),
-            Err(stopped) => {
-                tracing::info!(call.stopped = %stopped, "call stopped");
-                stopped.into()
-            }
-            Ok(Err(GuestError::Trap {
-                error,
-                memory_refused,
-            })) => {
-                let trap = format!("{error:?}");
-                tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
-                trapped(&error, memory_refused, &self.limits)
-            }
-            Ok(Err(GuestError::InvalidArguments(text))) => {
-                CallError::InvalidArguments(self.bounded(text))
-            }
-            Ok(Err(GuestError::Failed(text))) => CallError::Failed(self.bounded(text)),
-            Ok(Err(GuestError::NotFound)) => CallError::NotFound,
-            Ok(Err(GuestError::Oversized)) => {
-                tracing::info!(
-                    limit.bytes = self.limits.output_bytes,
-                    "output over its limit"
-                );
-                CallError::Oversized(self.limits.output_bytes)
-            }
-        })
-    }
-
-    /// An error text is output too.
-    fn bounded(&self, mut text: String) -> String {
-        const MAX_ERROR_BYTES: usize = 64 << 10;
-        let max = self.limits.output_bytes.min(MAX_ERROR_BYTES);
-        if text.len() > max {
-            text.truncate(text.floor_char_boundary(max));
-        }
-        text
-    }
-}
-
-/// What a client is told of a trap.
-fn trapped(error: &wasmtime::Error, memory_refused: bool, limits: &Limits) -> CallError {
-    if let Some(status) = sandbox::exit_status(error) {
-        CallError::Exited(status)
-    } else if memory_refused {
-        CallError::Memory(limits.memory_bytes >> 20)
-    } else if contract::is_oversized(error) {
-        CallError::Oversized(limits.output_bytes)
-    } else {
-        CallError::Crashed
-    }
-}
-
-/// Output that its component did not promise.
-fn refused(fault: String) -> CallError {
-    tracing::warn!(output.fault = %fault, "output refused");
-    CallError::InvalidOutput
 }
 
 /// The causes of an engine error in one line, without a backtrace.

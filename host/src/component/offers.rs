@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::contract::{Prompt, Resource, Template};
+use super::contract::{Prompt, PromptArgument, Resource, Template};
 use super::definition::{
     Fault, MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, check_icons, check_length, check_meta,
-    is_tool_name,
+    is_tool_name, shown,
 };
 
 /// Prompts that one component may define.
@@ -19,6 +19,8 @@ const MAX_ARGUMENTS: usize = 64;
 const MAX_RESOURCES: usize = 10_000;
 /// Templates of one component; a URI may be held against all of them.
 const MAX_TEMPLATES: usize = 100;
+/// Expressions in one template; what matches a URI grows with them.
+const MAX_EXPRESSIONS: usize = 16;
 /// The longest URI and the longest template.
 const MAX_URI_BYTES: usize = 2_048;
 /// The longest name of a document or of an argument.
@@ -52,11 +54,10 @@ pub(super) fn check_prompts(mut prompts: Vec<Prompt>) -> Result<Vec<Prompt>, Vec
         if !is_tool_name(&prompt.name) {
             faults.push(Fault::name("prompt", &prompt.name));
         } else if !names.insert(&prompt.name) {
-            faults.push(Fault::Duplicate("prompt", prompt.name.clone()));
+            faults.push(Fault::duplicate("prompt", &prompt.name));
         }
         let mut fault = |part, what| faults.push(Fault::part("prompt", &prompt.name, part, what));
-        let texts = (&prompt.title, &prompt.description);
-        check_texts(texts, &mut fault);
+        check_texts((&prompt.title, &prompt.description), &mut fault);
         check_icons(&prompt.icons, &mut fault);
         check_meta(prompt.meta.as_deref(), &mut fault);
         if prompt.arguments.len() > MAX_ARGUMENTS {
@@ -65,10 +66,10 @@ pub(super) fn check_prompts(mut prompts: Vec<Prompt>) -> Result<Vec<Prompt>, Vec
         }
         let mut arguments = BTreeSet::new();
         for argument in &prompt.arguments {
-            check_label(&argument.name, &mut fault);
-            check_texts((&argument.title, &argument.description), &mut fault);
+            check_argument(argument, &mut fault);
             if !arguments.insert(&argument.name) {
-                fault("argument list", format!("has `{}` twice", argument.name));
+                let name = shown(&argument.name);
+                fault("argument list", format!("has `{name}` twice"));
             }
         }
     }
@@ -89,12 +90,12 @@ pub(super) fn check_resources(mut resources: Vec<Resource>) -> Result<Vec<Resour
     let mut uris = BTreeSet::new();
     for resource in &resources {
         if !uris.insert(&resource.uri) {
-            faults.push(Fault::Duplicate("resource", resource.uri.clone()));
+            faults.push(Fault::duplicate("resource", &resource.uri));
         }
         let mut fault =
             |part, what| faults.push(Fault::part("resource", &resource.uri, part, what));
         check_uri(&resource.uri, &mut fault);
-        check_label(&resource.name, &mut fault);
+        check_label("name", &resource.name, &mut fault);
         check_texts((&resource.title, &resource.description), &mut fault);
         check_icons(&resource.icons, &mut fault);
         check_meta(resource.meta.as_deref(), &mut fault);
@@ -118,7 +119,7 @@ pub(super) fn check_templates(templates: Vec<Template>) -> Result<Vec<Family>, V
         let uri = &template.uri_template;
         let mut fault = |part, what| faults.push(Fault::part("template", uri, part, what));
         check_uri(uri, &mut fault);
-        check_label(&template.name, &mut fault);
+        check_label("name", &template.name, &mut fault);
         check_texts((&template.title, &template.description), &mut fault);
         check_icons(&template.icons, &mut fault);
         check_meta(template.meta.as_deref(), &mut fault);
@@ -131,7 +132,7 @@ pub(super) fn check_templates(templates: Vec<Template>) -> Result<Vec<Family>, V
     for pair in families.windows(2) {
         let uri = &pair[1].template.uri_template;
         if *uri == pair[0].template.uri_template {
-            faults.push(Fault::Duplicate("template", uri.clone()));
+            faults.push(Fault::duplicate("template", uri));
         }
     }
     unless(faults, families)
@@ -157,11 +158,21 @@ fn check_texts(
     }
 }
 
-fn check_label(name: &str, fault: &mut impl FnMut(&'static str, String)) {
-    if name.is_empty() {
-        fault("name", "is empty".into());
+fn check_argument(argument: &PromptArgument, fault: &mut impl FnMut(&'static str, String)) {
+    check_label("argument name", &argument.name, fault);
+    if let Some(title) = &argument.title {
+        check_length("argument title", title, MAX_TITLE_BYTES, fault);
     }
-    check_length("name", name, MAX_LABEL_BYTES, fault);
+    if let Some(text) = &argument.description {
+        check_length("argument description", text, MAX_DESCRIPTION_BYTES, fault);
+    }
+}
+
+fn check_label(part: &'static str, name: &str, fault: &mut impl FnMut(&'static str, String)) {
+    if name.is_empty() {
+        fault(part, "is empty".into());
+    }
+    check_length(part, name, MAX_LABEL_BYTES, fault);
 }
 
 /// RFC 3986, section 3: a scheme and something after it.
@@ -184,7 +195,13 @@ fn check_uri(uri: &str, fault: &mut impl FnMut(&'static str, String)) {
 fn pattern(template: &str) -> Result<Regex, String> {
     let mut pattern = String::from("^");
     let mut rest = template;
+    let mut expressions = 0;
     while let Some((literal, after)) = rest.split_once('{') {
+        check_literal(literal)?;
+        expressions += 1;
+        if expressions > MAX_EXPRESSIONS {
+            return Err(format!("has more than {MAX_EXPRESSIONS} expressions"));
+        }
         let Some((expression, after)) = after.split_once('}') else {
             return Err("has a `{` without its `}`".into());
         };
@@ -194,17 +211,26 @@ fn pattern(template: &str) -> Result<Regex, String> {
         };
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err(format!(
-                "has the expression `{{{expression}}}`; `{{name}}` and `{{+name}}` are understood"
+                "has the expression `{{{}}}`; `{{name}}` and `{{+name}}` are understood",
+                shown(expression)
             ));
         }
         pattern.push_str(&regex::escape(literal));
         pattern.push_str(value);
         rest = after;
     }
-    if rest.len() == template.len() {
+    check_literal(rest)?;
+    if expressions == 0 {
         return Err("has no expression; announce it as a resource".into());
     }
     pattern.push_str(&regex::escape(rest));
     pattern.push('$');
     Regex::new(&pattern).map_err(|e| format!("cannot be matched: {e}"))
+}
+
+fn check_literal(literal: &str) -> Result<(), String> {
+    match literal.contains('}') {
+        true => Err("has a `}` without its `{`".into()),
+        false => Ok(()),
+    }
 }

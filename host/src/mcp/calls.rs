@@ -271,8 +271,7 @@ impl ToolServer {
             Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
         };
         let Some(subject) = convert::completed(&found).filter(|_| found.completes()) else {
-            let nothing = CompletionInfo::default();
-            return Ok(CompleteResult::new(nothing));
+            return Ok(self.completed(CompleteResult::new(CompletionInfo::default()), context));
         };
         let others = request.context.and_then(|context| context.arguments);
         let request = CompletionRequest {
@@ -295,7 +294,7 @@ impl ToolServer {
                 Ok(Outcome::Complete(completion))
             })
         });
-        let mut result = match running
+        let result = match running
             .drive(&Listener::Nobody, context.ct.cancelled())
             .await
         {
@@ -304,10 +303,18 @@ impl ToolServer {
             Ok(Outcome::InputRequired(_)) => CompleteResult::new(CompletionInfo::default()),
             Err(failed) => return Err(failure(&failed)),
         };
+        Ok(self.completed(result, context))
+    }
+
+    fn completed(
+        &self,
+        mut result: CompleteResult,
+        context: &RequestContext<RoleServer>,
+    ) -> CompleteResult {
         if is_modern(context) {
             result.meta = self.with_server_info(result.meta);
         }
-        Ok(result)
+        result
     }
 
     /// What the request is for, with a place for its call.

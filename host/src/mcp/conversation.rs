@@ -16,7 +16,7 @@ use super::questions::{Asked, Binding, MAX_ROUNDS, Rounds, Seal, askable, undecl
 use super::relay::{Listener, Relay};
 use super::running::{Failed, Round, Running};
 use crate::catalog::{Found, Live, Permit, Refused};
-use crate::component::{Answer, Caller, Context, Outcome, Output};
+use crate::component::{Answer, Called, Caller, Context, Outcome, Output};
 
 /// What a round of a call starts with.
 pub(super) struct Inputs {
@@ -109,7 +109,8 @@ impl<T: Send + 'static> Conversation<T> {
                 (Dialogue::Waiting(_), Some(_)) => {
                     let methods: Vec<_> = self.rounds.missing().map(Asked::method).collect();
                     return Ok(Answered::Refused(format!(
-                        "the tool asks a question back ({}), which this client cannot answer",
+                        "the {} asks a question back ({}), which this client cannot answer",
+                        self.found.called(),
                         methods.join(", ")
                     )));
                 }
@@ -131,7 +132,7 @@ impl<T: Send + 'static> Conversation<T> {
                 Err(refused) => return Ok(Answered::Refused(refused.to_string())),
             };
         }
-        Ok(Answered::Refused(too_many_rounds()))
+        Ok(Answered::Refused(too_many_rounds(self.found.called())))
     }
 
     /// Starts a round.
@@ -192,6 +193,10 @@ impl Conversation<Output> {
                 Ok(Outcome::Complete(output)) => return Ok(convert::result(output)),
                 Ok(Outcome::InputRequired(questions)) => self.rounds.ask(questions),
                 Err(_) if task.is_cancel_requested() => return Err(TaskExit::Cancelled),
+                // A task fails where nobody decided that it should.
+                Err(failed) if failed.is_crash() => {
+                    return Err(ErrorData::internal_error(failed.sentence(), None).into());
+                }
                 Err(failed) => return Ok(convert::failure(failed.sentence())),
             }
             if let Some(needed) = undeclared(&self.rounds, self.client.as_ref()) {
@@ -222,10 +227,10 @@ impl Conversation<Output> {
                 Err(refused) => return Ok(convert::failure(refused.to_string())),
             };
         }
-        Ok(convert::failure(too_many_rounds()))
+        Ok(convert::failure(too_many_rounds(self.found.called())))
     }
 }
 
-fn too_many_rounds() -> String {
-    format!("the tool asked its questions in more than {MAX_ROUNDS} rounds")
+fn too_many_rounds(called: Called) -> String {
+    format!("the {called} asked its questions in more than {MAX_ROUNDS} rounds")
 }

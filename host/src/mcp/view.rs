@@ -12,6 +12,7 @@ use rmcp::model::{
 use super::{Settings, convert};
 use crate::auth::Principal;
 use crate::catalog::Catalog;
+use crate::component::Component;
 
 /// Entries on one page of a list; many clients read only the first page.
 const PAGE_ENTRIES: usize = 1_000;
@@ -79,8 +80,9 @@ impl View {
             resources.subscribe = changed;
             can.resources = Some(resources);
         }
-        let mut components = self.catalog.components().iter();
-        if components.any(|served| served.component.completes()) {
+        let prompts = self.catalog.prompts().map(|offer| offer.component());
+        let families = self.catalog.families().map(|offer| offer.component());
+        if prompts.chain(families).any(Component::completes) {
             can.completions = Some(serde_json::Map::new());
         }
         can

@@ -1,0 +1,164 @@
+//! Questions that a prompt or a document asks back: as rounds on 2026-07-28, and not at all without sessions before that.
+
+use serde_json::{Value, json};
+
+use super::{INTERNAL_ERROR, INVALID_PARAMS, get, read, text};
+use crate::support::client::{Answer, Client, Revision};
+use crate::support::guest::{Document, Guest, Prompt};
+use crate::support::server::Host;
+
+const NAME: [&str; 3] = [
+    "name",
+    "elicitation/create",
+    r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}"#,
+];
+
+/// `asks` and `test://asks` say the answer, `remembers` and `test://remembers` the guest's own state.
+fn asking() -> Guest {
+    let mut guest = Guest::new();
+    let asks = guest.questions(&[NAME]);
+    let remembers = guest.questions_with(&[NAME], "the guest's own");
+    let can_ask = r#"(import "toolcrib:mcp/call@0.1.1" "can-ask" (func $can_ask (param i32 i32) (result i32)))"#;
+    guest.import(can_ask);
+    let method = guest.string("elicitation/create");
+    let can = format!("(call $say_number (i64.extend_i32_u (call $can_ask {method})))");
+    let answer = "(call $answer (local.get $answers) (i32.const 0))";
+    let state = "(local.get $state_ptr) (local.get $state_len)";
+    let said = "(i32.const 1024) (global.get $said)";
+    let uri = "(local.get $uri) (local.get $uri_len)";
+    let unanswered = format!("(if (i32.eqz (local.get $answers_len)) (then (return {asks})))");
+    let stateless = format!("(if (i32.eqz (local.get $state)) (then (return {remembers})))");
+    guest
+        .prompt(
+            Prompt::new("asks").taking(&["topic"]),
+            format!("{unanswered} (call $message {answer})"),
+        )
+        .prompt(
+            Prompt::new("remembers"),
+            format!("{stateless} (call $message {state})"),
+        )
+        .prompt(Prompt::new("can"), format!("{can} (call $message {said})"))
+        .document(
+            Document::new("test://asks"),
+            format!("{unanswered} (call $document {uri} {answer})"),
+        )
+        .document(
+            Document::new("test://remembers"),
+            format!("{stateless} (call $document {uri} {state})"),
+        )
+        .document(
+            Document::new("test://can"),
+            format!("{can} (call $document {uri} {said})"),
+        );
+    guest
+}
+
+/// What is asked: its method, and how it is named.
+const ASKING: [(&str, &str, &str); 2] = [
+    ("prompts/get", "name", "asks"),
+    ("resources/read", "uri", "test://asks"),
+];
+
+async fn round(
+    client: &Client,
+    (method, key, name): (&str, &str, &str),
+    mut round: Value,
+) -> Answer {
+    round[key] = name.into();
+    let declared = &mut round["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+    if declared.is_null() {
+        *declared = json!({ "elicitation": {} });
+    }
+    client.request(method, round).await
+}
+
+fn accepted() -> Value {
+    json!({ "action": "accept", "content": { "name": "Ada" } })
+}
+
+#[tokio::test]
+async fn rounds() {
+    let host = Host::of(&asking()).await;
+    let client = host.client();
+    for asking in ASKING {
+        let asked = round(&client, asking, json!({})).await;
+        let result = asked.result();
+        assert_eq!(result["resultType"], "input_required", "{asked:?}");
+        let requests = result["inputRequests"].as_object().unwrap();
+        assert_eq!(requests.len(), 1);
+        assert_eq!(requests["name"]["params"]["message"], "Your name?");
+        let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"];
+        assert_eq!(info["name"], "toolcrib");
+
+        let state = result["requestState"].clone();
+        let again = json!({ "inputResponses": { "name": accepted() }, "requestState": state });
+        let done = round(&client, asking, again.clone()).await;
+        assert_eq!(text(&done), accepted().to_string());
+        assert_eq!(done.result()["resultType"], "complete");
+
+        // The state is for this alone.
+        let (method, key, name) = asking;
+        let other = name.replace("asks", "remembers");
+        let refused = round(&client, (method, key, &other), again.clone()).await;
+        assert_eq!(refused.code(), INVALID_PARAMS, "{refused:?}");
+        assert!(refused.message().contains("`requestState`"), "{refused:?}");
+
+        let asked = round(&client, (method, key, &other), json!({})).await;
+        let state = asked.result()["requestState"].clone();
+        let again = json!({ "inputResponses": { "name": accepted() }, "requestState": state });
+        let done = round(&client, (method, key, &other), again).await;
+        assert_eq!(text(&done), "the guest's own");
+    }
+    // With other arguments it is another request.
+    let asked = round(&client, ASKING[0], json!({ "arguments": { "topic": "a" } })).await;
+    let state = &asked.result()["requestState"];
+    for (topic, is_same) in [("a", true), ("b", false)] {
+        let again = json!({
+            "arguments": { "topic": topic },
+            "inputResponses": { "name": accepted() },
+            "requestState": state,
+        });
+        let answer = round(&client, ASKING[0], again).await;
+        assert_eq!(answer.last()["error"].is_null(), is_same, "{answer:?}");
+    }
+}
+
+/// A client that cannot answer is not asked, and the component can know it before.
+#[tokio::test]
+async fn who_cannot_answer() {
+    let host = Host::of(&asking()).await;
+    let none =
+        json!({ "_meta": { "io.modelcontextprotocol/clientCapabilities": { "roots": {} } } });
+    for asking in ASKING {
+        let refused = round(&host.client(), asking, none.clone()).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.code()),
+            (400, -32021),
+            "{refused:?}"
+        );
+        let (method, key, name) = asking;
+        let can = name.replace("asks", "can");
+        for (params, wanted) in [(json!({}), "1"), (none.clone(), "0")] {
+            let answer = round(&host.client(), (method, key, &can), params).await;
+            assert_eq!(text(&answer), wanted);
+        }
+    }
+    for revision in [Revision::June2025, Revision::November2025] {
+        let client = host.client_of(revision);
+        for (answer, what) in [
+            (get(&client, "asks", json!({})).await, "prompt"),
+            (read(&client, "test://asks").await, "resource"),
+        ] {
+            assert_eq!(answer.code(), INTERNAL_ERROR);
+            assert_eq!(
+                answer.message(),
+                format!(
+                    "the {what} asks a question back (elicitation/create), which this client \
+                     cannot answer"
+                )
+            );
+        }
+        assert_eq!(text(&get(&client, "can", json!({})).await), "0");
+        assert_eq!(text(&read(&client, "test://can").await), "0");
+    }
+}
