@@ -1,6 +1,6 @@
 # `make run` builds everything and serves the examples; `make test` tests with
-# Rust alone; `make test-all` adds the examples of every language and real
-# clients.
+# Rust alone; `make test-all` adds the examples of every language, real clients,
+# the conformance suite, Redis, and networks of the tests' own.
 #
 # There is one profile (release) and one feature set, so that wasmtime is
 # compiled once.
@@ -12,6 +12,7 @@ REQUIRE ?=
 
 HOST    := target/release/toolcrib
 DIST    := guest-examples/dist
+FIXTURE := tests/conformance/fixture
 RELEASE := --release --workspace --locked
 
 .PHONY: run build examples test test-all bench lint clean
@@ -36,8 +37,9 @@ test:
 	$(CARGO) test $(RELEASE)
 
 test-all: examples
-	guest-examples/build.sh --crates ../tests/conformance/fixture everything extra
+	guest-examples/build.sh --crates ../$(FIXTURE) everything extra
 	tests/clients/setup.sh
+	tests/system/setup.sh
 	$(CARGO) test $(RELEASE) --features toolcrib-tests/complete
 
 bench: build examples
@@ -50,4 +52,4 @@ lint:
 
 clean:
 	$(CARGO) clean
-	rm -rf $(DIST)
+	rm -rf $(DIST) $(FIXTURE)/dist

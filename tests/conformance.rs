@@ -36,7 +36,7 @@ async fn the_conformance_suite_passes() {
     // So that the component is compiled once.
     drop(Host::start(cache.path(), false, None));
     let issuer = Issuer::start().await;
-    let modes = ["2025-11-25", "2026-07-28"]
+    let modes = ["2025-06-18", "2025-11-25", "2026-07-28"]
         .into_iter()
         .flat_map(|revision| {
             let ways = [(true, false), (true, true), (false, false), (false, true)];
@@ -114,6 +114,7 @@ impl Mode {
     /// The scenarios that the suite has for the revision, scored or not.
     fn scenarios(self) -> usize {
         match self.revision {
+            "2025-06-18" => 27,
             "2025-11-25" => 33,
             _ => 50,
         }

@@ -12,6 +12,7 @@ use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::{Host, refusal};
 
 const INVALID_PARAMS: i64 = -32602;
+const INTERNAL_ERROR: i64 = -32603;
 const MISSING_CAPABILITY: i64 = -32021;
 /// Tasks of one caller that are kept.
 const MAX_TASKS_PER_CALLER: usize = 64;
@@ -46,6 +47,11 @@ fn guest() -> Guest {
     guest.tool(
         Tool::new("crashes"),
         "(call $sleep (i64.const 700)) (unreachable)",
+    );
+    let no = guest.string("no");
+    guest.tool(
+        Tool::new("fails"),
+        format!("(call $sleep (i64.const 700)) (call $failed {no})"),
     );
     let name = r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{}}}"#;
     let asked = guest.questions(&[["name", "elicitation/create", name]]);
@@ -149,9 +155,17 @@ async fn a_long_call_becomes_a_task() {
     // It stays for who asks again.
     assert_eq!(state(&client, &id).await["status"], "completed");
 
-    // A tool that fails has done its work.
-    let crashed = settled(&client, &task(&call(&client, "crashes").await), "completed").await;
-    assert_eq!(crashed["result"]["isError"], true, "{crashed}");
+    // A tool that fails has done its work; one that crashes has not.
+    let failed = settled(&client, &task(&call(&client, "fails").await), "completed").await;
+    assert_eq!(failed["result"]["isError"], true, "{failed}");
+    let crashed = settled(&client, &task(&call(&client, "crashes").await), "failed").await;
+    assert_eq!(crashed["error"]["code"], INTERNAL_ERROR, "{crashed}");
+    let message = crashed["error"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("the tool crashed; the host's log"),
+        "{message}"
+    );
+    assert_eq!(crashed.get("result"), None);
 }
 
 /// Who does not know tasks waits, and hears of the progress as ever.

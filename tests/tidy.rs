@@ -8,12 +8,13 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const MAX_LINES: usize = 500;
 
 /// The modules of the host in the order of `lib.rs`, and those among them that each may use.
-const MODULES: [(&str, &[&str]); 13] = [
-    ("auth", &[]),
+const MODULES: [(&str, &[&str]); 14] = [
+    ("network", &[]),
+    ("auth", &["network"]),
     ("reference", &[]),
     ("engine", &[]),
     ("telemetry", &[]),
-    ("sandbox", &["engine"]),
+    ("sandbox", &["network", "engine"]),
     ("component", &["sandbox", "engine"]),
     ("catalog", &["reference", "component"]),
     ("mcp", &["auth", "catalog", "component"]),
@@ -58,11 +59,11 @@ const MODULES: [(&str, &[&str]); 13] = [
     ("main", &["cli"]),
 ];
 
-/// So many modules use none of the others.
-const LOWEST: usize = 4;
+/// So many modules stand together below all others.
+const LOWEST: usize = 5;
 
 /// A library's crates, and the modules that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 8] = [
+const LIBRARIES: [(&[&str], &[&str]); 10] = [
     (&["rmcp"], &["mcp", "http"]),
     (
         &[
@@ -76,6 +77,8 @@ const LIBRARIES: [(&[&str], &[&str]); 8] = [
         ],
         &["engine", "sandbox", "component"],
     ),
+    (&["reqwest"], &["network", "auth", "sandbox"]),
+    (&["redb", "redis"], &["sandbox"]),
     (&["jsonwebtoken"], &["auth"]),
     // TLS names its provider.
     (&["aws_lc_rs"], &["auth", "http"]),

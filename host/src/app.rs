@@ -1,6 +1,6 @@
 //! The composition root: from a configuration to a running server.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::engine::{self, Engine, EngineError};
 use crate::http::{self, Policy, TlsAcceptor, TlsError};
 use crate::mcp::{self, ToolServer};
 use crate::reference::{ReferenceError, Source};
-use crate::sandbox::Limits;
+use crate::sandbox::keyvalue::{Store, StoreError};
+use crate::sandbox::{Grants, Limits};
 
 /// A built application: mount its [`router`](App::router) in a server of your
 /// own, or let it [`serve`](App::serve).
@@ -60,6 +61,7 @@ pub struct App {
     guard: Option<Guard>,
     tls: Option<TlsAcceptor>,
     server: ToolServer,
+    store: Store,
     config: Config,
     draining: CancellationToken,
     shutdown: CancellationToken,
@@ -112,6 +114,21 @@ pub enum Problem {
          with `tools` and [component.tool.…]"
     )]
     OneFile(String, String),
+    /// Grants at a reference that others can add components to.
+    #[error(
+        "`{0}` names every component there, also those to come, and [component.allow] is for one; \
+         name the file"
+    )]
+    GrantsForMany(String),
+    /// Data of `wasi:keyvalue` would belong to two components.
+    #[error(
+        "two components that are granted `kv` are called `{0}`, and what they keep would be \
+         shared; give each a `name` of its own"
+    )]
+    SameName(String),
+    /// The data of `wasi:keyvalue` cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A reference names nothing.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -150,6 +167,12 @@ impl Problem {
                         | CatalogError::Argument { .. }
                         | CatalogError::NoTools(_)
                 )
+                | Self::GrantsForMany(_)
+                | Self::SameName(_)
+                | Self::Component {
+                    error: LoadError::Grant(_),
+                    ..
+                }
         )
     }
 }
@@ -188,7 +211,8 @@ impl App {
             problems.push(error.into());
             None
         });
-        let catalog = match load(&config).await {
+        let store = Store::new(&config.kv);
+        let catalog = match load_with(&config, &store).await {
             Ok(catalog) => catalog,
             Err(error) => {
                 problems.extend(error.problems);
@@ -206,6 +230,7 @@ impl App {
             guard,
             tls,
             server,
+            store,
             config,
             draining,
             shutdown,
@@ -253,6 +278,15 @@ impl App {
             shutdown: self.shutdown,
         };
         http::serve(listener, router, shutdown, serving).await;
+    }
+
+    /// Opens the data of `wasi:keyvalue` where a component is granted a bucket, or
+    /// connects to it. Without this it happens when the first guest needs it.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn open_store(&self) -> Result<(), BuildError> {
+        open_store(&self.catalog(), &self.store).await
     }
 
     /// What is served now.
@@ -303,6 +337,31 @@ pub(crate) fn guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
 /// # Errors
 /// Every fault of every reference and component.
 pub(crate) async fn load(config: &Config) -> Result<Catalog, BuildError> {
+    load_with(config, &Store::new(&config.kv)).await
+}
+
+/// As [`load`], to be called, so that the data of `wasi:keyvalue` is opened too.
+pub(crate) async fn load_to_call(config: &Config) -> Result<Catalog, BuildError> {
+    let store = Store::new(&config.kv);
+    let catalog = load_with(config, &store).await?;
+    open_store(&catalog, &store).await?;
+    Ok(catalog)
+}
+
+async fn open_store(catalog: &Catalog, store: &Store) -> Result<(), BuildError> {
+    let components = catalog.components();
+    if components
+        .iter()
+        .all(|served| served.component.grants.kv.is_empty())
+    {
+        return Ok(());
+    }
+    store.open().await.map_err(|error| BuildError {
+        problems: vec![error.into()],
+    })
+}
+
+async fn load_with(config: &Config, store: &Store) -> Result<Catalog, BuildError> {
     let (sources, mut problems) = sources(config);
     let memory_bytes = sources
         .iter()
@@ -321,7 +380,7 @@ pub(crate) async fn load(config: &Config) -> Result<Catalog, BuildError> {
     let at_once = std::thread::available_parallelism().map_or(1, usize::from);
     let loading = sources.into_iter().map(|(source, settings)| {
         let engine = &engine;
-        async move { load_one(engine, source, settings, &config.limits).await }
+        async move { load_one(engine, source, settings, &config.limits, store).await }
     });
     let mut loaded = Vec::new();
     let mut results = futures::stream::iter(loading).buffered(at_once);
@@ -332,6 +391,13 @@ pub(crate) async fn load(config: &Config) -> Result<Catalog, BuildError> {
         }
     }
     drop(results);
+    let mut keepers = HashSet::new();
+    for listing in &loaded {
+        let component: &Component = &listing.component;
+        if !component.grants.kv.is_empty() && !keepers.insert(&component.name) {
+            problems.push(Problem::SameName(component.name.clone()));
+        }
+    }
     let calls = Semaphore::new(config.server.max_concurrent_calls as usize);
     match Catalog::build(loaded, Arc::new(calls)) {
         Ok(catalog) if problems.is_empty() => Ok(catalog),
@@ -348,6 +414,7 @@ async fn load_one(
     source: Source,
     settings: Option<&ComponentSettings>,
     limits: &Limits,
+    store: &Store,
 ) -> Result<Listing, Vec<Problem>> {
     let bytes = source.read().map_err(|e| vec![e.into()])?;
     let name = settings
@@ -355,7 +422,8 @@ async fn load_one(
         .unwrap_or(&source.stem);
     let limits = settings.map_or(limits, |s| &s.limits).clone();
     let pinned = settings.and_then(|s| s.digest.as_deref());
-    let component = Component::load(engine, name, bytes, pinned, limits)
+    let grants = settings.map_or_else(Grants::default, |s| s.allow.clone());
+    let component = Component::load(engine, name, bytes, pinned, limits, (grants, store))
         .await
         .map_err(|errors| {
             let problem = |error| Problem::Component {
@@ -400,6 +468,9 @@ fn sources(config: &Config) -> (Vec<(Source, Option<&ComponentSettings>)>, Vec<P
                 found.len(),
             ));
             continue;
+        }
+        if !component.allow.is_empty() && !component.reference.is_one() {
+            problems.push(Problem::GrantsForMany(component.reference.to_string()));
         }
         for source in found {
             let selects = |settings: &ComponentSettings| settings.reference.tool().is_some();

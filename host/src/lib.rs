@@ -8,11 +8,12 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | `network` | which addresses are within reach, and names resolved to those |
 //! | [`auth`] | the guard: tokens, keys, scopes, metadata; knows no MCP and no WASM |
 //! | [`reference`](mod@reference) | strings that name components → bytes |
 //! | [`engine`] | wasmtime's engine: pool, clock, compiled cache |
 //! | [`telemetry`] | the log |
-//! | [`sandbox`] | limits and the store of one call |
+//! | [`sandbox`] | limits, grants and the store of one call |
 //! | [`component`] | a compiled component: load, describe, call |
 //! | [`catalog`] | name → tool, and the places for calls |
 //! | [`mcp`] | the catalog as an MCP server; the only place with protocol types |
@@ -20,6 +21,8 @@
 //! | [`http`] | routes, bodies, `Host` and `Origin`, health, serving |
 //! | `app` | the composition root |
 //! | [`cli`] | one file per subcommand |
+
+mod network;
 
 pub mod auth;
 pub mod engine;

@@ -210,6 +210,10 @@ fn nothing_is_left() {
         &format!("(module {makers})"),
     );
     let empty = component("", "(module)");
+    let later = component(
+        "export f: func(x: stream<u8>);",
+        r#"(module (func (export "f") (param i32)))"#,
+    );
     for (name, component, words) in [
         (
             "command",
@@ -230,6 +234,14 @@ fn nothing_is_left() {
             "resources",
             resources,
             &["`things#make0`: it uses a resource", "and 3 more"],
+        ),
+        (
+            "later",
+            later,
+            &[
+                "asynchronous functions of WASI 0.3",
+                "build it for WASI 0.2",
+            ],
         ),
         (
             "empty",
@@ -258,7 +270,7 @@ fn nothing_is_left() {
     }
 }
 
-/// People see it too.
+/// People see it too, and operators in the log.
 #[test]
 fn inspect_as_text() {
     let toolcrib = Toolcrib::new();
@@ -282,6 +294,18 @@ fn inspect_as_text() {
             ended.stdout
         );
     }
+    // The log has it where the component is used.
+    let ended = toolcrib.run(&["call", &path, "add", r#"{"a":1,"b":2}"#]);
+    assert_eq!(ended.stdout, "3\n");
+    let said = |words| {
+        ended
+            .stderr
+            .lines()
+            .filter(|line| line.contains(words))
+            .count()
+    };
+    assert_eq!(said("export skipped"), 1, "{ended:?}");
+    assert_eq!(said("things#make"), 1, "{ended:?}");
     // Where nothing is skipped, nothing is said of it.
     let path = toolcrib.write(
         "plain",

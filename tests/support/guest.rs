@@ -12,6 +12,8 @@
 //! `$answers_len`, `$state`, `$state_ptr` and `$state_len`, and returns a `result<outcome, error>` of the contract;
 //! `guest/prelude.wat` has what makes one. `guest/offers.rs` has what a guest can offer beside tools.
 
+pub(crate) mod http;
+pub(crate) mod kv;
 mod layout;
 mod offers;
 
@@ -44,6 +46,9 @@ const WORLD: &str = "
     import wasi:config/store@0.2.0-rc.1;
     import wasi:filesystem/preopens@0.2.0;
     import wasi:http/outgoing-handler@0.2.0;
+    import wasi:keyvalue/store@0.2.0-draft;
+    import wasi:keyvalue/atomics@0.2.0-draft;
+    import wasi:keyvalue/batch@0.2.0-draft;
     import wasi:sockets/instance-network@0.2.0;
     import wasi:sockets/ip-name-lookup@0.2.0;
     import wasi:sockets/tcp-create-socket@0.2.0;

@@ -50,7 +50,10 @@ impl Process {
             if stderr.read_line(&mut line).unwrap() == 0 {
                 panic!("the server ended: {said}");
             }
-            if let Some(rest) = line.strip_prefix("listening on http://") {
+            let told = line
+                .strip_prefix("listening on http")
+                .map(|rest| rest.strip_prefix('s').unwrap_or(rest));
+            if let Some(rest) = told.and_then(|rest| rest.strip_prefix("://")) {
                 break rest[..rest.find('/').unwrap()].parse().unwrap();
             }
             said.push_str(&line);

@@ -2,10 +2,10 @@
 
 use url::Url;
 
-use super::address::is_loopback;
 use super::identifier::is_same;
 use super::scopes;
 use super::settings::{Fault, KeySource, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX, Settings, prefix};
+use crate::network::is_loopback;
 
 pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>) {
     if settings.issuers.is_empty() {

@@ -2,21 +2,19 @@
 //! Connect Discovery 1.0 §4). Every URL comes from the settings, or from the metadata that they lead to; never from a token.
 
 use std::error::Error;
-use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{ACCEPT, AGE, CACHE_CONTROL};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-use super::address::{Reach, is_loopback, literal_address};
 use super::identifier::is_same;
 use super::keyset::KeySet;
+use crate::network::{PrivateAddress, Reach, Resolver, cause, is_loopback, literal_address};
 
 /// How long one refresh may take altogether, metadata and keys.
 pub(super) const FETCH_SECONDS_MAX: u64 = 10;
@@ -215,12 +213,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
 }
 
 fn transport(error: reqwest::Error) -> FetchError {
-    let mut cause: Option<&dyn Error> = Some(&error);
-    while let Some(error) = cause {
-        if error.is::<PrivateAddress>() {
-            return FetchError::PrivateAddress;
-        }
-        cause = error.source();
+    if cause::<PrivateAddress>(&error).is_some() {
+        return FetchError::PrivateAddress;
     }
     if error.is_timeout() {
         return FetchError::Timeout;
@@ -264,29 +258,6 @@ fn freshness(headers: &HeaderMap) -> Duration {
     Duration::from_secs(seconds.clamp(FRESH_SECONDS_MIN, FRESH_SECONDS_MAX))
 }
 
-/// Resolves a name to the addresses within reach, which are then the ones connected to.
-struct Resolver(Reach);
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name stands for a private address")]
-struct PrivateAddress;
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
-        Box::pin(async move {
-            let within: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
-                .await?
-                .filter(|address| reach.permits(address.ip()))
-                .collect();
-            if within.is_empty() {
-                return Err(PrivateAddress.into());
-            }
-            Ok(Box::new(within.into_iter()) as Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,17 +265,6 @@ mod tests {
     /// A name is judged by where it leads, and the addresses that were judged are the ones connected to.
     #[tokio::test]
     async fn a_name_that_leads_to_a_private_address_is_refused() {
-        for (named, private, resolves) in [
-            ("https://login.example", false, false),
-            ("https://login.example", true, true),
-            ("http://localhost", false, true),
-        ] {
-            let url = Url::parse(named).expect("the table holds URLs");
-            let resolver = Resolver(Reach::new(&url, private));
-            let name: Name = "localhost".parse().expect("a name");
-            let resolved = resolver.resolve(name).await;
-            assert_eq!(resolved.is_ok(), resolves, "{named} {private}");
-        }
         let public = Url::parse("https://login.example").expect("a URL");
         let fetcher = Fetcher::new(Source::Jwks(public), false);
         let loopback = Url::parse("https://localhost:9/jwks").expect("a URL");

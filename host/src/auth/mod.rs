@@ -61,7 +61,6 @@ mod settings;
 
 mod refusal;
 
-mod address;
 mod key;
 
 mod keyset;

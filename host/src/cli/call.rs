@@ -37,7 +37,9 @@ impl Call {
         let mut config = configure(&overrides, tracing::Level::INFO)?;
         let arguments = arguments(&self.arguments)?;
         config.server.max_concurrent_calls = 1;
-        let catalog = app::load(&config).await.map_err(|error| report(&error))?;
+        let catalog = app::load_to_call(&config)
+            .await
+            .map_err(|error| report(&error))?;
         let Some(entry) = catalog.tool(&self.tool) else {
             let names: Vec<_> = catalog.tools().map(|entry| entry.name.as_str()).collect();
             return Err(fail(format!(

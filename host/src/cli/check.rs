@@ -59,6 +59,14 @@ impl Check {
             return print_json(&built);
         }
         let app = built.map_err(|error| report(&error))?;
+        // Without a file there is nobody who could have granted anything.
+        if overrides.file.is_some() {
+            for served in app.catalog().components() {
+                for asked in served.component.asked() {
+                    say!("{}: {asked}", served.component.name);
+                }
+            }
+        }
         for warning in app.warnings() {
             say!("warning: {warning}");
         }

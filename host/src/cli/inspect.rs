@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Common, Failure, configure, report};
 use crate::app;
 use crate::catalog::{Catalog, Entry, Offer, Served};
-use crate::component::{Family, Prompt, Resource};
+use crate::component::{Asked, Component, Family, Prompt, Resource};
 
 #[derive(Args)]
 pub(super) struct Inspect {
@@ -58,12 +58,27 @@ pub(super) fn describe(catalog: &Catalog, served: &Arc<Served>) -> Value {
         "digest": component.digest,
         "size": component.size,
         "imports": component.imports,
+        "access": access(component),
         "tools": tools,
         "prompts": catalog.prompts_of(served).map(describe_prompt).collect::<Vec<_>>(),
         "resources": catalog.resources_of(served).map(describe_resource).collect::<Vec<_>>(),
         "resourceTemplates": catalog.families_of(served).map(describe_family).collect::<Vec<_>>(),
         "skipped": skipped,
     })
+}
+
+/// What the imports ask for, what is granted, and what is lacking or not needed.
+fn access(component: &Component) -> Vec<Value> {
+    let asked = component.asked();
+    let describe = |asked: &Asked| {
+        json!({
+            "key": asked.key,
+            "imports": asked.imports,
+            "granted": asked.granted,
+            "says": asked.to_string(),
+        })
+    };
+    asked.iter().map(describe).collect()
 }
 
 fn describe_tool(entry: &Entry) -> Value {
@@ -134,6 +149,9 @@ fn print(catalog: &Catalog, served: &Arc<Served>) {
         "  imports  {}",
         or_nothing(&component.imports.join("\n           "))
     );
+    for asked in component.asked() {
+        say!("  access   {asked}");
+    }
     for (index, skipped) in component.skipped.iter().enumerate() {
         let heading = if index == 0 { "skipped" } else { "" };
         say!("  {heading:<8} {}: {}", skipped.export, skipped.reason);

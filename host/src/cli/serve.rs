@@ -30,6 +30,7 @@ impl Serve {
         let server = config.server.clone();
         let is_open = matches!(config.access, config::Access::Open);
         let app = App::build(config).await.map_err(|error| report(&error))?;
+        app.open_store().await.map_err(|error| report(&error))?;
         if is_open {
             tracing::warn!(server.listen = %server.listen, "everybody who reaches the address may call");
         }

@@ -20,7 +20,9 @@ impl Stdio {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let overrides = self.common.overrides(self.references);
         let config = configure(&overrides, tracing::Level::WARN)?;
-        let catalog = app::load(&config).await.map_err(|error| report(&error))?;
+        let catalog = app::load_to_call(&config)
+            .await
+            .map_err(|error| report(&error))?;
         let shutdown = CancellationToken::new();
         let draining = CancellationToken::new();
         let server = app::tool_server(&config, Live::new(catalog), draining, shutdown.clone());

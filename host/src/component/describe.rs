@@ -1,6 +1,7 @@
 //! What a component says of itself when it is loaded.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,7 @@ use super::contract::{self, Askable, CallData, GuestError};
 use super::failure::{CallError, Called, trapped};
 use super::{Context, LoadError, Skipped, definition, one_line};
 use crate::engine::Engine;
-use crate::sandbox::{self, Limits, State};
+use crate::sandbox::{self, Granted, Limits, State};
 
 /// What describes a component runs in the sandbox too, and answers within this
 /// time.
@@ -55,7 +56,8 @@ impl<'a> Describe<'a> {
         };
         let cancelled = context.cancelled.clone();
         let data = CallData::new(context, self.limits.time);
-        let store = sandbox::store(self.engine, &self.limits, &span, data);
+        let nothing = Arc::new(Granted::nothing());
+        let store = sandbox::store(self.engine, &self.limits, &nothing, None, &span, data);
         let failed = |why: String| vec![LoadError::Definitions(function, why)];
         sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest(store))
             .await
@@ -77,6 +79,20 @@ impl<'a> Describe<'a> {
                     failed(CallError::Oversized(Called::Tool, self.limits.output_bytes).to_string())
                 }
             })
+    }
+}
+
+/// What the engine says of a component that it does not compile.
+pub(super) fn uncompiled(error: &wasmtime::Error) -> LoadError {
+    let line = one_line(error);
+    // The engine has no type for it.
+    let later = ["component model async", "error-context feature"];
+    if later.iter().any(|feature| line.contains(feature)) {
+        let why = "it needs the asynchronous functions of WASI 0.3, which this host does not have; \
+                   build it for WASI 0.2";
+        LoadError::World(why.into())
+    } else {
+        LoadError::Invalid(line)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A compiled component: loaded once, described by its own `definitions` or by
 //! the types of its functions, and called in a fresh instance each time.
 
+mod call;
 mod contract;
 mod definition;
 mod describe;
@@ -12,33 +13,30 @@ mod outcome;
 mod schema;
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use tokio_util::sync::CancellationToken;
-use wasmtime::Store;
 
+pub use call::{Call, Context};
+use contract::Guest;
 pub use contract::{
     Annotations, Answer, Askable, Audience, Block, Body, Caller, Completion, CompletionRequest,
     CompletionSubject, Content, Embedded, Event, Filled, Icon, Level, Link, Output, Prompt,
     PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
-use contract::{CallData, Guest, GuestError};
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
-use describe::{Describe, faultless, nothing};
+use describe::{Describe, faultless, nothing, uncompiled};
 pub use failure::{CallError, Called};
-use failure::{refused, trapped};
 pub use function::Skipped;
 use function::{Function, Functions};
 pub use offers::Family;
 pub use outcome::Outcome;
-use outcome::Returned;
 pub use schema::Schema;
 
+pub use crate::sandbox::Asked;
+
 use crate::engine::Engine;
-use crate::sandbox::{self, Limits, State, Stopped};
+use crate::sandbox::{self, GrantFault, Granted, Grants, Limits, keyvalue};
 
 /// One component, ready to be called.
 pub struct Component {
@@ -62,6 +60,9 @@ pub struct Component {
     pub skipped: Vec<Skipped>,
     /// What one call may use.
     pub limits: Limits,
+    /// What its calls may reach.
+    pub grants: Grants,
+    granted: Arc<Granted>,
     guest: Arc<Guest>,
     /// By the names of their tools; the other tools are of the contract.
     functions: HashMap<String, Arc<Function>>,
@@ -89,6 +90,9 @@ pub enum LoadError {
     /// It does not fit the contract.
     #[error("{0}")]
     World(String),
+    /// What it is granted cannot be kept as it is written.
+    #[error(transparent)]
+    Grant(#[from] GrantFault),
     /// What describes it did not answer.
     #[error("its `{0}` failed: {1}")]
     Definitions(&'static str, String),
@@ -111,34 +115,9 @@ pub enum LoadError {
     Nothing(String),
 }
 
-/// One call; `A` is what it is called with.
-pub struct Call<A = Map<String, Value>> {
-    /// The arguments, as the client sent them.
-    pub arguments: A,
-    /// Answers to questions of earlier rounds.
-    pub answers: Vec<Answer>,
-    /// The state handed back with the answers.
-    pub state: Option<Vec<u8>>,
-    /// For whom it runs.
-    pub context: Context,
-}
-
-/// For whom a call runs.
-pub struct Context {
-    /// The call's id in the log.
-    pub id: String,
-    /// The questions that can reach the client.
-    pub askable: Askable,
-    /// Who calls; `None` without authentication.
-    pub caller: Option<Arc<Caller>>,
-    /// Where progress and log events go; `None` where nobody listens.
-    pub events: Option<tokio::sync::mpsc::Sender<Event>>,
-    /// Fires when the client has gone or the host shuts down.
-    pub cancelled: CancellationToken,
-}
-
 impl Component {
-    /// Compiles a component and asks it for its tools.
+    /// Compiles a component and asks it for its tools, which it answers without
+    /// any grant.
     ///
     /// # Errors
     /// Every fault that can be found, not only the first.
@@ -148,6 +127,7 @@ impl Component {
         bytes: Vec<u8>,
         pinned: Option<&str>,
         limits: Limits,
+        (grants, store): (Grants, &keyvalue::Store),
     ) -> Result<Self, Vec<LoadError>> {
         kind::check(&bytes).map_err(|e| vec![e.into()])?;
         let hex = format!("{:x}", HexDigest(&Sha256::digest(&bytes)));
@@ -169,9 +149,11 @@ impl Component {
         let (compiled, functions) = compiled
             .await
             .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
-            .map_err(|e| vec![LoadError::Invalid(one_line(&e))])?;
+            .map_err(|e| vec![uncompiled(&e)])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
+        let granted = Granted::open(&grants, name, store)
+            .map_err(|faults| faults.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
         let guest = Arc::new(guest);
         let describe = Describe::new(engine, name, &limits);
         let tools = describe.run("definitions", |store| guest.clone().tools(store));
@@ -203,10 +185,17 @@ impl Component {
             families,
             skipped,
             limits,
+            grants,
+            granted: Arc::new(granted),
             guest,
             functions,
             engine: engine.clone(),
         })
+    }
+
+    /// What its imports ask for beside what it is granted.
+    pub fn asked(&self) -> Vec<Asked> {
+        sandbox::asked(&self.imports, &self.grants)
     }
 
     /// Whether it offers prompts or documents.
@@ -217,196 +206,6 @@ impl Component {
     /// Whether it completes the arguments of its prompts and templates.
     pub fn completes(&self) -> bool {
         self.guest.completes()
-    }
-
-    /// Runs one call in an instance of its own: arguments are checked before,
-    /// the result after.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
-        let arguments = Value::Object(call.arguments);
-        let checked = tool.input.check(&arguments);
-        let guest = self.guest.clone();
-        let what = (Called::Tool, tool.name.as_str());
-        if let Some(function) = self.functions.get(&tool.name) {
-            let prepared = function
-                .prepare(checked, &arguments)
-                .map_err(CallError::InvalidArguments)?;
-            let max_bytes = self.limits.output_bytes;
-            let run = |store| prepared.run(guest, store, max_bytes);
-            // The host writes its result, by the types that the schema is of.
-            return self.execute(what, call.context, run).await;
-        }
-        checked.map_err(CallError::InvalidArguments)?;
-        let request = contract::Request {
-            tool: tool.name.clone(),
-            arguments: arguments.to_string(),
-            answers: call.answers,
-            state: call.state,
-        };
-        let outcome = self
-            .execute(what, call.context, |store| guest.call(store, request))
-            .await?;
-        if let Outcome::Complete(output) = &outcome {
-            outcome::check_structured(output, tool).map_err(|e| refused(Called::Tool, e))?;
-        }
-        Ok(outcome)
-    }
-
-    /// Fills in one prompt in an instance of its own.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn fill(
-        &self,
-        prompt: &Prompt,
-        call: Call<Vec<(String, String)>>,
-    ) -> Result<Outcome<Filled>, CallError> {
-        let is_given = |name: &str| call.arguments.iter().any(|(given, _)| given == name);
-        for argument in &prompt.arguments {
-            if argument.required && !is_given(&argument.name) {
-                let what = format!("the argument `{}` is missing", argument.name);
-                return Err(CallError::InvalidArguments(what));
-            }
-        }
-        let known = |name: &str| prompt.arguments.iter().any(|known| known.name == name);
-        if let Some((name, _)) = call.arguments.iter().find(|(name, _)| !known(name)) {
-            let what = format!("`{name}` is not an argument of this prompt");
-            return Err(CallError::InvalidArguments(what));
-        }
-        let request = contract::PromptRequest {
-            prompt: prompt.name.clone(),
-            arguments: call.arguments,
-            answers: call.answers,
-            state: call.state,
-        };
-        let guest = self.guest.clone();
-        let what = (Called::Prompt, prompt.name.as_str());
-        self.execute(what, call.context, |store| guest.fill(store, request))
-            .await
-    }
-
-    /// Reads the document of this URI in an instance of its own.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn read(&self, call: Call<String>) -> Result<Outcome<Vec<Embedded>>, CallError> {
-        let request = contract::ReadRequest {
-            uri: call.arguments,
-            answers: call.answers,
-            state: call.state,
-        };
-        let guest = self.guest.clone();
-        let uri = request.uri.clone();
-        let what = (Called::Resource, uri.as_str());
-        self.execute(what, call.context, |store| guest.read(store, request))
-            .await
-    }
-
-    /// Completes an argument of one of its prompts or templates, in an instance
-    /// of its own.
-    ///
-    /// # Errors
-    /// Why there is no result; see [`CallError`].
-    pub async fn complete(
-        &self,
-        request: CompletionRequest,
-        context: Context,
-    ) -> Result<Completion, CallError> {
-        let guest = self.guest.clone();
-        let argument = request.argument.clone();
-        let what = (Called::Completion, argument.as_str());
-        self.execute(what, context, |store| guest.complete(store, request))
-            .await
-    }
-
-    /// Runs a guest in the sandbox, and holds what it returns against its limits.
-    async fn execute<T, F>(
-        &self,
-        (called, name): (Called, &str),
-        context: Context,
-        guest: impl FnOnce(Store<State<CallData>>) -> F,
-    ) -> Result<T, CallError>
-    where
-        F: Future<Output = Result<T, GuestError>> + Send + 'static,
-        T: Returned + Send + 'static,
-    {
-        let span = tracing::info_span!(
-            "call", call.id = %context.id, component.name = %self.name,
-            tool.name = tracing::field::Empty, call.kind = %called, call.name = tracing::field::Empty
-        );
-        // What is called is most often a tool; a URI is a client's text.
-        let field = match called {
-            Called::Tool => "tool.name",
-            _ => "call.name",
-        };
-        span.record(field, sandbox::printable(name).as_ref());
-        let cancelled = context.cancelled.clone();
-        let data = CallData::new(context, self.limits.time);
-        let store = sandbox::store(&self.engine, &self.limits, &span, data);
-        let guest = guest(store);
-        let run = async {
-            let running = sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest);
-            let returned = self.settled(called, running.await)?;
-            let bytes = returned.size_bytes();
-            if bytes > self.limits.output_bytes {
-                tracing::info!(
-                    output.bytes = bytes,
-                    limit.bytes = self.limits.output_bytes,
-                    "output over its limit"
-                );
-                return Err(CallError::Oversized(called, self.limits.output_bytes));
-            }
-            returned.check().map_err(|e| refused(called, e))?;
-            Ok(returned)
-        };
-        tracing::Instrument::instrument(run, span.clone()).await
-    }
-
-    /// How a guest ended, as a client may know it; the log has the rest.
-    fn settled<T>(
-        &self,
-        called: Called,
-        ended: Result<Result<T, GuestError>, Stopped>,
-    ) -> Result<T, CallError> {
-        Err(match ended {
-            Ok(Ok(returned)) => return Ok(returned),
-            Err(stopped) => {
-                tracing::info!(call.stopped = %stopped, "call stopped");
-                stopped.into()
-            }
-            Ok(Err(GuestError::Trap {
-                error,
-                memory_refused,
-            })) => {
-                let trap = format!("{error:?}");
-                tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
-                trapped(called, &error, memory_refused, &self.limits)
-            }
-            Ok(Err(GuestError::InvalidArguments(text))) => {
-                CallError::InvalidArguments(self.bounded(text))
-            }
-            Ok(Err(GuestError::Failed(text))) => CallError::Failed(self.bounded(text)),
-            Ok(Err(GuestError::NotFound)) => CallError::NotFound,
-            Ok(Err(GuestError::Oversized)) => {
-                tracing::info!(
-                    limit.bytes = self.limits.output_bytes,
-                    "output over its limit"
-                );
-                CallError::Oversized(called, self.limits.output_bytes)
-            }
-        })
-    }
-
-    /// An error text is output too.
-    fn bounded(&self, mut text: String) -> String {
-        const MAX_ERROR_BYTES: usize = 64 << 10;
-        let max = self.limits.output_bytes.min(MAX_ERROR_BYTES);
-        if text.len() > max {
-            text.truncate(text.floor_char_boundary(max));
-        }
-        text
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Config::load`] reads `toolcrib.toml` and what the command line says beside
 //! it, and reports every fault at once. An embedder builds a [`Config`] by hand.
 
+mod allow;
 mod json;
 mod read;
 mod section;
@@ -19,7 +20,7 @@ use toml::de::DeTable;
 use crate::auth;
 use crate::catalog::ToolSettings;
 use crate::reference::Reference;
-use crate::sandbox::Limits;
+use crate::sandbox::{Grants, Limits, keyvalue};
 use crate::telemetry;
 pub use section::Fault;
 use section::{Section, Source};
@@ -40,6 +41,8 @@ pub struct Config {
     pub components: Vec<ComponentSettings>,
     /// Where compiled components are kept; `None` compiles at every start.
     pub cache: Option<PathBuf>,
+    /// `[kv]`: where `wasi:keyvalue` lives.
+    pub kv: keyvalue::Settings,
     /// `[telemetry]`
     pub telemetry: telemetry::Settings,
 }
@@ -117,8 +120,10 @@ pub struct ComponentSettings {
     pub exclude: Vec<String>,
     /// `[component.tool.NAME]`, by the tools' own names.
     pub tools: BTreeMap<String, ToolSettings>,
-    /// What its calls may use.
+    /// How much its calls may use.
     pub limits: Limits,
+    /// `[component.allow]`: what its calls may reach.
+    pub allow: Grants,
 }
 
 /// What the command line says. A flag beats the file.
@@ -143,6 +148,7 @@ impl Default for Config {
             references: Vec::new(),
             components: Vec::new(),
             cache: read::default_cache(),
+            kv: allow::default_kv(),
             telemetry: telemetry::Settings::default(),
         }
     }

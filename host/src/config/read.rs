@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use url::Url;
 
+use super::allow;
 use super::section::{Section, Source};
 use super::tool::tool;
 use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, Tls};
@@ -26,6 +27,9 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
     }
     if let Some(section) = root.section("cache") {
         config.cache = cache(section);
+    }
+    if let Some(section) = root.section("kv") {
+        config.kv = allow::kv(section);
     }
     if let Some(section) = root.section("telemetry") {
         config.telemetry = telemetry(section);
@@ -263,6 +267,7 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
         Some(section) => limits(section, default),
         None => default.clone(),
     };
+    let allow = section.section("allow").map(allow::grants);
     let name = section.string("name");
     let scopes = scopes(&section, "scopes");
     let only = section.strings("tools");
@@ -286,6 +291,7 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
         exclude,
         tools,
         limits,
+        allow: allow.unwrap_or_default(),
     })
 }
 

@@ -44,6 +44,9 @@ impl Source<'_> {
     }
 }
 
+/// What a value that may be a secret is.
+const SECRET: &str = "a string, { env = \"NAME\" } or { file = \"PATH\" }";
+
 /// A table, and which of its keys have been asked for.
 pub(super) struct Section<'s, 't> {
     path: String,
@@ -171,8 +174,42 @@ impl<'s, 't> Section<'s, 't> {
 
     /// A string, or `{ env = "NAME" }`, or `{ file = "PATH" }`.
     pub(super) fn secret(&self, key: &'static str) -> Option<String> {
-        let wanted = "a string, { env = \"NAME\" } or { file = \"PATH\" }";
-        self.read(key, wanted, |value| match value {
+        self.read(key, SECRET, |value| self.secret_in(value))
+    }
+
+    /// A table whose keys are the user's own and whose values are as those of [`Section::secret`]. The line break at a
+    /// file's end is no part of a value.
+    pub(super) fn map_of_secrets(&self, key: &'static str) -> Option<BTreeMap<String, String>> {
+        let value = self.value(key)?;
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wants(key, "a table", value.get_ref());
+            return None;
+        };
+        let mut map = BTreeMap::new();
+        for (name, item) in table {
+            let name = name.get_ref().to_string();
+            let fault = |what: String| {
+                let path = format!("{}.{name}", self.full(key));
+                self.source
+                    .fault(item.span().start, format!("`{path}` {what}"));
+            };
+            match self.secret_in(item.get_ref()) {
+                Some(Ok(text)) => {
+                    let text = match item.get_ref() {
+                        DeValue::Table(_) => without_line_break(&text).to_owned(),
+                        _ => text,
+                    };
+                    map.insert(name, text);
+                }
+                Some(Err(what)) => fault(what),
+                None => fault(format!("must be {SECRET}")),
+            }
+        }
+        Some(map)
+    }
+
+    fn secret_in(&self, value: &DeValue<'t>) -> Option<Result<String, String>> {
+        match value {
             DeValue::String(text) => Some(Ok(text.to_string())),
             DeValue::Table(table) => {
                 let mut entries = table.iter();
@@ -198,7 +235,7 @@ impl<'s, 't> Section<'s, 't> {
                 }
             }
             _ => None,
-        })
+        }
     }
 
     /// A table below this one.
@@ -362,6 +399,11 @@ impl<'s, 't> Section<'s, 't> {
             format!("{}.{key}", self.path)
         }
     }
+}
+
+fn without_line_break(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
 fn list(keys: &[&str]) -> String {

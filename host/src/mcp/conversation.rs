@@ -193,6 +193,10 @@ impl Conversation<Output> {
                 Ok(Outcome::Complete(output)) => return Ok(convert::result(output)),
                 Ok(Outcome::InputRequired(questions)) => self.rounds.ask(questions),
                 Err(_) if task.is_cancel_requested() => return Err(TaskExit::Cancelled),
+                // A task fails where nobody decided that it should.
+                Err(failed) if failed.is_crash() => {
+                    return Err(ErrorData::internal_error(failed.sentence(), None).into());
+                }
                 Err(failed) => return Ok(convert::failure(failed.sentence())),
             }
             if let Some(needed) = undeclared(&self.rounds, self.client.as_ref()) {

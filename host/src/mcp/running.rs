@@ -94,6 +94,11 @@ impl<T: 'static> Running<T> {
 }
 
 impl Failed {
+    /// Whether the guest crashed, or the host.
+    pub(super) fn is_crash(&self) -> bool {
+        matches!(self.error, None | Some(CallError::Crashed(_)))
+    }
+
     /// One sentence for the client.
     pub(super) fn sentence(&self) -> String {
         let id = &self.id;

@@ -436,19 +436,22 @@ impl ServerHandler for ToolServer {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        let modern = is_modern(&context);
         let can = &self.view().config.capabilities;
         let known = match request.method.as_str() {
-            "initialize" | "logging/setLevel" | "ping" | "server/discover" => true,
+            "initialize" | "logging/setLevel" | "ping" => !modern,
+            "server/discover" | "tasks/cancel" | "tasks/get" | "tasks/update" => modern,
             "tools/call" | "tools/list" => true,
-            "tasks/cancel" | "tasks/get" | "tasks/update" => true,
             "prompts/get" | "prompts/list" => can.prompts.is_some(),
             "resources/list" | "resources/read" | "resources/templates/list" => {
                 can.resources.is_some()
             }
-            "resources/subscribe" | "resources/unsubscribe" => self.live_connection().is_some(),
-            "subscriptions/listen" => self.shared.settings.changes,
+            "resources/subscribe" | "resources/unsubscribe" => {
+                !modern && self.live_connection().is_some()
+            }
+            "subscriptions/listen" => modern && self.shared.settings.changes,
             "completion/complete" => can.completions.is_some(),
             _ => false,
         };

@@ -109,6 +109,11 @@ impl Reference {
         self.tool.as_deref()
     }
 
+    /// Whether it names one file, whatever will lie beside it.
+    pub fn is_one(&self) -> bool {
+        matches!(&self.place, Place::Path(path) if !path.is_dir())
+    }
+
     /// The files it names now, in name order.
     ///
     /// # Errors

@@ -1,25 +1,33 @@
 //! What the engine holds for one call, and the imports that a guest finds.
 
-use wasmtime::component::{Linker, ResourceTable};
-use wasmtime::{Store, UpdateDeadline};
-use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
-use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
-    WasiHttpView,
-};
+use std::sync::Arc;
 
-use super::Limits;
-use super::limits::Meter;
+use wasmtime::component::{Linker, Resource, ResourceTable};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
+use wasmtime_wasi::p2::Network;
+use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
+use wasmtime_wasi::sockets::WasiSocketsView;
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfig;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::dirs::{self, HasPreopens, Preopens};
+use super::egress::Egress;
+use super::grants::Granted;
+use super::keyvalue::{self, Owner};
+use super::limits::{Limits, Meter};
 use super::output::GuestOutput;
+use super::sockets;
 use crate::engine::Engine;
 
 /// The data of one call's store. `C` is what the contract adds.
 pub struct State<C> {
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    egress: NoEgress,
-    config: WasiConfigVariables,
+    egress: Egress,
+    granted: Arc<Granted>,
+    owner: Option<Owner>,
     table: ResourceTable,
     meter: Meter,
     /// What the contract's own imports work on.
@@ -33,26 +41,33 @@ impl<C> State<C> {
     }
 }
 
-/// A store for one call, with no grant. Its guest's output is logged in `span`.
+/// A store for one call, with what is granted. Its guest's output is logged in `span`. What the guest keeps for its
+/// caller belongs to `owner`.
 pub fn store<C: Send + 'static>(
     engine: &Engine,
     limits: &Limits,
+    granted: &Arc<Granted>,
+    owner: Option<Owner>,
     span: &tracing::Span,
     contract: C,
 ) -> Store<State<C>> {
     // The builder's defaults grant nothing; they are written out all the same.
-    let wasi = WasiCtx::builder()
-        .stdout(GuestOutput::new("stdout", span.clone()))
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(GuestOutput::new("stdout", span.clone()))
         .stderr(GuestOutput::new("stderr", span.clone()))
+        .envs(&granted.env)
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
-        .build();
+        .allow_blocking_current_thread(false);
+    sockets::allow(&mut wasi, &granted.tcp);
+    let wasi = wasi.build();
     let state = State {
         wasi,
         http: WasiHttpCtx::new(),
-        egress: NoEgress,
-        config: WasiConfigVariables::new(),
+        egress: Egress::new(granted.outgoing.clone(), limits.time),
+        granted: granted.clone(),
+        owner,
         table: ResourceTable::new(),
         meter: Meter::new(limits.memory_bytes),
         contract,
@@ -83,10 +98,61 @@ pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<Sta
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State<C>| {
-        WasiConfig::from(&state.config)
+        WasiConfig::from(&state.granted.config)
     })?;
+    keyvalue::add_to_linker(&mut linker, |state: &mut State<C>| keyvalue::View {
+        kv: state.granted.kv.as_ref(),
+        owner: state.owner.as_ref(),
+        table: &mut state.table,
+    })?;
+    judge_files_and_names(&mut linker)?;
     Ok(linker)
 }
+
+/// Puts the host's own judgement before three functions of WASI.
+fn judge_files_and_names<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    preopens::add_to_linker::<_, HasPreopens>(linker, |state| Preopens {
+        dirs: &state.granted.dirs,
+        table: &mut state.table,
+    })?;
+    type OpenAt = (
+        Resource<Descriptor>,
+        types::PathFlags,
+        String,
+        types::OpenFlags,
+        types::DescriptorFlags,
+    );
+    linker.instance(FILESYSTEM)?.func_wrap_async(
+        "[method]descriptor.open-at",
+        |mut store: StoreContextMut<'_, State<C>>,
+         (dir, path_flags, path, open_flags, flags): OpenAt| {
+            Box::new(async move {
+                let files = store.data_mut().filesystem();
+                Ok((dirs::open_at(files, dir, path_flags, path, open_flags, flags).await?,))
+            })
+        },
+    )?;
+    linker.instance(IP_NAME_LOOKUP)?.func_wrap(
+        "resolve-addresses",
+        |mut store: StoreContextMut<'_, State<C>>, (network, name): (Resource<Network>, String)| {
+            let state = store.data_mut();
+            let granted = state.granted.clone();
+            Ok((sockets::resolve_addresses(
+                state.sockets(),
+                &granted.tcp,
+                network,
+                name,
+            )?,))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// As the engine's own crate names them. A test notices when it goes on to the next version.
+const FILESYSTEM: &str = "wasi:filesystem/types@0.2.12";
+const IP_NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
 /// The status of a guest that ended itself through `wasi:cli/exit`.
 pub fn exit_status(error: &wasmtime::Error) -> Option<i32> {
@@ -109,23 +175,5 @@ impl<C: Send> WasiHttpView for State<C> {
             table: &mut self.table,
             hooks: &mut self.egress,
         }
-    }
-}
-
-/// Refuses every outgoing request.
-struct NoEgress;
-
-type Transmission = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
-type Exchange =
-    Box<dyn Future<Output = Result<(http::Response<WasiBody>, Transmission), HttpError>> + Send>;
-
-impl WasiHttpHooks for NoEgress {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _transmission: Transmission,
-    ) -> Exchange {
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
     }
 }

@@ -1,4 +1,4 @@
-//! Which network addresses keys may be fetched from: public ones, and what the operator named.
+//! Which network addresses may be reached: public ones, and what the operator named.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 /// Which addresses the operator's words cover, beside the public ones.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     private: bool,
     loopback: bool,
     named: Option<IpAddr>,
@@ -14,7 +14,7 @@ pub(super) struct Reach {
 
 impl Reach {
     /// What an operator covers who wrote this URL.
-    pub(super) fn new(named: &Url, private_network: bool) -> Reach {
+    pub(crate) fn new(named: &Url, private_network: bool) -> Reach {
         Reach {
             private: private_network,
             loopback: is_loopback(named),
@@ -22,7 +22,16 @@ impl Reach {
         }
     }
 
-    pub(super) fn permits(self, address: IpAddr) -> bool {
+    /// What an operator covers who named no host: the public network, and the private one where it is allowed.
+    pub(crate) fn anywhere(private_network: bool) -> Reach {
+        Reach {
+            private: private_network,
+            loopback: false,
+            named: None,
+        }
+    }
+
+    pub(crate) fn permits(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.named == Some(address)
             || (self.loopback && address.is_loopback())
@@ -32,7 +41,7 @@ impl Reach {
 }
 
 /// Whether the URL's host is this machine by its own words.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -42,7 +51,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 }
 
 /// The address that the URL's host is, where it is no name.
-pub(super) fn literal_address(url: &Url) -> Option<IpAddr> {
+pub(crate) fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Domain(_) => None,
         Host::Ipv4(address) => Some(IpAddr::V4(address)),
@@ -50,7 +59,7 @@ pub(super) fn literal_address(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// What no key stands at, even on a private network: link-local, which includes cloud metadata, and what is no one host.
+/// What nobody means by a private network: link-local, which includes cloud metadata, and what is no one host.
 fn is_never_meant(address: IpAddr) -> bool {
     /// Where clouds serve instance metadata outside the link-local range.
     const METADATA: [IpAddr; 2] = [
@@ -63,7 +72,10 @@ fn is_never_meant(address: IpAddr) -> bool {
         || match address {
             IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
             IpAddr::V6(address) => {
-                address.is_unicast_link_local() || embedded(address).is_some_and(is_never_meant)
+                address.is_unicast_link_local()
+                    || embedded(address)
+                        .or_else(|| translated(address))
+                        .is_some_and(is_never_meant)
             }
         }
 }
@@ -111,6 +123,18 @@ fn embedded(address: Ipv6Addr) -> Option<IpAddr> {
         [0, 0, 0, 0, 0, 0xffff, high, low] => v4(high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
         [0x2002, high, low, ..] => v4(high, low),
+        _ => None,
+    }
+}
+
+/// The IPv4 address that a network may make of an IPv6 one which is not public: its own NAT64 (RFC 8215), or the long
+/// forgotten compatible form (RFC 4291 §2.5.5.1).
+fn translated(address: Ipv6Addr) -> Option<IpAddr> {
+    match address.segments() {
+        [0x64, 0xff9b, 1, ..] | [0, 0, 0, 0, 0, 0, ..] => {
+            let [.., a, b, c, d] = address.octets();
+            Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
+        }
         _ => None,
     }
 }
@@ -169,6 +193,10 @@ mod tests {
                 false,
             ),
             ("https://login.example", true, "64:ff9b::a9fe:a9fe", false),
+            ("https://login.example", true, "64:ff9b:1::a9fe:a9fe", false),
+            ("https://login.example", true, "64:ff9b:1::a00:1", true),
+            ("https://login.example", true, "::a9fe:a9fe", false),
+            ("https://login.example", true, "::1", true),
             ("https://login.example", true, "fd00:ec2::254", false),
             ("https://login.example", true, "100.100.100.200", false),
             ("https://login.example", true, "fe80::1", false),

@@ -1,0 +1,249 @@
+//! One call of a component: in an instance of its own, within its limits.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
+
+use super::contract::{
+    self, Answer, Askable, CallData, Caller, Completion, CompletionRequest, Embedded, Event,
+    Filled, GuestError, Prompt,
+};
+use super::failure::{CallError, Called, refused, trapped};
+use super::outcome::{self, Outcome, Returned};
+use super::{Component, Tool};
+use crate::sandbox::keyvalue::Owner;
+use crate::sandbox::{self, State, Stopped};
+
+/// One call; `A` is what it is called with.
+pub struct Call<A = Map<String, Value>> {
+    /// The arguments, as the client sent them.
+    pub arguments: A,
+    /// Answers to questions of earlier rounds.
+    pub answers: Vec<Answer>,
+    /// The state handed back with the answers.
+    pub state: Option<Vec<u8>>,
+    /// For whom it runs.
+    pub context: Context,
+}
+
+/// For whom a call runs.
+pub struct Context {
+    /// The call's id in the log.
+    pub id: String,
+    /// The questions that can reach the client.
+    pub askable: Askable,
+    /// Who calls; `None` without authentication.
+    pub caller: Option<Arc<Caller>>,
+    /// Where progress and log events go; `None` where nobody listens.
+    pub events: Option<tokio::sync::mpsc::Sender<Event>>,
+    /// Fires when the client has gone or the host shuts down.
+    pub cancelled: CancellationToken,
+}
+
+impl Component {
+    /// Runs one call in an instance of its own: arguments are checked before,
+    /// the result after.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
+        let arguments = Value::Object(call.arguments);
+        let checked = tool.input.check(&arguments);
+        let guest = self.guest.clone();
+        let what = (Called::Tool, tool.name.as_str());
+        if let Some(function) = self.functions.get(&tool.name) {
+            let prepared = function
+                .prepare(checked, &arguments)
+                .map_err(CallError::InvalidArguments)?;
+            let max_bytes = self.limits.output_bytes;
+            let run = |store| prepared.run(guest, store, max_bytes);
+            // The host writes its result, by the types that the schema is of.
+            return self.execute(what, call.context, run).await;
+        }
+        checked.map_err(CallError::InvalidArguments)?;
+        let request = contract::Request {
+            tool: tool.name.clone(),
+            arguments: arguments.to_string(),
+            answers: call.answers,
+            state: call.state,
+        };
+        let outcome = self
+            .execute(what, call.context, |store| guest.call(store, request))
+            .await?;
+        if let Outcome::Complete(output) = &outcome {
+            outcome::check_structured(output, tool).map_err(|e| refused(Called::Tool, e))?;
+        }
+        Ok(outcome)
+    }
+
+    /// Fills in one prompt in an instance of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn fill(
+        &self,
+        prompt: &Prompt,
+        call: Call<Vec<(String, String)>>,
+    ) -> Result<Outcome<Filled>, CallError> {
+        let is_given = |name: &str| call.arguments.iter().any(|(given, _)| given == name);
+        for argument in &prompt.arguments {
+            if argument.required && !is_given(&argument.name) {
+                let what = format!("the argument `{}` is missing", argument.name);
+                return Err(CallError::InvalidArguments(what));
+            }
+        }
+        let known = |name: &str| prompt.arguments.iter().any(|known| known.name == name);
+        if let Some((name, _)) = call.arguments.iter().find(|(name, _)| !known(name)) {
+            let what = format!("`{name}` is not an argument of this prompt");
+            return Err(CallError::InvalidArguments(what));
+        }
+        let request = contract::PromptRequest {
+            prompt: prompt.name.clone(),
+            arguments: call.arguments,
+            answers: call.answers,
+            state: call.state,
+        };
+        let guest = self.guest.clone();
+        let what = (Called::Prompt, prompt.name.as_str());
+        self.execute(what, call.context, |store| guest.fill(store, request))
+            .await
+    }
+
+    /// Reads the document of this URI in an instance of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn read(&self, call: Call<String>) -> Result<Outcome<Vec<Embedded>>, CallError> {
+        let request = contract::ReadRequest {
+            uri: call.arguments,
+            answers: call.answers,
+            state: call.state,
+        };
+        let guest = self.guest.clone();
+        let uri = request.uri.clone();
+        let what = (Called::Resource, uri.as_str());
+        self.execute(what, call.context, |store| guest.read(store, request))
+            .await
+    }
+
+    /// Completes an argument of one of its prompts or templates, in an instance
+    /// of its own.
+    ///
+    /// # Errors
+    /// Why there is no result; see [`CallError`].
+    pub async fn complete(
+        &self,
+        request: CompletionRequest,
+        context: Context,
+    ) -> Result<Completion, CallError> {
+        let guest = self.guest.clone();
+        let argument = request.argument.clone();
+        let what = (Called::Completion, argument.as_str());
+        self.execute(what, context, |store| guest.complete(store, request))
+            .await
+    }
+
+    /// Runs a guest in the sandbox, and holds what it returns against its limits.
+    async fn execute<T, F>(
+        &self,
+        (called, name): (Called, &str),
+        context: Context,
+        guest: impl FnOnce(Store<State<CallData>>) -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, GuestError>> + Send + 'static,
+        T: Returned + Send + 'static,
+    {
+        let span = tracing::info_span!(
+            "call", call.id = %context.id, component.name = %self.name,
+            tool.name = tracing::field::Empty, call.kind = %called, call.name = tracing::field::Empty
+        );
+        // What is called is most often a tool; a URI is a client's text.
+        let field = match called {
+            Called::Tool => "tool.name",
+            _ => "call.name",
+        };
+        span.record(field, sandbox::printable(name).as_ref());
+        let cancelled = context.cancelled.clone();
+        let caller = context.caller.as_deref();
+        let owner = caller
+            .filter(|_| self.granted.keeps_for_callers())
+            .map(owner);
+        let data = CallData::new(context, self.limits.time);
+        let limits = &self.limits;
+        let store = sandbox::store(&self.engine, limits, &self.granted, owner, &span, data);
+        let guest = guest(store);
+        let run = async {
+            let running = sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest);
+            let returned = self.settled(called, running.await)?;
+            let bytes = returned.size_bytes();
+            if bytes > self.limits.output_bytes {
+                tracing::info!(
+                    output.bytes = bytes,
+                    limit.bytes = self.limits.output_bytes,
+                    "output over its limit"
+                );
+                return Err(CallError::Oversized(called, self.limits.output_bytes));
+            }
+            returned.check().map_err(|e| refused(called, e))?;
+            Ok(returned)
+        };
+        tracing::Instrument::instrument(run, span.clone()).await
+    }
+
+    /// How a guest ended, as a client may know it; the log has the rest.
+    fn settled<T>(
+        &self,
+        called: Called,
+        ended: Result<Result<T, GuestError>, Stopped>,
+    ) -> Result<T, CallError> {
+        Err(match ended {
+            Ok(Ok(returned)) => return Ok(returned),
+            Err(stopped) => {
+                tracing::info!(call.stopped = %stopped, "call stopped");
+                stopped.into()
+            }
+            Ok(Err(GuestError::Trap {
+                error,
+                memory_refused,
+            })) => {
+                let trap = format!("{error:?}");
+                tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
+                trapped(called, &error, memory_refused, &self.limits)
+            }
+            Ok(Err(GuestError::InvalidArguments(text))) => {
+                CallError::InvalidArguments(self.bounded(text))
+            }
+            Ok(Err(GuestError::Failed(text))) => CallError::Failed(self.bounded(text)),
+            Ok(Err(GuestError::NotFound)) => CallError::NotFound,
+            Ok(Err(GuestError::Oversized)) => {
+                tracing::info!(
+                    limit.bytes = self.limits.output_bytes,
+                    "output over its limit"
+                );
+                CallError::Oversized(called, self.limits.output_bytes)
+            }
+        })
+    }
+
+    /// An error text is output too.
+    fn bounded(&self, mut text: String) -> String {
+        const MAX_ERROR_BYTES: usize = 64 << 10;
+        let max = self.limits.output_bytes.min(MAX_ERROR_BYTES);
+        if text.len() > max {
+            text.truncate(text.floor_char_boundary(max));
+        }
+        text
+    }
+}
+
+/// Whom a caller's part of a bucket belongs to: the person, by whatever client it comes.
+fn owner(caller: &Caller) -> Owner {
+    Owner {
+        issuer: caller.issuer.clone(),
+        subject: caller.subject.clone(),
+    }
+}

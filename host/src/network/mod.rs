@@ -1,0 +1,76 @@
+//! The network as the host reaches out to it: which addresses are within reach, and names resolved to just those. The
+//! guard's keys and the guests' requests go by the same rules.
+
+mod address;
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+pub(crate) use address::{Reach, is_loopback, literal_address};
+
+/// The name leads to no address within reach.
+#[derive(Debug, thiserror::Error)]
+#[error("the name stands for a private address")]
+pub(crate) struct PrivateAddress;
+
+/// Resolves a name for an HTTP client: the addresses that were judged are the ones connected to.
+pub(crate) struct Resolver(pub(crate) Reach);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0;
+        Box::pin(async move {
+            let within: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
+                .await
+                .map_err(Unresolved)?
+                .filter(|address| reach.permits(address.ip()))
+                .collect();
+            if within.is_empty() {
+                return Err(PrivateAddress.into());
+            }
+            Ok(Box::new(within.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The name could not be resolved.
+#[derive(Debug, thiserror::Error)]
+#[error("the name does not resolve")]
+pub(crate) struct Unresolved(#[source] std::io::Error);
+
+/// The first cause of this type among the error and what caused it.
+pub(crate) fn cause<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+
+    /// A name is judged by where it leads.
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_private_address_is_refused() {
+        for (named, private, resolves) in [
+            ("https://login.example", false, false),
+            ("https://login.example", true, true),
+            ("http://localhost", false, true),
+        ] {
+            let url = Url::parse(named).expect("the table holds URLs");
+            let resolver = Resolver(Reach::new(&url, private));
+            let name: Name = "localhost".parse().expect("a name");
+            let resolved = resolver.resolve(name).await;
+            assert_eq!(resolved.is_ok(), resolves, "{named} {private}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Where a granted name leads: a network of the test's own, with names, addresses and servers that no real one has.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::command::Toolcrib;
+use crate::support::guest::http::{Fetch, fetching};
+use crate::support::process::TOOLCRIB;
+
+/// The address is not to be reached.
+const PROHIBITED: &str = "E4";
+/// The name does not resolve.
+const DNS_ERROR: &str = "E1";
+
+/// Every address here leads to the servers of the test.
+const ADDRESSES: [&str; 14] = [
+    "93.184.216.34",
+    "2606:2800:220:1::1",
+    "10.0.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "169.254.1.1",
+    "192.0.2.1",
+    "198.18.0.1",
+    "fd00:ec2::254",
+    "fd12::1",
+    "2001:db8::1",
+    "64:ff9b::a00:1",
+    "2002:a00:1::1",
+    "2001:0:a00:1::1",
+];
+
+/// A network, gone when it is dropped.
+struct Network {
+    name: String,
+    servers: Option<Child>,
+}
+
+/// `ip` and what runs in a network are root's.
+fn as_root(program: &str) -> Command {
+    let uid = Command::new("id").arg("-u").output().unwrap().stdout;
+    if uid == b"0\n" {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.args(["-n", program]);
+    command
+}
+
+fn ip(arguments: &[&str]) {
+    let path = format!(
+        "{}:/usr/sbin:/sbin",
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let output = as_root("ip").env("PATH", path).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("these tests need `ip` and root: {error}"));
+    assert!(
+        output.status.success(),
+        "these tests need root: ip {arguments:?}: {output:?}"
+    );
+}
+
+impl Network {
+    fn new(names: &Value) -> Self {
+        let name = format!("toolcrib-{}", std::process::id());
+        ip(&["netns", "add", &name]);
+        let mut network = Self {
+            name: name.clone(),
+            servers: None,
+        };
+        ip(&["-n", &name, "link", "set", "lo", "up"]);
+        for address in ADDRESSES {
+            let length = if address.contains(':') { 128 } else { 32 };
+            let address = format!("{address}/{length}");
+            ip(&["-n", &name, "addr", "add", &address, "dev", "lo"]);
+        }
+        // `ip netns exec` puts what lies here over /etc.
+        let script = format!(
+            "mkdir -p {0} && echo 'nameserver 127.0.0.1' > {0}/resolv.conf && echo 'hosts: files dns' > \
+             {0}/nsswitch.conf",
+            network.etc().display()
+        );
+        assert!(
+            as_root("sh")
+                .args(["-c", &script])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let servers = concat!(env!("CARGO_MANIFEST_DIR"), "/system/network.py");
+        let mut child = network
+            .command("python3")
+            .args([servers, &names.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        network.servers = Some(child);
+        assert_eq!(line, "ready\n");
+        network
+    }
+
+    fn etc(&self) -> PathBuf {
+        PathBuf::from("/etc/netns").join(&self.name)
+    }
+
+    /// A program in this network.
+    fn command(&self, program: &str) -> Command {
+        let mut command = as_root("/usr/sbin/ip");
+        if !std::path::Path::new("/usr/sbin/ip").exists() {
+            command = as_root("ip");
+        }
+        command.args(["netns", "exec", &self.name, program]);
+        command
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if let Some(mut servers) = self.servers.take() {
+            let _ = servers.kill();
+            let _ = servers.wait();
+        }
+        ip(&["netns", "del", &self.name]);
+        let _ = as_root("rm").arg("-r").arg(self.etc()).status();
+    }
+}
+
+#[test]
+fn names_are_judged_by_where_they_lead() {
+    let one = |address: &str| json!([[address]]);
+    let names = json!({
+        "public.test": one("93.184.216.34"),
+        "public6.test": one("2606:2800:220:1::1"),
+        "private.test": one("10.0.0.1"),
+        "loopback.test": one("127.0.0.1"),
+        "loopback6.test": one("::1"),
+        "shared.test": one("100.64.0.1"),
+        "metadata.test": one("169.254.169.254"),
+        "metadata6.test": one("fd00:ec2::254"),
+        "local.test": one("169.254.1.1"),
+        "unique.test": one("fd12::1"),
+        "unspecified.test": one("0.0.0.0"),
+        "unspecified6.test": one("::"),
+        "documentation.test": one("192.0.2.1"),
+        "documentation6.test": one("2001:db8::1"),
+        "benchmark.test": one("198.18.0.1"),
+        "mapped.test": one("::ffff:10.0.0.1"),
+        "mapped-metadata.test": one("::ffff:169.254.169.254"),
+        "nat64.test": one("64:ff9b::a00:1"),
+        "6to4.test": one("2002:a00:1::1"),
+        "teredo.test": one("2001:0:a00:1::1"),
+        "mixed.test": [["10.0.0.1", "127.0.0.1", "93.184.216.34"]],
+        // Whoever resolved it a second time would be led to loopback.
+        "rebinding.test": [["93.184.216.34"], ["127.0.0.1"]],
+    });
+    let network = Network::new(&names);
+    // A name, and what a guest hears without and with `private-network`.
+    let cases = [
+        (
+            "public",
+            "200 reached 93.184.216.34",
+            "200 reached 93.184.216.34",
+        ),
+        (
+            "public6",
+            "200 reached 2606:2800:220:1::1",
+            "200 reached 2606:2800:220:1::1",
+        ),
+        ("private", PROHIBITED, "200 reached 10.0.0.1"),
+        ("loopback", PROHIBITED, "200 reached 127.0.0.1"),
+        ("loopback6", PROHIBITED, "200 reached ::1"),
+        ("shared", PROHIBITED, "200 reached 100.64.0.1"),
+        ("metadata", PROHIBITED, PROHIBITED),
+        ("metadata6", PROHIBITED, PROHIBITED),
+        ("local", PROHIBITED, PROHIBITED),
+        ("unique", PROHIBITED, "200 reached fd12::1"),
+        ("unspecified", PROHIBITED, PROHIBITED),
+        ("unspecified6", PROHIBITED, PROHIBITED),
+        ("documentation", PROHIBITED, "200 reached 192.0.2.1"),
+        ("documentation6", PROHIBITED, "200 reached 2001:db8::1"),
+        ("benchmark", PROHIBITED, "200 reached 198.18.0.1"),
+        ("mapped", PROHIBITED, "200 reached 10.0.0.1"),
+        ("mapped-metadata", PROHIBITED, PROHIBITED),
+        ("nat64", PROHIBITED, "200 reached 64:ff9b::a00:1"),
+        ("6to4", PROHIBITED, "200 reached 2002:a00:1::1"),
+        ("teredo", PROHIBITED, "200 reached 2001:0:a00:1::1"),
+        ("mixed", "200 reached 93.184.216.34", ""),
+        ("nowhere", DNS_ERROR, DNS_ERROR),
+    ];
+    let requests: Vec<_> = cases
+        .iter()
+        .map(|(name, ..)| Fetch::get(&format!("http://{name}.test/")))
+        .chain(
+            ["rebinding.test", "93.184.216.34"].map(|host| Fetch::get(&format!("http://{host}/"))),
+        )
+        .collect();
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("guest", &fetching(&requests).component());
+    let call = |private: bool, tool: usize| {
+        let entries = ["http://*.test", "http://93.184.216.34"];
+        let text = format!(
+            "[cache]\ndir = \"cache\"\n[[component]]\nref = \"guest.wasm\"\n[component.allow]\nhttp = {entries:?}\n\
+             private-network = {private}\n"
+        );
+        toolcrib.file("c.toml", text);
+        let output = network
+            .command(TOOLCRIB)
+            .args([
+                "call",
+                "--config",
+                "c.toml",
+                "guest.wasm",
+                &format!("t{tool}"),
+            ])
+            .current_dir(toolcrib.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
+    };
+    for (tool, (name, refused, private)) in cases.into_iter().enumerate() {
+        assert_eq!(call(false, tool), refused, "{name}");
+        let heard = call(true, tool);
+        if name != "mixed" {
+            assert_eq!(heard, private, "{name} with private-network");
+        }
+    }
+    let rebinding = cases.len();
+    // Asked once, judged, and connected to; the next request asks anew and is refused.
+    assert_eq!(call(false, rebinding), "200 reached 93.184.216.34");
+    assert_eq!(call(false, rebinding), PROHIBITED);
+    assert_eq!(call(false, rebinding + 1), "200 reached 93.184.216.34");
+    let asked = network
+        .command("python3")
+        .args(["-c", "import urllib.request as u; print(u.urlopen('http://127.0.0.1/asked').read().decode())"])
+        .output()
+        .unwrap();
+    let asked: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(asked["rebinding.test 1"], 2, "{asked}");
+}

@@ -1,0 +1,232 @@
+//! What `wasi:keyvalue` promises, wherever the data is: run with a file by `make test`, with Redis by `make test-all`.
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::guest::kv::{keeping, keeping_all};
+use super::issuer::{AUDIENCE, Issuer};
+use super::server::Host;
+
+/// A component of this name that is granted a bucket.
+pub(crate) fn component(file: &str, name: &str, kv: &[&str]) -> String {
+    format!(
+        "[[component]]\nref = \"{file}.wasm\"\nname = {name:?}\nprefix = \"{file}_\"\n\
+         [component.allow]\nkv = {kv:?}\n"
+    )
+}
+
+async fn call(client: &Client, tool: &str, key: &str) -> String {
+    let arguments: Value = if key.is_empty() {
+        json!({})
+    } else {
+        json!({ "k": key })
+    };
+    client.call(tool, arguments).await.text().to_owned()
+}
+
+/// Every operation, one after the other.
+pub(crate) async fn operations(place: &str) {
+    let guest = keeping("cache");
+    let text = format!("{place}\n{}", component("g", "operations", &["cache"]));
+    let host = Host::configured(&[("g", &guest)], &text).await;
+    let client = host.client();
+    let text = r#"{"k":"a"}"#;
+    for (tool, key, expected) in [
+        ("get", "a", "none"),
+        ("exists", "a", "0"),
+        ("list", "", ""),
+        ("delete", "a", "ok"),
+        ("set", "a", "ok"),
+        ("get", "a", text),
+        ("exists", "a", "1"),
+        ("exists", "A", "0"),
+        ("list", "", r#"{"k":"a"} "#),
+        ("get_many", "a", &format!("{text}-{text}")),
+        ("count", "a", "E2 the value is no number"),
+        ("count", "n", "7"),
+        ("count", "n", "14"),
+        ("get", "n", "14"),
+        ("delete", "n", "ok"),
+        ("get", "n", "none"),
+        ("count", "n", "7"),
+        ("delete", "n", "ok"),
+        ("set", "é 世界 \n", "ok"),
+        ("exists", "é 世界 \n", "1"),
+        ("delete", "é 世界 \n", "ok"),
+        ("delete", "a", "ok"),
+        ("list", "", ""),
+        ("long_key", "", "E2 the key is longer than 1024 bytes"),
+        ("larger", "v", "E2 the value is longer than 1048576 bytes"),
+        ("large", "v", "ok"),
+        ("delete", "v", "ok"),
+        ("too_many", "", "E2 the batch has more than 1000 keys"),
+        ("pages", "", "0 0"),
+        ("fill", "", "okokok"),
+        ("pages", "", "1000 1000 500 3123750"),
+        ("clear", "", "ok"),
+        ("pages", "", "1000 500 2624250"),
+        // The same again changes nothing.
+        ("clear", "", "ok"),
+        ("pages", "", "1000 500 2624250"),
+    ] {
+        let said = call(&client, &format!("g_{tool}"), key).await;
+        assert_eq!(said, expected, "{tool} {key}");
+    }
+}
+
+/// Increments at the same time are all counted.
+pub(crate) async fn concurrency(place: &str) {
+    let guest = keeping("cache");
+    let text = format!("{place}\n{}", component("g", "concurrency", &["cache"]));
+    let host = Host::configured(&[("g", &guest)], &text).await;
+    let client = host.client();
+    let calls = (0..40).map(|_| call(&client, "g_count", "n"));
+    let mut counted: Vec<u64> = futures::future::join_all(calls)
+        .await
+        .iter()
+        .map(|said| said.parse().unwrap())
+        .collect();
+    counted.sort_unstable();
+    assert_eq!(counted, (1..=40).map(|n| n * 7).collect::<Vec<_>>());
+}
+
+/// What a component keeps is its own, by whatever names: of components, of buckets, of keys.
+pub(crate) async fn components(place: &str) {
+    let names = ["a", "b", "a/cache", "a%2Fcache", "a:cache", "{a}", "a}x{"];
+    let (cache, other) = (keeping("cache"), keeping("other"));
+    let files: Vec<_> = (0..names.len()).map(|index| format!("g{index}")).collect();
+    let mut guests: Vec<_> = files.iter().map(|file| (file.as_str(), &cache)).collect();
+    guests.push(("other", &other));
+    let mut text = format!("{place}\n");
+    for (file, name) in files.iter().zip(names) {
+        text.push_str(&component(file, name, &["cache", "other"]));
+    }
+    // Another component, and another bucket in it.
+    text.push_str(&component("other", "c", &["other"]));
+    let host = Host::configured(&guests, &text).await;
+    let client = host.client();
+    for (index, file) in files.iter().enumerate() {
+        let key = format!("key{index}");
+        assert_eq!(call(&client, &format!("{file}_set"), &key).await, "ok");
+        assert_eq!(
+            call(&client, &format!("{file}_count"), "n").await,
+            "7",
+            "{}",
+            names[index]
+        );
+    }
+    for (index, file) in files.iter().enumerate() {
+        let mut listed: Vec<_> = call(&client, &format!("{file}_list"), "")
+            .await
+            .split(' ')
+            .map(str::to_owned)
+            .collect();
+        listed.sort();
+        let own = format!("{{\"k\":\"key{index}\"}}");
+        assert_eq!(listed, ["", &own, r#"{"k":"n"}"#], "{}", names[index]);
+    }
+    assert_eq!(call(&client, "other_list", "").await, "");
+}
+
+/// The caller's part of a bucket belongs to the issuer's subject, whatever the client.
+pub(crate) async fn callers(place: &str) {
+    let guest = keeping_all(&[("shared_", "cache"), ("own_", "cache@caller")]);
+    let issuer = Issuer::start().await;
+    let auth = format!(
+        "[auth]\nissuer = {:?}\naudience = {AUDIENCE:?}\n",
+        issuer.url()
+    );
+    let text = format!(
+        "{place}\nserver.public-url = \"https://tools.example\"\n{auth}{}{}",
+        component("g", "callers", &["cache"]),
+        component("only", "callers2", &["cache@caller"]),
+    );
+    let host = Host::configured(&[("g", &guest), ("only", &guest)], &text).await;
+    let client = |subject: &str, id: &str| {
+        let token = issuer.token(|claims| {
+            claims["sub"] = subject.into();
+            claims["client_id"] = id.into();
+        });
+        host.client().with_token(&token)
+    };
+    let (alice, bob) = (client("alice", "one"), client("bob", "one"));
+    assert_eq!(call(&alice, "g_own_set", "mine").await, "ok");
+    assert_eq!(call(&alice, "g_own_get", "mine").await, r#"{"k":"mine"}"#);
+    assert_eq!(
+        call(&client("alice", "two"), "g_own_exists", "mine").await,
+        "1"
+    );
+    for other in ["bob", "alice ", "Alice", "alice/", "", "mine"]
+        .into_iter()
+        .filter(|s| !s.is_empty())
+    {
+        let other = client(other, "one");
+        assert_eq!(call(&other, "g_own_get", "mine").await, "none");
+        assert_eq!(call(&other, "g_own_list", "").await, "");
+    }
+    // Neither is it in the part that all share, nor the other way round.
+    assert_eq!(call(&alice, "g_shared_list", "").await, "");
+    assert_eq!(call(&bob, "g_shared_set", "ours").await, "ok");
+    assert_eq!(call(&alice, "g_shared_exists", "ours").await, "1");
+    assert_eq!(call(&alice, "g_own_exists", "ours").await, "0");
+    // Granted for the caller alone.
+    assert_eq!(call(&alice, "only_shared_list", "").await, "E1");
+    assert_eq!(call(&alice, "only_own_list", "").await, "");
+
+    let text = format!("{place}\n{}", component("g", "callers", &["cache"]));
+    let open = Host::configured(&[("g", &guest)], &text).await;
+    assert_eq!(
+        call(&open.client(), "g_own_set", "x").await,
+        "E2 the bucket `cache@caller` belongs to a caller, and nobody is known: the host runs without \
+         authentication"
+    );
+}
+
+/// A component keeps so much, and what it deletes is free again. `place` ends in `[kv]`.
+pub(crate) async fn quota(place: &str) {
+    let guest = keeping("cache");
+    let text = format!(
+        "{place}\nquota = \"2100KB\"\n{}{}",
+        component("g", "quota", &["cache"]),
+        component("h", "quota2", &["cache"])
+    );
+    let host = Host::configured(&[("g", &guest), ("h", &guest)], &text).await;
+    let client = host.client();
+    let over = "E2 the component keeps its 2100000 bytes already; delete something";
+    for (tool, key, expected) in [
+        ("g_large", "a", "ok"),
+        ("g_large", "a", "ok"),
+        ("g_large", "b", "ok"),
+        ("g_large", "c", over),
+        ("g_large", "a", "ok"),
+        ("g_exists", "c", "0"),
+        // Of each component by itself.
+        ("h_large", "a", "ok"),
+        ("g_delete", "a", "ok"),
+        ("g_large", "c", "ok"),
+        ("g_count", "n", "7"),
+        ("g_fill", "", &over.repeat(3)),
+        ("g_exists", "0000", "0"),
+        ("g_delete", "b", "ok"),
+        ("g_delete", "c", "ok"),
+        ("g_delete", "n", "ok"),
+        ("g_large", "b", "ok"),
+        ("g_large", "c", "ok"),
+        ("g_large", "d", over),
+    ] {
+        let said = call(&client, tool, key).await;
+        assert_eq!(said, expected, "{tool} {key}");
+    }
+}
+
+/// What is kept outlives the host.
+pub(crate) async fn restart(place: &str) {
+    let guest = keeping("cache");
+    let text = format!("{place}\n{}", component("g", "restart", &["cache"]));
+    for expected in ["7", "14", "21"] {
+        let mut host = Host::configured(&[("g", &guest)], &text).await;
+        assert_eq!(call(&host.client(), "g_count", "n").await, expected);
+        host.stop();
+        host.stopped().await;
+    }
+}
