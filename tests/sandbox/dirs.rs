@@ -32,10 +32,6 @@ const IMPORTS: &str = r#"
 "#;
 
 const ITEMS: &str = r"
-(func $say_byte (param $byte i32)
-  (i32.store8 (i32.const 1020) (local.get $byte))
-  (call $say (i32.const 1020) (i32.const 1)))
-
 ;; The handle of a directory, by its place in the list.
 (func $dir (param $index i32) (result i32)
   (call $directories (i32.const 256))

@@ -1,9 +1,5 @@
 (global $bucket (mut i32) (i32.const 0))
 
-(func $say_byte (param $byte i32)
-  (i32.store8 (i32.const 1020) (local.get $byte))
-  (call $say (i32.const 1020) (i32.const 1)))
-
 ;; E, the number of the error at this address, and its text.
 (func $say_failure (param $at i32)
   (call $say_byte (i32.const 69))
