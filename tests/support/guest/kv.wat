@@ -1,4 +1,5 @@
 (global $bucket (mut i32) (i32.const 0))
+
 ;; E, the number of the error at this address, and its text.
 (func $say_failure (param $at i32)
   (call $say_byte (i32.const 69))
