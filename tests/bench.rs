@@ -32,7 +32,7 @@ mod issuer;
 mod process;
 
 mod support {
-    #[allow(dead_code, reason = "the tests use the rest")]
+    #[allow(dead_code, unused_imports, reason = "the tests use the rest")]
     pub(crate) mod guest;
 }
 

@@ -1,14 +1,14 @@
 //! The command line where nothing is wrong: inspecting, calling, serving over pipes and over HTTP.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::{Block, Document, Guest, Link, Prompt, Reply, Tool};
+use crate::support::guest::{Block, Guest, Link, Reply, Tool};
+use crate::support::pipes::Pipes;
 
 fn echo() -> Guest {
     let mut guest = Guest::new();
@@ -203,32 +203,6 @@ fn call_has_the_limits_of_the_file() {
     );
 }
 
-/// A local client over pipes.
-struct Pipes {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
-
-impl Pipes {
-    fn send(&mut self, message: &Value) {
-        writeln!(self.input.as_mut().unwrap(), "{message}").unwrap();
-    }
-
-    fn read(&mut self) -> Value {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
-    }
-
-    fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
-        let answer = self.read();
-        assert_eq!(answer["id"], id, "{answer}");
-        answer
-    }
-}
-
 #[test]
 fn stdio() {
     let toolcrib = Toolcrib::new();
@@ -243,19 +217,8 @@ fn stdio() {
              (call $text {done})"
         ),
     );
-    guest
-        .prompt(Prompt::new("asks"), format!("(call $message {done})"))
-        .document(
-            Document::new("test://d"),
-            format!("(call $document (local.get $uri) (local.get $uri_len) {done})"),
-        );
     toolcrib.write("echo", &guest.component());
-    let mut child = toolcrib.command(&["stdio", "echo.wasm"]).spawn().unwrap();
-    let mut client = Pipes {
-        input: child.stdin.take(),
-        output: BufReader::new(child.stdout.take().unwrap()),
-        child,
-    };
+    let mut client = Pipes::open(&toolcrib, "echo.wasm");
     let hello = json!({
         "protocolVersion": "2025-11-25",
         "capabilities": {},
@@ -288,14 +251,6 @@ fn stdio() {
     client.send(&json!({ "jsonrpc": "2.0", "id": 10, "method": "tools/call", "params": talk }));
     assert_eq!(client.read()["params"]["progressToken"], "p");
     assert_eq!(client.read()["result"]["content"][0]["text"], "done");
-
-    // So much for tools.
-    let answer = client.ask(11, "prompts/get", json!({ "name": "asks" }));
-    assert_eq!(answer["result"]["messages"][0]["content"]["text"], "done");
-    let answer = client.ask(12, "resources/read", json!({ "uri": "test://d" }));
-    assert_eq!(answer["result"]["contents"][0]["text"], "done");
-    let answer = client.ask(13, "resources/read", json!({ "uri": "test://e" }));
-    assert_eq!(answer["error"]["code"], -32002);
 
     // When the client goes, the server does.
     drop(client.input.take());

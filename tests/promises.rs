@@ -22,3 +22,4 @@ mod tasks;
 mod tidy;
 mod tls;
 mod token_check;
+mod watch;

@@ -8,6 +8,7 @@ use super::one_of_each;
 use crate::support::client::Revision;
 use crate::support::command::Toolcrib;
 use crate::support::guest::{Argument, Document, Family, Guest, Prompt, Tool};
+use crate::support::pipes::Pipes;
 use crate::support::server::Host;
 
 fn handbook() -> Guest {
@@ -170,6 +171,48 @@ fn counts() {
         let line = line.unwrap();
         assert!(line.ends_with(&format!("/mcp ({wanted})")), "{line}");
     }
+}
+
+/// A local client has the same.
+#[test]
+fn stdio() {
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("each", &one_of_each().component());
+    let mut client = Pipes::open(&toolcrib, "each.wasm");
+    let hello = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" },
+    });
+    let answer = client.ask(1, "initialize", hello);
+    let can = &answer["result"]["capabilities"];
+    for kind in ["prompts", "resources", "completions"] {
+        assert!(can[kind].is_object(), "{can}");
+    }
+    client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    let params = json!({ "name": "greet", "arguments": { "who": "Ada" } });
+    let answer = client.ask(2, "prompts/get", params);
+    assert_eq!(
+        answer["result"]["messages"][0]["content"]["text"],
+        "who=Ada;"
+    );
+    for (id, uri, text) in [
+        (3, "test://one", "hello"),
+        (4, "test://of/a", "test://of/a"),
+    ] {
+        let answer = client.ask(id, "resources/read", json!({ "uri": uri }));
+        assert_eq!(answer["result"]["contents"][0]["text"], text);
+    }
+    let answer = client.ask(5, "resources/read", json!({ "uri": "test://two" }));
+    assert_eq!(answer["error"]["code"], -32002);
+    let params = json!({
+        "ref": { "type": "ref/prompt", "name": "greet" },
+        "argument": { "name": "who", "value": "" },
+    });
+    let answer = client.ask(6, "completion/complete", params);
+    assert_eq!(answer["result"]["completion"]["total"], 7);
+    drop(client.input.take());
+    assert_eq!(client.child.wait().unwrap().code(), Some(0));
 }
 
 /// `tools`, `exclude` and `enabled` are about tools; prompts and documents stay.

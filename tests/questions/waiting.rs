@@ -122,7 +122,8 @@ async fn without_an_answer() {
     let session = open(&client, json!({ "elicitation": {} })).await;
     let refuse = |_: &Value| json!({ "error": { "code": -1, "message": "no" } });
     let nonsense = |_: &Value| json!({ "result": { "action": "perhaps" } });
-    let cases: [(&str, &dyn Fn(&Value) -> Value, &str); 4] = [
+    type Reaction<'a> = &'a dyn Fn(&Value) -> Value;
+    let cases: [(&str, Reaction<'_>, &str); 4] = [
         (
             "asks",
             &refuse,

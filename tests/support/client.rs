@@ -39,6 +39,12 @@ pub(crate) struct Client {
     pub(crate) token: Option<String>,
 }
 
+/// An event stream that is still open.
+pub(crate) struct Stream {
+    response: reqwest::Response,
+    text: String,
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -139,6 +145,41 @@ impl Client {
     pub(crate) async fn call_with_progress(&self, tool: &str, token: Value) -> Answer {
         let params = json!({ "name": tool, "arguments": {}, "_meta": { "progressToken": token } });
         self.request("tools/call", params).await
+    }
+}
+
+impl Stream {
+    pub(crate) async fn open(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{response:?}");
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self {
+            response,
+            text: String::new(),
+        }
+    }
+
+    /// The next message, which must come in time; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        let next = async {
+            loop {
+                if let Some((event, rest)) = self.text.split_once("\n\n") {
+                    let mut lines = event.lines().filter_map(|line| line.strip_prefix("data:"));
+                    let data = lines.next().unwrap_or_default().trim().to_owned();
+                    self.text = rest.to_owned();
+                    if !data.is_empty() {
+                        return Some(serde_json::from_str(&data).unwrap());
+                    }
+                    continue;
+                }
+                let chunk = self.response.chunk().await.unwrap()?;
+                self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+        };
+        let patience = std::time::Duration::from_secs(30);
+        tokio::time::timeout(patience, next)
+            .await
+            .expect("no message came")
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod guest;
 pub(crate) mod issuer;
 pub(crate) mod kept;
+pub(crate) mod pipes;
 #[allow(dead_code, reason = "the benchmark uses the rest")]
 pub(crate) mod process;
 pub(crate) mod server;

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use toolcrib::App;
-use toolcrib::config::{Access, Config, Overrides};
+use toolcrib::config::{Access, Changes, Config, Overrides};
 use toolcrib::reference::Reference;
 
 use super::client::{Client, Revision};
@@ -23,7 +23,7 @@ pub(crate) struct Host {
     path: String,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// A configuration that lets everybody in, and the directory of the components that it serves.
@@ -106,6 +106,19 @@ impl Host {
         Self::run(dir, config).await
     }
 
+    /// Serves whatever lies in a directory that has these guests at the start, and follows its changes.
+    pub(crate) async fn watching(
+        guests: &[(&str, &Guest)],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let (dir, mut config) = config(guests);
+        let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
+        config.references = vec![reference];
+        config.changes = Changes::OfDirectories;
+        change(&mut config);
+        Self::run(dir, config).await
+    }
+
     /// Serves a component that the test has made.
     pub(crate) async fn of_component(bytes: &[u8]) -> Self {
         let (dir, mut config) = config(&[]);
@@ -113,7 +126,7 @@ impl Host {
         Self::run(dir, config).await
     }
 
-    async fn run(dir: TempDir, config: Config) -> Self {
+    pub(crate) async fn run(dir: TempDir, config: Config) -> Self {
         let path = config.server.path.clone();
         let app = App::build(config).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -128,12 +141,17 @@ impl Host {
             path,
             stop: Some(stop),
             serving,
-            _dir: dir,
+            dir,
         }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The directory of the components.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The URL of a path.

@@ -1,30 +1,27 @@
 //! The composition root: from a configuration to a running server.
 
 mod problem;
+mod sources;
+mod stock;
+mod watcher;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use futures::StreamExt;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use problem::{BuildError, Problem};
 
 use crate::auth::Guard;
-use crate::catalog::{Catalog, Listing, Live};
-use crate::component::Component;
-use crate::config::{Access, ComponentSettings, Config};
-use crate::engine::{self, Engine};
+use crate::catalog::{Catalog, Live};
+use crate::config::{Access, Config};
 use crate::http::{self, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
-use crate::reference::Source;
-use crate::sandbox::keyvalue::Store;
-use crate::sandbox::{Grants, Limits};
+use stock::Stock;
+use watcher::Watcher;
 
 /// A built application: mount its [`router`](App::router) in a server of your
 /// own, or let it [`serve`](App::serve).
@@ -61,12 +58,12 @@ use crate::sandbox::{Grants, Limits};
 /// # }
 /// ```
 pub struct App {
-    live: Live,
+    stock: Arc<Stock>,
+    problems: watch::Receiver<Vec<String>>,
     guard: Option<Guard>,
     tls: Option<TlsAcceptor>,
     server: ToolServer,
-    store: Store,
-    config: Config,
+    config: Arc<Config>,
     draining: CancellationToken,
     shutdown: CancellationToken,
 }
@@ -91,9 +88,10 @@ impl App {
             problems.push(error.into());
             None
         });
-        let store = Store::new(&config.kv);
-        let catalog = match load_with(&config, &store).await {
-            Ok(catalog) => catalog,
+        let config = Arc::new(config);
+        let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let (stock, found) = match stock(&config, &draining).await {
+            Ok(stock) => stock,
             Err(error) => {
                 problems.extend(error.problems);
                 return Err(BuildError { problems });
@@ -102,15 +100,13 @@ impl App {
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
-        let live = Live::new(catalog);
-        let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
-        let server = tool_server(&config, live.clone(), draining.clone(), shutdown.clone());
+        let server = tool_server(&config, stock.live(), draining.clone(), shutdown.clone());
         Ok(Self {
-            live,
+            stock,
+            problems: found,
             guard,
             tls,
             server,
-            store,
             config,
             draining,
             shutdown,
@@ -141,8 +137,9 @@ impl App {
             sessions: server.sessions,
             policy,
             guard: self.guard.clone(),
-            live: self.live.clone(),
+            live: self.stock.live(),
             server: self.server.clone(),
+            problems: self.problems.clone(),
             draining: self.draining.clone(),
         })
     }
@@ -160,18 +157,31 @@ impl App {
         http::serve(listener, router, shutdown, serving).await;
     }
 
+    /// Looks at every reference again and takes in what has changed. What is the
+    /// same stays as it is, and calls that run end in what they began in. Where
+    /// something is broken, its old version stays, and the rest of the change
+    /// happens.
+    ///
+    /// Clients hear of it unless [`Config::changes`] says that nothing changes.
+    ///
+    /// What is returned is everything that is not served as its file is; `/readyz`
+    /// says it too.
+    pub async fn reload(&self) -> Vec<Problem> {
+        self.stock.reload().await
+    }
+
     /// Opens the data of `wasi:keyvalue` where a component is granted a bucket, or
     /// connects to it. Without this it happens when the first guest needs it.
     ///
     /// # Errors
     /// When it cannot be had.
     pub async fn open_store(&self) -> Result<(), BuildError> {
-        open_store(&self.catalog(), &self.store).await
+        self.stock.open_store().await
     }
 
     /// What is served now.
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.live.now()
+        self.stock.live().now()
     }
 
     /// What the operator should know about the guard, though it is no fault.
@@ -191,7 +201,7 @@ pub(crate) fn tool_server(
         name: config.server.name.clone(),
         instructions: config.server.instructions.clone(),
         public: matches!(config.access, Access::Open),
-        changes: false,
+        changes: config.can_change(),
         state_key: config.server.state_key.clone(),
     };
     ToolServer::new(live, settings, draining, shutdown)
@@ -212,187 +222,55 @@ pub(crate) fn guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
     }
 }
 
-/// Loads every component that the configuration names, several at once.
+/// The components that the configuration names, and the problems with them from
+/// now on. What is watched is taken in as it changes, for as long as somebody has
+/// those problems and `draining` has not fired.
+///
+/// # Errors
+/// As [`App::build`], of references and components.
+pub(crate) async fn stock(
+    config: &Arc<Config>,
+    draining: &CancellationToken,
+) -> Result<(Arc<Stock>, watch::Receiver<Vec<String>>), BuildError> {
+    let references: Vec<_> = config.watched().cloned().collect();
+    let is_watched = !references.is_empty();
+    // Before the files are read, so that no change is missed.
+    let watcher = is_watched.then(|| Watcher::start(references));
+    let (stock, problems) = Stock::load(config.clone()).await?;
+    let stock = Arc::new(stock);
+    if let Some(watcher) = watcher {
+        tokio::spawn(watcher.run(stock.clone(), draining.clone()));
+    }
+    Ok((stock, problems))
+}
+
+/// Loads what the configuration names, once.
 ///
 /// # Errors
 /// Every fault of every reference and component.
-pub(crate) async fn load(config: &Config) -> Result<Catalog, BuildError> {
-    load_with(config, &Store::new(&config.kv)).await
+pub(crate) async fn load(config: &Config) -> Result<Arc<Catalog>, BuildError> {
+    let (stock, _) = Stock::load(Arc::new(config.clone())).await?;
+    Ok(stock.live().now())
 }
 
 /// As [`load`], to be called, so that the data of `wasi:keyvalue` is opened too.
-pub(crate) async fn load_to_call(config: &Config) -> Result<Catalog, BuildError> {
-    let store = Store::new(&config.kv);
-    let catalog = load_with(config, &store).await?;
-    open_store(&catalog, &store).await?;
-    Ok(catalog)
+pub(crate) async fn load_to_call(config: &Config) -> Result<Arc<Catalog>, BuildError> {
+    let (stock, _) = Stock::load(Arc::new(config.clone())).await?;
+    stock.open_store().await?;
+    Ok(stock.live().now())
 }
 
-async fn open_store(catalog: &Catalog, store: &Store) -> Result<(), BuildError> {
-    let components = catalog.components();
-    if components
-        .iter()
-        .all(|served| served.component.grants.kv.is_empty())
-    {
-        return Ok(());
-    }
-    store.open().await.map_err(|error| BuildError {
-        problems: vec![error.into()],
-    })
-}
-
-async fn load_with(config: &Config, store: &Store) -> Result<Catalog, BuildError> {
-    let (sources, mut problems) = sources(config);
-    let memory_bytes = sources
-        .iter()
-        .map(|(_, settings)| settings.map_or(&config.limits, |s| &s.limits).memory_bytes)
-        .max()
-        .unwrap_or(config.limits.memory_bytes);
-    let engine = Engine::new(&engine::Settings {
-        slots: config.server.max_concurrent_calls,
-        memory_bytes,
-        cache: config.cache.clone(),
-    })
-    .map_err(|error| BuildError {
-        problems: vec![error.into()],
-    })?;
-
-    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    let loading = sources.into_iter().map(|(source, settings)| {
-        let engine = &engine;
-        async move { load_one(engine, source, settings, &config.limits, store).await }
-    });
-    let mut loaded = Vec::new();
-    let mut results = futures::stream::iter(loading).buffered(at_once);
-    while let Some(result) = results.next().await {
-        match result {
-            Ok(component) => loaded.push(component),
-            Err(found) => problems.extend(found),
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
         }
+        cause = error.source();
     }
-    drop(results);
-    let mut keepers = HashSet::new();
-    for listing in &loaded {
-        let component: &Component = &listing.component;
-        if !component.grants.kv.is_empty() && !keepers.insert(&component.name) {
-            problems.push(Problem::SameName(component.name.clone()));
-        }
-    }
-    let calls = Semaphore::new(config.server.max_concurrent_calls as usize);
-    match Catalog::build(loaded, Arc::new(calls)) {
-        Ok(catalog) if problems.is_empty() => Ok(catalog),
-        Ok(_) => Err(BuildError { problems }),
-        Err(errors) => {
-            problems.extend(errors.into_iter().map(Problem::Catalog));
-            Err(BuildError { problems })
-        }
-    }
-}
-
-async fn load_one(
-    engine: &Engine,
-    source: Source,
-    settings: Option<&ComponentSettings>,
-    limits: &Limits,
-    store: &Store,
-) -> Result<Listing, Vec<Problem>> {
-    let bytes = source.read().map_err(|e| vec![e.into()])?;
-    let name = settings
-        .and_then(|s| s.name.as_deref())
-        .unwrap_or(&source.stem);
-    let limits = settings.map_or(limits, |s| &s.limits).clone();
-    let pinned = settings.and_then(|s| s.digest.as_deref());
-    let grants = settings.map_or_else(Grants::default, |s| s.allow.clone());
-    let component = Component::load(engine, name, bytes, pinned, limits, (grants, store))
-        .await
-        .map_err(|errors| {
-            let problem = |error| Problem::Component {
-                path: source.path.clone(),
-                error,
-            };
-            errors.into_iter().map(problem).collect::<Vec<_>>()
-        })?;
-    Ok(match settings {
-        Some(settings) => Listing {
-            component: Arc::new(component),
-            prefix: settings.prefix.clone(),
-            scopes: settings.scopes.clone(),
-            selected: source.tools,
-            only: settings.only.clone(),
-            exclude: settings.exclude.clone(),
-            tools: settings.tools.clone(),
-        },
-        None => Listing {
-            component: Arc::new(component),
-            prefix: String::new(),
-            scopes: Vec::new(),
-            selected: source.tools,
-            only: None,
-            exclude: Vec::new(),
-            tools: BTreeMap::new(),
-        },
-    })
-}
-
-/// The files to load, each once, with the settings of the `[[component]]` that
-/// names it.
-fn sources(config: &Config) -> (Vec<(Source, Option<&ComponentSettings>)>, Vec<Problem>) {
-    let mut problems = Vec::new();
-    let mut settings: HashMap<PathBuf, &ComponentSettings> = HashMap::new();
-    for component in &config.components {
-        // A reference that names nothing is reported below, where it is served.
-        let found = component.reference.resolve().unwrap_or_default();
-        if found.len() > 1 && component.is_for_one() {
-            problems.push(Problem::NotOne(
-                component.reference.to_string(),
-                found.len(),
-            ));
-            continue;
-        }
-        if !component.allow.is_empty() && !component.reference.is_one() {
-            problems.push(Problem::GrantsForMany(component.reference.to_string()));
-        }
-        for source in found {
-            let selects = |settings: &ComponentSettings| settings.reference.tool().is_some();
-            let other = settings.insert(canonical(&source), component);
-            if let Some(other) = other.filter(|other| selects(other) || selects(component)) {
-                let (first, second) = (&other.reference, &component.reference);
-                problems.push(Problem::OneFile(first.to_string(), second.to_string()));
-            }
-        }
-    }
-    let mut places = HashMap::new();
-    let mut sources: Vec<(Source, _)> = Vec::new();
-    if config.references.is_empty() {
-        problems.push(Problem::NothingNamed);
-    }
-    for reference in &config.references {
-        let found = reference.resolve().unwrap_or_else(|error| {
-            problems.push(error.into());
-            Vec::new()
-        });
-        for source in found {
-            let path = canonical(&source);
-            match places.get(&path) {
-                Some(place) => {
-                    let (first, _): &mut (Source, _) = &mut sources[*place];
-                    first.join(source);
-                }
-                None => {
-                    let settings = settings.get(&path).copied();
-                    places.insert(path, sources.len());
-                    sources.push((source, settings));
-                }
-            }
-        }
-    }
-    (sources, problems)
-}
-
-/// One file has one canonical path, however it was named.
-fn canonical(source: &Source) -> PathBuf {
-    source
-        .path
-        .canonicalize()
-        .unwrap_or_else(|_| source.path.clone())
+    line.replace('\n', " ")
 }

@@ -93,6 +93,15 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether it is one component's, or one reference's, and the rest can be
+    /// served without it.
+    pub(super) fn is_of_component(&self) -> bool {
+        matches!(
+            self,
+            Self::Reference(_) | Self::Component { .. } | Self::Catalog(_)
+        )
+    }
+
     /// Whether the configuration or the command line is at fault.
     pub fn is_configuration(&self) -> bool {
         matches!(

@@ -42,14 +42,16 @@ pub enum Refused {
     Rate(Duration),
 }
 
-/// The places of one component.
-pub(super) struct Places {
+/// The places of one component. They outlive its versions: what a caller has used
+/// up stays used up, and calls that still run in the old version count.
+pub struct Places {
     calls: Arc<Semaphore>,
     rate: Option<DefaultKeyedRateLimiter<String>>,
 }
 
 impl Places {
-    pub(super) fn new(component: &Component) -> Self {
+    /// As many as the component's limits say.
+    pub fn new(component: &Component) -> Self {
         let limits = &component.limits;
         let per_minute = limits.calls_per_minute;
         Self {

@@ -11,9 +11,12 @@ use crate::component::{Component, Tool, is_tool_name};
 
 /// A component, and how it is to stand in the catalog. Tools are named by their
 /// own names here.
+#[derive(Clone)]
 pub struct Listing {
     /// The component.
     pub component: Arc<Component>,
+    /// The places for its calls.
+    pub places: Arc<Places>,
     /// Put before the name of each of its tools and prompts.
     pub prefix: String,
     /// Scopes that every call of it needs.
@@ -30,11 +33,11 @@ pub struct Listing {
 
 impl Catalog {
     /// Takes in what a component offers; what is wrong goes to `errors`.
-    pub(super) fn list(&mut self, listing: Listing, errors: &mut Vec<CatalogError>) {
+    pub(super) fn list(&mut self, listing: &Listing, errors: &mut Vec<CatalogError>) {
         let served = Arc::new(Served {
-            places: Places::new(&listing.component),
             component: listing.component.clone(),
             prefix: listing.prefix.clone(),
+            places: listing.places.clone(),
         });
         for entry in listing.entries(&served, errors) {
             match self.tools.get(&entry.name) {
@@ -51,6 +54,18 @@ impl Catalog {
             self.list_documents(&served, &scopes, errors);
         }
         self.components.push(served);
+    }
+
+    /// Takes back the component that was taken in last.
+    pub(super) fn unlist(&mut self) {
+        let Some(served) = self.components.pop() else {
+            return;
+        };
+        let stays = |other: &Arc<Served>| !Arc::ptr_eq(other, &served);
+        self.tools.retain(|_, entry| stays(&entry.served));
+        self.prompts.retain(|_, offer| stays(&offer.served));
+        self.resources.retain(|_, offer| stays(&offer.served));
+        self.families.retain(|_, offer| stays(&offer.served));
     }
 
     fn list_prompts(
@@ -114,6 +129,18 @@ impl Catalog {
 }
 
 impl Listing {
+    /// Whether the same component stands in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.component, &other.component)
+            && Arc::ptr_eq(&self.places, &other.places)
+            && self.prefix == other.prefix
+            && self.scopes == other.scopes
+            && self.selected == other.selected
+            && self.only == other.only
+            && self.exclude == other.exclude
+            && self.tools == other.tools
+    }
+
     /// The entries of the tools that are served; what is wrong goes to `errors`.
     fn entries(&self, served: &Arc<Served>, errors: &mut Vec<CatalogError>) -> Vec<Entry> {
         let (selected, only) = (self.selected.as_deref(), self.only.as_deref());

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use crate::component::{Component, Family, Prompt, Resource};
-pub use admission::{Admission, Permit, Refused};
+pub use admission::{Admission, Permit, Places, Refused};
 pub use entry::{Entry, Found, Offer};
 pub use listing::Listing;
 pub use overlay::{ArgumentFault, ToolSettings};
@@ -51,7 +51,7 @@ pub struct Served {
     pub component: Arc<Component>,
     /// Put before the name of each of its tools and prompts.
     pub prefix: String,
-    places: admission::Places,
+    places: Arc<Places>,
 }
 
 /// Why components cannot stand beside each other.
@@ -153,19 +153,27 @@ fn is_tool(kind: &str) -> bool {
 }
 
 impl Catalog {
-    /// Puts components together. `calls` are the places for calls in all.
-    ///
-    /// # Errors
-    /// Every clash of names.
-    pub fn build(listings: Vec<Listing>, calls: Arc<Semaphore>) -> Result<Self, Vec<CatalogError>> {
-        let mut catalog = Self {
+    /// A catalog of nothing. `calls` are the places for calls in all.
+    pub fn new(calls: Arc<Semaphore>) -> Self {
+        Self {
             tools: BTreeMap::new(),
             prompts: BTreeMap::new(),
             resources: BTreeMap::new(),
             families: BTreeMap::new(),
             components: Vec::new(),
             calls,
-        };
+        }
+    }
+
+    /// Puts components together. `calls` are the places for calls in all.
+    ///
+    /// # Errors
+    /// Every clash of names.
+    pub fn build<'a>(
+        listings: impl IntoIterator<Item = &'a Listing>,
+        calls: Arc<Semaphore>,
+    ) -> Result<Self, Vec<CatalogError>> {
+        let mut catalog = Self::new(calls);
         let mut errors = Vec::new();
         for listing in listings {
             catalog.list(listing, &mut errors);
@@ -175,6 +183,20 @@ impl Catalog {
         } else {
             Err(errors)
         }
+    }
+
+    /// Takes in one more component, or nothing of it.
+    ///
+    /// # Errors
+    /// Every clash with those that are there.
+    pub fn add(&mut self, listing: &Listing) -> Result<(), Vec<CatalogError>> {
+        let mut errors = Vec::new();
+        self.list(listing, &mut errors);
+        if errors.is_empty() {
+            return Ok(());
+        }
+        self.unlist();
+        Err(errors)
     }
 
     /// The tool of this name.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Access, Common, Failure, chain, fail, report, report_faults, served, telemetry};
-use crate::app::{self, App, BuildError, Problem};
-use crate::config::{self, Config, Overrides};
+use super::{Access, Common, Failure, fail, report, report_faults, served, telemetry};
+use crate::app::{self, App, BuildError, Problem, chain};
+use crate::config::{self, Changes, Config, Overrides};
 
 /// A longer token is refused by the guard anyway.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
@@ -49,6 +49,7 @@ impl Check {
                 if overrides.file.is_none() && matches!(config.access, config::Access::Unset) {
                     config.access = config::Access::Open;
                 }
+                config.changes = Changes::Never;
                 App::build(config).await
             }
             Err(faults) => Err(BuildError {

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::BuildError;
+use crate::app::{BuildError, chain};
 use crate::catalog::Catalog;
 use crate::config::{Config, Fault, Overrides};
 use crate::telemetry;
@@ -54,6 +54,21 @@ struct Common {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+/// What those take that serve for long.
+#[derive(Args)]
+struct Watch {
+    /// Take in changes of every component while it is served; without it, those in
+    /// directories and of glob patterns.
+    #[arg(long, overrides_with = "no_watch")]
+    watch: bool,
+    /// Serve what is there at the start until the end.
+    #[arg(long, overrides_with = "watch")]
+    no_watch: bool,
+    /// Leave out components that are broken instead of ending the start.
+    #[arg(long)]
+    keep_going: bool,
 }
 
 /// Why a subcommand did not succeed. What there is to say has been said.
@@ -106,6 +121,17 @@ impl Common {
     }
 }
 
+impl Watch {
+    fn lay_over(&self, overrides: &mut Overrides) {
+        overrides.watch = match (self.watch, self.no_watch) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            (false, false) => None,
+        };
+        overrides.keep_going = self.keep_going;
+    }
+}
+
 /// Reads the configuration and starts the log. `level` is the log's level where
 /// no file says another.
 fn configure(overrides: &Overrides, level: tracing::Level) -> Result<Config, Failure> {
@@ -134,21 +160,6 @@ fn report(error: &BuildError) -> Failure {
         eprintln!("error: {}", chain(problem));
     }
     failure
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = error.source();
-    }
-    line.replace('\n', " ")
 }
 
 /// `1 tool`, `2 tools`.

@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Access, Common, Failure, configure, fail, report, served};
+use super::{Access, Common, Failure, Watch, configure, fail, report, served};
 use crate::app::App;
 use crate::config;
 
@@ -19,6 +19,8 @@ pub(super) struct Serve {
     common: Common,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 impl Serve {
@@ -26,6 +28,7 @@ impl Serve {
         let mut overrides = self.common.overrides(self.references);
         overrides.listen = self.access.listen;
         overrides.no_auth = self.access.no_auth;
+        self.watch.lay_over(&mut overrides);
         let config = configure(&overrides, tracing::Level::INFO)?;
         let server = config.server.clone();
         let is_open = matches!(config.access, config::Access::Open);

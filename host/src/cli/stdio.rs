@@ -1,10 +1,11 @@
 //! `toolcrib stdio`
 
+use std::sync::Arc;
+
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::{Common, Failure, configure, report};
-use crate::catalog::Live;
+use super::{Common, Failure, Watch, configure, report};
 use crate::{app, mcp};
 
 #[derive(Args)]
@@ -14,18 +15,23 @@ pub(super) struct Stdio {
     references: Vec<String>,
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 impl Stdio {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let overrides = self.common.overrides(self.references);
-        let config = configure(&overrides, tracing::Level::WARN)?;
-        let catalog = app::load_to_call(&config)
-            .await
-            .map_err(|error| report(&error))?;
+        let mut overrides = self.common.overrides(self.references);
+        self.watch.lay_over(&mut overrides);
+        let config = Arc::new(configure(&overrides, tracing::Level::WARN)?);
         let shutdown = CancellationToken::new();
         let draining = CancellationToken::new();
-        let server = app::tool_server(&config, Live::new(catalog), draining, shutdown.clone());
+        // Watched for as long as somebody has the problems.
+        let (stock, _problems) = app::stock(&config, &draining)
+            .await
+            .map_err(|error| report(&error))?;
+        stock.open_store().await.map_err(|error| report(&error))?;
+        let server = app::tool_server(&config, stock.live(), draining, shutdown.clone());
         let served = mcp::serve_stdio(&server).await;
         shutdown.cancel();
         served.map_err(super::fail)

@@ -38,6 +38,13 @@ pub use crate::sandbox::Asked;
 use crate::engine::Engine;
 use crate::sandbox::{self, GrantFault, Granted, Grants, Limits, keyvalue};
 
+/// `sha256:` and the lower-case hexadecimal digest of a component's bytes.
+pub fn digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let hex = digest.iter().map(|byte| format!("{byte:02x}"));
+    format!("sha256:{}", hex.collect::<String>())
+}
+
 /// One component, ready to be called.
 pub struct Component {
     /// What logs and errors call it.
@@ -130,8 +137,8 @@ impl Component {
         (grants, store): (Grants, &keyvalue::Store),
     ) -> Result<Self, Vec<LoadError>> {
         kind::check(&bytes).map_err(|e| vec![e.into()])?;
-        let hex = format!("{:x}", HexDigest(&Sha256::digest(&bytes)));
-        let digest = format!("sha256:{hex}");
+        let digest = digest(&bytes);
+        let hex = digest.trim_start_matches("sha256:").to_owned();
         if let Some(pinned) = pinned.filter(|pinned| *pinned != digest) {
             return Err(vec![LoadError::Digest {
                 found: digest,
@@ -225,12 +232,4 @@ fn one_line(error: &wasmtime::Error) -> String {
         line.push_str(first);
     }
     line
-}
-
-struct HexDigest<'a>(&'a [u8]);
-
-impl std::fmt::LowerHex for HexDigest<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }

@@ -39,6 +39,11 @@ pub struct Config {
     pub references: Vec<Reference>,
     /// `[[component]]`: settings for the files that they name.
     pub components: Vec<ComponentSettings>,
+    /// Which changes of components are taken in while they are served.
+    pub changes: Changes,
+    /// Whether a component that is broken at the start is left out instead of
+    /// ending it.
+    pub keep_going: bool,
     /// Where compiled components are kept; `None` compiles at every start.
     pub cache: Option<PathBuf>,
     /// `[kv]`: where `wasi:keyvalue` lives.
@@ -101,6 +106,19 @@ pub enum Access {
     Guarded(Box<auth::Settings>),
 }
 
+/// Which changes of components are taken in while they are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    /// None: clients are told that nothing changes.
+    Never,
+    /// Those that [`App::reload`](crate::App::reload) finds.
+    ByReload,
+    /// Those in directories and of patterns, as they happen.
+    OfDirectories,
+    /// Those of every reference, as they happen.
+    OfEverything,
+}
+
 /// `[[component]]`
 #[derive(Debug, Clone)]
 pub struct ComponentSettings {
@@ -135,6 +153,10 @@ pub struct Overrides {
     pub listen: Option<SocketAddr>,
     /// `--no-auth`
     pub no_auth: bool,
+    /// `--watch`, `--no-watch`
+    pub watch: Option<bool>,
+    /// `--keep-going`
+    pub keep_going: bool,
     /// References; where there are some, they are what is served.
     pub references: Vec<String>,
 }
@@ -147,6 +169,8 @@ impl Default for Config {
             limits: Limits::default(),
             references: Vec::new(),
             components: Vec::new(),
+            changes: Changes::ByReload,
+            keep_going: false,
             cache: read::default_cache(),
             kv: allow::default_kv(),
             telemetry: telemetry::Settings::default(),
@@ -190,6 +214,17 @@ impl Server {
     }
 }
 
+impl Changes {
+    /// Whether those of this reference are taken in as they happen.
+    pub(crate) fn are_watched(self, reference: &Reference) -> bool {
+        match self {
+            Self::Never | Self::ByReload => false,
+            Self::OfDirectories => reference.is_open(),
+            Self::OfEverything => true,
+        }
+    }
+}
+
 impl ComponentSettings {
     /// Whether they say what can only be said of one component.
     pub(crate) fn is_for_one(&self) -> bool {
@@ -202,6 +237,19 @@ impl ComponentSettings {
 }
 
 impl Config {
+    /// The references whose changes are taken in as they happen.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = &Reference> {
+        let changes = self.changes;
+        self.references
+            .iter()
+            .filter(move |reference| changes.are_watched(reference))
+    }
+
+    /// Whether what is served can change.
+    pub(crate) fn can_change(&self) -> bool {
+        self.changes == Changes::ByReload || self.watched().next().is_some()
+    }
+
     /// Reads the file and lays the command line over it.
     ///
     /// # Errors

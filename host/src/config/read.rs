@@ -8,7 +8,7 @@ use url::Url;
 use super::allow;
 use super::section::{Section, Source};
 use super::tool::tool;
-use super::{Access, ComponentSettings, Config, Fault, Overrides, Server, Tls};
+use super::{Access, Changes, ComponentSettings, Config, Fault, Overrides, Server, Tls};
 use crate::auth;
 use crate::reference::Reference;
 use crate::sandbox::Limits;
@@ -41,6 +41,12 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
     if overrides.no_auth {
         config.access = Access::Open;
     }
+    config.changes = match overrides.watch {
+        None => Changes::OfDirectories,
+        Some(true) => Changes::OfEverything,
+        Some(false) => Changes::Never,
+    };
+    config.keep_going = overrides.keep_going;
     for text in root.strings("components").unwrap_or_default() {
         match Reference::parse(&text, root.base()) {
             Ok(reference) => config.references.push(reference),

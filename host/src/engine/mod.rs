@@ -22,6 +22,10 @@ pub use crew::Crew;
 /// time limit and the longest that a guest keeps a thread to itself.
 pub const TICK: Duration = Duration::from_millis(5);
 
+/// Places beside those of calls: components that describe themselves at once, while
+/// calls run.
+pub const SPARE_SLOTS: usize = 4;
+
 /// Core instances in one component. The largest guests known (Python) have 110.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 160;
 /// Linear memories in one component. The largest guests known have 3.
@@ -135,8 +139,7 @@ impl Engine {
 
 fn wasmtime_config(settings: &Settings) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    // Loading calls `definitions` outside the calls that are counted.
-    let slots = settings.slots.saturating_add(4);
+    let slots = settings.slots.saturating_add(SPARE_SLOTS as u32);
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
         .total_memories(slots.saturating_mul(MEMORIES_PER_COMPONENT))

@@ -21,6 +21,7 @@ use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -32,6 +33,9 @@ use endpoint::Endpoint;
 pub use origin::Policy;
 pub use serve::{Serving, serve};
 pub use tls::{TlsAcceptor, TlsError, acceptor};
+
+/// Problems that `/readyz` names.
+const MAX_PROBLEMS: usize = 100;
 
 /// What the routes are made of.
 pub struct Parts {
@@ -49,6 +53,8 @@ pub struct Parts {
     pub live: Live,
     /// The MCP server over it.
     pub server: ToolServer,
+    /// What of the components is not served as it should be, one line each.
+    pub problems: watch::Receiver<Vec<String>>,
     /// Fires when the host stops accepting.
     pub draining: CancellationToken,
 }
@@ -63,7 +69,10 @@ pub fn router(parts: Parts) -> Router {
         .with_state(endpoint);
     let mut open = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready).with_state(parts.draining));
+        .route(
+            "/readyz",
+            get(ready).with_state((parts.draining, parts.problems)),
+        );
     if let Some(guard) = &parts.guard {
         mcp = mcp.layer(guard.layer().with_body(error::refusal_body));
         open = open.merge(guard.metadata_router());
@@ -94,12 +103,24 @@ fn cors(policy: Arc<Policy>) -> CorsLayer {
         .max_age(std::time::Duration::from_secs(3600))
 }
 
-async fn ready(State(draining): State<CancellationToken>) -> Response {
+/// What goes wrong with one component is no reason to take the server out of
+/// service, so the problems stand below the word.
+async fn ready(
+    State((draining, problems)): State<(CancellationToken, watch::Receiver<Vec<String>>)>,
+) -> Response {
     if draining.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
-    } else {
-        "ready\n".into_response()
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
+    let mut body = String::from("ready\n");
+    let problems = problems.borrow();
+    for problem in problems.iter().take(MAX_PROBLEMS) {
+        body.push_str(problem);
+        body.push('\n');
+    }
+    if problems.len() > MAX_PROBLEMS {
+        body.push_str("and more, which the log has\n");
+    }
+    body.into_response()
 }
 
 async fn not_found() -> Response {

@@ -9,14 +9,23 @@ use rmcp::service::SubscriptionContext;
 use rmcp::{ErrorData, Peer, RoleServer};
 use tokio_util::sync::CancellationToken;
 
+use super::caller::principal;
 use super::server::ToolServer;
 use super::view::View;
+use crate::auth::Principal;
 use crate::catalog::Subject;
 
 /// Streams that are open at once.
 pub(super) const MAX_STREAMS: usize = 1_024;
 /// Documents that one client may follow.
-pub(super) const MAX_FOLLOWED: usize = 1_000;
+const MAX_FOLLOWED: usize = 1_000;
+/// The longest URI of one.
+const MAX_URI_BYTES: usize = 2_048;
+
+/// Whether a client may follow these documents.
+pub(super) fn in_bounds(uris: &[String]) -> bool {
+    uris.len() <= MAX_FOLLOWED && uris.iter().all(|uri| uri.len() <= MAX_URI_BYTES)
+}
 
 /// What a swap of the catalog changed.
 struct Changed<'a> {
@@ -38,12 +47,14 @@ impl Changed<'_> {
             || !self.old.templates.is_same(&self.new.templates)
     }
 
-    /// Whether another component answers for this document now, or none.
-    fn document(&self, uri: &str) -> bool {
+    /// Whether another component answers for this document now, or none, as far
+    /// as this caller may know.
+    fn document(&self, uri: &str, caller: Option<&Principal>) -> bool {
         let subject = Subject::Resource(uri.to_owned());
         let digest = |view: &View| {
             let found = view.catalog.find(&subject)?;
-            Some(found.component().digest.clone())
+            let visible = caller.is_none_or(|caller| caller.has_scopes(found.scopes()));
+            visible.then(|| found.component().digest.clone())
         };
         digest(self.old) != digest(self.new)
     }
@@ -59,6 +70,7 @@ pub(super) async fn listen(
     let mut swaps = server.swaps();
     let mut old = server.view();
     let accepted = stream.accepted().clone();
+    let caller = principal(stream.request_context());
     loop {
         tokio::select! {
             () = stream.cancelled() => return Ok(()),
@@ -85,7 +97,7 @@ pub(super) async fn listen(
             let _ = sink.notify_resource_list_changed().await;
         }
         for uri in accepted.resource_subscriptions.iter().flatten() {
-            if changed.document(uri) {
+            if changed.document(uri, caller) {
                 let _ = sink.notify_resource_updated(uri.clone()).await;
             }
         }
@@ -104,6 +116,10 @@ impl Followed {
     /// The client follows too many.
     pub(super) fn add(&self, uri: String) -> Result<(), ErrorData> {
         let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if uri.len() > MAX_URI_BYTES {
+            let message = format!("the URI is longer than {MAX_URI_BYTES} bytes");
+            return Err(ErrorData::invalid_params(message, None));
+        }
         if followed.len() >= MAX_FOLLOWED && !followed.contains(&uri) {
             let message = format!("a client can subscribe to {MAX_FOLLOWED} resources at most");
             return Err(ErrorData::invalid_params(message, None));
@@ -127,6 +143,7 @@ impl Followed {
 pub(super) async fn notify(
     server: ToolServer,
     peer: Peer<RoleServer>,
+    caller: Option<Arc<Principal>>,
     followed: Arc<Followed>,
     ended: CancellationToken,
 ) {
@@ -155,7 +172,7 @@ pub(super) async fn notify(
             let _ = peer.notify_resource_list_changed().await;
         }
         for uri in followed.all() {
-            if changed.document(&uri) {
+            if changed.document(&uri, caller.as_deref()) {
                 let updated = ResourceUpdatedNotificationParam::new(uri);
                 let _ = peer.notify_resource_updated(updated).await;
             }

@@ -250,9 +250,13 @@ impl ServerHandler for ToolServer {
                 shared: self.shared.clone(),
                 connection: None,
             };
+            // A session has one caller, whatever tokens they come with.
+            let parts = context.extensions.get::<http::request::Parts>();
+            let caller = parts.and_then(|parts| parts.extensions.get()).cloned();
             tokio::spawn(changes::notify(
                 server,
                 context.peer,
+                caller,
                 connection.followed.clone(),
                 connection.ended.clone(),
             ));
@@ -359,8 +363,8 @@ impl ServerHandler for ToolServer {
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        let followed = requested.resource_subscriptions.as_ref();
-        let in_bounds = followed.is_none_or(|uris| uris.len() <= changes::MAX_FOLLOWED);
+        let followed = requested.resource_subscriptions.as_deref();
+        let in_bounds = changes::in_bounds(followed.unwrap_or_default());
         (self.shared.settings.changes && in_bounds).then(|| requested.clone())
     }
 

@@ -4,9 +4,13 @@
 //! Relative ones start at the configuration file, or at the working directory
 //! where they come from the command line. `#tool` at the end selects one tool.
 
+mod lookups;
+
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+pub use lookups::Lookups;
 
 /// The largest component that is read, in bytes.
 const MAX_COMPONENT_BYTES: u64 = 256 << 20;
@@ -109,6 +113,32 @@ impl Reference {
         self.tool.as_deref()
     }
 
+    /// Whether others can add components to what it names: a directory, a pattern,
+    /// or what is not there yet.
+    pub fn is_open(&self) -> bool {
+        match &self.place {
+            Place::Path(path) => !path.is_file(),
+            Place::Glob(_) => true,
+        }
+    }
+
+    /// Whether it would name this path, if there were a component.
+    pub fn covers(&self, path: &Path) -> bool {
+        match &self.place {
+            Place::Path(own) => {
+                path == own || (path.parent() == Some(own) && has_component_name(path))
+            }
+            Place::Glob(pattern) => glob::Pattern::new(pattern).is_ok_and(|pattern| {
+                // As `glob` walks: no `*` goes into another directory.
+                let options = glob::MatchOptions {
+                    require_literal_separator: true,
+                    ..glob::MatchOptions::new()
+                };
+                pattern.matches_path_with(path, options)
+            }),
+        }
+    }
+
     /// Whether it names one file, whatever will lie beside it.
     pub fn is_one(&self) -> bool {
         matches!(&self.place, Place::Path(path) if !path.is_dir())
@@ -207,11 +237,16 @@ fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
+/// Whether a directory that is named names this file too.
+fn has_component_name(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "wasm")
+}
+
 fn components_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "wasm") && path.is_file() {
+        if has_component_name(&path) && path.is_file() {
             found.push(path);
         }
     }

@@ -1,0 +1,201 @@
+//! How clients hear of a change: on a stream of their own since 2026-07-28, before that in a session.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use toolcrib::config::Changes;
+
+use super::{names, put, remove, until_names};
+use crate::support::client::{Answer, Client, Revision, Stream};
+use crate::support::guest::{Document, Guest, Part, Prompt};
+use crate::support::server::Host;
+
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// A guest with one document, which is all that its versions differ in.
+fn documented(text: &str) -> Guest {
+    let mut guest = Guest::new();
+    let body = guest.parts(&[Part::Text("doc://one", None, text)]);
+    guest.document(Document::new("doc://one"), body);
+    guest
+}
+
+/// A guest with one prompt.
+fn prompting(name: &str) -> Guest {
+    let mut guest = Guest::new();
+    guest.prompt(Prompt::new(name), "unreachable");
+    guest
+}
+
+/// Opens a stream under this id, and takes its acknowledgement.
+async fn listen(client: &Client, id: u64, wanted: Value) -> Stream {
+    let params = json!({ "notifications": wanted });
+    let mut message = client.message("subscriptions/listen", params);
+    message["id"] = id.into();
+    let mut stream = Stream::open(client.post(&message)).await;
+    let first = stream.next().await.unwrap();
+    assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(first["params"]["notifications"], wanted, "{first}");
+    assert_eq!(first["params"]["_meta"][SUBSCRIPTION], id, "{first}");
+    stream
+}
+
+/// The next message, which must be this notification of this subscription.
+async fn hear(stream: &mut Stream, id: u64, method: &str) -> Value {
+    let message = stream.next().await.unwrap();
+    assert_eq!(message["method"], method, "{message}");
+    assert_eq!(message["params"]["_meta"][SUBSCRIPTION], id, "{message}");
+    message
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_of_their_own() {
+    let mut host = Host::watching(
+        &[
+            ("a", &Guest::saying("a", "one")),
+            ("doc", &documented("one")),
+            ("p", &prompting("first")),
+        ],
+        |_| {},
+    )
+    .await;
+    let client = host.client();
+    let found = client.request("server/discover", json!({})).await;
+    let can = &found.result()["capabilities"];
+    assert_eq!(can["tools"]["listChanged"], true, "{can}");
+    assert_eq!(can["resources"]["subscribe"], true, "{can}");
+
+    let mut tools = listen(&client, 7, json!({ "toolsListChanged": true })).await;
+    let mut prompts = listen(&client, 8, json!({ "promptsListChanged": true })).await;
+    let wanted = json!({ "resourceSubscriptions": ["doc://one", "doc://none"] });
+    let mut documents = listen(&client, 9, wanted).await;
+
+    put(&host, "b", &Guest::saying("b", "two"));
+    hear(&mut tools, 7, "notifications/tools/list_changed").await;
+    assert_eq!(names(&client).await, ["a", "b"]);
+    // Who asked for something else hears of that first.
+    put(&host, "p", &prompting("second"));
+    hear(&mut prompts, 8, "notifications/prompts/list_changed").await;
+    put(&host, "doc", &documented("two"));
+    let updated = hear(&mut documents, 9, "notifications/resources/updated").await;
+    assert_eq!(updated["params"]["uri"], "doc://one");
+    let read = client.request("resources/read", json!({ "uri": "doc://one" }));
+    assert_eq!(read.await.result()["contents"][0]["text"], "two");
+    // A new version with the same tools is no change of the list.
+    put(&host, "a", &Guest::saying("a", "three"));
+    super::until_says(&client, "a", "three").await;
+    remove(&host, "b");
+    hear(&mut tools, 7, "notifications/tools/list_changed").await;
+    assert_eq!(names(&client).await, ["a"]);
+
+    // At the end each gets a result, so that it knows of no accident.
+    host.stop();
+    for (stream, id) in [(&mut tools, 7), (&mut prompts, 8), (&mut documents, 9)] {
+        let last = stream.next().await.unwrap();
+        assert_eq!(last["id"], id, "{last}");
+        assert_eq!(last["result"]["_meta"][SUBSCRIPTION], id, "{last}");
+        assert_eq!(stream.next().await, None);
+    }
+    let stopped = tokio::time::timeout(Duration::from_secs(20), host.stopped()).await;
+    assert!(stopped.is_ok(), "the shutdown waits for a stream");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quick_changes() {
+    let host = Host::watching(&[("a", &Guest::saying("a", "one"))], |_| {}).await;
+    let client = host.client();
+    let mut stream = listen(&client, 1, json!({ "toolsListChanged": true })).await;
+    put(&host, "b", &Guest::saying("b", "two"));
+    put(&host, "c", &Guest::saying("c", "three"));
+    remove(&host, "a");
+    // However they fall together, nothing is left to hear when the list is right.
+    loop {
+        hear(&mut stream, 1, "notifications/tools/list_changed").await;
+        if names(&client).await == ["b", "c"] {
+            break;
+        }
+    }
+}
+
+/// Where nothing can change, nothing is promised.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_to_hear() {
+    let host = Host::watching(&[("doc", &documented("one"))], |config| {
+        config.changes = Changes::Never;
+        config.server.sessions = true;
+    })
+    .await;
+    let client = host.client();
+    let found = client.request("server/discover", json!({})).await;
+    let can = &found.result()["capabilities"];
+    assert_eq!(can["tools"], json!({}), "{can}");
+    assert_eq!(can["resources"], json!({}), "{can}");
+    let params = json!({ "notifications": { "toolsListChanged": true } });
+    let answer = client.request("subscriptions/listen", params).await;
+    assert_eq!(answer.code(), -32601);
+    let client = host.client_of(Revision::November2025);
+    let can = &client.initialize().await.result()["capabilities"].clone();
+    assert_eq!(can["tools"], json!({}), "{can}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions() {
+    let host = Host::watching(
+        &[
+            ("a", &Guest::saying("a", "one")),
+            ("doc", &documented("one")),
+        ],
+        |config| config.server.sessions = true,
+    )
+    .await;
+    for revision in [Revision::June2025, Revision::November2025] {
+        let client = host.client_of(revision);
+        let answer = client.initialize().await;
+        let can = &answer.result()["capabilities"];
+        assert_eq!(can["tools"]["listChanged"], true, "{can}");
+        assert_eq!(can["resources"]["subscribe"], true, "{can}");
+        let id = answer.header("mcp-session-id").to_owned();
+        let of_session = async |message: Value| {
+            Answer::to(client.post(&message).header("mcp-session-id", &id)).await
+        };
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        assert_eq!(of_session(initialized).await.status, 202);
+        let request = client
+            .bare(Method::GET)
+            .header("accept", "text/event-stream")
+            .header("mcp-protocol-version", revision.name())
+            .header("mcp-session-id", &id);
+        let mut stream = Stream::open(request).await;
+        let wanted = json!({ "uri": "doc://one" });
+
+        put(&host, "b", &Guest::saying("b", "two"));
+        let heard = stream.next().await.unwrap();
+        assert_eq!(heard["method"], "notifications/tools/list_changed");
+        assert_eq!(names(&host.client()).await, ["a", "b"]);
+        let message = client.message("resources/subscribe", wanted.clone());
+        of_session(message).await.result();
+        put(&host, "doc", &documented("two"));
+        let heard = stream.next().await.unwrap();
+        assert_eq!(heard["method"], "notifications/resources/updated");
+        assert_eq!(heard["params"], wanted);
+        // Who no longer asks hears of the next thing instead.
+        let message = client.message("resources/unsubscribe", wanted);
+        of_session(message).await.result();
+        put(&host, "doc", &documented("one"));
+        remove(&host, "b");
+        let heard = stream.next().await.unwrap();
+        assert_eq!(heard["method"], "notifications/tools/list_changed");
+    }
+}
+
+/// A client of an older revision without a session has nothing on which it could hear.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_session() {
+    let host = Host::watching(&[("a", &Guest::saying("a", "one"))], |_| {}).await;
+    let client = host.client_of(Revision::November2025);
+    let can = &client.initialize().await.result()["capabilities"].clone();
+    assert_eq!(can["tools"], json!({}), "{can}");
+    put(&host, "b", &Guest::saying("b", "two"));
+    until_names(&client, &["a", "b"]).await;
+}

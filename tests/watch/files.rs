@@ -1,0 +1,220 @@
+//! What happens to the tools when their files come, change, break, mend and go.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    names, problems, put, remove, until, until_names, until_problem, until_ready, until_says,
+};
+use crate::support::client::{Client, Stream};
+use crate::support::guest::{Guest, Tool};
+use crate::support::server::{Host, write};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn come_and_go() {
+    let host = Host::watching(&[("a", &Guest::saying("a", "one"))], |_| {}).await;
+    let client = host.client();
+    assert_eq!(names(&client).await, ["a"]);
+    put(&host, "b", &Guest::saying("b", "two"));
+    until_names(&client, &["a", "b"]).await;
+    assert_eq!(client.call("b", json!({})).await.text(), "two");
+    put(&host, "b", &Guest::saying("b", "three"));
+    until_says(&client, "b", "three").await;
+    remove(&host, "a");
+    until_names(&client, &["b"]).await;
+    assert_eq!(client.call("a", json!({})).await.code(), -32602);
+    // The last one leaves nothing but the word that nothing is there.
+    remove(&host, "b");
+    until_names(&client, &[]).await;
+    until_problem(&host, &["names no component"]).await;
+    put(&host, "b", &Guest::saying("b", "four"));
+    until_names(&client, &["b"]).await;
+    until_ready(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_and_mended() {
+    let guests = [
+        ("a", &Guest::saying("a", "one")),
+        ("b", &Guest::saying("b", "one")),
+    ];
+    let host = Host::watching(&guests, |_| {}).await;
+    let client = host.client();
+    let path = host.dir().join("a.wasm");
+    let whole = Guest::saying("a", "two").component();
+    // In place, as an editor writes; in each case the rest of the change happens.
+    let broken: [(&str, Vec<u8>, &[&str]); 3] = [
+        ("text", b"(component)".to_vec(), &["a.wasm", "text"]),
+        ("half", whole[..whole.len() / 2].to_vec(), &["a.wasm"]),
+        ("nothing", Vec::new(), &["a.wasm"]),
+    ];
+    for (how, bytes, parts) in broken {
+        std::fs::write(&path, bytes).unwrap();
+        put(&host, "b", &Guest::saying("b", how));
+        until_says(&client, "b", how).await;
+        until_problem(&host, parts).await;
+        assert_eq!(client.call("a", json!({})).await.text(), "one", "{how}");
+    }
+    // Gone and broken at the next look.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "rubbish").unwrap();
+    until_problem(&host, &["a.wasm"]).await;
+    assert_eq!(client.call("a", json!({})).await.text(), "one");
+    std::fs::write(&path, &whole).unwrap();
+    until_says(&client, "a", "two").await;
+    until_ready(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clashes() {
+    let guests = [
+        ("a", &Guest::saying("one", "a")),
+        ("b", &Guest::saying("two", "b")),
+    ];
+    let host = Host::watching(&guests, |_| {}).await;
+    let client = host.client();
+    // A newcomer takes no name from who has it, and the rest happens.
+    put(&host, "0", &Guest::saying("one", "0"));
+    put(&host, "c", &Guest::saying("three", "c"));
+    until_names(&client, &["one", "three", "two"]).await;
+    until_problem(&host, &["`one`", "`a`", "`0`", "prefix"]).await;
+    assert_eq!(client.call("one", json!({})).await.text(), "a");
+    // Neither does a new version: the old one stays.
+    put(&host, "b", &Guest::saying("three", "b"));
+    until("two problems", async || problems(&host).await.len() == 2).await;
+    assert_eq!(client.call("two", json!({})).await.text(), "b");
+    assert_eq!(client.call("three", json!({})).await.text(), "c");
+    // Who had it goes.
+    remove(&host, "a");
+    remove(&host, "c");
+    until_names(&client, &["one", "three"]).await;
+    until_ready(&host).await;
+    assert_eq!(client.call("one", json!({})).await.text(), "0");
+    assert_eq!(client.call("three", json!({})).await.text(), "b");
+    // Two that exchange their names do so at once.
+    put(&host, "0", &Guest::saying("three", "0"));
+    put(&host, "b", &Guest::saying("one", "b"));
+    until_says(&client, "one", "b").await;
+    until_says(&client, "three", "0").await;
+    until_ready(&host).await;
+}
+
+/// A file that takes its time to arrive is not blamed for what it is not yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slowly_written() {
+    let host = Host::watching(&[("a", &Guest::saying("a", "one"))], |_| {}).await;
+    let client = host.client();
+    let mut guest = Guest::saying("a", "two");
+    guest.string(vec![b'x'; 256 << 10]);
+    let bytes = guest.component();
+    let mut file = std::fs::File::create(host.dir().join("a.wasm")).unwrap();
+    let step = Duration::from_millis(20);
+    // Longer than a change waits for the next one.
+    for part in bytes.chunks(bytes.len() / 100 + 1) {
+        file.write_all(part).unwrap();
+        file.flush().unwrap();
+        assert_eq!(problems(&host).await, [""; 0]);
+        assert_eq!(client.call("a", json!({})).await.text(), "one");
+        tokio::time::sleep(step).await;
+    }
+    drop(file);
+    until_says(&client, "a", "two").await;
+    assert_eq!(problems(&host).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once() {
+    let host = Host::watching(&[("a", &Guest::saying("a", "one"))], |_| {}).await;
+    let client = host.client();
+    let mut expected = vec!["a".to_owned()];
+    for index in 0..50 {
+        let name = format!("b{index:02}");
+        write(
+            host.dir(),
+            &name,
+            &Guest::saying(&name, "hello").component(),
+        );
+        expected.push(name);
+    }
+    until("all of them", async || names(&client).await == expected).await;
+    until_ready(&host).await;
+}
+
+/// Begins a call of a tool that says so.
+async fn begin(client: &Client, tool: &str) -> Stream {
+    let params = json!({ "name": tool, "arguments": {}, "_meta": { "progressToken": 1 } });
+    let mut running = Stream::open(client.post(&client.message("tools/call", params))).await;
+    let first = running.next().await.unwrap();
+    assert_eq!(first["method"], "notifications/progress");
+    running
+}
+
+/// A call that runs ends in what it began in, and has its place for as long as it runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_go_on() {
+    const BEGUN: &str = "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
+    let mut guest = Guest::saying("tool", "one");
+    let text = guest.string("one");
+    guest.tool(
+        Tool::new("slow"),
+        format!(
+            "{BEGUN}
+             (loop $again (br_if $again (i64.gt_u (call $time_left) (i64.const 597000))))
+             (call $text {text})"
+        ),
+    );
+    guest.tool(Tool::new("spin"), format!("{BEGUN} (call $spin)"));
+    let host = Host::watching(&[("a", &guest)], |config| {
+        config.limits.time = Duration::from_secs(600);
+        config.limits.cpu = Duration::from_secs(600);
+        config.limits.concurrency = 1;
+        config.server.max_concurrent_calls = 1;
+    })
+    .await;
+    let client = host.client();
+    let mut slow = begin(&client, "slow").await;
+    put(&host, "a", &Guest::saying("tool", "two"));
+    until_names(&client, &["tool"]).await;
+    let last = slow.next().await.unwrap();
+    assert_eq!(last["result"]["content"][0]["text"], "one", "{last}");
+    until_says(&client, "tool", "two").await;
+
+    put(&host, "a", &guest);
+    until_names(&client, &["slow", "spin", "tool"]).await;
+    let spin = begin(&client, "spin").await;
+    put(&host, "a", &Guest::saying("tool", "two"));
+    put(&host, "b", &Guest::saying("b", "b"));
+    until_names(&client, &["b", "tool"]).await;
+    // The new version has the old one's places, and all have those of the server.
+    for tool in ["tool", "b"] {
+        assert_eq!(client.call(tool, json!({})).await.status, 503, "{tool}");
+    }
+    drop(spin);
+    until_says(&client, "tool", "two").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rates_stay() {
+    let host = Host::watching(&[("a", &Guest::saying("a", "one"))], |config| {
+        config.limits.calls_per_minute = std::num::NonZeroU32::new(2);
+    })
+    .await;
+    let client = host.client();
+    for _ in 0..2 {
+        assert_eq!(client.call("a", json!({})).await.text(), "one");
+    }
+    assert_eq!(client.call("a", json!({})).await.status, 429);
+    // Another one comes, and then a new version.
+    put(&host, "b", &Guest::saying("b", "b"));
+    until_names(&client, &["a", "b"]).await;
+    assert_eq!(client.call("a", json!({})).await.status, 429);
+    let mut second = Guest::saying("a", "two");
+    let text = second.string("more");
+    second.tool(Tool::new("more"), format!("(call $text {text})"));
+    put(&host, "a", &second);
+    until_names(&client, &["a", "b", "more"]).await;
+    assert_eq!(client.call("a", json!({})).await.status, 429);
+    assert_eq!(client.call("b", json!({})).await.text(), "b");
+}
