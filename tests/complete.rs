@@ -13,7 +13,7 @@ mod oauth;
 mod redis;
 
 #[path = "support/mod.rs"]
-#[allow(dead_code, reason = "the other tests use the rest")]
+#[allow(dead_code, unused_imports, reason = "the other tests use the rest")]
 mod support;
 
 use support::{issuer, process};
