@@ -20,7 +20,7 @@ use host::Host;
 use suite::{Check, Report};
 
 /// Suites that run at the same time: they mostly wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 
 /// What a run of the suite is about.
 #[derive(Clone, Copy)]
