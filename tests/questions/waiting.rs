@@ -142,3 +142,42 @@ async fn without_an_answer() {
     let (asked, _) = call(&client, &session, "two", accept).await;
     assert!(asked.is_empty(), "{asked:?}");
 }
+
+/// A call that waits for an answer holds no place: neither its component's only one, nor one of the server's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn places_while_waiting() {
+    let host = Host::start(&[("guest", &asking())], |config| {
+        config.server.sessions = true;
+        config.limits.concurrency = 1;
+    })
+    .await;
+    let client = host.client_of(Revision::November2025);
+    let session = open(&client, json!({ "elicitation": {} })).await;
+    let (_, result) = call(&client, &session, "asks", accept).await;
+    assert!(text(&result).contains("Ada"), "{result}");
+    // Nobody answers: the first ones wait, and one more is refused.
+    let never = async |index: usize| {
+        let mut message = client.message("tools/call", json!({ "name": "asks", "arguments": {} }));
+        message["id"] = (100 + index).into();
+        let request = client.post(&message).header("mcp-session-id", &session);
+        let mut response = request.send().await.unwrap();
+        let mut heard = String::new();
+        loop {
+            let chunk = response.chunk().await.unwrap().unwrap();
+            heard.push_str(std::str::from_utf8(&chunk).unwrap());
+            if heard.contains("elicitation/create") || heard.contains("isError") {
+                return (response, heard);
+            }
+        }
+    };
+    let mut waiting = Vec::new();
+    for index in 0..16 {
+        let (response, heard) = never(index).await;
+        assert!(heard.contains("elicitation/create"), "{index}: {heard}");
+        waiting.push(response);
+    }
+    let (_, heard) = never(16).await;
+    assert!(heard.contains("too many calls wait for answers"), "{heard}");
+    let (_, result) = call(&client, &session, "can", accept).await;
+    assert_eq!(text(&result), "1000");
+}

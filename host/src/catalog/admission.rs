@@ -2,7 +2,7 @@
 //! many a caller may make in a minute.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -18,17 +18,32 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 const MAX_CALLERS: usize = 10_000;
 
 /// A place for one call, given back when it is dropped.
-#[derive(Clone)]
-pub struct Permit(#[allow(dead_code)] Arc<[OwnedSemaphorePermit; 2]>);
+pub struct Permit(#[allow(dead_code)] [OwnedSemaphorePermit; 2]);
 
 /// What a request is for, with the place for its call. It was looked up once, so
 /// that what was judged is what runs.
-#[derive(Clone)]
 pub struct Admission {
     /// What is called.
     pub found: Found,
     /// The place.
     pub permit: Permit,
+}
+
+/// An admission on its way through what keeps a request longer than its call
+/// runs: whoever takes it has the place alone.
+#[derive(Clone)]
+pub struct Admitted(Arc<Mutex<Option<Admission>>>);
+
+impl Admitted {
+    /// Hands it on.
+    pub fn new(admission: Admission) -> Self {
+        Self(Arc::new(Mutex::new(Some(admission))))
+    }
+
+    /// `None` when somebody has taken it.
+    pub fn take(&self) -> Option<Admission> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Why there is no place for a call now.
@@ -88,7 +103,7 @@ impl Catalog {
             // must not hold a place that another component could use.
             let own = own.calls.clone().acquire_owned().await.ok()?;
             let shared = self.calls.clone().acquire_owned().await.ok()?;
-            Some(Permit(Arc::new([own, shared])))
+            Some(Permit([own, shared]))
         };
         match tokio::time::timeout(MAX_WAIT, places).await {
             Ok(Some(permit)) => Ok(permit),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use crate::component::{Component, Family, Prompt, Resource};
-pub use admission::{Admission, Permit, Places, Refused};
+pub use admission::{Admission, Admitted, Permit, Places, Refused};
 pub use entry::{Entry, Found, Offer};
 pub use listing::Listing;
 pub use overlay::{ArgumentFault, ToolSettings};

@@ -21,7 +21,7 @@ use super::envelope::{self, Envelope};
 use super::error::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
 use super::sessions::{Caller, Sessions};
 use crate::auth::{Guard, Principal, Refusal};
-use crate::catalog::{Admission, Found, Live};
+use crate::catalog::{Admission, Admitted, Found, Live};
 use crate::mcp::{PROTOCOL_VERSIONS, ToolServer, rate_key};
 
 /// How long a client may take to send its body.
@@ -165,7 +165,10 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
             .admit(&found, &rate_key(principal.map(|p| &**p)))
             .await
         {
-            Ok(permit) => head.extensions.insert(Admission { found, permit }),
+            Ok(permit) => {
+                let admission = Admission { found, permit };
+                head.extensions.insert(Admitted::new(admission));
+            }
             Err(refused) => return error::refused(refused, id),
         };
     }

@@ -21,7 +21,7 @@ use super::relay::{Listener, Relay};
 use super::running::{Failed, Round, Running};
 use super::server::ToolServer;
 use super::tasks::{PATIENCE, Room};
-use crate::catalog::{Admission, Found, Refused, Subject};
+use crate::catalog::{Admission, Admitted, Found, Refused, Subject};
 use crate::component::{Askable, Call, CallError, CompletionRequest, Context, Outcome, TaskMode};
 
 /// Why a call does not start.
@@ -326,8 +326,9 @@ impl ToolServer {
         // Over HTTP it was judged where a refusal still has a status code: what was
         // not found there must not be found here, in a catalog that is newer.
         if let Some(parts) = context.extensions.get::<http::request::Parts>() {
-            let admission = parts.extensions.get::<Admission>();
-            return admission.cloned().ok_or(NotAdmitted::Unknown);
+            let admitted = parts.extensions.get::<Admitted>();
+            let admission = admitted.and_then(Admitted::take);
+            return admission.ok_or(NotAdmitted::Unknown);
         }
         let catalog = self.shared.live.now();
         let found = catalog.find(&subject).ok_or(NotAdmitted::Unknown)?;
@@ -371,7 +372,10 @@ impl ToolServer {
         };
         let dialogue = match modern {
             true => Dialogue::ByRounds,
-            false => Dialogue::Waiting(context.peer.clone()),
+            false => Dialogue::Waiting {
+                peer: context.peer.clone(),
+                places: self.connection.as_ref().map(|c| c.waiting.clone()),
+            },
         };
         let relay = Relay {
             peer: context.peer.clone(),

@@ -9,6 +9,7 @@ use futures::future::{join_all, try_join_all};
 use rmcp::model::{CallToolResult, ClientCapabilities, InputRequiredResult};
 use rmcp::task_manager::{TaskContext, TaskExit};
 use rmcp::{ErrorData, Peer, RoleServer};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
@@ -49,7 +50,11 @@ pub(super) enum Dialogue {
     /// It calls again with its answers (2026-07-28).
     ByRounds,
     /// It answers while the call waits (the older revisions).
-    Waiting(Peer<RoleServer>),
+    Waiting {
+        peer: Peer<RoleServer>,
+        /// Places for calls that wait; `None` where no question reaches it.
+        places: Option<Arc<Semaphore>>,
+    },
 }
 
 /// What came of it.
@@ -101,12 +106,12 @@ impl<T: Send + 'static> Conversation<T> {
                 Ok(Outcome::InputRequired(questions)) => self.rounds.ask(questions),
             }
             let undeclared = undeclared(&self.rounds, self.client.as_ref());
-            let peer = match (&dialogue, undeclared) {
+            let (peer, places) = match (&dialogue, undeclared) {
                 (Dialogue::ByRounds, Some(needed)) => {
                     return Err(ErrorData::missing_required_client_capability(needed));
                 }
                 (Dialogue::ByRounds, None) => return Ok(self.asks()),
-                (Dialogue::Waiting(_), Some(_)) => {
+                (Dialogue::Waiting { .. }, Some(_)) => {
                     let methods: Vec<_> = self.rounds.missing().map(Asked::method).collect();
                     return Ok(Answered::Refused(format!(
                         "the {} asks a question back ({}), which this client cannot answer",
@@ -114,8 +119,14 @@ impl<T: Send + 'static> Conversation<T> {
                         methods.join(", ")
                     )));
                 }
-                (Dialogue::Waiting(peer), None) => peer,
+                (Dialogue::Waiting { peer, places }, None) => (peer, places),
             };
+            // The place of the call itself went with its round.
+            let place = places.as_ref().map(|places| places.try_acquire());
+            if let Some(Err(_)) = place {
+                let sentence = "too many calls wait for answers already; answer those first";
+                return Ok(Answered::Refused(sentence.into()));
+            }
             let missing: Vec<_> = self.rounds.missing().cloned().collect();
             let answers = tokio::select! {
                 answers = join_all(missing.iter().map(|asked| asked.ask(peer))) => answers,

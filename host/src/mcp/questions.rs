@@ -23,6 +23,9 @@ use crate::component::{Answer, Askable, Questions};
 
 /// Rounds of questions that one call may take where it waits for the answers.
 pub(super) const MAX_ROUNDS: usize = 16;
+/// Calls of one connection that may wait for answers at the same time; their
+/// places are free for others meanwhile.
+pub(super) const MAX_WAITING: usize = 16;
 /// How long a client may take to answer while a call waits.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(600);
 /// How long a sealed state is good for.

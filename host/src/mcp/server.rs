@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::caller::{is_modern, owner, principal};
 use super::changes::{self, Followed};
 use super::convert;
-use super::questions::Seal;
+use super::questions::{MAX_WAITING, Seal};
 use super::tasks::Tasks;
 use super::view::View;
 use crate::catalog::{Catalog, Live};
@@ -72,6 +72,8 @@ pub(super) struct Shared {
 /// What a client of an older revision has set for its connection.
 pub(super) struct Connection {
     pub(super) level: Mutex<LoggingLevel>,
+    /// Places for calls that wait for its client's answers.
+    pub(super) waiting: Arc<Semaphore>,
     followed: Arc<Followed>,
     ended: CancellationToken,
 }
@@ -117,6 +119,7 @@ impl ToolServer {
             shared: self.shared.clone(),
             connection: Some(Arc::new(Connection {
                 level: Mutex::new(LoggingLevel::Info),
+                waiting: Arc::new(Semaphore::new(MAX_WAITING)),
                 followed: Arc::default(),
                 ended: CancellationToken::new(),
             })),
