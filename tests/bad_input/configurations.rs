@@ -39,6 +39,11 @@ fn configurations() {
         ),
         // values
         (
+            "[server]\nstate-key = \"short\"",
+            USAGE,
+            &["c.toml:2", "`server.state-key`", "32 bytes", "openssl rand"],
+        ),
+        (
             "[limits]\nmemory = 64",
             USAGE,
             &["c.toml:2", "`limits.memory`", "\"64MiB\"", "not 64"],

@@ -1,14 +1,14 @@
 //! 2026-07-28: multi round-trip requests.
 
 use serde_json::{Value, json};
-use toolcrib::auth::{KeySource, Settings};
-use toolcrib::config::Access;
+use toolcrib::auth::{KeySource, Secret, Settings};
+use toolcrib::config::{Access, Config};
 
 use super::asking;
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::{Guest, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer};
-use crate::support::server::Host;
+use crate::support::server::{Host, refusal_with};
 
 const INVALID_PARAMS: i64 = -32602;
 const MISSING_CAPABILITY: i64 = -32021;
@@ -235,7 +235,7 @@ async fn states_that_are_not_good() {
 /// Replicas with one key take each other's states.
 #[tokio::test]
 async fn one_key_for_replicas() {
-    let key = Some(b"0123456789abcdef0123456789abcdef".to_vec());
+    let key = Some(Secret::new("0123456789abcdef0123456789abcdef"));
     let guest = asking();
     let hosts = [
         Host::start(&[("guest", &guest)], |c| c.server.state_key = key.clone()).await,
@@ -245,6 +245,19 @@ async fn one_key_for_replicas() {
     let again = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
     let done = round(&hosts[1].client(), "asks", again).await;
     assert_eq!(done.text(), accepted("Ada").to_string());
+}
+
+/// Also an embedder's key is held to its length.
+#[tokio::test]
+async fn a_short_key() {
+    let guest = asking();
+    let short = |config: &mut Config| config.server.state_key = Some(Secret::new("short"));
+    let faults = refusal_with(&guest, short).await;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].contains("`server.state-key` has less than 32 bytes"),
+        "{faults:?}"
+    );
 }
 
 /// A state belongs to the caller whose call it is, with whatever token.

@@ -17,7 +17,7 @@ pub use problem::{BuildError, Problem};
 
 use crate::auth::Guard;
 use crate::catalog::{Catalog, Live};
-use crate::config::{Access, Config};
+use crate::config::{self, Access, Config};
 use crate::http::{self, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
 use stock::Stock;
@@ -80,6 +80,10 @@ impl App {
             problems.extend(found);
             None
         });
+        let key = config.server.state_key.as_ref();
+        if key.is_some_and(|key| key.bytes().len() < config::MIN_STATE_KEY_BYTES) {
+            problems.push(Problem::StateKey);
+        }
         let tls = config.server.tls.as_ref();
         let tls = tls
             .map(|tls| http::acceptor(&tls.cert, &tls.key))

@@ -43,6 +43,12 @@ pub enum Problem {
          [auth] section"
     )]
     OpenToAll(std::net::SocketAddr),
+    /// The key that seals states of calls is too short.
+    #[error(
+        "`server.state-key` has less than {} bytes; make one with `openssl rand -hex 32`",
+        config::MIN_STATE_KEY_BYTES
+    )]
+    StateKey,
     /// Nothing is to be served.
     #[error("nothing is named to be served; name a component, a directory or a glob pattern")]
     NothingNamed,
@@ -111,6 +117,7 @@ impl Problem {
                 | Self::Tls(_)
                 | Self::NoAccess
                 | Self::OpenToAll(_)
+                | Self::StateKey
                 | Self::NothingNamed
                 | Self::NotOne(..)
                 | Self::OneFile(..)

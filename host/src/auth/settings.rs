@@ -122,7 +122,8 @@ impl Secret {
         Secret(bytes.into())
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// What was wrapped.
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -25,6 +25,10 @@ use crate::telemetry;
 pub use section::Fault;
 use section::{Section, Source};
 
+/// The least that `server.state-key` has: HMAC-SHA256 wants a key as long as its
+/// output (RFC 2104, section 3).
+pub const MIN_STATE_KEY_BYTES: usize = 32;
+
 /// Everything that the host can be told.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -75,7 +79,7 @@ pub struct Server {
     pub sessions: bool,
     /// Seals what travels with clients between two rounds of a call; 32 bytes or
     /// more, the same on every replica. `None` makes one at the start.
-    pub state_key: Option<Vec<u8>>,
+    pub state_key: Option<auth::Secret>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// Calls that may run at once, of all components together.

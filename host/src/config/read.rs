@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use url::Url;
 
+use super::MIN_STATE_KEY_BYTES;
 use super::allow;
 use super::section::{Section, Source};
 use super::tool::tool;
@@ -75,9 +76,6 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
     config
 }
 
-/// HMAC-SHA256 wants a key as long as its output (RFC 2104, section 3).
-const MIN_STATE_KEY_BYTES: usize = 32;
-
 fn server(section: Section<'_, '_>) -> Server {
     let default = Server::default();
     let listen = section.parsed(
@@ -113,7 +111,7 @@ fn server(section: Section<'_, '_>) -> Server {
         allowed_origins: section.strings("allowed-origins").unwrap_or_default(),
         allowed_hosts: section.strings("allowed-hosts").unwrap_or_default(),
         sessions: section.boolean("sessions").unwrap_or(default.sessions),
-        state_key: section.secret("state-key").map(String::into_bytes),
+        state_key: section.secret("state-key").map(auth::Secret::new),
         max_body_bytes: section.size("max-body").unwrap_or(default.max_body_bytes),
         max_concurrent_calls: section
             .count("max-concurrent-calls")
@@ -124,7 +122,7 @@ fn server(section: Section<'_, '_>) -> Server {
     if server
         .state_key
         .as_ref()
-        .is_some_and(|key| key.len() < MIN_STATE_KEY_BYTES)
+        .is_some_and(|key| key.bytes().len() < MIN_STATE_KEY_BYTES)
     {
         let what = format!(
             "has less than {MIN_STATE_KEY_BYTES} bytes; make one with `openssl rand -hex 32`"

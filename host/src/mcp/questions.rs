@@ -48,7 +48,7 @@ impl Seal {
                 .flat_map(|id| *id.as_bytes())
                 .collect(),
         };
-        // `config` holds keys to their length.
+        // `App::build` holds keys to their length.
         Self(Arc::new(RequestStateCodec::new_unchecked(key)))
     }
 }

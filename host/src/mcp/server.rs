@@ -27,6 +27,7 @@ use super::convert;
 use super::questions::{MAX_WAITING, Seal};
 use super::tasks::Tasks;
 use super::view::View;
+use crate::auth::Secret;
 use crate::catalog::{Catalog, Live};
 
 /// How long clients may keep what does not depend on the caller.
@@ -45,7 +46,7 @@ pub struct Settings {
     pub changes: bool,
     /// Seals what travels with clients between two rounds of a call: 32 bytes or
     /// more. `None` makes one that no replica and no later start knows.
-    pub state_key: Option<Vec<u8>>,
+    pub state_key: Option<Secret>,
 }
 
 /// An MCP server over a catalog. Cheap to clone: one stands for each request.
@@ -101,7 +102,7 @@ impl ToolServer {
                 view: RwLock::new(Arc::new(view)),
                 server_info: serde_json::to_value(&info).unwrap_or_default(),
                 info,
-                seal: Seal::new(settings.state_key.as_deref()),
+                seal: Seal::new(settings.state_key.as_ref().map(Secret::bytes)),
                 settings,
                 tasks: Tasks::default(),
                 streams: Arc::new(Semaphore::new(changes::MAX_STREAMS)),
