@@ -61,7 +61,7 @@ async fn the_caller() {
                 .with_token(&token)
                 .call("who", json!({}))
                 .await;
-            if answer.status != 503 {
+            if ![429, 503].contains(&answer.status.as_u16()) {
                 break answer;
             }
         };

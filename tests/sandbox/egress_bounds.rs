@@ -134,7 +134,10 @@ async fn handles() {
     let host = Host::of(&guest).await;
     assert_eq!(host.client().call("few", json!({})).await.text(), "4000");
     let answer = host.client().call("many", json!({})).await;
-    assert_eq!(answer.failure_with_id(), "the tool crashed");
+    assert_eq!(
+        answer.failure(),
+        "the tool has more handles than its limit of 4096"
+    );
 }
 
 /// A silent server costs a guest its own time; what the guest asks for can only make it less.

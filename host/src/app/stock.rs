@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 
 use super::sources::{self, File};
 use super::{BuildError, Problem, chain};
-use crate::catalog::{Catalog, CatalogError, Listing, Live, Places};
+use crate::catalog::{Calls, Catalog, CatalogError, Listing, Live, Places};
 use crate::component::{self, Component};
 use crate::config::Config;
 use crate::engine::{self, Engine};
@@ -29,7 +29,7 @@ pub(crate) struct Stock {
     config: Arc<Config>,
     engine: Engine,
     store: Store,
-    calls: Arc<Semaphore>,
+    calls: Arc<Calls>,
     live: Live,
     problems: watch::Sender<Vec<String>>,
     /// Whether each reference is watched.
@@ -100,7 +100,7 @@ impl Stock {
         .map_err(|error| BuildError {
             problems: vec![error.into()],
         })?;
-        let calls = Arc::new(Semaphore::new(config.server.max_concurrent_calls as usize));
+        let calls = Arc::new(config.places());
         let (problems, heard) = watch::channel(Vec::new());
         let references = config.references.iter();
         let stock = Self {
@@ -381,7 +381,7 @@ impl Look {
 fn arrange(
     found: Vec<Looked>,
     held: &HashMap<PathBuf, Holding>,
-    calls: &Arc<Semaphore>,
+    calls: &Arc<Calls>,
 ) -> (Catalog, HashMap<PathBuf, Holding>, Vec<CatalogError>) {
     let found = found
         .into_iter()

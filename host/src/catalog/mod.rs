@@ -9,10 +9,10 @@ mod overlay;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::component::{Component, Family, Prompt, Resource};
-pub use admission::{Admission, Admitted, Permit, Places, Refused};
+pub use admission::{Admission, Admitted, Calls, Permit, Places, Refused};
 pub use entry::{Entry, Found, Offer};
 pub use listing::Listing;
 pub use overlay::{ArgumentFault, ToolSettings};
@@ -24,7 +24,7 @@ pub struct Catalog {
     resources: BTreeMap<String, Arc<Offer<Resource>>>,
     families: BTreeMap<String, Arc<Offer<Family>>>,
     components: Vec<Arc<Served>>,
-    calls: Arc<Semaphore>,
+    calls: Arc<Calls>,
 }
 
 /// The catalog that is served now. Cheap to clone; whoever holds what it gave out
@@ -154,7 +154,7 @@ fn is_tool(kind: &str) -> bool {
 
 impl Catalog {
     /// A catalog of nothing. `calls` are the places for calls in all.
-    pub fn new(calls: Arc<Semaphore>) -> Self {
+    pub fn new(calls: Arc<Calls>) -> Self {
         Self {
             tools: BTreeMap::new(),
             prompts: BTreeMap::new(),
@@ -171,7 +171,7 @@ impl Catalog {
     /// Every clash of names.
     pub fn build<'a>(
         listings: impl IntoIterator<Item = &'a Listing>,
-        calls: Arc<Semaphore>,
+        calls: Arc<Calls>,
     ) -> Result<Self, Vec<CatalogError>> {
         let mut catalog = Self::new(calls);
         let mut errors = Vec::new();

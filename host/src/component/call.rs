@@ -1,8 +1,11 @@
 //! One call of a component: in an instance of its own, within its limits.
 
+use std::borrow::Cow;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
@@ -15,7 +18,7 @@ use super::failure::{CallError, Called, refused, trapped};
 use super::outcome::{self, Outcome, Returned};
 use super::{Component, Tool};
 use crate::sandbox::keyvalue::Owner;
-use crate::sandbox::{self, State, Stopped};
+use crate::sandbox::{self, Habit, State, Stopped};
 
 /// One call; `A` is what it is called with.
 pub struct Call<A = Map<String, Value>> {
@@ -51,6 +54,7 @@ impl Component {
     /// Why there is no result; see [`CallError`].
     pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
         let arguments = Value::Object(call.arguments);
+        self.check_size(&arguments)?;
         let checked = tool.input.check(&arguments);
         let guest = self.guest.clone();
         let what = (Called::Tool, tool.name.as_str());
@@ -61,7 +65,7 @@ impl Component {
             let max_bytes = self.limits.output_bytes;
             let run = |store| prepared.run(guest, store, max_bytes);
             // The host writes its result, by the types that the schema is of.
-            return self.execute(what, call.context, run).await;
+            return self.execute(what, call.context, &tool.habit, run).await;
         }
         checked.map_err(CallError::InvalidArguments)?;
         let request = contract::Request {
@@ -70,9 +74,8 @@ impl Component {
             answers: call.answers,
             state: call.state,
         };
-        let outcome = self
-            .execute(what, call.context, |store| guest.call(store, request))
-            .await?;
+        let run = |store| guest.call(store, request);
+        let outcome = self.execute(what, call.context, &tool.habit, run).await?;
         if let Outcome::Complete(output) = &outcome {
             outcome::check_structured(output, tool).map_err(|e| refused(Called::Tool, e))?;
         }
@@ -88,6 +91,7 @@ impl Component {
         prompt: &Prompt,
         call: Call<Vec<(String, String)>>,
     ) -> Result<Outcome<Filled>, CallError> {
+        self.check_size(&call.arguments)?;
         let is_given = |name: &str| call.arguments.iter().any(|(given, _)| given == name);
         for argument in &prompt.arguments {
             if argument.required && !is_given(&argument.name) {
@@ -108,8 +112,8 @@ impl Component {
         };
         let guest = self.guest.clone();
         let what = (Called::Prompt, prompt.name.as_str());
-        self.execute(what, call.context, |store| guest.fill(store, request))
-            .await
+        let run = |store| guest.fill(store, request);
+        self.execute(what, call.context, &self.habit, run).await
     }
 
     /// Reads the document of this URI in an instance of its own.
@@ -117,6 +121,7 @@ impl Component {
     /// # Errors
     /// Why there is no result; see [`CallError`].
     pub async fn read(&self, call: Call<String>) -> Result<Outcome<Vec<Embedded>>, CallError> {
+        self.check_size(&call.arguments)?;
         let request = contract::ReadRequest {
             uri: call.arguments,
             answers: call.answers,
@@ -125,8 +130,8 @@ impl Component {
         let guest = self.guest.clone();
         let uri = request.uri.clone();
         let what = (Called::Resource, uri.as_str());
-        self.execute(what, call.context, |store| guest.read(store, request))
-            .await
+        let run = |store| guest.read(store, request);
+        self.execute(what, call.context, &self.habit, run).await
     }
 
     /// Completes an argument of one of its prompts or templates, in an instance
@@ -142,8 +147,18 @@ impl Component {
         let guest = self.guest.clone();
         let argument = request.argument.clone();
         let what = (Called::Completion, argument.as_str());
-        self.execute(what, context, |store| guest.complete(store, request))
-            .await
+        let run = |store| guest.complete(store, request);
+        self.execute(what, context, &self.habit, run).await
+    }
+
+    /// What a call is given costs memory before its guest has any.
+    fn check_size(&self, arguments: &impl Serialize) -> Result<(), CallError> {
+        let max = self.limits.argument_bytes;
+        let mut left = Left(max);
+        // Nothing else can fail: keys of JSON objects are strings.
+        serde_json::to_writer(&mut left, arguments).map_err(|_| {
+            CallError::InvalidArguments(format!("the arguments are larger than {max} bytes"))
+        })
     }
 
     /// Runs a guest in the sandbox, and holds what it returns against its limits.
@@ -151,6 +166,7 @@ impl Component {
         &self,
         (called, name): (Called, &str),
         context: Context,
+        habit: &Arc<Habit>,
         guest: impl FnOnce(Store<State<CallData>>) -> F,
     ) -> Result<T, CallError>
     where
@@ -166,7 +182,7 @@ impl Component {
             Called::Tool => "tool.name",
             _ => "call.name",
         };
-        span.record(field, sandbox::printable(name).as_ref());
+        span.record(field, shown(name).as_ref());
         let cancelled = context.cancelled.clone();
         let caller = context.caller.as_deref();
         let owner = caller
@@ -177,7 +193,8 @@ impl Component {
         let store = sandbox::store(&self.engine, limits, &self.granted, owner, &span, data);
         let guest = guest(store);
         let run = async {
-            let running = sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest);
+            let crew = self.engine.crew();
+            let running = sandbox::run(&self.limits, crew, &cancelled, habit, guest);
             let returned = self.settled(called, running.await)?;
             let bytes = returned.size_bytes();
             if bytes > self.limits.output_bytes {
@@ -211,7 +228,7 @@ impl Component {
                 memory_refused,
             })) => {
                 let trap = format!("{error:?}");
-                tracing::info!(guest.trap = %sandbox::printable(&trap), "guest trapped");
+                tracing::info!(guest.trap = %shown(&trap), "guest trapped");
                 trapped(called, &error, memory_refused, &self.limits)
             }
             Ok(Err(GuestError::InvalidArguments(text))) => {
@@ -238,6 +255,29 @@ impl Component {
         }
         text
     }
+}
+
+/// Room for so many bytes.
+struct Left(usize);
+
+impl io::Write for Left {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self
+            .0
+            .checked_sub(bytes.len())
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A guest's or a client's text for the log: a backtrace has the names of functions, a URI any length.
+fn shown(text: &str) -> Cow<'_, str> {
+    const MAX_SHOWN_BYTES: usize = 4_096;
+    sandbox::printable(&text[..text.floor_char_boundary(MAX_SHOWN_BYTES)])
 }
 
 /// Whom a caller's part of a bucket belongs to: the person, by whatever client it comes.

@@ -2,12 +2,13 @@
 //! from a guest and are input.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::contract::{Annotations, Definition, Icon};
 use super::schema::{Root, Schema};
-use crate::sandbox;
+use crate::sandbox::{self, Habit};
 
 /// Tools that one component may define.
 pub(super) const MAX_TOOLS: usize = 1_000;
@@ -43,6 +44,8 @@ pub struct Tool {
     pub meta: Option<Map<String, Value>>,
     /// Whether its calls become tasks.
     pub task: TaskMode,
+    /// What its calls before have cost.
+    pub(super) habit: Arc<Habit>,
 }
 
 /// Whether the calls of a tool become tasks (the extension
@@ -189,6 +192,7 @@ fn check(definition: Definition) -> Result<Tool, Vec<Fault>> {
             icons: definition.icons,
             meta,
             task,
+            habit: Arc::default(),
         }),
         _ => Err(faults),
     }

@@ -59,7 +59,9 @@ impl<'a> Describe<'a> {
         let nothing = Arc::new(Granted::nothing());
         let store = sandbox::store(self.engine, &self.limits, &nothing, None, &span, data);
         let failed = |why: String| vec![LoadError::Definitions(function, why)];
-        sandbox::run(&self.limits, self.engine.crew(), &cancelled, guest(store))
+        let habit = Arc::default();
+        let crew = self.engine.crew();
+        sandbox::run(&self.limits, crew, &cancelled, &habit, guest(store))
             .await
             .map_err(|stopped| failed(stopped.to_string()))?
             .map_err(|error| match error {

@@ -1,7 +1,7 @@
 //! Why a call gave no result.
 
 use super::contract;
-use crate::sandbox::{self, Limits, Stopped};
+use crate::sandbox::{self, Limits, MAX_HANDLES, Stopped};
 
 /// Why a call gave no result. `Display` is one sentence for the client; what the
 /// operator needs beyond it has been logged.
@@ -22,6 +22,9 @@ pub enum CallError {
     /// The guest asked for more memory than it may have.
     #[error("the {0} ran out of its {1} MiB of memory")]
     Memory(Called, usize),
+    /// The guest holds more than the host keeps for one call.
+    #[error("the {0} has more handles than its limit of {MAX_HANDLES}")]
+    Handles(Called),
     /// The guest trapped.
     #[error("the {0} crashed")]
     Crashed(Called),
@@ -78,6 +81,8 @@ pub(super) fn trapped(
         CallError::Exited(called, status)
     } else if memory_refused {
         CallError::Memory(called, limits.memory_bytes >> 20)
+    } else if sandbox::is_out_of_handles(error) {
+        CallError::Handles(called)
     } else if contract::is_oversized(error) {
         CallError::Oversized(called, limits.output_bytes)
     } else {

@@ -35,8 +35,8 @@ pub use schema::Schema;
 
 pub use crate::sandbox::Asked;
 
-use crate::engine::Engine;
-use crate::sandbox::{self, GrantFault, Granted, Grants, Limits, keyvalue};
+use crate::engine::{self, Engine};
+use crate::sandbox::{self, GrantFault, Granted, Grants, Habit, Limits, keyvalue};
 
 /// `sha256:` and the lower-case hexadecimal digest of a component's bytes.
 pub fn digest(bytes: &[u8]) -> String {
@@ -70,6 +70,8 @@ pub struct Component {
     /// What its calls may reach.
     pub grants: Grants,
     granted: Arc<Granted>,
+    /// Of its calls that are not of tools.
+    habit: Arc<Habit>,
     guest: Arc<Guest>,
     /// By the names of their tools; the other tools are of the contract.
     functions: HashMap<String, Arc<Function>>,
@@ -94,6 +96,9 @@ pub enum LoadError {
     /// The engine does not compile it.
     #[error("it is not a valid component: {0}")]
     Invalid(String),
+    /// The compiler did not come to an end.
+    #[error(transparent)]
+    NotCompiled(#[from] engine::NotDone),
     /// It does not fit the contract.
     #[error("{0}")]
     World(String),
@@ -146,16 +151,15 @@ impl Component {
             }]);
         }
         let size = bytes.len();
-        // Compiling takes up to ten seconds of processor time.
         let compiler = engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || {
+        let compiled = engine::apart(limits.compile, move || {
             let compiled = compiler.compile(&bytes, &hex)?;
             let functions = Functions::find(compiler.wasmtime(), &compiled, &bytes);
             Ok::<_, wasmtime::Error>((compiled, functions))
         });
         let (compiled, functions) = compiled
             .await
-            .map_err(|e| vec![LoadError::Invalid(e.to_string())])?
+            .map_err(|e| vec![LoadError::NotCompiled(e)])?
             .map_err(|e| vec![uncompiled(&e)])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
@@ -194,6 +198,7 @@ impl Component {
             limits,
             grants,
             granted: Arc::new(granted),
+            habit: Arc::default(),
             guest,
             functions,
             engine: engine.clone(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::auth;
-use crate::catalog::ToolSettings;
+use crate::catalog::{Calls, ToolSettings};
 use crate::reference::Reference;
 use crate::sandbox::{Grants, Limits, keyvalue};
 use crate::telemetry;
@@ -84,6 +84,10 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Calls that may run at once, of all components together.
     pub max_concurrent_calls: u32,
+    /// Calls that one caller may have running at once; `None` means half of
+    /// [`max_concurrent_calls`](Self::max_concurrent_calls). Without
+    /// authentication nobody is told apart, and there is no such bound.
+    pub max_calls_per_caller: Option<u32>,
     /// How long running calls may take to end at shutdown.
     pub drain: Duration,
     /// `[server.tls]`: serve HTTPS.
@@ -196,6 +200,7 @@ impl Default for Server {
             state_key: None,
             max_body_bytes: 4 << 20,
             max_concurrent_calls: 256,
+            max_calls_per_caller: None,
             drain: Duration::from_secs(30),
             tls: None,
         }
@@ -247,6 +252,18 @@ impl Config {
         self.references
             .iter()
             .filter(move |reference| changes.are_watched(reference))
+    }
+
+    /// The places for calls that it gives.
+    pub(crate) fn places(&self) -> Calls {
+        let all = self.server.max_concurrent_calls;
+        let per_caller = self.server.max_calls_per_caller;
+        // Without authentication everybody would be one caller.
+        let are_told_apart = matches!(self.access, Access::Guarded(_));
+        Calls::new(
+            all,
+            are_told_apart.then(|| per_caller.unwrap_or(all.div_ceil(2))),
+        )
     }
 
     /// Whether what is served can change.

@@ -116,6 +116,7 @@ fn server(section: Section<'_, '_>) -> Server {
         max_concurrent_calls: section
             .count("max-concurrent-calls")
             .unwrap_or(default.max_concurrent_calls),
+        max_calls_per_caller: section.count("max-calls-per-caller"),
         drain: section.duration("drain").unwrap_or(default.drain),
         tls: section.section("tls").and_then(tls),
     };
@@ -184,11 +185,13 @@ fn limits(section: Section<'_, '_>, default: &Limits) -> Limits {
         time: section.duration("time").unwrap_or(default.time),
         cpu: section.duration("cpu").unwrap_or(default.cpu),
         output_bytes: section.size("output").unwrap_or(default.output_bytes),
+        argument_bytes: section.size("arguments").unwrap_or(default.argument_bytes),
         concurrency: section.count("concurrency").unwrap_or(default.concurrency),
         calls_per_minute: section
             .count("calls-per-minute")
             .and_then(std::num::NonZeroU32::new)
             .or(default.calls_per_minute),
+        compile: section.duration("compile").unwrap_or(default.compile),
     };
     if limits.memory_bytes > MAX_MEMORY_BYTES {
         section.fault(
@@ -196,7 +199,11 @@ fn limits(section: Section<'_, '_>, default: &Limits) -> Limits {
             "must be at most \"4GiB\", which is what a guest can address",
         );
     }
-    for (key, value) in [("time", limits.time), ("cpu", limits.cpu)] {
+    for (key, value) in [
+        ("time", limits.time),
+        ("cpu", limits.cpu),
+        ("compile", limits.compile),
+    ] {
         if value.is_zero() {
             section.fault(key, "must be longer than zero");
         }

@@ -9,12 +9,15 @@
 use std::future::Future;
 use std::sync::OnceLock;
 
+use rustix::process::{getpid, getpriority_process, setpriority_process};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 /// What these threads cede to those that serve requests (`setpriority(2)`).
 const NICENESS: i32 = 10;
+/// The most that there is.
+const NICEST: i32 = 19;
 
 /// The threads; there are none before the first guest needs them.
 #[derive(Default)]
@@ -43,15 +46,20 @@ impl Drop for Crew {
     }
 }
 
+/// Lets the threads that serve requests go before this one.
+pub(super) fn yield_to_others() {
+    // Against the process as it was started, by its first thread: a service may be nice itself.
+    let own = getpriority_process(Some(getpid())).unwrap_or(0);
+    // Of this thread alone. A system that refuses leaves them equal.
+    let _ = setpriority_process(None, (own + NICENESS).min(NICEST));
+}
+
 fn start() -> Option<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let started = Builder::new_multi_thread()
         .worker_threads(cores)
         .thread_name("guest")
-        .on_thread_start(|| {
-            // Of this thread alone. A system that refuses leaves them equal.
-            let _ = rustix::process::setpriority_process(None, NICENESS);
-        })
+        .on_thread_start(yield_to_others)
         .enable_all()
         .build();
     match started {

@@ -5,6 +5,7 @@
 //! a fresh sandbox for every call costs microseconds; compiled components come
 //! from a cache on disk.
 
+mod apart;
 mod cache;
 mod crew;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
+pub use apart::{NotDone, apart};
 use cache::Cache;
 pub use crew::Crew;
 

@@ -47,7 +47,7 @@ pub(super) fn plain(status: StatusCode, message: &str) -> Response {
 pub(super) fn refused(refused: Refused, id: Option<&Value>) -> Response {
     let (status, wait) = match refused {
         Refused::Saturated(wait) => (StatusCode::SERVICE_UNAVAILABLE, wait),
-        Refused::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait),
+        Refused::Caller(wait) | Refused::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait),
     };
     let mut response = json_rpc(status, own_code(status), &refused.to_string(), id, None);
     let seconds = wait.as_secs().max(1).into();

@@ -4,14 +4,17 @@
 //! links say. What is neither a file nor a directory is not opened: a device is not what was meant, and a FIFO would hold
 //! a thread until somebody writes to it.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{FsError, FsResult};
 use wasmtime_wasi::{FsPerms, OpenMode};
+
+use super::limits::MAX_OPEN_FILES;
 
 /// An entry of `dirs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +115,7 @@ fn open_one(grant: &DirGrant) -> std::io::Result<(OpenDir, PathBuf)> {
     if !place.is_dir() {
         return Err(std::io::ErrorKind::NotADirectory.into());
     }
-    let file = std::fs::File::open(&place)?;
+    let file = File::open(&place)?;
     let (perms, mode) = if grant.write {
         (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE)
     } else {
@@ -148,23 +151,47 @@ impl preopens::Host for Preopens<'_> {
     }
 }
 
-/// `open-at`, for files and directories alone.
+/// What a call has opened and not yet closed: a stream keeps its file open after the descriptor is gone.
+#[derive(Default)]
+pub(super) struct OpenFiles(Vec<Weak<File>>);
+
+impl OpenFiles {
+    fn have_room(&mut self) -> bool {
+        self.0.retain(|file| file.strong_count() > 0);
+        self.0.len() < MAX_OPEN_FILES
+    }
+
+    fn add(&mut self, opened: &Descriptor) {
+        self.0.push(Arc::downgrade(match opened {
+            Descriptor::File(file) => &file.file,
+            Descriptor::Dir(dir) => &dir.dir,
+        }));
+    }
+}
+
+/// `open-at`, for files and directories alone, and so many at once.
 pub(super) async fn open_at(
     mut files: WasiFilesystemCtxView<'_>,
+    open: &mut OpenFiles,
     descriptor: Resource<Descriptor>,
-    path_flags: types::PathFlags,
     path: String,
-    open_flags: types::OpenFlags,
-    flags: types::DescriptorFlags,
+    (path_flags, open_flags, flags): (types::PathFlags, types::OpenFlags, types::DescriptorFlags),
 ) -> wasmtime::Result<Result<Resource<Descriptor>, types::ErrorCode>> {
     use types::{Host, HostDescriptor};
 
+    if !open.have_room() {
+        tracing::info!(limit.files = MAX_OPEN_FILES, "file not opened");
+        // There is no code for too many open files.
+        return Ok(Err(types::ErrorCode::InsufficientMemory));
+    }
     let opened = async {
         let same = Resource::new_borrow(descriptor.rep());
         is_openable(files.stat_at(same, path_flags, path.clone()).await)?;
-        files
+        let opened = files
             .open_at(descriptor, path_flags, path, open_flags, flags)
-            .await
+            .await?;
+        open.add(files.table.get(&opened)?);
+        Ok(opened)
     };
     match opened.await {
         Ok(opened) => Ok(Ok(opened)),

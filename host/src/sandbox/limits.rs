@@ -11,7 +11,17 @@ pub const MAX_LOG_LINES: u32 = 1_000;
 pub const MAX_PROGRESS_EVENTS: u32 = 1_000;
 
 /// Handles that one call may hold at a time: files, sockets, requests, streams.
-pub(super) const MAX_HANDLES: usize = 4_096;
+pub const MAX_HANDLES: usize = 4_096;
+/// Files and directories that one call may have open.
+pub const MAX_OPEN_FILES: usize = 64;
+/// Sockets that one call may make, and names that it may look up, together.
+pub(super) const MAX_SOCKETS: u32 = 64;
+/// Names and values of one `fields` that a guest fills; with [`MAX_HANDLES`] it bounds what they cost the host.
+pub(super) const MAX_FIELDS_BYTES: usize = 48 << 10;
+/// Random bytes that a guest may ask for at once: they are made in one go.
+pub(super) const MAX_RANDOM_BYTES: u64 = 1 << 20;
+/// Resources of its own that a guest may have at once.
+pub(super) const MAX_OWN_HANDLES: usize = 100_000;
 
 /// Elements of all tables of one call together.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
@@ -27,10 +37,14 @@ pub struct Limits {
     pub cpu: Duration,
     /// Everything the call returns, in bytes.
     pub output_bytes: usize,
+    /// Everything the call is given, as JSON, in bytes.
+    pub argument_bytes: usize,
     /// Calls of one component at the same time.
     pub concurrency: u32,
     /// Calls that one caller may make in a minute; `None` sets no bound.
     pub calls_per_minute: Option<NonZeroU32>,
+    /// How long compiling the component may take.
+    pub compile: Duration,
 }
 
 impl Default for Limits {
@@ -40,8 +54,10 @@ impl Default for Limits {
             time: Duration::from_secs(30),
             cpu: Duration::from_secs(10),
             output_bytes: 4 << 20,
+            argument_bytes: 4 << 20,
             concurrency: 64,
             calls_per_minute: None,
+            compile: Duration::from_secs(300),
         }
     }
 }

@@ -2,9 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -14,6 +18,8 @@ use crate::engine::Crew;
 /// Processor time that a call may use on the thread that serves its request.
 /// Most calls end within it; the others move to the [`Crew`].
 const LIGHT: Duration = Duration::from_millis(1);
+/// Processor time after which a call is expected to be followed by others like it.
+const HEAVY: Duration = Duration::from_millis(20);
 
 /// Why the host stopped a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +35,27 @@ pub enum Stopped {
     Cancelled,
 }
 
+/// What the last call of a kind has cost.
+///
+/// Whatever it is, a guest that is not interrupted before its first tick takes that time from those whose requests the
+/// same thread serves. Many calls that spin would add up there; so where the last one was heavy, the next one starts
+/// on the [`Crew`].
+#[derive(Debug, Default)]
+pub struct Habit(AtomicBool);
+
+impl Habit {
+    fn is_heavy(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// Called at every tick: it is written only when it changes.
+    fn learn(&self, heavy: bool) {
+        if self.is_heavy() != heavy {
+            self.0.store(heavy, Relaxed);
+        }
+    }
+}
+
 /// Runs `guest` to its end or to the first limit it meets. The guest comes back
 /// to the host at every [`TICK`](crate::engine::TICK), and has ended when this
 /// returns.
@@ -39,12 +66,14 @@ pub async fn run<T: Send + 'static>(
     limits: &Limits,
     crew: &Crew,
     cancelled: &CancellationToken,
+    habit: &Arc<Habit>,
     guest: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Stopped> {
     let mut guest = Metered {
         guest: Box::pin(guest),
         used: Duration::ZERO,
         cpu: limits.cpu,
+        habit: habit.clone(),
     };
     let time = async {
         tokio::time::sleep(limits.time).await;
@@ -60,29 +89,85 @@ pub async fn run<T: Send + 'static>(
     tokio::select! {
         biased;
         // First, so that a call which ends at once sets no timer.
-        done = guest.while_light() => if let Some(done) = done {
+        done = guest.while_light(habit.is_heavy()) => if let Some(done) = done {
             return done;
         },
         stopped = &mut stop => return Err(stopped),
     }
+    let shared = Arc::new(Shared {
+        guest: Mutex::new(Some(guest)),
+        stopped: AtomicBool::new(false),
+    });
     // Dropping a plain handle would let the guest go on.
-    let mut task = AbortOnDropHandle::new(crew.spawn(guest));
+    let mut task = AbortOnDropHandle::new(crew.spawn(Turns(shared.clone())));
     let stopped = tokio::select! {
         biased;
-        done = &mut task => return joined(done),
+        done = &mut task => match joined(done) {
+            Some(done) => return done,
+            // Only this function stops it.
+            None => Stopped::Cancelled,
+        },
         stopped = &mut stop => stopped,
     };
-    task.abort();
-    // Until its next tick it holds its memory, and so the call its place.
-    let _ = task.await;
+    if !shared.end() {
+        // Until its next tick it holds its memory, and so the call its place.
+        task.abort();
+        let _ = task.await;
+    }
     Err(stopped)
 }
 
 /// A panic goes on where the call was started.
-fn joined<T>(done: Result<T, tokio::task::JoinError>) -> T {
+fn joined<T>(done: Result<T, JoinError>) -> T {
     match done {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// A guest on the crew, whose end can come from outside too.
+struct Shared<F> {
+    guest: Mutex<Option<Metered<F>>>,
+    stopped: AtomicBool,
+}
+
+impl<F> Shared<F> {
+    /// Ends the guest here where it waits for its turn, which many others may have
+    /// before it. Where it has it, it ends after it.
+    fn end(&self) -> bool {
+        self.stopped.store(true, SeqCst);
+        match self.guest.try_lock() {
+            Ok(mut guest) => {
+                drop(guest.take());
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// Its turns there; `None` when it was stopped.
+struct Turns<F>(Arc<Shared<F>>);
+
+impl<F: Future> Future for Turns<F> {
+    type Output = Option<Result<F::Output, Stopped>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let shared = &self.0;
+        // Held by whoever stops it, for as long as that takes.
+        let mut slot = shared.guest.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(guest) = slot.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(guest).poll(cx);
+        if polled.is_ready() || shared.stopped.load(SeqCst) {
+            *slot = None;
+        }
+        match polled {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if slot.is_none() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -92,11 +177,15 @@ struct Metered<F> {
     guest: Pin<Box<F>>,
     used: Duration,
     cpu: Duration,
+    habit: Arc<Habit>,
 }
 
 impl<F: Future> Metered<F> {
-    /// Its end, or `None` when it is no light call.
-    async fn while_light(&mut self) -> Option<Result<F::Output, Stopped>> {
+    /// Its end, or `None` when it is no light call, or not expected to be one.
+    async fn while_light(&mut self, heavy: bool) -> Option<Result<F::Output, Stopped>> {
+        if heavy {
+            return None;
+        }
         std::future::poll_fn(|cx| match Pin::new(&mut *self).poll(cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending if self.used >= LIGHT => Poll::Ready(None),
@@ -113,6 +202,9 @@ impl<F: Future> Future for Metered<F> {
         let started = Instant::now();
         let polled = self.guest.as_mut().poll(cx);
         self.used += started.elapsed();
+        if polled.is_ready() || self.used >= HEAVY {
+            self.habit.learn(self.used >= HEAVY);
+        }
         match polled {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
             Poll::Pending if self.used >= self.cpu => Poll::Ready(Err(Stopped::Cpu(self.cpu))),

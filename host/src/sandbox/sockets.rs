@@ -8,8 +8,8 @@ use std::sync::Arc;
 use url::Host;
 use wasmtime::component::Resource;
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi::p2::Network;
-use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, network};
+use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, network, tcp_create_socket};
+use wasmtime_wasi::p2::{Network, TcpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 
 use crate::network::Reach;
@@ -163,6 +163,20 @@ pub(super) fn resolve_addresses(
     }
     match sockets.resolve_addresses(network, name) {
         Ok(stream) => Ok(Ok(stream)),
+        Err(error) => Ok(Err(sockets.convert_error_code(error)?)),
+    }
+}
+
+/// `create-tcp-socket`, as the engine's crate has it.
+pub(super) fn create_tcp_socket(
+    mut sockets: WasiSocketsCtxView<'_>,
+    family: network::IpAddressFamily,
+) -> wasmtime::Result<Result<Resource<TcpSocket>, network::ErrorCode>> {
+    use network::Host as _;
+    use tcp_create_socket::Host;
+
+    match sockets.create_tcp_socket(family) {
+        Ok(socket) => Ok(Ok(socket)),
         Err(error) => Ok(Err(sockets.convert_error_code(error)?)),
     }
 }

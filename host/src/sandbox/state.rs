@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Linker, Resource, ResourceTable};
+use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
 use wasmtime_wasi::p2::Network;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
+use wasmtime_wasi::p2::bindings::sockets::network;
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfig;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::dirs::{self, HasPreopens, Preopens};
+use super::dirs::{self, HasPreopens, OpenFiles, Preopens};
 use super::egress::Egress;
 use super::grants::Granted;
 use super::keyvalue::{self, Owner};
-use super::limits::{Limits, MAX_HANDLES, Meter};
+use super::limits::{
+    Limits, MAX_FIELDS_BYTES, MAX_HANDLES, MAX_OWN_HANDLES, MAX_RANDOM_BYTES, MAX_SOCKETS, Meter,
+};
 use super::output::GuestOutput;
 use super::sockets;
 use crate::engine::Engine;
@@ -29,6 +32,8 @@ pub struct State<C> {
     granted: Arc<Granted>,
     owner: Option<Owner>,
     table: ResourceTable,
+    open_files: OpenFiles,
+    sockets: u32,
     meter: Meter,
     /// What the contract's own imports work on.
     pub contract: C,
@@ -38,6 +43,16 @@ impl<C> State<C> {
     /// Whether the guest was refused memory.
     pub fn memory_refused(&self) -> bool {
         self.meter.refused
+    }
+
+    /// Counts one more socket, or lookup of a name, which costs as much.
+    fn may_have_socket(&mut self) -> bool {
+        if self.sockets == MAX_SOCKETS {
+            tracing::warn!(limit.sockets = MAX_SOCKETS, "socket refused");
+            return false;
+        }
+        self.sockets += 1;
+        true
     }
 }
 
@@ -59,24 +74,30 @@ pub fn store<C: Send + 'static>(
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
-        .allow_blocking_current_thread(false);
+        .allow_blocking_current_thread(false)
+        .max_random_size(MAX_RANDOM_BYTES);
     sockets::allow(&mut wasi, &granted.tcp);
     let wasi = wasi.build();
+    let mut http = WasiHttpCtx::new();
+    http.set_field_size_limit(MAX_FIELDS_BYTES);
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_HANDLES);
     let state = State {
         wasi,
-        http: WasiHttpCtx::new(),
+        http,
         egress: Egress::new(granted.outgoing.clone(), limits.time),
         granted: granted.clone(),
         owner,
         table,
+        open_files: OpenFiles::default(),
+        sockets: 0,
         meter: Meter::new(limits.memory_bytes),
         contract,
     };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.meter);
     store.set_hostcall_fuel(limits.output_bytes.saturating_add(HOSTCALL_OVERHEAD_BYTES));
+    store.set_max_component_handles(MAX_OWN_HANDLES);
     store.set_epoch_deadline(1);
     // The guest only yields here; `run` decides whether it goes on.
     store.epoch_deadline_callback(|_| {
@@ -107,12 +128,14 @@ pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<Sta
         owner: state.owner.as_ref(),
         table: &mut state.table,
     })?;
-    judge_files_and_names(&mut linker)?;
+    judge_files_and_sockets(&mut linker)?;
     Ok(linker)
 }
 
-/// Puts the host's own judgement before three functions of WASI.
-fn judge_files_and_names<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Result<()> {
+/// Puts the host's own judgement before four functions of WASI.
+fn judge_files_and_sockets<C: Send + 'static>(
+    linker: &mut Linker<State<C>>,
+) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     preopens::add_to_linker::<_, HasPreopens>(linker, |state| Preopens {
         dirs: &state.granted.dirs,
@@ -130,8 +153,12 @@ fn judge_files_and_names<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wa
         |mut store: StoreContextMut<'_, State<C>>,
          (dir, path_flags, path, open_flags, flags): OpenAt| {
             Box::new(async move {
+                let mut open = std::mem::take(&mut store.data_mut().open_files);
                 let files = store.data_mut().filesystem();
-                Ok((dirs::open_at(files, dir, path_flags, path, open_flags, flags).await?,))
+                let how = (path_flags, open_flags, flags);
+                let opened = dirs::open_at(files, &mut open, dir, path, how).await;
+                store.data_mut().open_files = open;
+                Ok((opened?,))
             })
         },
     )?;
@@ -139,6 +166,9 @@ fn judge_files_and_names<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wa
         "resolve-addresses",
         |mut store: StoreContextMut<'_, State<C>>, (network, name): (Resource<Network>, String)| {
             let state = store.data_mut();
+            if !state.may_have_socket() {
+                return Ok((Err(network::ErrorCode::OutOfMemory),));
+            }
             let granted = state.granted.clone();
             Ok((sockets::resolve_addresses(
                 state.sockets(),
@@ -148,6 +178,16 @@ fn judge_files_and_names<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wa
             )?,))
         },
     )?;
+    linker.instance(TCP_CREATE_SOCKET)?.func_wrap(
+        "create-tcp-socket",
+        |mut store: StoreContextMut<'_, State<C>>, (family,): (network::IpAddressFamily,)| {
+            let state = store.data_mut();
+            if !state.may_have_socket() {
+                return Ok((Err(network::ErrorCode::NewSocketLimit),));
+            }
+            Ok((sockets::create_tcp_socket(state.sockets(), family)?,))
+        },
+    )?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -155,10 +195,21 @@ fn judge_files_and_names<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wa
 /// As the engine's own crate names them. A test notices when it goes on to the next version.
 const FILESYSTEM: &str = "wasi:filesystem/types@0.2.12";
 const IP_NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
+const TCP_CREATE_SOCKET: &str = "wasi:sockets/tcp-create-socket@0.2.12";
 
 /// The status of a guest that ended itself through `wasi:cli/exit`.
 pub fn exit_status(error: &wasmtime::Error) -> Option<i32> {
     error.downcast_ref::<I32Exit>().map(|exit| exit.0)
+}
+
+/// Whether the guest held more than the host keeps for one call.
+pub fn is_out_of_handles(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| {
+        let full = cause.downcast_ref::<ResourceTableError>();
+        // For the guest's own resources the engine has no type.
+        matches!(full, Some(ResourceTableError::Full))
+            || cause.to_string().contains("store handle limit exceeded")
+    })
 }
 
 impl<C: Send> WasiView for State<C> {

@@ -222,6 +222,7 @@ impl Function {
             icons: Vec::new(),
             meta: None,
             task: TaskMode::default(),
+            habit: Arc::default(),
         })
     }
 
