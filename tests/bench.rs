@@ -4,7 +4,8 @@
 //! Server and load share the machine, so absolute figures move with it; the
 //! ratios, taken pair by pair, are what to quote. The server is the real binary
 //! in a process of its own, and so is the plain handler (this program, started
-//! again with `--plain`).
+//! again with `--plain`). `cargo bench … -- --hostile` measures what hostile guests
+//! cost the others, and nothing else.
 
 #![allow(clippy::unwrap_used)] // What fails ends the benchmark.
 
@@ -24,6 +25,8 @@ use hyper_util::rt::TokioIo;
 use jsonwebtoken::Algorithm;
 use toolcrib::auth::{Guard, KeySource, Settings};
 
+#[path = "bench_hostile.rs"]
+mod hostile;
 #[path = "support/issuer.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod issuer;
@@ -56,8 +59,13 @@ const TEXT_ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type
 
 #[tokio::main]
 async fn main() {
-    if std::env::args().any(|argument| argument == "--plain") {
+    let asked = |what: &str| std::env::args().any(|argument| argument == what);
+    if asked("--plain") {
         return plain().await;
+    }
+    if asked("--hostile") {
+        let dir = tempfile::tempdir().unwrap();
+        return hostile::measure(dir.path()).await;
     }
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-examples/dist");
     let echo = &format!("{examples}/echo.wasm");
@@ -111,6 +119,7 @@ async fn main() {
         println!("{what:<24} {memory:>6.1} MB {ready:>6.0} ms");
     }
     judge().await;
+    hostile::measure(dir.path()).await;
 }
 
 /// What judging a token costs, without HTTP: each token new, and the same again.

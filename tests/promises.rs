@@ -11,6 +11,7 @@ mod command_line;
 mod contract;
 mod functions;
 mod guard;
+mod hostile;
 mod library;
 mod offers;
 mod overrides;

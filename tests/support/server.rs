@@ -42,7 +42,7 @@ pub(crate) fn config(guests: &[(&str, &Guest)]) -> (TempDir, Config) {
 }
 
 /// Writes a component into the directory and names it in the configuration.
-fn name_in(config: &mut Config, dir: &TempDir, name: &str, bytes: &[u8]) {
+pub(crate) fn name_in(config: &mut Config, dir: &TempDir, name: &str, bytes: &[u8]) {
     let path = write(dir.path(), name, bytes);
     let reference = Reference::parse(path.to_str().unwrap(), Path::new("")).unwrap();
     config.references.push(reference);

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -106,6 +107,10 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
         "head" => ok(&format!("x-large: {}\r\n", "x".repeat(40 << 10)), "head"),
         "many" => ok(&"x-many: 1\r\n".repeat(200), "many"),
         "large" => "HTTP/1.1 200 OK\r\ncontent-length: 80000000\r\n\r\n".into(),
+        // Who unpacks it fails.
+        "packed" => ok("content-encoding: gzip\r\n", "as it is"),
+        "drips" => "HTTP/1.1 200 OK\r\n\r\n".into(),
+        "headers" => "HTTP/1.1 200 OK\r\n".into(),
         _ => ok("", &format!("asked {path}")),
     };
     if stream.write_all(text.as_bytes()).await.is_err() {
@@ -113,6 +118,12 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
     }
     match name {
         "stalls" => std::future::pending().await,
+        "drips" => {
+            while stream.write_all(b".").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        "headers" => while stream.write_all(b"x-more: 1\r\n").await.is_ok() {},
         "large" => {
             let zeros = vec![b'0'; 1 << 16];
             for _ in 0..80_000_000 / zeros.len() {

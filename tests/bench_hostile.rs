@@ -1,0 +1,202 @@
+//! What hostile guests cost the others: the latency of a light tool beside those that spin, and the memory that is gone after
+//! ten thousand calls of all kinds.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use axum::http::header;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use super::process::Process;
+use super::resident_mb;
+use super::support::guest::{Guest, Tool};
+
+/// How many spin beside a light tool.
+const SPINNING: [usize; 4] = [0, 2, 16, 256];
+const ROUND: Duration = Duration::from_secs(5);
+/// Until those that spin do nothing else.
+const SETTLE: Duration = Duration::from_secs(2);
+const HOSTILE_CALLS: usize = 10_000;
+const AT_ONCE: usize = 16;
+
+const HELLO: &str = "hello";
+const HEALTH: &str = "/healthz";
+/// A mix of those of the tests.
+const HOSTILE: [&str; 8] = [
+    "traps", "recurses", "takes", "leaks", "logs", "returns", "spins", "exits",
+];
+
+pub(super) async fn measure(dir: &Path) {
+    beside(dir).await;
+    afterwards(dir).await;
+}
+
+async fn beside(dir: &Path) {
+    let spins = Guest::with(Tool::new("spin"), "(call $spin)");
+    let server = serve(
+        dir,
+        &[("light", &Guest::saying(HELLO, HELLO)), ("spins", &spins)],
+        "[server]\nmax-concurrent-calls = 300\n[limits]\nconcurrency = 256\ntime = \"1h\"\ncpu = \"1h\"\n",
+    );
+    println!(
+        "\na light tool and /healthz beside guests that spin, {ROUND:?} each; ratios to alone"
+    );
+    println!(
+        "{:<10} {:>9} {:>9} {:>9} {:>9} {:>11} {:>11}",
+        "spinning", "p50 ms", "p99 ms", "p50", "p99", "health p50", "health p99"
+    );
+    let mut alone = None;
+    for spinning in SPINNING {
+        let calls: Vec<_> = (0..spinning)
+            .map(|_| tokio::spawn(once(server.address, "spin")))
+            .collect();
+        tokio::time::sleep(SETTLE).await;
+        let (p50, p99) = latencies(server.address, HELLO).await;
+        let (health50, health99) = latencies(server.address, HEALTH).await;
+        let (alone50, alone99) = *alone.get_or_insert((p50, p99));
+        println!(
+            "{spinning:<10} {p50:>9.3} {p99:>9.3} {:>9.1} {:>9.1} {health50:>11.3} {health99:>11.3}",
+            p50 / alone50,
+            p99 / alone99
+        );
+        for call in calls {
+            assert!(!call.is_finished(), "it spins");
+            call.abort();
+        }
+        tokio::time::sleep(SETTLE).await;
+    }
+}
+
+async fn afterwards(dir: &Path) {
+    let server = serve(
+        dir,
+        &[
+            ("light", &Guest::saying(HELLO, HELLO)),
+            ("hostile", &hostile()),
+        ],
+        "[server]\nmax-concurrent-calls = 32\n[limits]\nmemory = \"16MiB\"\ncpu = \"20ms\"\noutput = \"100kB\"\n",
+    );
+    latencies(server.address, HELLO).await;
+    let before = resident_mb(server.id());
+    let mut after = Vec::new();
+    for part in 0..4 {
+        let workers: Vec<_> = (0..AT_ONCE)
+            .map(|worker| {
+                let address = server.address;
+                tokio::spawn(async move {
+                    for n in 0..HOSTILE_CALLS / 4 / AT_ONCE {
+                        once(address, HOSTILE[(part + worker + n) % HOSTILE.len()]).await;
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker.await.unwrap();
+        }
+        after.push(format!("{:.1}", resident_mb(server.id())));
+    }
+    tokio::time::sleep(SETTLE).await;
+    println!(
+        "\nresident memory: {before:.1} MB before {HOSTILE_CALLS} hostile calls, {} after each quarter of them, {:.1} at rest",
+        after.join(", "),
+        resident_mb(server.id())
+    );
+}
+
+fn hostile() -> Guest {
+    let mut guest = Guest::new();
+    let line = guest.string("a line of the guest");
+    let long = guest.string("y".repeat(200_000));
+    guest
+        .import(r#"(import "wasi:cli/exit@0.2.0" "exit" (func $exit (param i32)))"#)
+        .import(r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $timer (param i64) (result i32)))"#)
+        .item("(func $deeper (param i64) (result i64) (i64.add (local.get 0) (call $deeper (local.get 0))))");
+    let bodies = [
+        "(unreachable)".to_owned(),
+        "(call $say_number (call $deeper (i64.const 0))) (call $said)".into(),
+        "(loop $again (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
+           (memory.fill (i32.mul (i32.sub (memory.size) (i32.const 16)) (i32.const 65536)) (i32.const 1) (i32.const 1048576))
+           (br $again)) (unreachable)".into(),
+        "(loop $again (drop (call $timer (i64.const 3600000000000))) (br $again)) (unreachable)".into(),
+        format!("(loop $again (call $log (i32.const 1) {line}) (br $again)) (unreachable)"),
+        format!("(call $text {long})"),
+        "(call $spin)".into(),
+        "(call $exit (i32.const 1)) (unreachable)".into(),
+    ];
+    for (name, body) in HOSTILE.iter().zip(bodies) {
+        guest.tool(Tool::new(name), body);
+    }
+    guest
+}
+
+fn serve(dir: &Path, guests: &[(&str, &Guest)], text: &str) -> Process {
+    let mut components = Vec::new();
+    for (name, guest) in guests {
+        std::fs::write(dir.join(format!("{name}.wasm")), guest.component()).unwrap();
+        components.push(format!("{name}.wasm"));
+    }
+    let config = dir.join("hostile.toml");
+    std::fs::write(&config, format!("components = {components:?}\n{text}")).unwrap();
+    Process::serve([
+        "--no-auth",
+        "--no-watch",
+        "--config",
+        config.to_str().unwrap(),
+    ])
+}
+
+/// One call on a connection of its own.
+async fn once(address: SocketAddr, tool: &str) {
+    let mut sender = connect(address).await;
+    ask(&mut sender, address, tool).await;
+}
+
+/// Median and 99th percentile in milliseconds, of one request after the other on one connection.
+async fn latencies(address: SocketAddr, what: &str) -> (f64, f64) {
+    let mut sender = connect(address).await;
+    let until = Instant::now() + ROUND;
+    let mut took = Vec::new();
+    while Instant::now() < until {
+        let started = Instant::now();
+        ask(&mut sender, address, what).await;
+        took.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    took.sort_by(f64::total_cmp);
+    (took[took.len() / 2], took[took.len() * 99 / 100])
+}
+
+async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// Asks for a path, or calls a tool.
+async fn ask(sender: &mut SendRequest<Full<Bytes>>, address: SocketAddr, what: &str) {
+    let request = if what.starts_with('/') {
+        Request::get(what)
+            .header(header::HOST, address.to_string())
+            .body(Full::default())
+    } else {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{what}","arguments":{{}}}}}}"#
+        );
+        Request::post("/mcp")
+            .header(header::HOST, address.to_string())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25")
+            .body(Full::new(Bytes::from(body)))
+    };
+    sender.ready().await.unwrap();
+    let response = sender.send_request(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200, "{what}");
+    response.into_body().collect().await.unwrap();
+}
