@@ -124,6 +124,10 @@ async fn missing_answers() {
     let other = json!({ "inputResponses": { "b": sampled }, "requestState": state(&one) });
     let done = round(&client, "two", other).await;
     assert_eq!(done.text(), format!("{}{sampled}", accepted("Ada")));
+    // What the client no longer declares is not asked again.
+    let again = json!({ "requestState": first });
+    let refused = declaring(&client, "two", again, json!({ "elicitation": {} })).await;
+    assert_eq!(refused.code(), MISSING_CAPABILITY, "{refused:?}");
     // Without a state, it is the tool that asks again.
     let one = json!({ "inputResponses": { "a": accepted("Ada") } });
     let one = round(&client, "two", one).await;

@@ -83,7 +83,11 @@ impl<T: Send + 'static> Conversation<T> {
         gone: &CancellationToken,
     ) -> Result<Answered<T>, ErrorData> {
         if matches!(dialogue, Dialogue::ByRounds) && self.rounds.missing().next().is_some() {
-            return Ok(self.asks());
+            // Every request declares anew what its client can be asked.
+            return match undeclared(&self.rounds, self.client.as_ref()) {
+                Some(needed) => Err(ErrorData::missing_required_client_capability(needed)),
+                None => Ok(self.asks()),
+            };
         }
         let heard = relay.is_wanted() || patience.is_some();
         let listener = Listener::Client(relay);
