@@ -6,8 +6,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -159,7 +160,7 @@ impl<F: Future> Future for Turns<F> {
         let Some(guest) = slot.as_mut() else {
             return Poll::Ready(None);
         };
-        let polled = Pin::new(guest).poll(cx);
+        let polled = guest.turn(cx, ClockId::ThreadCPUTime);
         if polled.is_ready() || shared.stopped.load(SeqCst) {
             *slot = None;
         }
@@ -171,8 +172,7 @@ impl<F: Future> Future for Turns<F> {
     }
 }
 
-/// A guest, and the processor time that it has used: all of it is spent inside
-/// `poll`.
+/// A guest, and the processor time that it has used: all of it is spent in its turns.
 struct Metered<F> {
     guest: Pin<Box<F>>,
     used: Duration,
@@ -182,26 +182,24 @@ struct Metered<F> {
 
 impl<F: Future> Metered<F> {
     /// Its end, or `None` when it is no light call, or not expected to be one.
+    ///
+    /// Here every call pays for the clock, so it is the cheap one: what counts is how long the thread is held.
     async fn while_light(&mut self, heavy: bool) -> Option<Result<F::Output, Stopped>> {
         if heavy {
             return None;
         }
-        std::future::poll_fn(|cx| match Pin::new(&mut *self).poll(cx) {
+        std::future::poll_fn(|cx| match self.turn(cx, ClockId::Monotonic) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending if self.used >= LIGHT => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         })
         .await
     }
-}
 
-impl<F: Future> Future for Metered<F> {
-    type Output = Result<F::Output, Stopped>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let started = Instant::now();
+    fn turn(&mut self, cx: &mut Context<'_>, clock: ClockId) -> Poll<Result<F::Output, Stopped>> {
+        let started = now(clock);
         let polled = self.guest.as_mut().poll(cx);
-        self.used += started.elapsed();
+        self.used += now(clock).saturating_sub(started);
         if polled.is_ready() || self.used >= HEAVY {
             self.habit.learn(self.used >= HEAVY);
         }
@@ -211,4 +209,10 @@ impl<F: Future> Future for Metered<F> {
             Poll::Pending => Poll::Pending,
         }
     }
+}
+
+/// What a clock shows. A thread's processor time leaves out what it waited for a core.
+fn now(clock: ClockId) -> Duration {
+    // These two start at nought and only go on.
+    clock_gettime(clock).try_into().unwrap_or_default()
 }
