@@ -40,7 +40,7 @@ mod support {
 }
 
 use issuer::{AUDIENCE, Issuer, SigningKey, now_seconds};
-use process::Process;
+use process::{Process, processor_time, resident_mb};
 use support::guest::{Guest, Tool};
 
 const ROUNDS: usize = 5;
@@ -245,7 +245,7 @@ struct Round {
 }
 
 async fn load(server: &Server, connections: usize, token: &str, time: Duration) -> Round {
-    let cpu_before = server.cpu();
+    let cpu_before = processor_time(server.process.id());
     let started = Instant::now();
     let workers: Vec<_> = (0..connections)
         .map(|_| {
@@ -271,7 +271,8 @@ async fn load(server: &Server, connections: usize, token: &str, time: Duration) 
         per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
         p50_ms: at(0.50),
         p99_ms: at(0.99),
-        cpu_us: (server.cpu() - cpu_before).as_secs_f64() * 1e6 / latencies.len() as f64,
+        cpu_us: (processor_time(server.process.id()) - cpu_before).as_secs_f64() * 1e6
+            / latencies.len() as f64,
     }
 }
 
@@ -338,23 +339,6 @@ impl Server {
     fn answering(self, answer: &'static str) -> Self {
         Self { answer, ..self }
     }
-
-    fn cpu(&self) -> Duration {
-        // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the name before
-        // them may hold spaces but ends at the last parenthesis.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
-        let ticks = |field: &str| field.parse::<u64>().unwrap();
-        Duration::from_millis((ticks(fields[11]) + ticks(fields[12])) * 10)
-    }
-}
-
-/// The resident memory of a process, in MB.
-fn resident_mb(process: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
-    let kb: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kb / 1024.0
 }
 
 async fn plain() {

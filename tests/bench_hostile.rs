@@ -13,7 +13,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
 use super::process::Process;
-use super::resident_mb;
+use super::process::resident_mb;
 use super::support::guest::{Guest, Tool};
 
 /// How many spin beside a light tool.

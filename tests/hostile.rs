@@ -10,6 +10,7 @@ mod limits;
 mod loads;
 mod servers;
 mod table;
+mod usage;
 
 use crate::support::guest::{Guest, Tool};
 
@@ -60,10 +61,6 @@ const TIMER: &str = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-du
 const BLOCK: &str =
     r#"(import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))"#;
 const POLL: &str = r#"(import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))"#;
-const FIELDS: &str = r#"
-    (import "wasi:http/types@0.2.0" "[constructor]fields" (func $fields (result i32)))
-    (import "wasi:http/types@0.2.0" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
-"#;
 /// A body that repeats itself for ever.
 fn forever(body: &str) -> String {
     format!("(loop $again {body} (br $again)) (unreachable)")

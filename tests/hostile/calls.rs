@@ -1,6 +1,7 @@
 //! Guests that need no grant: they spin, take, flood, crash and look around.
 
-use super::{BLOCK, FIELDS, POLL, Pack, Packing, TIMER, forever, times};
+use super::{BLOCK, POLL, Pack, Packing, TIMER, forever, times};
+use crate::support::guest::http::can_fetch;
 use crate::support::guest::{Guest, component};
 
 const RANDOM: &str =
@@ -107,16 +108,16 @@ fn spins_elsewhere() -> [Pack; 2] {
 
 fn bombs() -> Pack {
     let mut guest = Guest::new();
+    can_fetch(&mut guest);
     let (name, value) = (guest.string("x"), guest.string("v".repeat(40_000)));
+    let method = guest.string("M".repeat(100_000));
     guest
         .pages(40)
         .export("import wasi:random/random@0.2.0;")
         .import(RANDOM)
         .import(STDOUT)
         .import(TIMER)
-        .import(BLOCK)
         .import(POLL)
-        .import(FIELDS)
         .item("(table $table 1 funcref)")
         .item(
             "(func $deeper (param i64) (result i64)
@@ -148,6 +149,22 @@ fn bombs() -> Pack {
         )),
     )
     .row(
+        "leaks-requests",
+        "makes requests that it never sends, each of a method with 100 kB, and keeps them all",
+        format!(
+            "(local $request i32) {}",
+            forever(&format!(
+                "(local.set $request (call $request (call $fields)))
+                 (drop (call $set_method (local.get $request) (i32.const 9) {method}))"
+            ))
+        ),
+    )
+    .row(
+        "leaks-streams",
+        "opens its output again and again and keeps every stream",
+        forever("(drop (call $get_stdout))"),
+    )
+    .row(
         "leaks-timers",
         "sets timers and keeps them all",
         forever("(drop (call $timer (i64.const 3600000000000)))"),
@@ -177,7 +194,11 @@ fn bombs() -> Pack {
          (call $say_number (i64.load32_u (i32.const 260)))
          (call $said)",
     );
-    pack.packed("Bombs", "bombs", "[component.limits]\nmemory = \"8MiB\"\n")
+    pack.packed(
+        "Bombs",
+        "bombs",
+        "[component.limits]\nmemory = \"8MiB\"\ntime = \"10m\"\n",
+    )
 }
 
 fn own_resources() -> Pack {
@@ -217,7 +238,19 @@ fn floods() -> Pack {
         "(func ${name} (param i32) (if (i32.eqz (local.get 0)) (then unreachable))
            (call ${name} (i32.sub (local.get 0) (i32.const 1))))"
     ));
-    let write = |text: &str| format!("(call $write (call $get_stdout) {text} (i32.const 512))");
+    // Declarations of locals come first.
+    let prints = |number, text: &str| {
+        format!(
+            "(local $stream i32) {} (call $text {done})",
+            times(
+                number,
+                &format!(
+                    "(if (i32.eqz (local.get $stream)) (then (local.set $stream (call $get_stdout))))
+                     (call $write (local.get $stream) {text} (i32.const 512))"
+                )
+            )
+        )
+    };
     let then_done = |number, body: &str| format!("{} (call $text {done})", times(number, body));
     let mut pack = Packing::of(guest);
     pack.row(
@@ -227,13 +260,13 @@ fn floods() -> Pack {
     )
     .row(
         "floods-its-output",
-        "prints 2,000 lines, each to a stream that it opens and keeps",
-        then_done(2_000, &write(&line)),
+        "prints 50,000 lines",
+        prints(50_000, &line),
     )
     .row(
         "floods-one-line",
         "prints 8 MB without a line break",
-        then_done(2_000, &write(&endless)),
+        prints(2_000, &endless),
     )
     .row(
         "floods-its-client",
@@ -272,7 +305,7 @@ fn floods() -> Pack {
     pack.packed(
         "Floods",
         "floods",
-        "[component.limits]\noutput = \"100kB\"\n",
+        "[component.limits]\noutput = \"100kB\"\ntime = \"10m\"\n",
     )
 }
 

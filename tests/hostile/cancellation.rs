@@ -31,7 +31,7 @@ fn guest(upstream: &Upstream) -> Guest {
     let (silent, stalls) = (asks("silent"), asks("stalls"));
     let begun = "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
     let polls = times(
-        1_000,
+        400,
         "(i32.store (i32.add (i32.const 1020) (i32.mul (local.get $n) (i32.const 4)))
            (call $timer (i64.const 3600000000000)))",
     );
@@ -39,7 +39,7 @@ fn guest(upstream: &Upstream) -> Guest {
         "(call $spin)".to_owned(),
         format!("(loop $again (call $log (i32.const 0) {line}) (br $again)) (unreachable)"),
         "(call $block (call $timer (i64.const 3600000000000))) (unreachable)".into(),
-        "(call $poll (i32.const 1024) (i32.const 1000) (i32.const 256)) (unreachable)".into(),
+        "(call $poll (i32.const 1024) (i32.const 400) (i32.const 256)) (unreachable)".into(),
         format!("{silent} (unreachable)"),
         format!("{stalls} (unreachable)"),
     ];

@@ -117,7 +117,7 @@ async fn requests_at_once() {
 async fn handles() {
     let mut guest = Guest::new();
     can_fetch(&mut guest);
-    for (name, handles) in [("few", 4_000), ("many", 5_000)] {
+    for (name, handles) in [("few", 1_000), ("many", 1_100)] {
         guest.tool(
             Tool::new(name),
             format!(
@@ -132,11 +132,11 @@ async fn handles() {
         );
     }
     let host = Host::of(&guest).await;
-    assert_eq!(host.client().call("few", json!({})).await.text(), "4000");
+    assert_eq!(host.client().call("few", json!({})).await.text(), "1000");
     let answer = host.client().call("many", json!({})).await;
     assert_eq!(
         answer.failure(),
-        "the tool has more handles than its limit of 4096"
+        "the tool has more handles than its limit of 1024"
     );
 }
 

@@ -84,3 +84,30 @@ impl Drop for Process {
         let _ = self.child.wait();
     }
 }
+
+/// The processor time that a process has used, in steps of 10 ms.
+pub(crate) fn processor_time(process: u32) -> Duration {
+    // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the name before
+    // them may hold spaces but ends at the last parenthesis.
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
+    let ticks = |field: &str| field.parse::<u64>().unwrap();
+    Duration::from_millis((ticks(fields[11]) + ticks(fields[12])) * 10)
+}
+
+/// The resident memory of a process, in MB.
+pub(crate) fn resident_mb(process: u32) -> f64 {
+    status_mb(process, "VmRSS:")
+}
+
+/// The most resident memory that a process had so far, in MB.
+pub(crate) fn peak_mb(process: u32) -> f64 {
+    status_mb(process, "VmHWM:")
+}
+
+fn status_mb(process: u32, field: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|l| l.starts_with(field)).unwrap();
+    let kb: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kb / 1024.0
+}

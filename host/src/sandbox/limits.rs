@@ -11,7 +11,7 @@ pub const MAX_LOG_LINES: u32 = 1_000;
 pub const MAX_PROGRESS_EVENTS: u32 = 1_000;
 
 /// Handles that one call may hold at a time: files, sockets, requests, streams.
-pub const MAX_HANDLES: usize = 4_096;
+pub const MAX_HANDLES: usize = 1_024;
 /// Files and directories that one call may have open.
 pub const MAX_OPEN_FILES: usize = 64;
 /// Sockets that one call may make, and names that it may look up, together.

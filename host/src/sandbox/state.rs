@@ -14,7 +14,7 @@ use wasmtime_wasi_config::WasiConfig;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::dirs::{self, HasPreopens, OpenFiles, Preopens};
-use super::egress::Egress;
+use super::egress::{self, Egress};
 use super::grants::Granted;
 use super::keyvalue::{self, Owner};
 use super::limits::{
@@ -85,7 +85,7 @@ pub fn store<C: Send + 'static>(
     let state = State {
         wasi,
         http,
-        egress: Egress::new(granted.outgoing.clone(), limits.time),
+        egress: Egress::new(granted.outgoing.clone()),
         granted: granted.clone(),
         owner,
         table,
@@ -128,7 +128,10 @@ pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<Sta
         owner: state.owner.as_ref(),
         table: &mut state.table,
     })?;
+    linker.allow_shadowing(true);
     judge_files_and_sockets(&mut linker)?;
+    egress::bound(&mut linker)?;
+    linker.allow_shadowing(false);
     Ok(linker)
 }
 
@@ -136,7 +139,6 @@ pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<Sta
 fn judge_files_and_sockets<C: Send + 'static>(
     linker: &mut Linker<State<C>>,
 ) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
     preopens::add_to_linker::<_, HasPreopens>(linker, |state| Preopens {
         dirs: &state.granted.dirs,
         table: &mut state.table,
@@ -187,9 +189,7 @@ fn judge_files_and_sockets<C: Send + 'static>(
             }
             Ok((sockets::create_tcp_socket(state.sockets(), family)?,))
         },
-    )?;
-    linker.allow_shadowing(false);
-    Ok(())
+    )
 }
 
 /// As the engine's own crate names them. A test notices when it goes on to the next version.

@@ -1,12 +1,14 @@
 //! Outgoing HTTP: every request is judged against the entries of `http`, and then by the address that it leads to.
 
 mod body;
+mod head;
 mod rule;
 mod send;
 
 use http::Method;
 use url::Url;
 
+pub(super) use head::bound;
 pub use rule::HttpRule;
 pub(super) use send::{Egress, Outgoing};
 

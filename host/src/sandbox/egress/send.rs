@@ -27,6 +27,8 @@ const MAX_REQUESTS: u32 = 200;
 const MAX_OPEN_REQUESTS: usize = 32;
 /// How long a connection may take: name, TCP and TLS.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// What waits to be sent in one write; one more write may wait before it.
+const BODY_CHUNK_BYTES: usize = 8 << 10;
 /// The longest URL.
 const MAX_URL_BYTES: usize = 8 << 10;
 /// Names and values of all headers of a request, and of a response.
@@ -128,17 +130,14 @@ impl Outgoing {
 pub(in crate::sandbox) struct Egress {
     /// `None` where nothing is granted.
     outgoing: Option<Arc<Outgoing>>,
-    /// The call's own time: nothing can take longer.
-    time: Duration,
     requests: u32,
     places: Arc<Semaphore>,
 }
 
 impl Egress {
-    pub(in crate::sandbox) fn new(outgoing: Option<Arc<Outgoing>>, time: Duration) -> Self {
+    pub(in crate::sandbox) fn new(outgoing: Option<Arc<Outgoing>>) -> Self {
         Self {
             outgoing,
-            time,
             requests: 0,
             places: Arc::new(Semaphore::new(MAX_OPEN_REQUESTS)),
         }
@@ -200,6 +199,11 @@ impl WasiHttpHooks for Egress {
         })
     }
 
+    /// The host holds this much of each body, also of one that the guest never sends.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+
     /// The client derives it from the URL that was judged.
     fn set_host_header(&mut self) -> bool {
         false
@@ -211,7 +215,7 @@ impl WasiHttpHooks for Egress {
         options: Option<RequestOptions>,
         _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let times = Times::new(options.unwrap_or_default(), self.time);
+        let times = Times::new(options.unwrap_or_default());
         let admitted = self.admit(&request);
         let place = self.places.clone().try_acquire_owned();
         Box::new(async move {
@@ -230,13 +234,14 @@ struct Times {
 }
 
 impl Times {
-    /// What the guest asks for, where that is less than what it has.
-    fn new(asked: RequestOptions, time: Duration) -> Self {
-        let within = |asked: Option<Duration>, most: Duration| asked.map_or(most, |t| t.min(most));
+    /// What the guest asks for. Beyond that, its own time ends an exchange with it.
+    fn new(asked: RequestOptions) -> Self {
         Self {
-            connect: within(asked.connect_timeout, CONNECT_TIME.min(time)),
-            first_byte: within(asked.first_byte_timeout, time),
-            between_bytes: within(asked.between_bytes_timeout, time),
+            connect: asked
+                .connect_timeout
+                .map_or(CONNECT_TIME, |time| time.min(CONNECT_TIME)),
+            first_byte: asked.first_byte_timeout.unwrap_or(Duration::MAX),
+            between_bytes: asked.between_bytes_timeout.unwrap_or(Duration::MAX),
         }
     }
 }
