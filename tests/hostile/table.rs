@@ -37,13 +37,23 @@ const SETTLE: Duration = Duration::from_secs(30);
 const MAX_LINE_BYTES: usize = 10_000;
 
 /// What other tests hold against hostile guests: theme, file, test.
-const ELSEWHERE: [(&str, &str, &str); 28] = [
+const ELSEWHERE: [(&str, &str, &str); 30] = [
     (
         "every limit of time, in every place",
         "sandbox/limits.rs",
         "time",
     ),
     ("processor time", "sandbox/limits.rs", "processor_time"),
+    (
+        "processor time, on a core that others use",
+        "hostile/usage.rs",
+        "on_a_busy_core",
+    ),
+    (
+        "whatever the host keeps for a guest: its peak, and that it is returned",
+        "hostile/usage.rs",
+        "kept_for_a_guest",
+    ),
     ("memory, to the page", "sandbox/limits.rs", "memory"),
     ("tables, to the element", "sandbox/limits.rs", "tables"),
     (
