@@ -11,6 +11,7 @@ mod changes;
 mod conversation;
 mod convert;
 mod questions;
+mod quota;
 mod relay;
 mod running;
 mod server;
