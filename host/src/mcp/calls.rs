@@ -1,6 +1,6 @@
 //! The requests that run a guest: tools, prompts, documents, completions.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
@@ -397,10 +397,7 @@ impl ToolServer {
     ) -> Option<LoggingLevel> {
         match &self.connection {
             _ if modern => context.meta.log_level(),
-            Some(connection) => {
-                let level = connection.level.lock();
-                Some(*level.unwrap_or_else(PoisonError::into_inner))
-            }
+            Some(connection) => Some(connection.level()),
             None => Some(LoggingLevel::Info),
         }
     }

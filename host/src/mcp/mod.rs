@@ -8,6 +8,7 @@
 mod caller;
 mod calls;
 mod changes;
+mod connection;
 mod conversation;
 mod convert;
 mod questions;

@@ -1,7 +1,7 @@
 //! The protocol's requests, answered from the catalog.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rmcp::handler::server::ServerHandler;
@@ -9,8 +9,8 @@ use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
     CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
     GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, LoggingLevel, MetaObject, PaginatedRequestParams, ProtocolVersion,
+    InitializeResult, InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
     SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestMethod, SubscribeRequestParams,
     SubscriptionFilter, Tool, UnsubscribeRequestMethod, UnsubscribeRequestParams, UpdateTaskParams,
@@ -22,9 +22,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::caller::{is_modern, owner, principal};
-use super::changes::{self, Followed};
+use super::changes;
+use super::connection::Connection;
 use super::convert;
-use super::questions::{MAX_WAITING, Seal};
+use super::questions::Seal;
+use super::quota::Quota;
 use super::tasks::Tasks;
 use super::view::View;
 use crate::auth::Secret;
@@ -70,21 +72,6 @@ pub(super) struct Shared {
     pub(super) shutdown: CancellationToken,
 }
 
-/// What a client of an older revision has set for its connection.
-pub(super) struct Connection {
-    pub(super) level: Mutex<LoggingLevel>,
-    /// Places for calls that wait for its client's answers.
-    pub(super) waiting: Arc<Semaphore>,
-    followed: Arc<Followed>,
-    ended: CancellationToken,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.ended.cancel();
-    }
-}
-
 impl ToolServer {
     /// A server of the live catalog. When `draining` fires, streams that have no
     /// end of their own end; when `shutdown` fires, running calls are stopped.
@@ -118,12 +105,7 @@ impl ToolServer {
     pub fn for_connection(&self) -> Self {
         Self {
             shared: self.shared.clone(),
-            connection: Some(Arc::new(Connection {
-                level: Mutex::new(LoggingLevel::Info),
-                waiting: Arc::new(Semaphore::new(MAX_WAITING)),
-                followed: Arc::default(),
-                ended: CancellationToken::new(),
-            })),
+            connection: Some(Arc::new(Connection::new())),
         }
     }
 
@@ -248,7 +230,8 @@ impl ServerHandler for ToolServer {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Some(connection) = self.live_connection() {
+        let connection = self.live_connection();
+        if let Some(connection) = connection.filter(|c| c.begins_notifying()) {
             // Without its own hold on the connection, or that would never end.
             let server = Self {
                 shared: self.shared.clone(),
@@ -278,11 +261,7 @@ impl ServerHandler for ToolServer {
         }
         // Without a lasting connection there is nothing to set it on.
         if let Some(connection) = &self.connection {
-            let mut level = connection
-                .level
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *level = request.level;
+            connection.set_level(request.level);
         }
         Ok(())
     }
