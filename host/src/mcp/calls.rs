@@ -45,9 +45,6 @@ enum NoTasks {
     Full,
 }
 
-/// Whom calls without HTTP are counted for.
-const LOCAL: &str = "local";
-
 impl ToolServer {
     /// `tools/call`
     pub(super) async fn tool(
@@ -116,10 +113,7 @@ impl ToolServer {
             Answered::Done(output) => convert::result(output),
             Answered::Failed(failed) => convert::failure(failed.sentence()),
             Answered::Refused(sentence) => convert::failure(sentence),
-            Answered::Asks(asks) => {
-                let meta = self.with_server_info(None).unwrap_or_default();
-                return Ok(asks.with_meta(meta).into());
-            }
+            Answered::Asks(asks) => return Ok(self.asking(asks).into()),
             Answered::Long(long) => {
                 let (conversation, running) = *long;
                 // There was no patience without a room.
@@ -130,7 +124,9 @@ impl ToolServer {
                     ));
                 };
                 let task = room.spawn(|task| Box::pin(conversation.run_as_task(running, task)));
-                return Ok(CreateTaskResult::new(task).into());
+                let mut created = CreateTaskResult::new(task);
+                created.meta = self.with_server_info(None);
+                return Ok(created.into());
             }
         };
         if modern {
@@ -160,7 +156,8 @@ impl ToolServer {
             match value {
                 Value::String(value) => arguments.push((name.clone(), value.clone())),
                 _ => {
-                    let message = format!("`/arguments/{name}` must be a string");
+                    let message =
+                        format!("`/arguments/{}` must be a string", convert::pointer(name));
                     return Err(ErrorData::invalid_params(message, None));
                 }
             }
@@ -189,10 +186,7 @@ impl ToolServer {
         let answered = self.converse(asking, admission, context, None, start);
         let mut result = match complete(answered.await?)? {
             Ok(filled) => convert::filled(filled),
-            Err(asks) => {
-                let meta = self.with_server_info(None).unwrap_or_default();
-                return Ok(asks.with_meta(meta).into());
-            }
+            Err(asks) => return Ok(self.asking(asks).into()),
         };
         if is_modern(context) {
             result.meta = self.with_server_info(result.meta);
@@ -242,10 +236,7 @@ impl ToolServer {
             }) => return Err(no_resource(&request.uri)),
             answered => match complete(answered)? {
                 Ok(parts) => convert::document(parts),
-                Err(asks) => {
-                    let meta = self.with_server_info(None).unwrap_or_default();
-                    return Ok(asks.with_meta(meta).into());
-                }
+                Err(asks) => return Ok(self.asking(asks).into()),
             },
         };
         if is_modern(context) {
@@ -332,7 +323,7 @@ impl ToolServer {
         }
         let catalog = self.shared.live.now();
         let found = catalog.find(&subject).ok_or(NotAdmitted::Unknown)?;
-        match catalog.admit(&found, LOCAL).await {
+        match catalog.admit(&found, &rate_key(None)).await {
             Ok(permit) => Ok(Admission { found, permit }),
             Err(refused) => Err(NotAdmitted::Refused(refused)),
         }

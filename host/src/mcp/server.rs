@@ -151,7 +151,12 @@ impl ToolServer {
     }
 
     pub(super) fn with_server_info(&self, meta: Option<MetaObject>) -> Option<MetaObject> {
-        convert::with_server_info(meta, &self.shared.server_info)
+        Some(convert::with_server_info(meta, &self.shared.server_info))
+    }
+
+    /// Questions for the client, as its request's result.
+    pub(super) fn asking(&self, asks: InputRequiredResult) -> InputRequiredResult {
+        asks.with_meta(convert::with_server_info(None, &self.shared.server_info))
     }
 
     fn live_connection(&self) -> Option<&Arc<Connection>> {
