@@ -152,6 +152,8 @@ async fn a_long_call_becomes_a_task() {
     );
     let done = settled(&client, &id, "completed").await;
     assert_eq!(done["result"]["content"][0]["text"], "done", "{done}");
+    // Also what it reported before it was a task.
+    assert_eq!(done["statusMessage"], "half way");
     // It stays for who asks again.
     assert_eq!(state(&client, &id).await["status"], "completed");
 
