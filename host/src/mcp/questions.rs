@@ -18,8 +18,10 @@ use rmcp::{ErrorData, Peer, RoleServer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::convert::pointer;
+use super::quota;
 use crate::auth::Principal;
-use crate::component::{Answer, Askable, Questions};
+use crate::component::{Answer, Askable, Called, Questions};
 
 /// Rounds of questions that one call may take where it waits for the answers.
 pub(super) const MAX_ROUNDS: usize = 16;
@@ -79,6 +81,7 @@ impl Binding {
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Rounds {
     /// The guest's own state.
+    #[serde(with = "base64_bytes")]
     state: Option<Vec<u8>>,
     /// What was asked last.
     asked: Vec<Asked>,
@@ -256,39 +259,43 @@ pub(super) fn askable(client: Option<&ClientCapabilities>) -> Askable {
     })
 }
 
-/// What the client would have to declare for these questions, where it did not.
+/// What the client would have to declare for these questions, where it did not:
+/// a capability, and in some the part of it that says how (MCP, client features).
 pub(super) fn undeclared(
     rounds: &Rounds,
     client: Option<&ClientCapabilities>,
 ) -> Option<ClientCapabilities> {
-    let askable = askable(client);
-    let mut needed = serde_json::Map::new();
+    let declared = serde_json::to_value(client).unwrap_or_default();
+    let mut needed = json!({});
     for asked in rounds.missing() {
-        let method = asked.method();
-        let by_url = asked.request["params"]["mode"] == "url";
-        let elicitation = client.and_then(|client| client.elicitation.as_ref());
-        match method {
-            "elicitation/create" if by_url => {
-                if elicitation.is_none_or(|declared| declared.url.is_none()) {
-                    needed.insert("elicitation".into(), json!({ "url": {} }));
-                }
+        let params = &asked.request["params"];
+        let (capability, part) = match asked.method() {
+            "elicitation/create" if params["mode"] == "url" => ("elicitation", Some("url")),
+            // Who names no way to ask has forms; who names others may have none.
+            "elicitation/create" if declared["elicitation"]["url"].is_object() => {
+                ("elicitation", Some("form"))
             }
-            _ if askable.has(method) => {}
-            "elicitation/create" => {
-                needed.insert("elicitation".into(), json!({}));
-            }
+            "elicitation/create" => ("elicitation", None),
             "sampling/createMessage" => {
-                needed.insert("sampling".into(), json!({}));
+                let is_given = |key: &str| !params[key].is_null();
+                let with_tools = is_given("tools") || is_given("toolChoice");
+                ("sampling", with_tools.then_some("tools"))
             }
-            _ => {
-                needed.insert("roots".into(), json!({}));
-            }
+            _ => ("roots", None),
+        };
+        let has = &declared[capability];
+        if has.is_object() && part.is_none_or(|part| has[part].is_object()) {
+            continue;
+        }
+        if needed[capability].is_null() {
+            needed[capability] = json!({});
+        }
+        if let Some(part) = part {
+            needed[capability][part] = json!({});
         }
     }
-    if needed.is_empty() {
-        return None;
-    }
-    Some(serde_json::from_value(Value::Object(needed)).unwrap_or_default())
+    let is_any = needed.as_object().is_some_and(|needed| !needed.is_empty());
+    is_any.then(|| serde_json::from_value(needed).unwrap_or_default())
 }
 
 /// The results of the methods that questions can have (MCP, client features).
@@ -304,7 +311,9 @@ fn check_answer(method: Option<&str>, value: &Value) -> Result<(), &'static str>
             Some("accept" | "decline" | "cancel") => Ok(()),
             _ => Err("must have the `action` `accept`, `decline` or `cancel`"),
         },
-        Some("sampling/createMessage") if !answer.contains_key("content") => {
+        Some("sampling/createMessage")
+            if !(answer.contains_key("role") && answer.contains_key("content")) =>
+        {
             Err("must have `role` and `content`")
         }
         Some("roots/list") if !answer.get("roots").is_some_and(Value::is_array) => {
@@ -314,7 +323,25 @@ fn check_answer(method: Option<&str>, value: &Value) -> Result<(), &'static str>
     }
 }
 
-/// A reference token of a JSON Pointer (RFC 6901, section 3).
-fn pointer(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+/// Bytes as text that is about as long; a list of numbers would be four times that.
+mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text = bytes.as_ref().map(|bytes| BASE64.encode(bytes));
+        text.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let bytes = text.map(|text| BASE64.decode(text));
+        bytes.transpose().map_err(de::Error::custom)
+    }
 }
