@@ -21,7 +21,7 @@ use super::relay::{Listener, Relay};
 use super::running::{Failed, Round, Running};
 use super::server::ToolServer;
 use super::tasks::{PATIENCE, Room};
-use crate::catalog::{Admission, Admitted, Found, Refused, Subject};
+use crate::catalog::{Admission, Admitted, Entry, Found, Refused, Subject};
 use crate::component::{Askable, Call, CallError, CompletionRequest, Context, Outcome, TaskMode};
 
 /// Why a call does not start.
@@ -69,7 +69,7 @@ impl ToolServer {
             && client
                 .as_ref()
                 .is_some_and(|client| client.supports_tasks());
-        let (patience, room) = match self.patience(entry.tool().task, knows_tasks, context) {
+        let (patience, room) = match self.patience(&entry, knows_tasks, context) {
             Ok(task) => task.unzip(),
             Err(NoTasks::Undeclared) if modern => {
                 let needed = ClientCapabilities::builder().enable_tasks().build();
@@ -80,7 +80,8 @@ impl ToolServer {
                 return Ok(convert::failure(sentence).into());
             }
             Err(NoTasks::Full) => {
-                let sentence = "there are too many tasks already; try again later";
+                let sentence = "there are too many tasks already, or their results are too large; \
+                                try again when the first ones have expired";
                 return Ok(convert::failure(sentence).into());
             }
         };
@@ -359,6 +360,7 @@ impl ToolServer {
             client: request.client.filter(|_| can_be_asked),
             caller: principal.map(|principal| Arc::new(convert::caller(principal))),
             rate_key: rate_key(principal),
+            memory: shared.memory.share(&owner(principal)),
             shutdown: shared.shutdown.clone(),
         };
         let dialogue = match modern {
@@ -399,12 +401,16 @@ impl ToolServer {
     /// The tool runs only as a task, and the client does not know tasks.
     fn patience(
         &self,
-        mode: TaskMode,
+        entry: &Entry,
         knows: bool,
         context: &RequestContext<RoleServer>,
     ) -> Result<Option<(Duration, Room)>, NoTasks> {
-        let room = || self.shared.tasks.reserve(&owner(principal(context)));
-        match mode {
+        let room = || {
+            let (tasks, limits) = (&self.shared.tasks, &entry.component().limits);
+            let owner = owner(principal(context));
+            tasks.reserve(&owner, limits.time, limits.output_bytes)
+        };
+        match entry.tool().task {
             TaskMode::Never => Ok(None),
             TaskMode::Auto if knows => Ok(room().map(|room| (PATIENCE, room))),
             TaskMode::Auto => Ok(None),

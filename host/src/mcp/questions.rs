@@ -28,6 +28,8 @@ pub(super) const MAX_ROUNDS: usize = 16;
 /// Calls of one connection that may wait for answers at the same time; their
 /// places are free for others meanwhile.
 pub(super) const MAX_WAITING: usize = 16;
+/// The memory of one answer while others of its round are missing.
+pub(super) const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// How long a client may take to answer while a call waits.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(600);
 /// How long a sealed state is good for.
@@ -170,6 +172,16 @@ impl Rounds {
         Ok(())
     }
 
+    /// The memory that it takes while nothing runs, with the answers that are
+    /// missing.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        let asked = self.asked.iter().map(|asked| quota::bytes(&asked.request));
+        self.state.as_ref().map_or(0, Vec::len)
+            + asked.sum::<usize>()
+            + self.answers.values().map(quota::bytes).sum::<usize>()
+            + self.missing().count() * MAX_ANSWER_BYTES
+    }
+
     /// What the guest gets: every answer so far, and its own state.
     pub(super) fn given(&self) -> (Vec<Answer>, Option<Vec<u8>>) {
         let answers = self.answers.iter().map(|(key, value)| Answer {
@@ -187,15 +199,17 @@ impl Rounds {
         &self,
         seal: &Seal,
         binding: &Binding,
+        called: Called,
     ) -> Result<InputRequiredResult, String> {
         let mut requests = InputRequests::new();
         for asked in self.missing() {
-            requests.insert(asked.key.clone(), asked.request()?);
+            requests.insert(asked.key.clone(), asked.request(called)?);
         }
         let text = serde_json::to_vec(self).unwrap_or_default();
         if text.len() > MAX_STATE_BYTES {
             return Err(format!(
-                "the tool's questions and its state take more than {MAX_STATE_BYTES} bytes"
+                "the {called}'s questions, its state and the answers so far take more than \
+                 {MAX_STATE_BYTES} bytes"
             ));
         }
         let binding = binding.bytes();
@@ -214,11 +228,11 @@ impl Asked {
     ///
     /// # Errors
     /// One sentence: the parameters are not those of its method.
-    pub(super) fn request(&self) -> Result<InputRequest, String> {
+    pub(super) fn request(&self, called: Called) -> Result<InputRequest, String> {
         // `roots/list` may come without parameters of its own.
         serde_json::from_value(self.request.clone()).map_err(|_| {
             format!(
-                "the tool asks the question `{}` with parameters that are not those of `{}`",
+                "the {called} asks the question `{}` with parameters that are not those of `{}`",
                 self.key,
                 self.method()
             )
@@ -229,8 +243,12 @@ impl Asked {
     ///
     /// # Errors
     /// One sentence: why there is no answer.
-    pub(super) async fn ask(&self, peer: &Peer<RoleServer>) -> Result<Value, String> {
-        let request = match self.request()? {
+    pub(super) async fn ask(
+        &self,
+        peer: &Peer<RoleServer>,
+        called: Called,
+    ) -> Result<Value, String> {
+        let request = match self.request(called)? {
             InputRequest::CreateMessage(request) => request.into(),
             InputRequest::Elicitation(request) => request.into(),
             InputRequest::ListRoots(request) => request.into(),
@@ -244,9 +262,16 @@ impl Asked {
         };
         let answer = answered.map_err(|error| {
             tracing::info!(question.key = %self.key, %error, "question not answered");
-            "the client did not answer the tool's question".to_owned()
+            format!("the client did not answer the {called}'s question")
         })?;
-        Ok(serde_json::to_value(answer).unwrap_or_default())
+        let answer = serde_json::to_value(answer).unwrap_or_default();
+        if quota::bytes(&answer) > MAX_ANSWER_BYTES {
+            return Err(format!(
+                "the client's answer to the question `{}` takes more than {MAX_ANSWER_BYTES} bytes",
+                self.key
+            ));
+        }
+        Ok(answer)
     }
 }
 

@@ -18,7 +18,7 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::{is_modern, owner, principal};
@@ -35,6 +35,11 @@ use crate::catalog::{Catalog, Live};
 /// How long clients may keep what does not depend on the caller.
 const LIST_TTL: Duration = Duration::from_secs(60);
 
+/// The memory of results that are kept, and of calls that wait for answers.
+const MAX_KEPT_BYTES: usize = 1 << 30;
+/// That of one caller.
+const MAX_KEPT_BYTES_PER_CALLER: usize = 256 << 20;
+
 /// What clients are told about the server.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -49,6 +54,8 @@ pub struct Settings {
     /// Seals what travels with clients between two rounds of a call: 32 bytes or
     /// more. `None` makes one that no replica and no later start knows.
     pub state_key: Option<Secret>,
+    /// How long a task may wait for its client, and its result is kept.
+    pub task_ttl: Duration,
 }
 
 /// An MCP server over a catalog. Cheap to clone: one stands for each request.
@@ -67,7 +74,9 @@ pub(super) struct Shared {
     server_info: Value,
     pub(super) seal: Seal,
     pub(super) tasks: Tasks,
-    streams: Arc<Semaphore>,
+    /// What is kept for callers while nothing runs for them, in bytes.
+    pub(super) memory: Quota,
+    streams: Quota,
     draining: CancellationToken,
     pub(super) shutdown: CancellationToken,
 }
@@ -83,6 +92,7 @@ impl ToolServer {
     ) -> Self {
         let info = Implementation::new(settings.name.clone(), env!("CARGO_PKG_VERSION"));
         let view = View::new(live.now(), &settings, &info);
+        let memory = Quota::new(MAX_KEPT_BYTES, MAX_KEPT_BYTES_PER_CALLER);
         Self {
             shared: Arc::new(Shared {
                 live,
@@ -90,9 +100,10 @@ impl ToolServer {
                 server_info: serde_json::to_value(&info).unwrap_or_default(),
                 info,
                 seal: Seal::new(settings.state_key.as_ref().map(Secret::bytes)),
+                tasks: Tasks::new(settings.task_ttl, memory.clone()),
+                memory,
+                streams: changes::places(settings.public),
                 settings,
-                tasks: Tasks::default(),
-                streams: Arc::new(Semaphore::new(changes::MAX_STREAMS)),
                 draining,
                 shutdown,
             }),
@@ -351,14 +362,14 @@ impl ServerHandler for ToolServer {
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        let followed = requested.resource_subscriptions.as_deref();
-        let in_bounds = changes::in_bounds(followed.unwrap_or_default());
-        (self.shared.settings.changes && in_bounds).then(|| requested.clone())
+        let changes = self.shared.settings.changes;
+        changes.then(|| changes::granted(requested.clone()))
     }
 
     async fn listen(&self, stream: SubscriptionContext) -> Result<(), ErrorData> {
-        let Ok(_place) = self.shared.streams.clone().try_acquire_owned() else {
-            let message = "the server has too many open streams; try again later";
+        let caller = owner(principal(stream.request_context()));
+        let Some(_place) = self.shared.streams.take(&caller, 1) else {
+            let message = "there are too many open streams already; close one, or try again later";
             return Err(ErrorData::internal_error(message, None));
         };
         changes::listen(self, stream, self.shared.draining.clone()).await
