@@ -100,7 +100,7 @@ impl Tasks {
     /// The caller has no such task.
     pub(super) fn state(&self, id: &str, caller: &str) -> Result<DetailedTask, ErrorData> {
         self.check(id, caller)?;
-        self.0.manager.get_task(id).map_err(|_| unknown())
+        self.0.manager.get_task(id)
     }
 
     /// `tasks/update`
@@ -118,8 +118,7 @@ impl Tasks {
             let message = format!("an answer takes more than {MAX_ANSWER_BYTES} bytes");
             return Err(ErrorData::invalid_params(message, None));
         }
-        let updated = self.0.manager.update_task(id, answers);
-        updated.map_err(|_| unknown())
+        self.0.manager.update_task(id, answers)
     }
 
     /// `tasks/cancel`
@@ -128,7 +127,7 @@ impl Tasks {
     /// The caller has no such task.
     pub(super) fn cancel(&self, id: &str, caller: &str) -> Result<(), ErrorData> {
         self.check(id, caller)?;
-        self.0.manager.cancel_task(id).map_err(|_| unknown())
+        self.0.manager.cancel_task(id)
     }
 
     fn check(&self, id: &str, caller: &str) -> Result<(), ErrorData> {
