@@ -2,11 +2,18 @@
 //! revision, and not at all elsewhere.
 
 mod rounds;
+mod states;
 mod waiting;
 
 use crate::support::guest::{Guest, Tool};
 
 const NAME: &str = r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}"#;
+/// Rounds of questions that one call may take while it waits.
+const MAX_ROUNDS: usize = 16;
+/// The largest state that travels with a client, in bytes.
+const MAX_STATE_BYTES: usize = 1 << 20;
+const WITH_TOOLS: &str =
+    r#"{"messages":[],"maxTokens":10,"tools":[{"name":"t","inputSchema":{"type":"object"}}]}"#;
 const SAMPLE: &str =
     r#"{"messages":[{"role":"user","content":{"type":"text","text":"Say hi"}}],"maxTokens":10}"#;
 
@@ -61,6 +68,31 @@ fn asking() -> Guest {
         r#"{"mode":"url","message":"Sign in","url":"https://example.com","elicitationId":"1"}"#,
     ]]);
     guest.tool(Tool::new("by_url"), by_url);
+    let roots = guest.questions(&[["a", "roots/list", "{}"]]);
+    guest.tool(Tool::new("roots"), roots);
+    let with_tools = guest.questions(&[["a", "sampling/createMessage", WITH_TOOLS]]);
+    guest.tool(Tool::new("with_tools"), with_tools);
+    for (name, rounds) in [("at_the_limit", MAX_ROUNDS), ("beyond_it", MAX_ROUNDS + 1)] {
+        let mut body = String::new();
+        for round in 0..rounds {
+            let key = format!("q{round:02}");
+            let asked = guest.questions(&[[&key, "elicitation/create", NAME]]);
+            body.push_str(&format!(
+                "(if (i32.eq (local.get $answers_len) (i32.const {round})) (then (return {asked})))"
+            ));
+        }
+        guest.tool(
+            Tool::new(name),
+            format!("{body} (call $text (i32.const 0) (i32.const 0))"),
+        );
+    }
+    let many: Vec<_> = (0..16).map(|n| format!("q{n:02}")).collect();
+    let many: Vec<[&str; 3]> = many
+        .iter()
+        .map(|key| [key.as_str(), "elicitation/create", NAME])
+        .collect();
+    let many = guest.questions(&many);
+    guest.tool(Tool::new("sixteen_at_once"), many);
     guest.import(
         r#"(import "toolcrib:mcp/call@0.1.1" "can-ask" (func $can_ask (param i32 i32) (result i32)))"#,
     );

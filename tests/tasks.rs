@@ -1,5 +1,7 @@
 //! The extension `io.modelcontextprotocol/tasks`: a client that declares it does not wait for a long call.
 
+mod bounds;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,8 +16,6 @@ use crate::support::server::{Host, refusal};
 const INVALID_PARAMS: i64 = -32602;
 const INTERNAL_ERROR: i64 = -32603;
 const MISSING_CAPABILITY: i64 = -32021;
-/// Tasks of one caller that are kept.
-const MAX_TASKS_PER_CALLER: usize = 64;
 
 /// A guest that takes its time.
 fn guest() -> Guest {
@@ -71,6 +71,42 @@ fn guest() -> Guest {
              (call $sleep (i64.const 700)) {answer}"
         ),
     );
+    // Many small parts: beside their text they take a hundred megabytes.
+    let parts = 1_300_000;
+    guest.tool(
+        as_task("large"),
+        format!(
+            "(local $start i32) (local $at i32) (local $end i32)
+             (local.set $start (call $realloc (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4000000)))
+             (i32.store8 (local.get $start) (i32.const 0x5b))
+             (local.set $at (i32.add (local.get $start) (i32.const 1)))
+             (local.set $end (i32.add (local.get $at) (i32.const {length})))
+             (loop $more
+               (i32.store (local.get $at) (i32.const 0x2c5d5b))
+               (local.set $at (i32.add (local.get $at) (i32.const 3)))
+               (br_if $more (i32.lt_u (local.get $at) (local.get $end))))
+             (i32.store8 (i32.sub (local.get $end) (i32.const 1)) (i32.const 0x5d))
+             (call $structured (local.get $start) (i32.sub (local.get $end) (local.get $start)))",
+            length = 3 * parts,
+        ),
+    );
+    let again = guest.questions_with(&[["name", "elicitation/create", name]], "once");
+    guest.tool(
+        as_task("asks_twice"),
+        format!(
+            "(if (i32.eqz (local.get $answers_len)) (then (return {asked})))
+             (if (i32.eqz (local.get $state)) (then (return {again})))
+             {answer}"
+        ),
+    );
+    guest.tool(as_task("asks_on"), asked);
+    let sixteen: Vec<_> = (0..16).map(|n| format!("q{n:02}")).collect();
+    let sixteen: Vec<[&str; 3]> = sixteen
+        .iter()
+        .map(|key| [key.as_str(), "elicitation/create", name])
+        .collect();
+    let sixteen = guest.questions(&sixteen);
+    guest.tool(as_task("asks_sixteen"), sixteen);
     for mode in ["required", "never"] {
         let tool = Tool {
             meta: Some(json!({ "toolcrib/task": mode }).to_string()),
@@ -80,6 +116,14 @@ fn guest() -> Guest {
         guest.tool(tool, format!("(call $sleep (i64.const {ms})) {done}"));
     }
     guest
+}
+
+/// A tool that runs only as a task.
+fn as_task(name: &str) -> Tool {
+    Tool {
+        meta: Some(r#"{"toolcrib/task":"required"}"#.into()),
+        ..Tool::new(name)
+    }
 }
 
 fn declared() -> Value {
@@ -145,6 +189,8 @@ async fn a_long_call_becomes_a_task() {
     assert!(result["ttlMs"].as_u64().unwrap() >= 60_000, "{result}");
     assert!(result["pollIntervalMs"].is_u64(), "{result}");
     assert_eq!(result.get("requestState"), None);
+    let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"];
+    assert_eq!(info["name"], "toolcrib");
     let working = state(&client, &id).await;
     assert_eq!(
         (&working["status"], working.get("result")),
@@ -152,6 +198,8 @@ async fn a_long_call_becomes_a_task() {
     );
     let done = settled(&client, &id, "completed").await;
     assert_eq!(done["result"]["content"][0]["text"], "done", "{done}");
+    // Also what it reported before it was a task.
+    assert_eq!(done["statusMessage"], "half way");
     // It stays for who asks again.
     assert_eq!(state(&client, &id).await["status"], "completed");
 
@@ -274,6 +322,16 @@ async fn questions() {
     update(id.clone(), json!({ "name": accept })).await;
     let done = settled(&client, &id, "completed").await;
     assert_eq!(done["result"]["content"][0]["text"], accept.to_string());
+    // An answer has a limit.
+    let id = task(&call(&client, "asks_later").await);
+    settled(&client, &id, "input_required").await;
+    let long = json!({ "action": "accept", "content": { "name": "x".repeat(1 << 20) } });
+    let refused = update(id.clone(), json!({ "name": long })).await;
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (INVALID_PARAMS, "an answer takes more than 1048576 bytes")
+    );
+    assert_eq!(state(&client, &id).await["status"], "input_required");
     // An answer that is none ends it with a sentence.
     let id = task(&call(&client, "asks_later").await);
     settled(&client, &id, "input_required").await;
@@ -298,6 +356,41 @@ async fn questions() {
     let id = task(&client.request("tools/call", params).await);
     let failed = settled(&client, &id, "failed").await;
     assert_eq!(failed["error"]["code"], MISSING_CAPABILITY, "{failed}");
+}
+
+/// A task can ask the same again, under a key that it has not had, for as many rounds as other calls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_again() {
+    let host = Host::of(&guest()).await;
+    let client = host.client();
+    let accept = |name: &str| json!({ "action": "accept", "content": { "name": name } });
+    for (tool, rounds, last) in [
+        ("asks_twice", 2, accept("2").to_string()),
+        (
+            "asks_on",
+            16,
+            "the tool asked its questions in more than 16 rounds".into(),
+        ),
+    ] {
+        let id = task(&call(&client, tool).await);
+        for round in 1..=rounds {
+            let key = match round {
+                1 => "name".to_owned(),
+                round => format!("name#{round}"),
+            };
+            loop {
+                let waiting = settled(&client, &id, "input_required").await;
+                if waiting["inputRequests"][&key].is_object() {
+                    break;
+                }
+            }
+            let answers = json!({ key: accept(&round.to_string()) });
+            let params = json!({ "taskId": id, "inputResponses": answers });
+            request(&client, "tasks/update", params).await.result();
+        }
+        let done = settled(&client, &id, "completed").await;
+        assert_eq!(done["result"]["content"][0]["text"], last, "{done}");
+    }
 }
 
 /// For everybody but its caller, a task does not exist.
@@ -342,20 +435,6 @@ async fn somebody_elses() {
     let ack = request(&of("alice", "app"), "tasks/cancel", json!({ "taskId": id })).await;
     assert_eq!(ack.result()["resultType"], "complete");
     settled(&alice, &id, "cancelled").await;
-}
-
-/// A caller keeps so many tasks; after that, calls are waited for.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bounded() {
-    let host = Host::of(&guest()).await;
-    let client = host.client();
-    for _ in 0..MAX_TASKS_PER_CALLER {
-        let id = task(&call(&client, "required").await);
-        settled(&client, &id, "completed").await;
-    }
-    let refused = call(&client, "required").await;
-    assert!(refused.failure().contains("too many tasks"), "{refused:?}");
-    assert_eq!(call(&client, "slow").await.text(), "done");
 }
 
 /// The end of the host is the end of its tasks.

@@ -44,6 +44,11 @@ fn configurations() {
             &["c.toml:2", "`server.state-key`", "32 bytes", "openssl rand"],
         ),
         (
+            "[server]\ntask-ttl = \"0s\"",
+            USAGE,
+            &["c.toml:2", "`server.task-ttl`", "longer than zero"],
+        ),
+        (
             "[limits]\nmemory = 64",
             USAGE,
             &["c.toml:2", "`limits.memory`", "\"64MiB\"", "not 64"],

@@ -1,4 +1,5 @@
-//! Questions that a prompt or a document asks back: as rounds on 2026-07-28, and not at all without sessions before that.
+//! Questions that a prompt or a document asks back: as rounds on 2026-07-28, before that while the request waits in a session,
+//! and not at all without one.
 
 use serde_json::{Value, json};
 
@@ -6,6 +7,7 @@ use super::{INTERNAL_ERROR, INVALID_PARAMS, get, read, text};
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::{Document, Guest, Prompt};
 use crate::support::server::Host;
+use crate::support::session::{Session, accept};
 
 const NAME: [&str; 3] = [
     "name",
@@ -120,6 +122,59 @@ async fn rounds() {
         });
         let answer = round(&client, ASKING[0], again).await;
         assert_eq!(answer.last()["error"].is_null(), is_same, "{answer:?}");
+    }
+}
+
+/// The older revisions, in a session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_request_waits() {
+    let host = Host::start(&[("guest", &asking())], |config| {
+        config.server.sessions = true;
+        config.limits.concurrency = 1;
+    })
+    .await;
+    let said = |last: &Value| {
+        let result = &last["result"];
+        let message = &result["messages"][0]["content"]["text"];
+        let text = message.as_str().or(result["contents"][0]["text"].as_str());
+        text.unwrap_or_else(|| panic!("no text in {last}"))
+            .to_owned()
+    };
+    for revision in [Revision::June2025, Revision::November2025] {
+        let declared = json!({ "elicitation": {} });
+        let session = Session::open(host.client_of(revision), declared).await;
+        let deaf = Session::open(host.client_of(revision), json!({ "roots": {} })).await;
+        for (method, key, name) in ASKING {
+            let params = |name: &str| json!({ key: name });
+            let converse = |name: &str| session.converse(method, params(name), accept);
+            let (asked, last) = converse(name).await;
+            assert_eq!(asked.len(), 1, "{last}");
+            assert_eq!(asked[0]["method"], "elicitation/create");
+            assert_eq!(asked[0]["params"]["message"], "Your name?");
+            assert_eq!(said(&last), accepted().to_string());
+            // The answer is asked for anew, and the state comes back.
+            let (asked, last) = converse(&name.replace("asks", "remembers")).await;
+            assert_eq!((asked.len(), said(&last)), (1, "the guest's own".into()));
+            let can = name.replace("asks", "can");
+            assert_eq!(said(&converse(&can).await.1), "1");
+
+            // What is no answer is an error of the protocol here.
+            let decline = |_: &Value| json!({ "result": { "action": "decline" } });
+            let (_, last) = session.converse(method, params(name), decline).await;
+            assert_eq!(said(&last), r#"{"action":"decline"}"#);
+            let what = ["prompt", "resource"][usize::from(method == "resources/read")];
+            let unanswered = format!("the client did not answer the {what}'s question");
+            let refuse = |_: &Value| json!({ "error": { "code": -1, "message": "no" } });
+            let (_, last) = session.converse(method, params(name), refuse).await;
+            assert_eq!(last["error"]["code"], INTERNAL_ERROR, "{last}");
+            assert_eq!(last["error"]["message"], unanswered);
+
+            let (asked, last) = deaf.converse(method, params(name), accept).await;
+            assert!(asked.is_empty(), "{asked:?}");
+            assert_eq!(last["error"]["code"], INTERNAL_ERROR, "{last}");
+            let (_, last) = deaf.converse(method, params(&can), accept).await;
+            assert_eq!(said(&last), "0");
+        }
     }
 }
 

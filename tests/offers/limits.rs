@@ -74,6 +74,37 @@ async fn memory() {
     failures(&host.client(), KINDS, sentence).await;
 }
 
+/// What is given to it has a limit too.
+#[tokio::test]
+async fn input() {
+    let host = Host::start(&[("guest", &super::one_of_each())], |config| {
+        config.limits.argument_bytes = 1_000;
+    })
+    .await;
+    let long = "x".repeat(1_000);
+    for revision in Revision::ALL {
+        let client = host.client_of(revision);
+        let uri = format!("test://of/{long}");
+        for (answer, what) in [
+            (get(&client, "greet", json!({ "who": long })).await, "who"),
+            (read(&client, &uri).await, "uri"),
+            (
+                complete(&client, of_prompt("greet"), "who", &long).await,
+                "completion",
+            ),
+        ] {
+            assert_eq!(answer.code(), super::INVALID_PARAMS, "{what}: {answer:?}");
+            assert_eq!(
+                answer.message(),
+                "the arguments are larger than 1000 bytes",
+                "{what}"
+            );
+        }
+        let answer = complete(&client, of_prompt("greet"), "who", &long[..900]).await;
+        assert_eq!(answer.result()["completion"]["total"], 7);
+    }
+}
+
 /// What is just within the limit of output arrives, and a byte more does not.
 #[tokio::test]
 async fn output() {

@@ -10,7 +10,7 @@ use crate::support::server::{Host, refusal_with};
 #[tokio::test]
 async fn arguments() {
     let host = Host::of(&one_of_each()).await;
-    let cases: [(Value, Result<&str, &str>); 12] = [
+    let cases: [(Value, Result<&str, &str>); 13] = [
         (json!({ "who": "Ada" }), Ok("who=Ada;")),
         (json!({ "who": "" }), Ok("who=;")),
         (
@@ -39,6 +39,10 @@ async fn arguments() {
         (
             json!({ "who": "Ada", "how": ["x"] }),
             Err("`/arguments/how` must be a string"),
+        ),
+        (
+            json!({ "who": "Ada", "a/b": 7 }),
+            Err("`/arguments/a~1b` must be a string"),
         ),
         (json!(["who"]), Err("malformed")),
     ];

@@ -1,28 +1,30 @@
 //! 2026-07-28: multi round-trip requests.
 
 use serde_json::{Value, json};
-use toolcrib::auth::{KeySource, Secret, Settings};
-use toolcrib::config::{Access, Config};
 
 use super::asking;
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::{Guest, Tool};
-use crate::support::issuer::{AUDIENCE, Issuer};
-use crate::support::server::{Host, refusal_with};
+use crate::support::server::Host;
 
-const INVALID_PARAMS: i64 = -32602;
+pub(super) const INVALID_PARAMS: i64 = -32602;
 const MISSING_CAPABILITY: i64 = -32021;
 
-fn everything() -> Value {
+pub(super) fn everything() -> Value {
     json!({ "elicitation": {}, "sampling": {}, "roots": {} })
 }
 
 /// One round of a call.
-async fn round(client: &Client, tool: &str, round: Value) -> Answer {
+pub(super) async fn round(client: &Client, tool: &str, round: Value) -> Answer {
     declaring(client, tool, round, everything()).await
 }
 
-async fn declaring(client: &Client, tool: &str, mut round: Value, capabilities: Value) -> Answer {
+pub(super) async fn declaring(
+    client: &Client,
+    tool: &str,
+    mut round: Value,
+    capabilities: Value,
+) -> Answer {
     round["name"] = tool.into();
     if round["arguments"].is_null() {
         round["arguments"] = json!({});
@@ -31,14 +33,14 @@ async fn declaring(client: &Client, tool: &str, mut round: Value, capabilities: 
     client.request("tools/call", round).await
 }
 
-fn state(answer: &Answer) -> Value {
+pub(super) fn state(answer: &Answer) -> Value {
     let result = answer.result();
     assert_eq!(result["resultType"], "input_required", "{answer:?}");
     assert!(result["requestState"].is_string(), "{answer:?}");
     result["requestState"].clone()
 }
 
-fn accepted(name: &str) -> Value {
+pub(super) fn accepted(name: &str) -> Value {
     json!({ "action": "accept", "content": { "name": name } })
 }
 
@@ -82,18 +84,6 @@ async fn a_question_and_its_answer() {
         let done = round(&client, "asks", again).await;
         assert_eq!(done.text(), json!({ "action": action }).to_string());
     }
-}
-
-#[tokio::test]
-async fn the_guests_state_comes_back_to_it() {
-    let host = Host::of(&asking()).await;
-    let client = host.client();
-    let state = state(&round(&client, "remembers", json!({})).await);
-    let again = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
-    assert_eq!(
-        round(&client, "remembers", again).await.text(),
-        "the guest's own"
-    );
 }
 
 /// Answers that are missing are asked for again, and those that came are kept.
@@ -174,6 +164,12 @@ async fn answers_that_are_none() {
             "`content`",
         ),
         ("two", "b", json!({ "role": "assistant" }), "`content`"),
+        (
+            "two",
+            "b",
+            json!({ "content": { "type": "text", "text": "hi" } }),
+            "`role`",
+        ),
     ] {
         let again = json!({ "inputResponses": { key: answer }, "requestState": asked(tool).await });
         let refused = round(&client, tool, again).await;
@@ -185,109 +181,6 @@ async fn answers_that_are_none() {
         );
         assert!(message.contains(says), "{message}");
     }
-}
-
-/// A state is good for the host that gave it, unchanged, for the same tool with the same arguments.
-#[tokio::test]
-async fn states_that_are_not_good() {
-    let host = Host::of(&asking()).await;
-    let stranger = Host::of(&asking()).await;
-    let client = host.client();
-    let arguments = json!({ "b": 1, "a": { "y": 1, "x": 2 } });
-    let asked = round(&client, "asks", json!({ "arguments": arguments })).await;
-    let state = state(&asked).as_str().unwrap().to_owned();
-    let again = |tool: &'static str, arguments: &Value, state: String| {
-        let again = json!({
-            "arguments": arguments,
-            "inputResponses": { "name": accepted("Ada") },
-            "requestState": state,
-        });
-        let client = &client;
-        async move { round(client, tool, again).await }
-    };
-    // The order of members is nothing.
-    let turned = json!({ "a": { "x": 2, "y": 1 }, "b": 1 });
-    assert_eq!(
-        again("asks", &turned, state.clone()).await.text(),
-        accepted("Ada").to_string()
-    );
-
-    let foreign = round(
-        &stranger.client(),
-        "asks",
-        json!({ "arguments": arguments }),
-    )
-    .await;
-    let foreign = self::state(&foreign).as_str().unwrap().to_owned();
-    let mut flipped = state.clone().into_bytes();
-    flipped[40] ^= 1;
-    for (tool, arguments, state) in [
-        ("asks", &arguments, format!("{state}-TAMPERED")),
-        ("asks", &arguments, String::from_utf8(flipped).unwrap()),
-        ("asks", &arguments, "rubbish".into()),
-        ("asks", &arguments, String::new()),
-        ("asks", &arguments, foreign),
-        ("asks", &json!({ "b": 2 }), state.clone()),
-        ("remembers", &arguments, state.clone()),
-    ] {
-        let refused = again(tool, arguments, state).await;
-        assert_eq!(refused.code(), INVALID_PARAMS, "{refused:?}");
-        assert!(refused.message().contains("`requestState`"), "{refused:?}");
-    }
-}
-
-/// Replicas with one key take each other's states.
-#[tokio::test]
-async fn one_key_for_replicas() {
-    let key = Some(Secret::new("0123456789abcdef0123456789abcdef"));
-    let guest = asking();
-    let hosts = [
-        Host::start(&[("guest", &guest)], |c| c.server.state_key = key.clone()).await,
-        Host::start(&[("guest", &guest)], |c| c.server.state_key = key.clone()).await,
-    ];
-    let state = state(&round(&hosts[0].client(), "asks", json!({})).await);
-    let again = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
-    let done = round(&hosts[1].client(), "asks", again).await;
-    assert_eq!(done.text(), accepted("Ada").to_string());
-}
-
-/// Also an embedder's key is held to its length.
-#[tokio::test]
-async fn a_short_key() {
-    let guest = asking();
-    let short = |config: &mut Config| config.server.state_key = Some(Secret::new("short"));
-    let faults = refusal_with(&guest, short).await;
-    assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(
-        faults[0].contains("`server.state-key` has less than 32 bytes"),
-        "{faults:?}"
-    );
-}
-
-/// A state belongs to the caller whose call it is, with whatever token.
-#[tokio::test]
-async fn another_callers_state() {
-    let issuer = Issuer::start().await;
-    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
-    settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
-    let guest = asking();
-    let host = Host::start(&[("guest", &guest)], |config| {
-        config.access = Access::Guarded(Box::new(settings));
-    })
-    .await;
-    let of = |subject: &str, id: &str| {
-        let token = issuer.token(|claims| {
-            claims["sub"] = subject.into();
-            claims["jti"] = id.into();
-        });
-        host.client().with_token(&token)
-    };
-    let state = state(&round(&of("alice", "1"), "asks", json!({})).await);
-    let again = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
-    let done = round(&of("alice", "2"), "asks", again.clone()).await;
-    assert_eq!(done.text(), accepted("Ada").to_string());
-    let refused = round(&of("mallory", "3"), "asks", again).await;
-    assert_eq!(refused.code(), INVALID_PARAMS, "{refused:?}");
 }
 
 /// Only what the client declared is asked.
@@ -310,6 +203,22 @@ async fn undeclared() {
             json!({ "elicitation": {} }),
             json!({ "elicitation": { "url": {} } }),
         ),
+        // Who names only other ways to ask has no forms.
+        (
+            "asks",
+            json!({ "elicitation": { "url": {} } }),
+            json!({ "elicitation": { "form": {} } }),
+        ),
+        (
+            "roots",
+            json!({ "elicitation": {}, "sampling": {} }),
+            json!({ "roots": {} }),
+        ),
+        (
+            "with_tools",
+            json!({ "sampling": {} }),
+            json!({ "sampling": { "tools": {} } }),
+        ),
     ] {
         let refused = declaring(&client, tool, json!({}), declared).await;
         assert_eq!(refused.status, 400, "{refused:?}");
@@ -319,9 +228,16 @@ async fn undeclared() {
             needed
         );
     }
-    let by_url = json!({ "elicitation": { "url": {} } });
-    let asked = declaring(&client, "by_url", json!({}), by_url).await;
-    assert_eq!(asked.result()["resultType"], "input_required");
+    for (tool, declared) in [
+        ("by_url", json!({ "elicitation": { "url": {} } })),
+        ("asks", json!({ "elicitation": { "url": {}, "form": {} } })),
+        ("asks", json!({ "elicitation": { "form": {} } })),
+        ("roots", json!({ "roots": {} })),
+        ("with_tools", json!({ "sampling": { "tools": {} } })),
+    ] {
+        let asked = declaring(&client, tool, json!({}), declared).await;
+        assert_eq!(asked.result()["resultType"], "input_required", "{asked:?}");
+    }
 
     // The tool can know before it asks.
     for (declared, can) in [
@@ -342,6 +258,37 @@ async fn undeclared() {
             refused.failure(),
             "the tool asks a question back (elicitation/create), which this client cannot answer"
         );
+        // What only the newest revision has is nothing here.
+        for more in [
+            json!({ "_meta": { "io.modelcontextprotocol/clientCapabilities": everything() } }),
+            json!({ "inputResponses": { "name": accepted("Ada") } }),
+        ] {
+            let mut params = more;
+            params["name"] = "asks".into();
+            let refused = client.request("tools/call", params).await;
+            assert!(refused.failure().contains("cannot answer"), "{refused:?}");
+        }
+    }
+}
+
+/// Answers count as what a call is given.
+#[tokio::test]
+async fn large_answers() {
+    let host = Host::start(&[("guest", &asking())], |config| {
+        config.limits.argument_bytes = 1_000;
+    })
+    .await;
+    let answer = accepted(&"x".repeat(1_000 - 2 - "name".len() - accepted("").to_string().len()));
+    for (arguments, fits) in [(json!({}), true), (json!({ "a": 1 }), false)] {
+        let at_once = json!({ "arguments": arguments, "inputResponses": { "name": answer } });
+        let done = round(&host.client(), "asks", at_once).await;
+        match fits {
+            true => assert_eq!(done.text(), answer.to_string()),
+            false => assert_eq!(
+                done.failure(),
+                "the arguments and answers are larger than 1000 bytes"
+            ),
+        }
     }
 }
 

@@ -1,75 +1,23 @@
 //! The older revisions, in a session: the client answers while the call waits.
 
-use futures::StreamExt;
 use serde_json::{Value, json};
 
-use super::asking;
-use crate::support::client::{Answer, Client, Revision};
+use super::{MAX_ROUNDS, asking};
+use crate::support::client::{Answer, Revision};
+use crate::support::command::Toolcrib;
+use crate::support::pipes::Pipes;
 use crate::support::server::Host;
-
-/// Opens a session that declares this: its id.
-async fn open(client: &Client, capabilities: Value) -> String {
-    let params = json!({
-        "protocolVersion": client.revision.name(),
-        "capabilities": capabilities,
-        "clientInfo": { "name": "test", "version": "1" },
-    });
-    let answer = client.request("initialize", params).await;
-    let id = answer.header("mcp-session-id").to_owned();
-    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-    Answer::to(client.post(&initialized).header("mcp-session-id", &id)).await;
-    id
-}
+use crate::support::session::{Session, accept};
 
 /// Calls a tool in the session, answers every question with `answer`, and returns the questions and the result.
 async fn call(
-    client: &Client,
-    session: &str,
+    session: &Session,
     tool: &str,
     answer: impl Fn(&Value) -> Value,
 ) -> (Vec<Value>, Value) {
-    let message = client.message("tools/call", json!({ "name": tool, "arguments": {} }));
-    let request = client.post(&message).header("mcp-session-id", session);
-    let response = request.send().await.unwrap();
-    assert_eq!(response.status(), 200);
-    let mut body = response.bytes_stream();
-    let (mut text, mut asked) = (String::new(), Vec::new());
-    while let Some(chunk) = body.next().await {
-        text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
-        while let Some((line, rest)) = text.split_once('\n') {
-            let message = line
-                .strip_prefix("data:")
-                .filter(|data| !data.trim().is_empty());
-            let message: Option<Value> = message.map(|data| serde_json::from_str(data).unwrap());
-            text = rest.to_owned();
-            let Some(message) = message else { continue };
-            if message.get("result").is_some() || message.get("error").is_some() {
-                return (asked, message["result"].clone());
-            }
-            if message.get("id").is_some() {
-                let mut reply = answer(&message);
-                reply["jsonrpc"] = "2.0".into();
-                reply["id"] = message["id"].clone();
-                let reply = client.post(&reply).header("mcp-session-id", session);
-                assert_eq!(Answer::to(reply).await.status, 202);
-                asked.push(message);
-            }
-        }
-    }
-    panic!("the stream ended without a result: {asked:?}");
-}
-
-fn accept(question: &Value) -> Value {
-    match question["method"].as_str().unwrap() {
-        "elicitation/create" => {
-            json!({ "result": { "action": "accept", "content": { "name": "Ada" } } })
-        }
-        "sampling/createMessage" => json!({ "result": {
-            "role": "assistant", "model": "m", "content": { "type": "text", "text": "hi" },
-        } }),
-        "roots/list" => json!({ "result": { "roots": [{ "uri": "file:///home" }] } }),
-        method => panic!("asked {method}"),
-    }
+    let params = json!({ "name": tool, "arguments": {} });
+    let (asked, last) = session.converse("tools/call", params, answer).await;
+    (asked, last["result"].clone())
 }
 
 fn text(result: &Value) -> &str {
@@ -87,21 +35,20 @@ async fn host() -> Host {
 async fn questions_and_answers() {
     let host = host().await;
     for revision in [Revision::June2025, Revision::November2025] {
-        let client = host.client_of(revision);
         let everything = json!({ "elicitation": {}, "sampling": {}, "roots": {} });
-        let session = open(&client, everything).await;
-        let (asked, result) = call(&client, &session, "asks", accept).await;
+        let session = Session::open(host.client_of(revision), everything).await;
+        let (asked, result) = call(&session, "asks", accept).await;
         assert_eq!(asked[0]["method"], "elicitation/create");
         assert_eq!(asked[0]["params"]["message"], "Your name?");
         assert_ne!(result["isError"], true, "{result}");
         assert!(text(&result).contains("Ada"), "{result}");
-        let (_, result) = call(&client, &session, "remembers", accept).await;
+        let (_, result) = call(&session, "remembers", accept).await;
         assert_eq!(text(&result), "the guest's own");
         for (tool, methods) in [
             ("two", ["elicitation/create", "sampling/createMessage"]),
             ("steps", ["elicitation/create", "roots/list"]),
         ] {
-            let (asked, result) = call(&client, &session, tool, accept).await;
+            let (asked, result) = call(&session, tool, accept).await;
             let mut found: Vec<_> = asked
                 .iter()
                 .map(|q| q["method"].as_str().unwrap())
@@ -110,7 +57,7 @@ async fn questions_and_answers() {
             assert_eq!(found, methods, "{result}");
             assert!(text(&result).contains("Ada"), "{result}");
         }
-        let (_, result) = call(&client, &session, "can", accept).await;
+        let (_, result) = call(&session, "can", accept).await;
         assert_eq!(text(&result), "1110");
     }
 }
@@ -119,28 +66,42 @@ async fn questions_and_answers() {
 async fn without_an_answer() {
     let host = host().await;
     let client = host.client_of(Revision::November2025);
-    let session = open(&client, json!({ "elicitation": {} })).await;
+    let session = Session::open(client, json!({ "elicitation": {} })).await;
     let refuse = |_: &Value| json!({ "error": { "code": -1, "message": "no" } });
     let nonsense = |_: &Value| json!({ "result": { "action": "perhaps" } });
+    let text_of = "x".repeat(1 << 20);
+    let long =
+        |_: &Value| json!({ "result": { "action": "accept", "content": { "name": text_of } } });
     type Reaction<'a> = &'a dyn Fn(&Value) -> Value;
-    let cases: [(&str, Reaction<'_>, &str); 4] = [
+    let cases: [(&str, Reaction<'_>, &str, usize); 6] = [
         (
             "asks",
             &refuse,
             "the client did not answer the tool's question",
+            1,
         ),
-        ("asks", &nonsense, "the client"),
+        ("asks", &nonsense, "the client", 1),
         // What the client did not declare is not asked.
-        ("two", &accept, "the tool asks a question back"),
-        ("never_content", &accept, "in more than 16 rounds"),
+        ("two", &accept, "the tool asks a question back", 0),
+        // Nobody is asked for what no round is left for.
+        (
+            "never_content",
+            &accept,
+            "in more than 16 rounds",
+            MAX_ROUNDS,
+        ),
+        ("beyond_it", &accept, "in more than 16 rounds", MAX_ROUNDS),
+        ("asks", &long, "takes more than 1048576 bytes", 1),
     ];
-    for (tool, answer, says) in cases {
-        let (_, result) = call(&client, &session, tool, answer).await;
+    for (tool, answer, says, count) in cases {
+        let (asked, result) = call(&session, tool, answer).await;
         assert_eq!(result["isError"], true, "{tool}: {result}");
         assert!(text(&result).contains(says), "{tool}: {result}");
+        assert_eq!(asked.len(), count, "{tool}");
     }
-    let (asked, _) = call(&client, &session, "two", accept).await;
-    assert!(asked.is_empty(), "{asked:?}");
+    let (asked, result) = call(&session, "at_the_limit", accept).await;
+    assert_ne!(result["isError"], true, "{result}");
+    assert_eq!(asked.len(), MAX_ROUNDS);
 }
 
 /// A call that waits for an answer holds no place: neither its component's only one, nor one of the server's.
@@ -152,32 +113,141 @@ async fn places_while_waiting() {
     })
     .await;
     let client = host.client_of(Revision::November2025);
-    let session = open(&client, json!({ "elicitation": {} })).await;
-    let (_, result) = call(&client, &session, "asks", accept).await;
+    let session = Session::open(client, json!({ "elicitation": {} })).await;
+    let (_, result) = call(&session, "asks", accept).await;
     assert!(text(&result).contains("Ada"), "{result}");
     // Nobody answers: the first ones wait, and one more is refused.
-    let never = async |index: usize| {
-        let mut message = client.message("tools/call", json!({ "name": "asks", "arguments": {} }));
-        message["id"] = (100 + index).into();
-        let request = client.post(&message).header("mcp-session-id", &session);
-        let mut response = request.send().await.unwrap();
-        let mut heard = String::new();
-        loop {
-            let chunk = response.chunk().await.unwrap().unwrap();
-            heard.push_str(std::str::from_utf8(&chunk).unwrap());
-            if heard.contains("elicitation/create") || heard.contains("isError") {
-                return (response, heard);
-            }
-        }
-    };
+    let asks = json!({ "name": "asks", "arguments": {} });
     let mut waiting = Vec::new();
-    for index in 0..16 {
-        let (response, heard) = never(index).await;
-        assert!(heard.contains("elicitation/create"), "{index}: {heard}");
-        waiting.push(response);
+    for id in 100..116 {
+        let mut stream = session.begin(id, "tools/call", asks.clone()).await;
+        let question = stream.next().await.unwrap();
+        assert_eq!(question["method"], "elicitation/create", "{question}");
+        waiting.push((stream, question));
     }
-    let (_, heard) = never(16).await;
-    assert!(heard.contains("too many calls wait for answers"), "{heard}");
-    let (_, result) = call(&client, &session, "can", accept).await;
+    let (_, refused) = call(&session, "asks", accept).await;
+    assert_eq!(
+        text(&refused),
+        "too many calls wait for answers already; answer those first"
+    );
+    let (_, result) = call(&session, "can", accept).await;
     assert_eq!(text(&result), "1000");
+    // Who answers one has a place for another.
+    let (mut stream, question) = waiting.pop().unwrap();
+    session.reply(&question, accept(&question)).await;
+    assert!(text(&stream.next().await.unwrap()["result"]).contains("Ada"));
+    let (_, result) = call(&session, "asks", accept).await;
+    assert!(text(&result).contains("Ada"), "{result}");
+}
+
+/// A local client is asked too, and every round counts as a call of the same caller.
+#[test]
+fn over_pipes() {
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("asking", &asking().component());
+    let settings = "components = [\"asking.wasm\"]\n[limits]\ncalls-per-minute = 2\n";
+    toolcrib.file("c.toml", settings);
+    let mut client = Pipes::start(&toolcrib, &["--config", "c.toml"]);
+    let hello = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": { "elicitation": {} },
+        "clientInfo": { "name": "test", "version": "1" },
+    });
+    client.ask(1, "initialize", hello);
+    client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    let asks = json!({ "name": "asks", "arguments": {} });
+    client.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": asks }));
+    let question = client.read();
+    let mut answer = accept(&question);
+    answer["jsonrpc"] = "2.0".into();
+    answer["id"] = question["id"].clone();
+    client.send(&answer);
+    let done = client.read();
+    assert!(text(&done["result"]).contains("Ada"), "{done}");
+    let refused = client.ask(3, "tools/call", asks);
+    assert!(
+        text(&refused["result"]).contains("too many calls"),
+        "{refused}"
+    );
+    drop(client.input.take());
+    assert_eq!(client.child.wait().unwrap().code(), Some(0));
+}
+
+/// What waits takes memory, of which a caller has its part: in how many sessions it waits is nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_while_waiting() {
+    let host = host().await;
+    let open = || {
+        let client = host.client_of(Revision::November2025);
+        Session::open(client, json!({ "elicitation": {} }))
+    };
+    let (first, second) = (open().await, open().await);
+    let asks = json!({ "name": "sixteen_at_once", "arguments": {} });
+    let mut waiting = Vec::new();
+    for id in 100..115 {
+        let mut stream = first.begin(id, "tools/call", asks.clone()).await;
+        assert_eq!(stream.next().await.unwrap()["method"], "elicitation/create");
+        waiting.push(stream);
+    }
+    for session in [&first, &second] {
+        let (asked, refused) = call(session, "sixteen_at_once", accept).await;
+        let says = "too many calls wait for answers already; answer those first";
+        assert_eq!((asked.len(), text(&refused)), (0, says));
+        let (_, result) = call(session, "asks", accept).await;
+        assert!(text(&result).contains("Ada"), "{result}");
+    }
+    // A call that is cancelled gives back what it had.
+    let cancelled = json!({
+        "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 100 },
+    });
+    let answer = Answer::to(first.post(&cancelled)).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let begun = std::time::Instant::now();
+    loop {
+        let mut stream = second.begin(1, "tools/call", asks.clone()).await;
+        if stream.next().await.unwrap()["method"] == "elicitation/create" {
+            break;
+        }
+        assert!(begun.elapsed().as_secs() < 10, "it is never given back");
+    }
+}
+
+/// Among it are the arguments: many small parts take more than their text.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arguments_while_waiting() {
+    let host = host().await;
+    let client = host.client_of(Revision::November2025);
+    let session = Session::open(client, json!({ "elicitation": {} })).await;
+    let asks = json!({ "name": "asks", "arguments": { "many": vec![0; 1_300_000] } });
+    let mut waiting = Vec::new();
+    for id in 100..102 {
+        let mut stream = session.begin(id, "tools/call", asks.clone()).await;
+        assert_eq!(stream.next().await.unwrap()["method"], "elicitation/create");
+        waiting.push(stream);
+    }
+    let (asked, refused) = session.converse("tools/call", asks, accept).await;
+    assert!(asked.is_empty(), "{asked:?}");
+    assert!(
+        text(&refused["result"]).contains("too many calls wait"),
+        "{refused}"
+    );
+}
+
+/// A question that nobody answers does not outlive the host, and its call gets an answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutdown() {
+    let mut host = Host::start(&[("guest", &asking())], |config| {
+        config.server.sessions = true;
+        config.server.drain = std::time::Duration::ZERO;
+    })
+    .await;
+    let client = host.client_of(Revision::November2025);
+    let session = Session::open(client, json!({ "elicitation": {} })).await;
+    let asks = json!({ "name": "asks", "arguments": {} });
+    let mut stream = session.begin(1, "tools/call", asks).await;
+    assert_eq!(stream.next().await.unwrap()["method"], "elicitation/create");
+    host.stop();
+    let last = stream.next().await.unwrap();
+    assert_eq!(text(&last["result"]), "the call was cancelled");
+    host.stopped().await;
 }

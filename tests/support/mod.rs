@@ -9,4 +9,5 @@ pub(crate) mod pipes;
 #[allow(dead_code, reason = "the benchmark uses the rest")]
 pub(crate) mod process;
 pub(crate) mod server;
+pub(crate) mod session;
 pub(crate) mod upstream;

@@ -16,7 +16,13 @@ pub(crate) struct Pipes {
 impl Pipes {
     /// Starts the server of this component.
     pub(crate) fn open(toolcrib: &Toolcrib, component: &str) -> Self {
-        let mut child = toolcrib.command(&["stdio", component]).spawn().unwrap();
+        Self::start(toolcrib, &[component])
+    }
+
+    /// As [`Pipes::open`], with these arguments.
+    pub(crate) fn start(toolcrib: &Toolcrib, arguments: &[&str]) -> Self {
+        let arguments = [&["stdio"], arguments].concat();
+        let mut child = toolcrib.command(&arguments).spawn().unwrap();
         Self {
             input: child.stdin.take(),
             output: BufReader::new(child.stdout.take().unwrap()),

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use toolcrib::config::Changes;
+use toolcrib::auth::{KeySource, Settings};
+use toolcrib::config::{Access, Changes};
 
 use super::{names, put, remove, until_names};
 use crate::support::client::{Answer, Client, Revision, Stream};
 use crate::support::guest::{Document, Guest, Part, Prompt};
+use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::Host;
+use crate::support::session::Session;
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -118,6 +121,136 @@ async fn quick_changes() {
     }
 }
 
+/// A client may follow so many documents; it is told which it follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bounds() {
+    let host = Host::watching(&[("doc", &documented("one"))], |config| {
+        config.server.sessions = true
+    })
+    .await;
+    let long = |bytes: usize| format!("doc://{}", "x".repeat(bytes - 6));
+    let mut uris = vec!["doc://one".to_owned(), long(2_049), long(2_048)];
+    uris.extend((0..1_000).map(|number| format!("doc://{number}")));
+    let mut granted = uris.clone();
+    granted.remove(1);
+    granted.truncate(1_000);
+    let client = host.client();
+    let params = json!({ "notifications": { "resourceSubscriptions": uris } });
+    let mut stream =
+        Stream::open(client.post(&client.message("subscriptions/listen", params))).await;
+    let first = stream.next().await.unwrap();
+    let found = &first["params"]["notifications"]["resourceSubscriptions"];
+    assert_eq!(found, &json!(granted));
+    put(&host, "doc", &documented("two"));
+    hear(&mut stream, 1, "notifications/resources/updated").await;
+
+    let client = host.client_of(Revision::November2025);
+    let session = Session::open(client.clone(), json!({})).await;
+    let subscribe = async |uri: &str| {
+        let message = client.message("resources/subscribe", json!({ "uri": uri }));
+        Answer::to(session.post(&message)).await
+    };
+    for uri in &granted {
+        subscribe(uri).await.result();
+    }
+    // What it follows already is no more.
+    subscribe("doc://one").await.result();
+    for (uri, says) in [
+        ("doc://more", "at most"),
+        (&long(2_049), "longer than 2048 bytes"),
+    ] {
+        let refused = subscribe(uri).await;
+        assert_eq!(refused.code(), -32602, "{refused:?}");
+        assert!(refused.message().contains(says), "{refused:?}");
+    }
+}
+
+/// One caller cannot have all streams.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_of_a_caller() {
+    let issuer = Issuer::start().await;
+    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
+    let host = Host::watching(&[("a", &Guest::saying("a", "one"))], |config| {
+        config.access = Access::Guarded(Box::new(settings));
+    })
+    .await;
+    let of = |subject: &str| {
+        let token = issuer.token(|claims| claims["sub"] = subject.into());
+        host.client().with_token(&token)
+    };
+    let (alice, bob) = (of("alice"), of("bob"));
+    let wanted = json!({ "toolsListChanged": true });
+    let mut open = Vec::new();
+    for id in 0..64 {
+        open.push(listen(&alice, id, wanted.clone()).await);
+    }
+    let mut refused = listen(&alice, 64, wanted.clone()).await;
+    let error = &refused.next().await.unwrap()["error"];
+    assert_eq!(error["code"], -32603);
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("too many open streams"),
+        "{error}"
+    );
+    let mut other = listen(&bob, 1, wanted.clone()).await;
+    put(&host, "b", &Guest::saying("b", "two"));
+    hear(&mut other, 1, "notifications/tools/list_changed").await;
+    // Where callers are not told apart, nobody has them all.
+    let public = Host::watching(&[("a", &Guest::saying("a", "one"))], |_| {}).await;
+    let client = public.client();
+    let mut all = Vec::new();
+    for id in 0..65 {
+        all.push(listen(&client, id, wanted.clone()).await);
+    }
+    put(&public, "b", &Guest::saying("b", "two"));
+    let last = all.last_mut().unwrap();
+    hear(last, 64, "notifications/tools/list_changed").await;
+    // Who closes one has a place for another.
+    drop(open.pop());
+    let begun = std::time::Instant::now();
+    loop {
+        let mut stream = listen(&alice, 65, wanted.clone()).await;
+        let heard = tokio::time::timeout(Duration::from_millis(200), stream.next()).await;
+        if heard.is_err() {
+            break;
+        }
+        assert!(
+            begun.elapsed().as_secs() < 10,
+            "the place is never given back"
+        );
+    }
+}
+
+/// Who may not read a document does not hear of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_of_others() {
+    let issuer = Issuer::start().await;
+    let text = format!(
+        "[server]\npublic-url = \"https://tools.example\"\n\
+         [auth]\nissuer = \"{}\"\naudience = \"{AUDIENCE}\"\njwks-uri = \"{}\"\n\
+         [[component]]\nref = \"./\"\nscopes = [\"read\"]\n",
+        issuer.url(),
+        issuer.jwks_uri(),
+    );
+    let guests = [("a", Guest::saying("a", "one")), ("doc", documented("one"))];
+    let guests = guests.each_ref().map(|(name, guest)| (*name, guest));
+    let host = Host::configured(&guests, &text).await;
+    let of = |scope: &str| {
+        let token = issuer.token(|claims| claims["scope"] = scope.into());
+        host.client().with_token(&token)
+    };
+    let wanted = json!({ "resourceSubscriptions": ["doc://one"], "toolsListChanged": true });
+    let mut reader = listen(&of("read"), 1, wanted.clone()).await;
+    let mut other = listen(&of("write"), 2, wanted).await;
+    put(&host, "doc", &documented("two"));
+    hear(&mut reader, 1, "notifications/resources/updated").await;
+    put(&host, "b", &Guest::saying("b", "two"));
+    hear(&mut other, 2, "notifications/tools/list_changed").await;
+}
+
 /// Where nothing can change, nothing is promised.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_to_hear() {
@@ -159,8 +292,11 @@ async fn sessions() {
         let of_session = async |message: Value| {
             Answer::to(client.post(&message).header("mcp-session-id", &id)).await
         };
-        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        assert_eq!(of_session(initialized).await.status, 202);
+        // Who says it again hears of nothing twice.
+        for _ in 0..2 {
+            let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+            assert_eq!(of_session(initialized).await.status, 202);
+        }
         let request = client
             .bare(Method::GET)
             .header("accept", "text/event-stream")
@@ -186,6 +322,11 @@ async fn sessions() {
         remove(&host, "b");
         let heard = stream.next().await.unwrap();
         assert_eq!(heard["method"], "notifications/tools/list_changed");
+        put(&host, "b", &Guest::saying("b", "two"));
+        let heard = stream.next().await.unwrap();
+        assert_eq!(heard["method"], "notifications/tools/list_changed");
+        remove(&host, "b");
+        until_names(&host.client(), &["a"]).await;
     }
 }
 

@@ -207,6 +207,7 @@ pub(crate) fn tool_server(
         public: matches!(config.access, Access::Open),
         changes: config.can_change(),
         state_key: config.server.state_key.clone(),
+        task_ttl: config.server.task_ttl,
     };
     ToolServer::new(live, settings, draining, shutdown)
 }

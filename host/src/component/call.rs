@@ -54,7 +54,7 @@ impl Component {
     /// Why there is no result; see [`CallError`].
     pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
         let arguments = Value::Object(call.arguments);
-        self.check_size(&arguments)?;
+        self.check_size(&arguments, &call.answers)?;
         let checked = tool.input.check(&arguments);
         let guest = self.guest.clone();
         let what = (Called::Tool, tool.name.as_str());
@@ -91,7 +91,7 @@ impl Component {
         prompt: &Prompt,
         call: Call<Vec<(String, String)>>,
     ) -> Result<Outcome<Filled>, CallError> {
-        self.check_size(&call.arguments)?;
+        self.check_size(&call.arguments, &call.answers)?;
         let is_given = |name: &str| call.arguments.iter().any(|(given, _)| given == name);
         for argument in &prompt.arguments {
             if argument.required && !is_given(&argument.name) {
@@ -121,7 +121,7 @@ impl Component {
     /// # Errors
     /// Why there is no result; see [`CallError`].
     pub async fn read(&self, call: Call<String>) -> Result<Outcome<Vec<Embedded>>, CallError> {
-        self.check_size(&call.arguments)?;
+        self.check_size(&call.arguments, &call.answers)?;
         let request = contract::ReadRequest {
             uri: call.arguments,
             answers: call.answers,
@@ -144,6 +144,7 @@ impl Component {
         request: CompletionRequest,
         context: Context,
     ) -> Result<Completion, CallError> {
+        self.check_size(&(&request.argument, &request.value, &request.others), &[])?;
         let guest = self.guest.clone();
         let argument = request.argument.clone();
         let what = (Called::Completion, argument.as_str());
@@ -152,13 +153,18 @@ impl Component {
     }
 
     /// What a call is given costs memory before its guest has any.
-    fn check_size(&self, arguments: &impl Serialize) -> Result<(), CallError> {
+    fn check_size(&self, arguments: &impl Serialize, answers: &[Answer]) -> Result<(), CallError> {
         let max = self.limits.argument_bytes;
+        let too_large =
+            |what| CallError::InvalidArguments(format!("the {what} are larger than {max} bytes"));
         let mut left = Left(max);
         // Nothing else can fail: keys of JSON objects are strings.
-        serde_json::to_writer(&mut left, arguments).map_err(|_| {
-            CallError::InvalidArguments(format!("the arguments are larger than {max} bytes"))
-        })
+        serde_json::to_writer(&mut left, arguments).map_err(|_| too_large("arguments"))?;
+        let answers = answers.iter().map(|a| a.key.len() + a.value.len());
+        match answers.sum::<usize>() <= left.0 {
+            true => Ok(()),
+            false => Err(too_large("arguments and answers")),
+        }
     }
 
     /// Runs a guest in the sandbox, and holds what it returns against its limits.

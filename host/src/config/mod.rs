@@ -80,6 +80,8 @@ pub struct Server {
     /// Seals what travels with clients between two rounds of a call; 32 bytes or
     /// more, the same on every replica. `None` makes one at the start.
     pub state_key: Option<auth::Secret>,
+    /// How long a task may wait for its client, and how long its result is kept.
+    pub task_ttl: Duration,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// Calls that may run at once, of all components together.
@@ -198,6 +200,7 @@ impl Default for Server {
             allowed_hosts: Vec::new(),
             sessions: false,
             state_key: None,
+            task_ttl: Duration::from_secs(900),
             max_body_bytes: 4 << 20,
             max_concurrent_calls: 256,
             max_calls_per_caller: None,

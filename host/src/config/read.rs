@@ -112,6 +112,7 @@ fn server(section: Section<'_, '_>) -> Server {
         allowed_hosts: section.strings("allowed-hosts").unwrap_or_default(),
         sessions: section.boolean("sessions").unwrap_or(default.sessions),
         state_key: section.secret("state-key").map(auth::Secret::new),
+        task_ttl: section.duration("task-ttl").unwrap_or(default.task_ttl),
         max_body_bytes: section.size("max-body").unwrap_or(default.max_body_bytes),
         max_concurrent_calls: section
             .count("max-concurrent-calls")
@@ -129,6 +130,9 @@ fn server(section: Section<'_, '_>) -> Server {
             "has less than {MIN_STATE_KEY_BYTES} bytes; make one with `openssl rand -hex 32`"
         );
         section.fault("state-key", what);
+    }
+    if server.task_ttl.is_zero() {
+        section.fault("task-ttl", "must be longer than zero");
     }
     for origin in &server.allowed_origins {
         if !is_origin(origin) {

@@ -1,6 +1,6 @@
 //! The requests that run a guest: tools, prompts, documents, completions.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
@@ -21,7 +21,7 @@ use super::relay::{Listener, Relay};
 use super::running::{Failed, Round, Running};
 use super::server::ToolServer;
 use super::tasks::{PATIENCE, Room};
-use crate::catalog::{Admission, Admitted, Found, Refused, Subject};
+use crate::catalog::{Admission, Admitted, Entry, Found, Refused, Subject};
 use crate::component::{Askable, Call, CallError, CompletionRequest, Context, Outcome, TaskMode};
 
 /// Why a call does not start.
@@ -44,9 +44,6 @@ enum NoTasks {
     Undeclared,
     Full,
 }
-
-/// Whom calls without HTTP are counted for.
-const LOCAL: &str = "local";
 
 impl ToolServer {
     /// `tools/call`
@@ -72,7 +69,7 @@ impl ToolServer {
             && client
                 .as_ref()
                 .is_some_and(|client| client.supports_tasks());
-        let (patience, room) = match self.patience(entry.tool().task, knows_tasks, context) {
+        let (patience, room) = match self.patience(&entry, knows_tasks, context) {
             Ok(task) => task.unzip(),
             Err(NoTasks::Undeclared) if modern => {
                 let needed = ClientCapabilities::builder().enable_tasks().build();
@@ -83,7 +80,8 @@ impl ToolServer {
                 return Ok(convert::failure(sentence).into());
             }
             Err(NoTasks::Full) => {
-                let sentence = "there are too many tasks already; try again later";
+                let sentence = "there are too many tasks already, or their results are too large; \
+                                try again when the first ones have expired";
                 return Ok(convert::failure(sentence).into());
             }
         };
@@ -116,10 +114,7 @@ impl ToolServer {
             Answered::Done(output) => convert::result(output),
             Answered::Failed(failed) => convert::failure(failed.sentence()),
             Answered::Refused(sentence) => convert::failure(sentence),
-            Answered::Asks(asks) => {
-                let meta = self.with_server_info(None).unwrap_or_default();
-                return Ok(asks.with_meta(meta).into());
-            }
+            Answered::Asks(asks) => return Ok(self.asking(asks).into()),
             Answered::Long(long) => {
                 let (conversation, running) = *long;
                 // There was no patience without a room.
@@ -130,7 +125,9 @@ impl ToolServer {
                     ));
                 };
                 let task = room.spawn(|task| Box::pin(conversation.run_as_task(running, task)));
-                return Ok(CreateTaskResult::new(task).into());
+                let mut created = CreateTaskResult::new(task);
+                created.meta = self.with_server_info(None);
+                return Ok(created.into());
             }
         };
         if modern {
@@ -160,7 +157,8 @@ impl ToolServer {
             match value {
                 Value::String(value) => arguments.push((name.clone(), value.clone())),
                 _ => {
-                    let message = format!("`/arguments/{name}` must be a string");
+                    let message =
+                        format!("`/arguments/{}` must be a string", convert::pointer(name));
                     return Err(ErrorData::invalid_params(message, None));
                 }
             }
@@ -189,10 +187,7 @@ impl ToolServer {
         let answered = self.converse(asking, admission, context, None, start);
         let mut result = match complete(answered.await?)? {
             Ok(filled) => convert::filled(filled),
-            Err(asks) => {
-                let meta = self.with_server_info(None).unwrap_or_default();
-                return Ok(asks.with_meta(meta).into());
-            }
+            Err(asks) => return Ok(self.asking(asks).into()),
         };
         if is_modern(context) {
             result.meta = self.with_server_info(result.meta);
@@ -242,10 +237,7 @@ impl ToolServer {
             }) => return Err(no_resource(&request.uri)),
             answered => match complete(answered)? {
                 Ok(parts) => convert::document(parts),
-                Err(asks) => {
-                    let meta = self.with_server_info(None).unwrap_or_default();
-                    return Ok(asks.with_meta(meta).into());
-                }
+                Err(asks) => return Ok(self.asking(asks).into()),
             },
         };
         if is_modern(context) {
@@ -332,7 +324,7 @@ impl ToolServer {
         }
         let catalog = self.shared.live.now();
         let found = catalog.find(&subject).ok_or(NotAdmitted::Unknown)?;
-        match catalog.admit(&found, LOCAL).await {
+        match catalog.admit(&found, &rate_key(None)).await {
             Ok(permit) => Ok(Admission { found, permit }),
             Err(refused) => Err(NotAdmitted::Refused(refused)),
         }
@@ -368,6 +360,7 @@ impl ToolServer {
             client: request.client.filter(|_| can_be_asked),
             caller: principal.map(|principal| Arc::new(convert::caller(principal))),
             rate_key: rate_key(principal),
+            memory: shared.memory.share(&owner(principal)),
             shutdown: shared.shutdown.clone(),
         };
         let dialogue = match modern {
@@ -397,10 +390,7 @@ impl ToolServer {
     ) -> Option<LoggingLevel> {
         match &self.connection {
             _ if modern => context.meta.log_level(),
-            Some(connection) => {
-                let level = connection.level.lock();
-                Some(*level.unwrap_or_else(PoisonError::into_inner))
-            }
+            Some(connection) => Some(connection.level()),
             None => Some(LoggingLevel::Info),
         }
     }
@@ -411,12 +401,16 @@ impl ToolServer {
     /// The tool runs only as a task, and the client does not know tasks.
     fn patience(
         &self,
-        mode: TaskMode,
+        entry: &Entry,
         knows: bool,
         context: &RequestContext<RoleServer>,
     ) -> Result<Option<(Duration, Room)>, NoTasks> {
-        let room = || self.shared.tasks.reserve(&owner(principal(context)));
-        match mode {
+        let room = || {
+            let (tasks, limits) = (&self.shared.tasks, &entry.component().limits);
+            let owner = owner(principal(context));
+            tasks.reserve(&owner, limits.time, limits.output_bytes)
+        };
+        match entry.tool().task {
             TaskMode::Never => Ok(None),
             TaskMode::Auto if knows => Ok(room().map(|room| (PATIENCE, room))),
             TaskMode::Auto => Ok(None),

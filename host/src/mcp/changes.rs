@@ -4,27 +4,42 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rmcp::model::ResourceUpdatedNotificationParam;
+use rmcp::model::{ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::SubscriptionContext;
 use rmcp::{ErrorData, Peer, RoleServer};
 use tokio_util::sync::CancellationToken;
 
 use super::caller::principal;
+use super::quota::Quota;
 use super::server::ToolServer;
 use super::view::View;
 use crate::auth::Principal;
 use crate::catalog::Subject;
 
 /// Streams that are open at once.
-pub(super) const MAX_STREAMS: usize = 1_024;
+const MAX_STREAMS: usize = 1_024;
+/// Those of one caller, where callers are told apart.
+const MAX_STREAMS_PER_CALLER: usize = 64;
 /// Documents that one client may follow.
 const MAX_FOLLOWED: usize = 1_000;
 /// The longest URI of one.
 const MAX_URI_BYTES: usize = 2_048;
 
-/// Whether a client may follow these documents.
-pub(super) fn in_bounds(uris: &[String]) -> bool {
-    uris.len() <= MAX_FOLLOWED && uris.iter().all(|uri| uri.len() <= MAX_URI_BYTES)
+/// Places for streams.
+pub(super) fn places(is_public: bool) -> Quota {
+    match is_public {
+        true => Quota::new(MAX_STREAMS, MAX_STREAMS),
+        false => Quota::new(MAX_STREAMS, MAX_STREAMS_PER_CALLER),
+    }
+}
+
+/// What a client gets of what it asks for; the acknowledgement tells it.
+pub(super) fn granted(mut filter: SubscriptionFilter) -> SubscriptionFilter {
+    if let Some(uris) = &mut filter.resource_subscriptions {
+        uris.retain(|uri| uri.len() <= MAX_URI_BYTES);
+        uris.truncate(MAX_FOLLOWED);
+    }
+    filter
 }
 
 /// What a swap of the catalog changed.
@@ -69,7 +84,7 @@ pub(super) async fn listen(
 ) -> Result<(), ErrorData> {
     let mut swaps = server.swaps();
     let mut old = server.view();
-    let accepted = stream.accepted().clone();
+    let followed = stream.accepted().resource_subscriptions.clone();
     let caller = principal(stream.request_context());
     loop {
         tokio::select! {
@@ -86,17 +101,18 @@ pub(super) async fn listen(
             new: &new,
         };
         let sink = stream.sink();
-        // A sink that is closed ends the stream above.
-        if accepted.tools_list_changed == Some(true) && changed.tools() {
+        // A sink lets through what the client asked for; one that is closed ends the
+        // stream above.
+        if changed.tools() {
             let _ = sink.notify_tool_list_changed().await;
         }
-        if accepted.prompts_list_changed == Some(true) && changed.prompts() {
+        if changed.prompts() {
             let _ = sink.notify_prompt_list_changed().await;
         }
-        if accepted.resources_list_changed == Some(true) && changed.resources() {
+        if changed.resources() {
             let _ = sink.notify_resource_list_changed().await;
         }
-        for uri in accepted.resource_subscriptions.iter().flatten() {
+        for uri in followed.iter().flatten() {
             if changed.document(uri, caller) {
                 let _ = sink.notify_resource_updated(uri.clone()).await;
             }

@@ -14,10 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::convert;
 use super::questions::{Asked, Binding, MAX_ROUNDS, Rounds, Seal, askable, undeclared};
+use super::quota::{self, Share};
 use super::relay::{Listener, Relay};
 use super::running::{Failed, Round, Running};
 use crate::catalog::{Found, Live, Permit, Refused};
 use crate::component::{Answer, Called, Caller, Context, Outcome, Output};
+
+const CANCELLED: &str = "the call was cancelled";
+const TOO_MUCH_WAITS: &str = "too many calls wait for answers already; answer those first";
 
 /// What a round of a call starts with.
 pub(super) struct Inputs {
@@ -42,6 +46,8 @@ pub(super) struct Conversation<T> {
     pub(super) caller: Option<Arc<Caller>>,
     /// Whom the rate is counted for.
     pub(super) rate_key: String,
+    /// The caller's part of the memory that is kept while calls wait for answers.
+    pub(super) memory: Share,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -91,7 +97,7 @@ impl<T: Send + 'static> Conversation<T> {
         }
         let heard = relay.is_wanted() || patience.is_some();
         let listener = Listener::Client(relay);
-        for _ in 0..MAX_ROUNDS {
+        for round in 0..=MAX_ROUNDS {
             let mut running = self.begin(permit, heard);
             if patience == Some(Duration::ZERO) {
                 return Ok(Answered::Long(Box::new((self, running))));
@@ -125,16 +131,20 @@ impl<T: Send + 'static> Conversation<T> {
                 }
                 (Dialogue::Waiting { peer, places }, None) => (peer, places),
             };
+            if round == MAX_ROUNDS {
+                break;
+            }
             // The place of the call itself went with its round.
             let place = places.as_ref().map(|places| places.try_acquire());
-            if let Some(Err(_)) = place {
-                let sentence = "too many calls wait for answers already; answer those first";
-                return Ok(Answered::Refused(sentence.into()));
+            if matches!(place, Some(Err(_))) || !self.takes_memory() {
+                return Ok(Answered::Refused(TOO_MUCH_WAITS.into()));
             }
             let missing: Vec<_> = self.rounds.missing().cloned().collect();
+            let called = self.found.called();
             let answers = tokio::select! {
-                answers = join_all(missing.iter().map(|asked| asked.ask(peer))) => answers,
-                () = gone.cancelled() => return Ok(Answered::Refused("the call was cancelled".into())),
+                answers = join_all(missing.iter().map(|asked| asked.ask(peer, called))) => answers,
+                () = gone.cancelled() => return Ok(Answered::Refused(CANCELLED.into())),
+                () = self.shutdown.cancelled() => return Ok(Answered::Refused(CANCELLED.into())),
             };
             for (asked, answer) in missing.iter().zip(answers) {
                 let taken = answer.and_then(|answer| self.take(asked, answer));
@@ -170,9 +180,17 @@ impl<T: Send + 'static> Conversation<T> {
         })
     }
 
+    /// Takes the memory of a call that waits for answers: its place does not stand
+    /// for it meanwhile.
+    fn takes_memory(&mut self) -> bool {
+        let arguments = quota::object_bytes(&self.binding.arguments);
+        self.memory.resize(arguments + self.rounds.waiting_bytes())
+    }
+
     /// What the client gets for the questions that are open.
     fn asks(&self) -> Answered<T> {
-        match self.rounds.seal(&self.seal, &self.binding) {
+        let called = self.found.called();
+        match self.rounds.seal(&self.seal, &self.binding, called) {
             Ok(asks) => Answered::Asks(asks),
             Err(sentence) => Answered::Refused(sentence),
         }
@@ -203,7 +221,7 @@ impl Conversation<Output> {
     ) -> Result<CallToolResult, TaskExit> {
         let listener = Listener::Task(task.clone());
         let mut used = HashSet::new();
-        for round in 1..=MAX_ROUNDS {
+        for round in 0..=MAX_ROUNDS {
             match running.drive(&listener, task.cancelled()).await {
                 Ok(Outcome::Complete(output)) => return Ok(convert::result(output)),
                 Ok(Outcome::InputRequired(questions)) => self.rounds.ask(questions),
@@ -217,21 +235,30 @@ impl Conversation<Output> {
             if let Some(needed) = undeclared(&self.rounds, self.client.as_ref()) {
                 return Err(ErrorData::missing_required_client_capability(needed).into());
             }
+            if round == MAX_ROUNDS {
+                break;
+            }
+            if !self.takes_memory() {
+                return Ok(convert::failure(TOO_MUCH_WAITS));
+            }
             let missing: Vec<_> = self.rounds.missing().cloned().collect();
             let mut asking = Vec::new();
             for asked in &missing {
-                let request = match asked.request() {
+                let request = match asked.request(self.found.called()) {
                     Ok(request) => request,
                     Err(sentence) => return Ok(convert::failure(sentence)),
                 };
                 // A key stands once in the life of a task.
                 let key = match used.insert(asked.key.clone()) {
                     true => asked.key.clone(),
-                    false => format!("{}#{round}", asked.key),
+                    false => format!("{}#{}", asked.key, round + 1),
                 };
                 asking.push(task.request_input(key, request));
             }
-            let answers = try_join_all(asking).await?;
+            let answers = tokio::select! {
+                answers = try_join_all(asking) => answers?,
+                () = self.shutdown.cancelled() => return Err(TaskExit::Cancelled),
+            };
             for (asked, answer) in missing.iter().zip(answers) {
                 if let Err(sentence) = self.take(asked, answer) {
                     return Ok(convert::failure(sentence));

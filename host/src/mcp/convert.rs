@@ -191,17 +191,19 @@ pub(super) fn severity(level: LoggingLevel) -> u8 {
     }
 }
 
+/// A reference token of a JSON Pointer (RFC 6901, section 3).
+pub(super) fn pointer(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 /// `_meta` of a result with who served it (MCP 2026-07-28, `_meta`).
-pub(super) fn with_server_info(
-    meta: Option<MetaObject>,
-    server_info: &Value,
-) -> Option<MetaObject> {
+pub(super) fn with_server_info(meta: Option<MetaObject>, server_info: &Value) -> MetaObject {
     let mut meta = meta.map_or_else(JsonObject::new, |meta| meta.0);
     meta.insert(
         "io.modelcontextprotocol/serverInfo".into(),
         server_info.clone(),
     );
-    Some(MetaObject(meta))
+    MetaObject(meta)
 }
 
 fn annotations(hints: &component::Annotations) -> ToolAnnotations {

@@ -8,9 +8,11 @@
 mod caller;
 mod calls;
 mod changes;
+mod connection;
 mod conversation;
 mod convert;
 mod questions;
+mod quota;
 mod relay;
 mod running;
 mod server;

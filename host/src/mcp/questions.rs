@@ -18,14 +18,18 @@ use rmcp::{ErrorData, Peer, RoleServer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::convert::pointer;
+use super::quota;
 use crate::auth::Principal;
-use crate::component::{Answer, Askable, Questions};
+use crate::component::{Answer, Askable, Called, Questions};
 
 /// Rounds of questions that one call may take where it waits for the answers.
 pub(super) const MAX_ROUNDS: usize = 16;
 /// Calls of one connection that may wait for answers at the same time; their
 /// places are free for others meanwhile.
 pub(super) const MAX_WAITING: usize = 16;
+/// The memory of one answer while others of its round are missing.
+pub(super) const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// How long a client may take to answer while a call waits.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(600);
 /// How long a sealed state is good for.
@@ -79,6 +83,7 @@ impl Binding {
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Rounds {
     /// The guest's own state.
+    #[serde(with = "base64_bytes")]
     state: Option<Vec<u8>>,
     /// What was asked last.
     asked: Vec<Asked>,
@@ -167,6 +172,16 @@ impl Rounds {
         Ok(())
     }
 
+    /// The memory that it takes while nothing runs, with the answers that are
+    /// missing.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        let asked = self.asked.iter().map(|asked| quota::bytes(&asked.request));
+        self.state.as_ref().map_or(0, Vec::len)
+            + asked.sum::<usize>()
+            + self.answers.values().map(quota::bytes).sum::<usize>()
+            + self.missing().count() * MAX_ANSWER_BYTES
+    }
+
     /// What the guest gets: every answer so far, and its own state.
     pub(super) fn given(&self) -> (Vec<Answer>, Option<Vec<u8>>) {
         let answers = self.answers.iter().map(|(key, value)| Answer {
@@ -184,15 +199,17 @@ impl Rounds {
         &self,
         seal: &Seal,
         binding: &Binding,
+        called: Called,
     ) -> Result<InputRequiredResult, String> {
         let mut requests = InputRequests::new();
         for asked in self.missing() {
-            requests.insert(asked.key.clone(), asked.request()?);
+            requests.insert(asked.key.clone(), asked.request(called)?);
         }
         let text = serde_json::to_vec(self).unwrap_or_default();
         if text.len() > MAX_STATE_BYTES {
             return Err(format!(
-                "the tool's questions and its state take more than {MAX_STATE_BYTES} bytes"
+                "the {called}'s questions, its state and the answers so far take more than \
+                 {MAX_STATE_BYTES} bytes"
             ));
         }
         let binding = binding.bytes();
@@ -211,11 +228,11 @@ impl Asked {
     ///
     /// # Errors
     /// One sentence: the parameters are not those of its method.
-    pub(super) fn request(&self) -> Result<InputRequest, String> {
+    pub(super) fn request(&self, called: Called) -> Result<InputRequest, String> {
         // `roots/list` may come without parameters of its own.
         serde_json::from_value(self.request.clone()).map_err(|_| {
             format!(
-                "the tool asks the question `{}` with parameters that are not those of `{}`",
+                "the {called} asks the question `{}` with parameters that are not those of `{}`",
                 self.key,
                 self.method()
             )
@@ -226,8 +243,12 @@ impl Asked {
     ///
     /// # Errors
     /// One sentence: why there is no answer.
-    pub(super) async fn ask(&self, peer: &Peer<RoleServer>) -> Result<Value, String> {
-        let request = match self.request()? {
+    pub(super) async fn ask(
+        &self,
+        peer: &Peer<RoleServer>,
+        called: Called,
+    ) -> Result<Value, String> {
+        let request = match self.request(called)? {
             InputRequest::CreateMessage(request) => request.into(),
             InputRequest::Elicitation(request) => request.into(),
             InputRequest::ListRoots(request) => request.into(),
@@ -241,9 +262,16 @@ impl Asked {
         };
         let answer = answered.map_err(|error| {
             tracing::info!(question.key = %self.key, %error, "question not answered");
-            "the client did not answer the tool's question".to_owned()
+            format!("the client did not answer the {called}'s question")
         })?;
-        Ok(serde_json::to_value(answer).unwrap_or_default())
+        let answer = serde_json::to_value(answer).unwrap_or_default();
+        if quota::bytes(&answer) > MAX_ANSWER_BYTES {
+            return Err(format!(
+                "the client's answer to the question `{}` takes more than {MAX_ANSWER_BYTES} bytes",
+                self.key
+            ));
+        }
+        Ok(answer)
     }
 }
 
@@ -256,39 +284,43 @@ pub(super) fn askable(client: Option<&ClientCapabilities>) -> Askable {
     })
 }
 
-/// What the client would have to declare for these questions, where it did not.
+/// What the client would have to declare for these questions, where it did not:
+/// a capability, and in some the part of it that says how (MCP, client features).
 pub(super) fn undeclared(
     rounds: &Rounds,
     client: Option<&ClientCapabilities>,
 ) -> Option<ClientCapabilities> {
-    let askable = askable(client);
-    let mut needed = serde_json::Map::new();
+    let declared = serde_json::to_value(client).unwrap_or_default();
+    let mut needed = json!({});
     for asked in rounds.missing() {
-        let method = asked.method();
-        let by_url = asked.request["params"]["mode"] == "url";
-        let elicitation = client.and_then(|client| client.elicitation.as_ref());
-        match method {
-            "elicitation/create" if by_url => {
-                if elicitation.is_none_or(|declared| declared.url.is_none()) {
-                    needed.insert("elicitation".into(), json!({ "url": {} }));
-                }
+        let params = &asked.request["params"];
+        let (capability, part) = match asked.method() {
+            "elicitation/create" if params["mode"] == "url" => ("elicitation", Some("url")),
+            // Who names no way to ask has forms; who names others may have none.
+            "elicitation/create" if declared["elicitation"]["url"].is_object() => {
+                ("elicitation", Some("form"))
             }
-            _ if askable.has(method) => {}
-            "elicitation/create" => {
-                needed.insert("elicitation".into(), json!({}));
-            }
+            "elicitation/create" => ("elicitation", None),
             "sampling/createMessage" => {
-                needed.insert("sampling".into(), json!({}));
+                let is_given = |key: &str| !params[key].is_null();
+                let with_tools = is_given("tools") || is_given("toolChoice");
+                ("sampling", with_tools.then_some("tools"))
             }
-            _ => {
-                needed.insert("roots".into(), json!({}));
-            }
+            _ => ("roots", None),
+        };
+        let has = &declared[capability];
+        if has.is_object() && part.is_none_or(|part| has[part].is_object()) {
+            continue;
+        }
+        if needed[capability].is_null() {
+            needed[capability] = json!({});
+        }
+        if let Some(part) = part {
+            needed[capability][part] = json!({});
         }
     }
-    if needed.is_empty() {
-        return None;
-    }
-    Some(serde_json::from_value(Value::Object(needed)).unwrap_or_default())
+    let is_any = needed.as_object().is_some_and(|needed| !needed.is_empty());
+    is_any.then(|| serde_json::from_value(needed).unwrap_or_default())
 }
 
 /// The results of the methods that questions can have (MCP, client features).
@@ -304,7 +336,9 @@ fn check_answer(method: Option<&str>, value: &Value) -> Result<(), &'static str>
             Some("accept" | "decline" | "cancel") => Ok(()),
             _ => Err("must have the `action` `accept`, `decline` or `cancel`"),
         },
-        Some("sampling/createMessage") if !answer.contains_key("content") => {
+        Some("sampling/createMessage")
+            if !(answer.contains_key("role") && answer.contains_key("content")) =>
+        {
             Err("must have `role` and `content`")
         }
         Some("roots/list") if !answer.get("roots").is_some_and(Value::is_array) => {
@@ -314,7 +348,25 @@ fn check_answer(method: Option<&str>, value: &Value) -> Result<(), &'static str>
     }
 }
 
-/// A reference token of a JSON Pointer (RFC 6901, section 3).
-fn pointer(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+/// Bytes as text that is about as long; a list of numbers would be four times that.
+mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text = bytes.as_ref().map(|bytes| BASE64.encode(bytes));
+        text.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let bytes = text.map(|text| BASE64.decode(text));
+        bytes.transpose().map_err(de::Error::custom)
+    }
 }

@@ -32,22 +32,32 @@ pub(super) struct Relay {
 
 impl Listener {
     /// Passes on what comes out of the queue until the call has let go of it.
-    pub(super) async fn hear_all(&self, queue: &mut mpsc::Receiver<Event>) {
+    /// `reported` is the last message of its progress, also for who listens later.
+    pub(super) async fn hear_all(
+        &self,
+        queue: &mut mpsc::Receiver<Event>,
+        reported: &mut Option<String>,
+    ) {
+        self.show(reported);
         while let Some(event) = queue.recv().await {
-            match self {
-                // A client that is gone cancels the call by itself.
-                Self::Client(relay) => drop(relay.send(event).await),
-                Self::Nobody => {}
-                Self::Task(task) => {
-                    if let Event::Progress {
-                        message: Some(message),
-                        ..
-                    } = event
-                    {
-                        task.set_status_message(message);
-                    }
-                }
+            if let Event::Progress {
+                message: Some(message),
+                ..
+            } = &event
+            {
+                *reported = Some(message.clone());
+                self.show(reported);
             }
+            // A client that is gone cancels the call by itself.
+            if let Self::Client(relay) = self {
+                let _ = relay.send(event).await;
+            }
+        }
+    }
+
+    fn show(&self, reported: &Option<String>) {
+        if let (Self::Task(task), Some(message)) = (self, reported) {
+            task.set_status_message(message.clone());
         }
     }
 }

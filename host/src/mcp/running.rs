@@ -24,6 +24,8 @@ pub(super) type Round<T> = BoxFuture<'static, Result<Outcome<T>, CallError>>;
 pub(super) struct Running<T> {
     round: BoxFuture<'static, std::thread::Result<Result<Outcome<T>, CallError>>>,
     queue: mpsc::Receiver<Event>,
+    /// The last message of its progress.
+    reported: Option<String>,
     cancelled: CancellationToken,
     id: String,
 }
@@ -50,6 +52,7 @@ impl<T: 'static> Running<T> {
         Self {
             round,
             queue,
+            reported: None,
             cancelled,
             id,
         }
@@ -66,7 +69,7 @@ impl<T: 'static> Running<T> {
         listener: &Listener,
         gone: impl Future<Output = ()>,
     ) -> Result<Outcome<T>, Failed> {
-        let mut relaying = pin!(listener.hear_all(&mut self.queue));
+        let mut relaying = pin!(listener.hear_all(&mut self.queue, &mut self.reported));
         let mut gone = pin!(gone);
         let mut relayed = false;
         let ended = loop {

@@ -1,7 +1,7 @@
 //! The protocol's requests, answered from the catalog.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rmcp::handler::server::ServerHandler;
@@ -9,8 +9,8 @@ use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
     CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorCode, GetPromptRequestParams,
     GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, LoggingLevel, MetaObject, PaginatedRequestParams, ProtocolVersion,
+    InitializeResult, InputRequiredResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
     SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestMethod, SubscribeRequestParams,
     SubscriptionFilter, Tool, UnsubscribeRequestMethod, UnsubscribeRequestParams, UpdateTaskParams,
@@ -18,13 +18,15 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::{is_modern, owner, principal};
-use super::changes::{self, Followed};
+use super::changes;
+use super::connection::Connection;
 use super::convert;
-use super::questions::{MAX_WAITING, Seal};
+use super::questions::Seal;
+use super::quota::Quota;
 use super::tasks::Tasks;
 use super::view::View;
 use crate::auth::Secret;
@@ -32,6 +34,11 @@ use crate::catalog::{Catalog, Live};
 
 /// How long clients may keep what does not depend on the caller.
 const LIST_TTL: Duration = Duration::from_secs(60);
+
+/// The memory of results that are kept, and of calls that wait for answers.
+const MAX_KEPT_BYTES: usize = 1 << 30;
+/// That of one caller.
+const MAX_KEPT_BYTES_PER_CALLER: usize = 256 << 20;
 
 /// What clients are told about the server.
 #[derive(Debug, Clone)]
@@ -47,6 +54,8 @@ pub struct Settings {
     /// Seals what travels with clients between two rounds of a call: 32 bytes or
     /// more. `None` makes one that no replica and no later start knows.
     pub state_key: Option<Secret>,
+    /// How long a task may wait for its client, and its result is kept.
+    pub task_ttl: Duration,
 }
 
 /// An MCP server over a catalog. Cheap to clone: one stands for each request.
@@ -65,24 +74,11 @@ pub(super) struct Shared {
     server_info: Value,
     pub(super) seal: Seal,
     pub(super) tasks: Tasks,
-    streams: Arc<Semaphore>,
+    /// What is kept for callers while nothing runs for them, in bytes.
+    pub(super) memory: Quota,
+    streams: Quota,
     draining: CancellationToken,
     pub(super) shutdown: CancellationToken,
-}
-
-/// What a client of an older revision has set for its connection.
-pub(super) struct Connection {
-    pub(super) level: Mutex<LoggingLevel>,
-    /// Places for calls that wait for its client's answers.
-    pub(super) waiting: Arc<Semaphore>,
-    followed: Arc<Followed>,
-    ended: CancellationToken,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.ended.cancel();
-    }
 }
 
 impl ToolServer {
@@ -96,6 +92,7 @@ impl ToolServer {
     ) -> Self {
         let info = Implementation::new(settings.name.clone(), env!("CARGO_PKG_VERSION"));
         let view = View::new(live.now(), &settings, &info);
+        let memory = Quota::new(MAX_KEPT_BYTES, MAX_KEPT_BYTES_PER_CALLER);
         Self {
             shared: Arc::new(Shared {
                 live,
@@ -103,9 +100,10 @@ impl ToolServer {
                 server_info: serde_json::to_value(&info).unwrap_or_default(),
                 info,
                 seal: Seal::new(settings.state_key.as_ref().map(Secret::bytes)),
+                tasks: Tasks::new(settings.task_ttl, memory.clone()),
+                memory,
+                streams: changes::places(settings.public),
                 settings,
-                tasks: Tasks::default(),
-                streams: Arc::new(Semaphore::new(changes::MAX_STREAMS)),
                 draining,
                 shutdown,
             }),
@@ -118,12 +116,7 @@ impl ToolServer {
     pub fn for_connection(&self) -> Self {
         Self {
             shared: self.shared.clone(),
-            connection: Some(Arc::new(Connection {
-                level: Mutex::new(LoggingLevel::Info),
-                waiting: Arc::new(Semaphore::new(MAX_WAITING)),
-                followed: Arc::default(),
-                ended: CancellationToken::new(),
-            })),
+            connection: Some(Arc::new(Connection::new())),
         }
     }
 
@@ -169,7 +162,12 @@ impl ToolServer {
     }
 
     pub(super) fn with_server_info(&self, meta: Option<MetaObject>) -> Option<MetaObject> {
-        convert::with_server_info(meta, &self.shared.server_info)
+        Some(convert::with_server_info(meta, &self.shared.server_info))
+    }
+
+    /// Questions for the client, as its request's result.
+    pub(super) fn asking(&self, asks: InputRequiredResult) -> InputRequiredResult {
+        asks.with_meta(convert::with_server_info(None, &self.shared.server_info))
     }
 
     fn live_connection(&self) -> Option<&Arc<Connection>> {
@@ -248,7 +246,8 @@ impl ServerHandler for ToolServer {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        if let Some(connection) = self.live_connection() {
+        let connection = self.live_connection();
+        if let Some(connection) = connection.filter(|c| c.begins_notifying()) {
             // Without its own hold on the connection, or that would never end.
             let server = Self {
                 shared: self.shared.clone(),
@@ -278,11 +277,7 @@ impl ServerHandler for ToolServer {
         }
         // Without a lasting connection there is nothing to set it on.
         if let Some(connection) = &self.connection {
-            let mut level = connection
-                .level
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *level = request.level;
+            connection.set_level(request.level);
         }
         Ok(())
     }
@@ -367,14 +362,14 @@ impl ServerHandler for ToolServer {
         &self,
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        let followed = requested.resource_subscriptions.as_deref();
-        let in_bounds = changes::in_bounds(followed.unwrap_or_default());
-        (self.shared.settings.changes && in_bounds).then(|| requested.clone())
+        let changes = self.shared.settings.changes;
+        changes.then(|| changes::granted(requested.clone()))
     }
 
     async fn listen(&self, stream: SubscriptionContext) -> Result<(), ErrorData> {
-        let Ok(_place) = self.shared.streams.clone().try_acquire_owned() else {
-            let message = "the server has too many open streams; try again later";
+        let caller = owner(principal(stream.request_context()));
+        let Some(_place) = self.shared.streams.take(&caller, 1) else {
+            let message = "there are too many open streams already; close one, or try again later";
             return Err(ErrorData::internal_error(message, None));
         };
         changes::listen(self, stream, self.shared.draining.clone()).await
