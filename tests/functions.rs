@@ -3,6 +3,7 @@
 
 mod arguments;
 mod beside_tools;
+mod bounds;
 mod compounds;
 mod descriptions;
 mod limits;

@@ -119,6 +119,7 @@ fn limits() {
     let nested = |outer: &str, levels| format!("{}u32{}", outer.repeat(levels), ">".repeat(levels));
     let deep = nested("list<", 31);
     let (deeper, deepest) = (nested("tuple<", 31), nested("list<", 32));
+    let options = nested("option<", 31);
     // Each type holds the one before it twice.
     let doubled: String = (1..=12)
         .map(|level| format!("record d{level} {{ a: d{0}, b: d{0} }}", level - 1))
@@ -134,6 +135,7 @@ fn limits() {
          export fits: func(x: {deep});
          export deeper: func(x: {deeper});
          export deepest: func(x: {deepest});
+         export options: func(x: {options});
          export doubled: func(x: list<d12>);
          export wordy: func(x: many);
          export too-wordy: func(x: too-much);"
@@ -142,6 +144,7 @@ fn limits() {
         (func (export "fits") (param i32 i32))
         (func (export "deeper") (param i32))
         (func (export "deepest") (param i32 i32))
+        (func (export "options") (param i32))
         (func (export "doubled") (param i32 i32))
         (func (export "wordy") (param i32))
         (func (export "too-wordy") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))"#;
@@ -151,6 +154,10 @@ fn limits() {
         &[
             ("deeper", "its input schema is nested"),
             ("deepest", "its types nest deeper than 32 levels"),
+            (
+                "options",
+                "its input schema is nested 126 levels deep; 64 are allowed",
+            ),
             ("doubled", "its types have more than 5000 parts"),
             ("too-wordy", "its input schema is longer than"),
         ],
