@@ -6,6 +6,7 @@ mod beside_tools;
 mod bounds;
 mod compounds;
 mod descriptions;
+mod generated;
 mod limits;
 mod names;
 mod results;
