@@ -113,6 +113,16 @@ fn what_is_for_others() {
     );
 }
 
+/// A function of an author's own is no one's leftover for its name.
+#[test]
+fn a_function_that_is_called_init() {
+    let module = with_memory(
+        "export init: func(shim: u32, size: u32) -> u32;",
+        r#"(func (export "init") (param i32 i32) (result i32) (i32.const 0))"#,
+    );
+    check(&module, &["init"], &[]);
+}
+
 /// Types have their limits, and what is beyond them does not hold up the rest.
 #[test]
 fn limits() {
@@ -221,6 +231,18 @@ fn nothing_is_left() {
         "export f: func(x: stream<u8>);",
         r#"(module (func (export "f") (param i32)))"#,
     );
+    let asynchronous = packaged(
+        "world guest { export wasi:cli/run@0.3.0; }
+         package wasi:cli@0.3.0 { interface run { run: async func() -> result; } }",
+        r#"(module (func (export "wasi:cli/run@0.3.0#run") (result i32) (i32.const 0)))"#,
+    );
+    let importing = packaged(
+        "world guest { import wasi:random/random@0.3.0; export f: func(); }
+         package wasi:random@0.3.0 { interface random { get-random-u64: func() -> u64; } }",
+        r#"(module
+          (import "wasi:random/random@0.3.0" "get-random-u64" (func (result i64)))
+          (func (export "f")))"#,
+    );
     for (name, component, words) in [
         (
             "command",
@@ -247,7 +269,20 @@ fn nothing_is_left() {
             later,
             &[
                 "asynchronous functions of WASI 0.3",
-                "build it for WASI 0.2",
+                "build it for WASI 0.2 (in Rust, `--target wasm32-wasip2`)",
+            ],
+        ),
+        (
+            "asynchronous",
+            asynchronous,
+            &["asynchronous functions of WASI 0.3", "wasm32-wasip2"],
+        ),
+        (
+            "importing",
+            importing,
+            &[
+                "it imports `wasi:random/random@0.3.0`, which is of WASI 0.3",
+                "wasm32-wasip2",
             ],
         ),
         (
