@@ -120,6 +120,11 @@ async fn many_names() {
         assert_eq!(answer.text(), count.to_string());
         assert!(begun.elapsed() < PROMPT, "{name}: {:?}", begun.elapsed());
     }
+    let answer = host.client().call("count", json!({ "x": ["d"] })).await;
+    let sentence = answer.failure();
+    let start = "`/x/0`: \"d\" is not one of `c0`, `c1`, ";
+    assert!(sentence.starts_with(start), "{sentence}");
+    assert!(sentence.ends_with("`c19`, 8980 more"), "{sentence}");
     let begun = Instant::now();
     let answer = host.client().call("give", json!({})).await;
     let given = answer.result()["structuredContent"]["result"].as_array();
@@ -140,7 +145,10 @@ async fn many_flags() {
         .map(|name| format!("{name},"))
         .collect();
     let watched = Watched::serving(&with_memory(
-        &format!("flags all {{ {flags} }} export f: func(count: u32, bits: u32) -> list<all>;"),
+        &format!(
+            "flags all {{ {flags} }} record held {{ all: all }}
+             export f: func(count: u32, bits: u32) -> list<held>;"
+        ),
         r#"(func (export "f") (param $count i32) (param $bits i32) (result i32)
           (drop (memory.grow (i32.const 200)))
           (memory.fill (i32.const 65536) (local.get $bits) (i32.mul (local.get $count) (i32.const 4)))
@@ -157,7 +165,7 @@ async fn many_flags() {
     let given = answer.result()["structuredContent"]["result"].as_array();
     let given = given.unwrap();
     assert_eq!(given.len(), 10_000);
-    assert_eq!(given[9_999].as_array().unwrap().len(), 32);
+    assert_eq!(given[9_999]["all"].as_array().unwrap().len(), 32);
     let before = watched.peak();
     for count in [100_000, 300_000, 1_000_000, 3_000_000] {
         let answer = call(count, 0xff).await;

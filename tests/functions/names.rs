@@ -106,8 +106,10 @@ async fn long_names() {
                export {long}-one: func() -> u32;
                export {long}-two: func() -> u32;
                export {0}: func() -> u32;
+               export {1}: func() -> u32;
              }}",
-            &long[..64]
+            &long[..64],
+            &long[..65]
         ),
         &[
             (
@@ -119,6 +121,10 @@ async fn long_names() {
                 "a_very_long_name_that_nobody_would_give_to_a_function_o_4eca9eac",
             ),
             (&long[..64], &long[..64].replace('-', "_")),
+            (
+                &long[..65],
+                "a_very_long_name_that_nobody_would_give_to_a_function_o_1a1636ab",
+            ),
         ],
     )
     .await;

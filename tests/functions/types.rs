@@ -178,6 +178,7 @@ async fn integers() {
                 ),
                 (json!("-9223372036854775809"), "is not an integer"),
                 (json!(i64::MIN), "give it as a string"),
+                (json!(-EXACT - 1), "give it as a string"),
                 (json!("--5"), "is not an integer"),
                 (json!("00000000000000000001"), "is not an integer"),
                 (json!("-"), "is not an integer"),

@@ -66,7 +66,7 @@ impl Place<'_> {
         match self {
             Self::Root => String::new(),
             Self::Member(parent, name) => {
-                let name = name.replace('~', "~0").replace('/', "~1");
+                // Names in WIT have no letter that a pointer escapes.
                 format!("{}/{name}", parent.pointer())
             }
             Self::Item(parent, index) => format!("{}/{index}", parent.pointer()),
