@@ -3,8 +3,10 @@
 
 mod arguments;
 mod beside_tools;
+mod bounds;
 mod compounds;
 mod descriptions;
+mod generated;
 mod limits;
 mod names;
 mod results;

@@ -62,7 +62,11 @@ async fn the_guest_does_not_run() {
 /// So many values are too many, whatever they are; a little fewer go through.
 #[tokio::test]
 async fn many_values() {
-    let component = echoing("", &["list<u16>", "list<u8>", "list<list<bool>>"]);
+    let fields: String = (0..500).map(|n| format!("n{n}: option<u8>,")).collect();
+    let component = echoing(
+        &format!("record wide {{ {fields} }}"),
+        &["list<u16>", "list<u8>", "list<list<bool>>", "list<wide>"],
+    );
     let host = Host::of_component(&component).await;
     let too_many = "more than 2000000 values and bytes";
     let answer = host
@@ -83,6 +87,16 @@ async fn many_values() {
         .await;
     // The guest has the room of 64 pages only.
     assert_eq!(answer.failure_with_id(), "the tool crashed");
+    // What is left out is there all the same.
+    let answer = host
+        .client()
+        .call("f3", json!({ "x": vec![json!({}); 4_000] }))
+        .await;
+    assert!(
+        answer.failure().contains(too_many),
+        "{:.200}",
+        answer.failure()
+    );
     let bytes = "A".repeat(3 << 20);
     let answer = host.client().call("f1", json!({ "x": bytes })).await;
     assert!(

@@ -161,7 +161,12 @@ async fn documentation_that_is_not_there() {
          `cook: func(of: stock, how: option<doing>) -> stock`"
     );
     let deep = format!("\u{1}{}", "[".repeat(100_000));
-    let long = format!("\u{1}{{\"docs\":\"{}\"}}", "x".repeat(2 << 20));
+    let of_turn = |docs| {
+        format!(
+            "\u{1}{{\"worlds\":{{\"any\":{{\"funcs\":{{\"turn\":{{\"docs\":\"{docs}\"}}}}}}}}}}"
+        )
+    };
+    let long = of_turn("x".repeat(2 << 20));
     for section in [
         "",
         "\u{1}",
@@ -181,14 +186,85 @@ async fn documentation_that_is_not_there() {
         component.extend(custom_section("package-docs", section.as_bytes()));
         assert_eq!(list(&component).await, wanted, "{:.40}", section);
     }
-    // Two sections: the first that knows the function tells of it. The world's name does not matter.
-    let mut component = plain.clone();
-    for docs in ["One.", "Two."] {
-        let section = format!(
-            "\u{1}{{\"worlds\":{{\"any\":{{\"func_exports\":{{\"turn\":{{\"docs\":\"{docs}\"}}}}}}}}}}"
-        );
-        component.extend(custom_section("package-docs", section.as_bytes()));
+    // Of several sections the first that knows the function tells of it, if it is one of the first sixteen. The world's name
+    // does not matter.
+    for (before, wanted) in [
+        (0, &json!("One.")),
+        (15, &json!("One.")),
+        (16, &tool(&wanted, "turn")["description"]),
+    ] {
+        let mut component = plain.clone();
+        let others = std::iter::repeat_n("\u{1}{}".to_owned(), before);
+        for section in others.chain(["One.", "Two."].map(|docs| of_turn(docs.to_owned()))) {
+            component.extend(custom_section("package-docs", section.as_bytes()));
+        }
+        let found = list(&component).await;
+        assert_eq!(&tool(&found, "turn")["description"], wanted, "{before}");
     }
+    // A very long one is cut.
+    let mut component = plain;
+    let section = of_turn("é".repeat(100_000));
+    component.extend(custom_section("package-docs", section.as_bytes()));
     let found = list(&component).await;
-    assert_eq!(tool(&found, "turn")["description"], "One.");
+    let description = tool(&found, "turn")["description"].as_str().unwrap();
+    assert_eq!(description.len(), 16 << 10);
+}
+
+/// Where a function has no documentation, its signature stands for it, as long as it is not too long.
+#[tokio::test]
+async fn signatures() {
+    let many: String = (0..200).map(|n| format!("parameter{n}: u32,")).collect();
+    let wit = format!(
+        "world guest {{
+           record point {{ x: s32, y: s32 }}
+           type either = result<u8, string>;
+           export all: func(a: bool, b: list<u8>, c: list<point>, d: option<char>, e: tuple<f32, f64>) -> string;
+           export results: func(a: result, b: result<u8>, c: result<_, point>, d: either) -> result<_, string>;
+           export long: func({many});
+         }}"
+    );
+    let module = format!(
+        r#"(module {MEMORY}
+          (func (export "all") (param i32 i32 i32 i32 i32 i32 i32 f32 f64) (result i32) unreachable)
+          (func (export "results") (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)
+          (func (export "long") (param i32)))"#
+    );
+    let list = list(&packaged(&wit, &module)).await;
+    for (name, signature) in [
+        (
+            "all",
+            "all: func(a: bool, b: list<u8>, c: list<point>, d: option<char>, e: tuple<f32, f64>) -> string",
+        ),
+        (
+            "results",
+            "results: func(a: result, b: result<u8>, c: result<_, point>, d: either) -> result<_, string>",
+        ),
+    ] {
+        let wanted = format!("Calls the function `{name}`. In WIT: `{signature}`");
+        assert_eq!(tool(&list, name)["description"], wanted);
+    }
+    let long = tool(&list, "long")["description"].as_str().unwrap();
+    assert!(long.ends_with("…`") && long.len() < 1_100, "{long}");
+}
+
+/// Documentation of what stands in a result, on both its sides.
+#[tokio::test]
+async fn documentation_of_results() {
+    let wit = "
+        world guest {
+          /// What is good.
+          type good = u8;
+          /// What is bad.
+          type bad = u8;
+          export f: func(x: result<good, bad>) -> result<good, bad>;
+        }";
+    let module = format!(
+        r#"(module {MEMORY} (func (export "f") (param i32 i32) (result i32) unreachable))"#
+    );
+    let list = list(&documented(wit, &module)).await;
+    let x = &tool(&list, "f")["inputSchema"]["properties"]["x"]["anyOf"];
+    assert_eq!(x[0]["properties"]["ok"]["description"], "What is good.");
+    assert_eq!(x[1]["properties"]["error"]["description"], "What is bad.");
+    let output = &tool(&list, "f")["outputSchema"]["properties"]["result"];
+    assert_eq!(output["description"], "What is good.");
 }

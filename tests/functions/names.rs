@@ -1,8 +1,9 @@
 //! The names of functions as tools.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::guest::packaged;
+use crate::support::command::Toolcrib;
+use crate::support::guest::{component, packaged};
 use crate::support::server::Host;
 
 /// The tools of a world and its packages, in order. Each function returns its number, and `exports` are the core names of
@@ -105,8 +106,10 @@ async fn long_names() {
                export {long}-one: func() -> u32;
                export {long}-two: func() -> u32;
                export {0}: func() -> u32;
+               export {1}: func() -> u32;
              }}",
-            &long[..64]
+            &long[..64],
+            &long[..65]
         ),
         &[
             (
@@ -118,7 +121,39 @@ async fn long_names() {
                 "a_very_long_name_that_nobody_would_give_to_a_function_o_4eca9eac",
             ),
             (&long[..64], &long[..64].replace('-', "_")),
+            (
+                &long[..65],
+                "a_very_long_name_that_nobody_would_give_to_a_function_o_1a1636ab",
+            ),
         ],
     )
     .await;
+}
+
+/// What was shortened can be made to meet: one of the two is a tool, and the other one is named.
+#[test]
+fn long_names_that_meet() {
+    let long = "a-very-long-name-that-nobody-would-give-to-a-function-of-an-interface";
+    let names = ["n45592", "n67334"].map(|end| format!("{long}-{end}"));
+    let [world, module] = [
+        names
+            .each_ref()
+            .map(|name| format!("export {name}: func();")),
+        names
+            .each_ref()
+            .map(|name| format!(r#"(func (export "{name}"))"#)),
+    ]
+    .map(|parts| parts.concat());
+    let toolcrib = Toolcrib::new();
+    let path = toolcrib.write("guest", &component(&world, &format!("(module {module})")));
+    let ended = toolcrib.run(&["inspect", &path, "--json"]);
+    let all: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let short = "a_very_long_name_that_nobody_would_give_to_a_function_o_bb56a8e6";
+    assert_eq!(all[0]["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(all[0]["tools"][0]["name"], short);
+    let skipped = json!([{
+        "export": names[1],
+        "reason": format!("`{short}`, its name as a tool, is that of another one too"),
+    }]);
+    assert_eq!(all[0]["skipped"], skipped);
 }

@@ -113,12 +113,23 @@ fn what_is_for_others() {
     );
 }
 
+/// A function of an author's own is no one's leftover for its name.
+#[test]
+fn a_function_that_is_called_init() {
+    let module = with_memory(
+        "export init: func(shim: u32, size: u32) -> u32;",
+        r#"(func (export "init") (param i32 i32) (result i32) (i32.const 0))"#,
+    );
+    check(&module, &["init"], &[]);
+}
+
 /// Types have their limits, and what is beyond them does not hold up the rest.
 #[test]
 fn limits() {
     let nested = |outer: &str, levels| format!("{}u32{}", outer.repeat(levels), ">".repeat(levels));
     let deep = nested("list<", 31);
     let (deeper, deepest) = (nested("tuple<", 31), nested("list<", 32));
+    let options = nested("option<", 31);
     // Each type holds the one before it twice.
     let doubled: String = (1..=12)
         .map(|level| format!("record d{level} {{ a: d{0}, b: d{0} }}", level - 1))
@@ -134,6 +145,7 @@ fn limits() {
          export fits: func(x: {deep});
          export deeper: func(x: {deeper});
          export deepest: func(x: {deepest});
+         export options: func(x: {options});
          export doubled: func(x: list<d12>);
          export wordy: func(x: many);
          export too-wordy: func(x: too-much);"
@@ -142,6 +154,7 @@ fn limits() {
         (func (export "fits") (param i32 i32))
         (func (export "deeper") (param i32))
         (func (export "deepest") (param i32 i32))
+        (func (export "options") (param i32))
         (func (export "doubled") (param i32 i32))
         (func (export "wordy") (param i32))
         (func (export "too-wordy") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))"#;
@@ -151,6 +164,10 @@ fn limits() {
         &[
             ("deeper", "its input schema is nested"),
             ("deepest", "its types nest deeper than 32 levels"),
+            (
+                "options",
+                "its input schema is nested 126 levels deep; 64 are allowed",
+            ),
             ("doubled", "its types have more than 5000 parts"),
             ("too-wordy", "its input schema is longer than"),
         ],
@@ -214,6 +231,18 @@ fn nothing_is_left() {
         "export f: func(x: stream<u8>);",
         r#"(module (func (export "f") (param i32)))"#,
     );
+    let asynchronous = packaged(
+        "world guest { export wasi:cli/run@0.3.0; }
+         package wasi:cli@0.3.0 { interface run { run: async func() -> result; } }",
+        r#"(module (func (export "wasi:cli/run@0.3.0#run") (result i32) (i32.const 0)))"#,
+    );
+    let importing = packaged(
+        "world guest { import wasi:random/random@0.3.0; export f: func(); }
+         package wasi:random@0.3.0 { interface random { get-random-u64: func() -> u64; } }",
+        r#"(module
+          (import "wasi:random/random@0.3.0" "get-random-u64" (func (result i64)))
+          (func (export "f")))"#,
+    );
     for (name, component, words) in [
         (
             "command",
@@ -240,7 +269,20 @@ fn nothing_is_left() {
             later,
             &[
                 "asynchronous functions of WASI 0.3",
-                "build it for WASI 0.2",
+                "build it for WASI 0.2 (in Rust, `--target wasm32-wasip2`)",
+            ],
+        ),
+        (
+            "asynchronous",
+            asynchronous,
+            &["asynchronous functions of WASI 0.3", "wasm32-wasip2"],
+        ),
+        (
+            "importing",
+            importing,
+            &[
+                "it imports `wasi:random/random@0.3.0`, which is of WASI 0.3",
+                "wasm32-wasip2",
             ],
         ),
         (

@@ -149,6 +149,8 @@ async fn integers() {
                 (json!("1.0"), "is not an integer"),
                 (json!("0x10"), "is not an integer"),
                 (json!("+5"), "is not an integer"),
+                (json!("-0"), "is not an integer"),
+                (json!("000000000000000000001"), "is not an integer"),
                 (json!(" 5"), "is not an integer"),
                 (json!("١"), "is not an integer"),
             ],
@@ -176,7 +178,9 @@ async fn integers() {
                 ),
                 (json!("-9223372036854775809"), "is not an integer"),
                 (json!(i64::MIN), "give it as a string"),
+                (json!(-EXACT - 1), "give it as a string"),
                 (json!("--5"), "is not an integer"),
+                (json!("00000000000000000001"), "is not an integer"),
                 (json!("-"), "is not an integer"),
             ],
         )

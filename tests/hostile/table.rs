@@ -37,7 +37,7 @@ const SETTLE: Duration = Duration::from_secs(30);
 const MAX_LINE_BYTES: usize = 10_000;
 
 /// What other tests hold against hostile guests: theme, file, test.
-const ELSEWHERE: [(&str, &str, &str); 30] = [
+const ELSEWHERE: [(&str, &str, &str); 34] = [
     (
         "every limit of time, in every place",
         "sandbox/limits.rs",
@@ -134,6 +134,26 @@ const ELSEWHERE: [(&str, &str, &str); 30] = [
         "components",
     ),
     ("functions that are hostile", "functions/limits.rs", "time"),
+    (
+        "arguments that are little as JSON and much in the host",
+        "functions/bounds.rs",
+        "long_names_of_fields",
+    ),
+    (
+        "choices among thousands, a hundred thousand times",
+        "functions/bounds.rs",
+        "many_names",
+    ),
+    (
+        "flags that a function returns by the million",
+        "functions/bounds.rs",
+        "many_flags",
+    ),
+    (
+        "documentation that stands in a thousand places",
+        "functions/bounds.rs",
+        "documentation_of_a_type_that_is_everywhere",
+    ),
     (
         "one caller that calls too much",
         "hostile/limits.rs",

@@ -17,6 +17,10 @@ use crate::sandbox::{self, Granted, Limits, State};
 /// time.
 const DEFINITIONS_TIME: Duration = Duration::from_secs(10);
 
+/// What to do where a component is made for WASI 0.3. The engine has it too, but
+/// calls it experimental, and no release mends only its security.
+const BUILD_FOR_0_2: &str = "build it for WASI 0.2 (in Rust, `--target wasm32-wasip2`)";
+
 /// Asks a component what it offers.
 pub(super) struct Describe<'a> {
     engine: &'a Engine,
@@ -88,14 +92,31 @@ impl<'a> Describe<'a> {
 pub(super) fn uncompiled(error: &wasmtime::Error) -> LoadError {
     let line = one_line(error);
     // The engine has no type for it.
-    let later = ["component model async", "error-context feature"];
+    let later = [
+        "component model async",
+        "component model more async",
+        "component model threading",
+        "error-context feature",
+    ];
     if later.iter().any(|feature| line.contains(feature)) {
-        let why = "it needs the asynchronous functions of WASI 0.3, which this host does not have; \
-                   build it for WASI 0.2";
-        LoadError::World(why.into())
+        LoadError::World(format!(
+            "it needs the asynchronous functions of WASI 0.3, which this host does not have; \
+             {BUILD_FOR_0_2}, without `async`, `stream` and `future` in its own WIT"
+        ))
     } else {
         LoadError::Invalid(line)
     }
+}
+
+/// What is said of a component that is not linked, for which it was `why`.
+pub(super) fn unlinked(why: String, imports: &[String]) -> LoadError {
+    let is_later = |import: &&String| import.starts_with("wasi:") && import.contains("@0.3.");
+    LoadError::World(match imports.iter().find(is_later) {
+        Some(import) => format!(
+            "it imports `{import}`, which is of WASI 0.3 and not of this host; {BUILD_FOR_0_2}"
+        ),
+        None => why,
+    })
 }
 
 /// A component of which nothing can be served: what it has instead.

@@ -25,7 +25,7 @@ pub use contract::{
     PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
-use describe::{Describe, faultless, nothing, uncompiled};
+use describe::{Describe, faultless, nothing, uncompiled, unlinked};
 pub use failure::{CallError, Called};
 pub use function::Skipped;
 use function::{Function, Functions};
@@ -162,7 +162,7 @@ impl Component {
             .map_err(|e| vec![LoadError::NotCompiled(e)])?
             .map_err(|e| vec![uncompiled(&e)])?;
         let imports = contract::imports(engine, &compiled);
-        let guest = Guest::new(engine, &compiled).map_err(|e| vec![LoadError::World(e)])?;
+        let guest = Guest::new(engine, &compiled).map_err(|e| vec![unlinked(e, &imports)])?;
         let granted = Granted::open(&grants, name, store)
             .map_err(|faults| faults.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
         let guest = Arc::new(guest);

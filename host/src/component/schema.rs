@@ -4,7 +4,7 @@ use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
 
 /// The longest schema, in bytes of JSON.
-const MAX_SCHEMA_BYTES: usize = 256 << 10;
+pub(super) const MAX_SCHEMA_BYTES: usize = 256 << 10;
 /// The deepest nesting of a schema.
 const MAX_SCHEMA_DEPTH: usize = 64;
 /// What one regular expression of a schema may take, compiled.

@@ -13,11 +13,14 @@ use serde_json::{Map, Number, Value};
 use wasmtime::component::Val;
 
 use super::schema::{INFINITY, MAX_EXACT, MINUS_INFINITY, NAN};
-use super::shape::{Case, Field, Integer, Kind, Label, Shape};
+use super::shape::{Case, Field, Integer, Kind, Label, Listed, Shape};
 
 /// The most values in the arguments of one call; a byte is one too. Each takes
-/// some 40 bytes of the host until the guest has it.
+/// some 40 bytes of the host until the guest has it, some 80 in a record.
 const MAX_VALUES: usize = 2_000_000;
+/// So much of a field's name, which every value of it has in the host, counts as a
+/// value.
+const NAME_BYTES_PER_VALUE: usize = 64;
 /// The longest piece of an argument that a sentence quotes, in bytes.
 const MAX_QUOTE_BYTES: usize = 80;
 /// The most names that a sentence lists.
@@ -63,7 +66,7 @@ impl Place<'_> {
         match self {
             Self::Root => String::new(),
             Self::Member(parent, name) => {
-                let name = name.replace('~', "~0").replace('/', "~1");
+                // Names in WIT have no letter that a pointer escapes.
                 format!("{}/{name}", parent.pointer())
             }
             Self::Item(parent, index) => format!("{}/{index}", parent.pointer()),
@@ -181,7 +184,7 @@ impl Reader {
                 Val::Record(self.fields(fields, given, at)?)
             }
             Kind::Variant(cases) => self.variant(cases, value, at)?,
-            Kind::Enum(cases) => Val::Enum(label(cases, value, at)?),
+            Kind::Enum(cases) => Val::Enum(cases[label(cases, value, at)?].name.clone()),
             Kind::Flags(flags) => self.flags(flags, value, at)?,
             Kind::Option(_) if value.is_null() => Val::Option(None),
             Kind::Option(inner) => {
@@ -221,6 +224,7 @@ impl Reader {
         let mut values = Vec::with_capacity(fields.len());
         for field in fields {
             let place = Place::Member(&at, &field.name);
+            self.spend(field.name.len() / NAME_BYTES_PER_VALUE, place)?;
             let value = match given.get(&field.name) {
                 Some(value) => {
                     known += 1;
@@ -249,7 +253,12 @@ impl Reader {
         Ok(values)
     }
 
-    fn variant(&mut self, cases: &[Case], value: &Value, at: Place<'_>) -> Result<Val, String> {
+    fn variant(
+        &mut self,
+        cases: &Listed<Case>,
+        value: &Value,
+        at: Place<'_>,
+    ) -> Result<Val, String> {
         let (name, payload) = match value {
             Value::String(name) => (name.as_str(), None),
             Value::Object(_) => {
@@ -258,7 +267,7 @@ impl Reader {
             }
             _ => return Err(at.wants(value, "the name of a case or an object with one member")),
         };
-        let Some(case) = cases.iter().find(|case| case.name == name) else {
+        let Some(case) = cases.named(name) else {
             let names = listed(cases.iter().map(|case| &case.name));
             return Err(at.wants(&name.into(), format_args!("one of the cases {names}")));
         };
@@ -282,17 +291,19 @@ impl Reader {
         Ok(Val::Variant(case.name.clone(), payload))
     }
 
-    fn flags(&mut self, flags: &[Label], value: &Value, at: Place<'_>) -> Result<Val, String> {
+    fn flags(
+        &mut self,
+        flags: &Listed<Label>,
+        value: &Value,
+        at: Place<'_>,
+    ) -> Result<Val, String> {
         let items = array(value, at)?;
         self.spend(items.len(), at)?;
         let mut set = vec![false; flags.len()];
         for (index, item) in items.iter().enumerate() {
             let place = Place::Item(&at, index);
-            let name = label(flags, item, place)?;
-            let known = flags.iter().position(|flag| flag.name == name);
-            if let Some(flag) = known
-                && std::mem::replace(&mut set[flag], true)
-            {
+            let flag = label(flags, item, place)?;
+            if std::mem::replace(&mut set[flag], true) {
                 return Err(place.refuses(format_args!("{} stands there twice", Quoted(item))));
             }
         }
@@ -335,12 +346,10 @@ fn member<'v>(
     }
 }
 
-/// A name of an enum or of flags.
-fn label(labels: &[Label], value: &Value, at: Place<'_>) -> Result<String, String> {
-    let known = value
-        .as_str()
-        .filter(|name| labels.iter().any(|label| label.name == *name));
-    known.map(str::to_owned).ok_or_else(|| {
+/// The place of a name of an enum or of flags.
+fn label(labels: &Listed<Label>, value: &Value, at: Place<'_>) -> Result<usize, String> {
+    let known = value.as_str().and_then(|name| labels.place(name));
+    known.ok_or_else(|| {
         let names = listed(labels.iter().map(|label| &label.name));
         at.wants(value, format_args!("one of {names}"))
     })
@@ -350,7 +359,7 @@ fn read_integer(integer: Integer, value: &Value, at: Place<'_>) -> Result<Val, S
     let (least, greatest) = integer.range();
     let found = match value {
         Value::Number(number) => whole(number),
-        Value::String(digits) if integer.is_wide() => decimal(digits),
+        Value::String(digits) => decimal(integer, digits),
         _ => None,
     };
     let Some(found) = found.filter(|found| (least..=greatest).contains(found)) else {
@@ -384,9 +393,15 @@ fn whole(number: &Number) -> Option<i128> {
     (number.fract() == 0.0).then_some(number as i128)
 }
 
-fn decimal(text: &str) -> Option<i128> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_decimal = (1..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+/// The integer that a text is, by the pattern in the schema.
+fn decimal(integer: Integer, text: &str) -> Option<i128> {
+    let max_digits = integer.max_digits()?;
+    let digits = match text.strip_prefix('-') {
+        Some(digits) if integer.is_signed() => digits,
+        _ => text,
+    };
+    let is_decimal =
+        (1..=max_digits).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     is_decimal.then(|| text.parse().ok())?
 }
 

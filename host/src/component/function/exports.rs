@@ -1,10 +1,12 @@
 //! Which exports of a component are functions that may be tools.
 
+use std::sync::Arc;
+
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 
-use super::Skipped;
+use super::AllSkipped;
 use super::names::Path;
 use crate::component::contract;
 
@@ -13,7 +15,7 @@ use crate::component::contract;
 pub(super) struct Exports {
     pub(super) functions: Vec<(Path, ComponentFunc)>,
     /// Those that are no tools, whatever their types are.
-    pub(super) skipped: Vec<Skipped>,
+    pub(super) skipped: AllSkipped,
 }
 
 impl Exports {
@@ -34,7 +36,8 @@ impl Exports {
                     match contract::is_known(id) {
                         Some(true) => continue,
                         Some(false) => {
-                            exports.skip(name, "this host has another version of it");
+                            let reason = "this host has another version of it";
+                            exports.skipped.add(name, reason);
                             continue;
                         }
                         None => {}
@@ -42,10 +45,11 @@ impl Exports {
                     let barred = id
                         .starts_with("wasi:")
                         .then_some("interfaces of WASI are for hosts that know them");
+                    let interface: Arc<str> = name.into();
                     for (function, item) in instance.exports(engine) {
                         if let ComponentItem::ComponentFunc(ty) = item.ty {
                             let path = Path {
-                                interface: Some(name.to_owned()),
+                                interface: Some(interface.clone()),
                                 function: function.to_owned(),
                             };
                             exports.add(path, ty, barred);
@@ -69,16 +73,9 @@ impl Exports {
             }
         });
         match barred {
-            Some(reason) => self.skip(&path.to_string(), reason),
+            Some(reason) => self.skipped.add(&path, reason),
             None => self.functions.push((path, ty)),
         }
-    }
-
-    fn skip(&mut self, export: &str, reason: &str) {
-        self.skipped.push(Skipped {
-            export: export.to_owned(),
-            reason: reason.to_owned(),
-        });
     }
 }
 

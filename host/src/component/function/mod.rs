@@ -33,7 +33,8 @@ mod shape;
 mod signature;
 mod wit;
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::mem::size_of;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ use wasmtime::{Engine, Store};
 
 use super::LoadError;
 use super::contract::{self, Block, CallData, Content, Guest, GuestError, Output};
-use super::definition::{MAX_DESCRIPTION_BYTES, MAX_TOOLS, TaskMode, Tool};
+use super::definition::{MAX_DESCRIPTION_BYTES, MAX_TOOLS, TaskMode, Tool, shown};
 use super::outcome::Outcome;
 use super::schema::{Root, Schema};
 use crate::sandbox::State;
@@ -57,12 +58,17 @@ use wit::Wit;
 /// The schemas of all functions of a component together, in bytes of JSON.
 const MAX_SCHEMAS_BYTES: usize = 4 << 20;
 
+/// Exports that are listed with the reason for which they are no tools.
+const MAX_SKIPPED: usize = 1_000;
+
 /// A function that is a tool.
 pub(super) struct Function {
     path: Path,
     export: ComponentExportIndex,
     parameters: Vec<Field>,
     returns: Option<Shape>,
+    /// What the engine takes for a value that it returns, in parts of what it counts.
+    returned_bytes_per_fuel: usize,
 }
 
 /// An export that is no tool.
@@ -73,6 +79,26 @@ pub struct Skipped {
     pub export: String,
     /// Why, as a part of a sentence.
     pub reason: String,
+}
+
+/// Exports that are no tools; of very many, the first.
+#[derive(Default)]
+struct AllSkipped(Vec<Skipped>);
+
+impl AllSkipped {
+    fn add(&mut self, export: impl fmt::Display, reason: impl Into<String>) {
+        match self.0.len().cmp(&MAX_SKIPPED) {
+            Ordering::Less => self.0.push(Skipped {
+                export: shown(&export.to_string()),
+                reason: reason.into(),
+            }),
+            Ordering::Equal => self.0.push(Skipped {
+                export: "…".into(),
+                reason: format!("{MAX_SKIPPED} are listed, and there are more"),
+            }),
+            Ordering::Greater => {}
+        }
+    }
 }
 
 impl fmt::Display for Skipped {
@@ -113,20 +139,25 @@ impl Functions {
             };
             match tool {
                 Ok((tool, function)) => served.push((function, tool)),
-                Err(reason) => skipped.push(Skipped {
-                    export: path.to_string(),
-                    reason,
-                }),
+                Err(reason) => skipped.add(&path, reason),
             }
         }
         let paths: Vec<_> = served.iter().map(|(function, _)| &function.path).collect();
         let names = names::assign(&paths);
-        let named = served.into_iter().zip(names);
+        let mut taken = HashSet::new();
+        let mut named = Vec::new();
+        for ((function, tool), name) in served.into_iter().zip(names) {
+            // Names that were shortened can be made to meet.
+            if taken.insert(name.clone()) {
+                named.push((Arc::new(function), Tool { name, ..tool }));
+            } else {
+                let reason = format!("`{name}`, its name as a tool, is that of another one too");
+                skipped.add(&function.path, reason);
+            }
+        }
         Self {
-            served: named
-                .map(|((function, tool), name)| (Arc::new(function), Tool { name, ..tool }))
-                .collect(),
-            skipped,
+            served: named,
+            skipped: skipped.0,
         }
     }
 
@@ -165,7 +196,7 @@ impl Function {
         wit: Option<&Wit>,
     ) -> Result<Self, String> {
         let interface = match &path.interface {
-            Some(interface) => component.get_export_index(None, interface),
+            Some(interface) => component.get_export_index(None, &**interface),
             None => None,
         };
         let export = component.get_export_index(interface.as_ref(), &path.function);
@@ -175,7 +206,7 @@ impl Function {
         let parameters = ty.params().enumerate().map(|(index, (name, ty))| {
             let named = known.and_then(|(wit, f)| wit.named(f.params.get(index)?.ty));
             Ok(Field {
-                name: name.to_owned(),
+                name: reader.text(name)?,
                 docs: None,
                 shape: reader.read(&ty, named)?,
             })
@@ -185,11 +216,13 @@ impl Function {
             let named = known.and_then(|(wit, f)| wit.named(f.result?));
             reader.read(&ty, named)
         });
+        let returns = returns.transpose()?;
         Ok(Self {
             path,
             export,
             parameters,
-            returns: returns.transpose()?,
+            returned_bytes_per_fuel: returns.as_ref().map_or(1, Shape::bytes_per_fuel),
+            returns,
         })
     }
 
@@ -236,9 +269,10 @@ impl Function {
         }
         let of = interface
             .as_ref()
-            .map(|id| format!(" of the interface `{id}`"));
+            .map(|id| format!(" of the interface `{}`", shown(id)));
         format!(
-            "Calls the function `{function}`{}. In WIT: `{}`",
+            "Calls the function `{}`{}. In WIT: `{}`",
+            shown(function),
             of.unwrap_or_default(),
             signature::of(function, &self.parameters, self.returns.as_ref()),
         )
@@ -255,21 +289,14 @@ impl Function {
         }
     }
 
-    /// A call with these arguments, `checked` against the schema.
+    /// A call with these arguments.
     ///
     /// # Errors
     /// One sentence for the client.
-    pub(super) fn prepare(
-        self: &Arc<Self>,
-        checked: Result<(), String>,
-        given: &Value,
-    ) -> Result<Prepared, String> {
-        // Where the schema refuses them, the types say it more clearly.
-        let arguments = arguments::read(&self.parameters, given)?;
-        checked?;
+    pub(super) fn prepare(self: &Arc<Self>, given: &Value) -> Result<Prepared, String> {
         Ok(Prepared {
             function: self.clone(),
-            arguments,
+            arguments: arguments::read(&self.parameters, given)?,
         })
     }
 
@@ -348,7 +375,8 @@ impl Prepared {
         // A value takes some 40 bytes here, and in the output, where all stands
         // twice, no less than 2.
         let unpacked = max_output_bytes.saturating_mul(size_of::<Val>() / 2);
-        store.set_hostcall_fuel(unpacked.max(store.hostcall_fuel()));
+        let unpacked = unpacked.max(store.hostcall_fuel());
+        store.set_hostcall_fuel(unpacked / function.returned_bytes_per_fuel);
         let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
         let run = async {
             let instance = guest.pre.instantiate_async(&mut store).await?;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -12,7 +13,7 @@ use crate::component::definition::MAX_NAME_BYTES;
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Path {
     /// The exported interface, as the component names it; `None` at the root.
-    pub(super) interface: Option<String>,
+    pub(super) interface: Option<Arc<str>>,
     /// Its own name.
     pub(super) function: String,
 }

@@ -64,10 +64,7 @@ impl Writer {
                 Value::Object(members.collect::<Option<_>>()?)
             }
             (Kind::Variant(cases), Val::Variant(name, payload)) => {
-                let shape = cases
-                    .iter()
-                    .find(|case| case.name == *name)
-                    .and_then(|case| case.payload.as_ref());
+                let shape = cases.named(name).and_then(|case| case.payload.as_ref());
                 match (shape, payload) {
                     (Some(shape), Some(payload)) => {
                         self.member(name, Some(shape), Some(payload))?
@@ -108,12 +105,16 @@ impl Writer {
     }
 
     fn key(&mut self, key: &str) -> Option<String> {
-        self.left = self.left.checked_sub(key.len())?;
-        Some(key.to_owned())
+        self.quoted(key, "\"\":".len())
     }
 
     fn text(&mut self, text: &str) -> Option<Value> {
-        self.key(text).map(Value::String)
+        self.quoted(text, "\"\"".len()).map(Value::String)
+    }
+
+    fn quoted(&mut self, text: &str, around: usize) -> Option<String> {
+        self.left = self.left.checked_sub(text.len().saturating_add(around))?;
+        Some(text.to_owned())
     }
 }
 

@@ -103,14 +103,11 @@ fn of_integer(integer: Integer) -> Value {
         "minimum": bound(least.max(-MAX_EXACT)),
         "maximum": bound(greatest.min(MAX_EXACT)),
     });
-    if !integer.is_wide() {
+    let Some(max_digits) = integer.max_digits() else {
         return exact;
-    }
-    let digits = if least < 0 {
-        "^-?[0-9]{1,19}$"
-    } else {
-        "^[0-9]{1,20}$"
     };
+    let sign = if integer.is_signed() { "-?" } else { "" };
+    let digits = format!("^{sign}[0-9]{{1,{max_digits}}}$");
     json!({ "anyOf": [exact, { "type": "string", "pattern": digits }] })
 }
 

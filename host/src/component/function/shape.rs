@@ -4,14 +4,21 @@
 //! The engine's own types decide what the tree is; names and documentation come
 //! from the component's WIT where it is to be had.
 
-use wasmtime::component::Type;
+use std::collections::HashMap;
+use std::ops::Deref;
+
+use wasmtime::component::{Type, Val};
 
 use super::wit::Named;
+use crate::component::schema::MAX_SCHEMA_BYTES;
 
 /// The deepest nesting of types.
 const MAX_DEPTH: usize = 32;
 /// The most types in one signature, each counted wherever it occurs.
 const MAX_TYPES: usize = 5_000;
+/// The longest names and documentation in one signature, each counted wherever it
+/// occurs, in bytes: what two schemas have room for.
+const MAX_TEXT_BYTES: usize = 2 * MAX_SCHEMA_BYTES;
 
 /// A type.
 pub(super) struct Shape {
@@ -36,9 +43,9 @@ pub(super) enum Kind {
     List(Box<Shape>),
     Tuple(Vec<Shape>),
     Record(Vec<Field>),
-    Variant(Vec<Case>),
-    Enum(Vec<Label>),
-    Flags(Vec<Label>),
+    Variant(Listed<Case>),
+    Enum(Listed<Label>),
+    Flags(Listed<Label>),
     Option(Box<Shape>),
     Result(Option<Box<Shape>>, Option<Box<Shape>>),
 }
@@ -76,7 +83,69 @@ pub(super) struct Label {
     pub(super) docs: Option<String>,
 }
 
+/// Cases or flags in their order. One call may name them a million times, so that
+/// they are found by name.
+pub(super) struct Listed<T> {
+    items: Vec<T>,
+    places: HashMap<String, usize>,
+}
+
+impl<T> Listed<T> {
+    fn new(items: Vec<T>, name: impl Fn(&T) -> &String) -> Self {
+        let places = items.iter().enumerate();
+        Self {
+            places: places.map(|(at, item)| (name(item).clone(), at)).collect(),
+            items,
+        }
+    }
+
+    /// The place of the one of this name.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+
+    /// The one of this name.
+    pub(super) fn named(&self, name: &str) -> Option<&T> {
+        self.items.get(self.place(name)?)
+    }
+}
+
+impl<T> Deref for Listed<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.items
+    }
+}
+
 impl Shape {
+    /// How much more than it counts the engine may take for a value of this type, as
+    /// a factor.
+    pub(super) fn bytes_per_fuel(&self) -> usize {
+        /// What it takes and counts for the value itself.
+        const VALUE_BYTES: usize = size_of::<Val>();
+        /// What it takes for one flag that is set: its name, in a string of its own in
+        /// a vector that has grown. It counts the letters of the name.
+        const FLAG_BYTES: usize = 64;
+        let of_all = |shapes: &mut dyn Iterator<Item = &Self>| {
+            shapes.map(Self::bytes_per_fuel).max().unwrap_or(1)
+        };
+        match &self.kind {
+            Kind::Flags(flags) => {
+                let counted: usize = flags.iter().map(|flag| flag.name.len()).sum();
+                (VALUE_BYTES + flags.len() * FLAG_BYTES).div_ceil(VALUE_BYTES + counted)
+            }
+            Kind::List(inner) | Kind::Option(inner) => inner.bytes_per_fuel(),
+            Kind::Tuple(parts) => of_all(&mut parts.iter()),
+            Kind::Record(fields) => of_all(&mut fields.iter().map(|field| &field.shape)),
+            Kind::Variant(cases) => of_all(&mut cases.iter().filter_map(|c| c.payload.as_ref())),
+            Kind::Result(ok, error) => {
+                of_all(&mut [ok, error].into_iter().filter_map(Option::as_deref))
+            }
+            _ => 1,
+        }
+    }
+
     /// Whether `null` is one of its values.
     pub(super) fn is_nullable(&self) -> bool {
         matches!(self.kind, Kind::Option(_))
@@ -98,9 +167,18 @@ impl Integer {
         }
     }
 
-    /// Whether some of its values are no exact numbers to every JSON reader.
-    pub(super) fn is_wide(self) -> bool {
-        matches!(self, Self::S64 | Self::U64)
+    pub(super) fn is_signed(self) -> bool {
+        self.range().0 < 0
+    }
+
+    /// The most digits of those that can be strings, because some of their values are
+    /// no exact numbers to every JSON reader.
+    pub(super) fn max_digits(self) -> Option<usize> {
+        match self {
+            Self::S64 => Some(19),
+            Self::U64 => Some(20),
+            _ => None,
+        }
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -120,6 +198,7 @@ impl Integer {
 /// Reads the types of one signature.
 pub(super) struct Reader {
     left: usize,
+    text_left: usize,
     depth: usize,
 }
 
@@ -127,6 +206,7 @@ impl Reader {
     pub(super) fn new() -> Self {
         Self {
             left: MAX_TYPES,
+            text_left: MAX_TEXT_BYTES,
             depth: 0,
         }
     }
@@ -148,18 +228,28 @@ impl Reader {
         self.depth -= 1;
         Ok(Shape {
             kind,
-            name: named.and_then(|n| n.name()).map(str::to_owned),
-            docs: named.and_then(|n| n.docs()).map(str::to_owned),
+            name: self.optional(named.and_then(|n| n.name()))?,
+            docs: self.optional(named.and_then(|n| n.docs()))?,
         })
+    }
+
+    /// A name or documentation. One type has it once and many others may use that.
+    pub(super) fn text(&mut self, text: &str) -> Result<String, String> {
+        self.text_left = self.text_left.checked_sub(text.len()).ok_or_else(|| {
+            format!(
+                "the names and the documentation of its types have more than {MAX_TEXT_BYTES} bytes"
+            )
+        })?;
+        Ok(text.to_owned())
+    }
+
+    fn optional(&mut self, text: Option<&str>) -> Result<Option<String>, String> {
+        text.map(|text| self.text(text)).transpose()
     }
 
     fn kind(&mut self, ty: &Type, named: Option<Named<'_>>) -> Result<Kind, String> {
         let part = |index| named.and_then(|n| n.part(index));
-        let docs = |item: &str| named.and_then(|n| n.item_docs(item)).map(str::to_owned);
-        let label = |name: &str| Label {
-            name: name.to_owned(),
-            docs: docs(name),
-        };
+        let docs = |item: &str| named.and_then(|n| n.item_docs(item));
         let mut boxed = |ty: Type, index| self.read(&ty, part(index)).map(Box::new);
         Ok(match ty {
             Type::Bool => Kind::Bool,
@@ -193,8 +283,8 @@ impl Reader {
             Type::Record(record) => {
                 let fields = record.fields().enumerate().map(|(index, field)| {
                     Ok(Field {
-                        name: field.name.to_owned(),
-                        docs: docs(field.name),
+                        name: self.text(field.name)?,
+                        docs: self.optional(docs(field.name))?,
                         shape: self.read(&field.ty, part(index))?,
                     })
                 });
@@ -204,15 +294,16 @@ impl Reader {
                 let cases = variant.cases().enumerate().map(|(index, case)| {
                     let payload = case.ty.map(|ty| self.read(&ty, part(index)));
                     Ok(Case {
-                        name: case.name.to_owned(),
-                        docs: docs(case.name),
+                        name: self.text(case.name)?,
+                        docs: self.optional(docs(case.name))?,
                         payload: payload.transpose()?,
                     })
                 });
-                Kind::Variant(cases.collect::<Result<_, String>>()?)
+                let cases = cases.collect::<Result<_, String>>()?;
+                Kind::Variant(Listed::new(cases, |case| &case.name))
             }
-            Type::Enum(cases) => Kind::Enum(cases.names().map(label).collect()),
-            Type::Flags(flags) => Kind::Flags(flags.names().map(label).collect()),
+            Type::Enum(cases) => Kind::Enum(self.labels(cases.names(), docs)?),
+            Type::Flags(flags) => Kind::Flags(self.labels(flags.names(), docs)?),
             Type::Own(_) | Type::Borrow(_) => return Err("it uses a resource".into()),
             Type::Future(_) => return Err("it uses a `future`".into()),
             Type::Stream(_) => return Err("it uses a `stream`".into()),
@@ -220,5 +311,20 @@ impl Reader {
             Type::Map(_) => return Err("it uses a `map`".into()),
             Type::FixedLengthList(_) => return Err("it uses a list of fixed length".into()),
         })
+    }
+
+    fn labels<'a, 'd>(
+        &mut self,
+        names: impl Iterator<Item = &'a str>,
+        docs: impl Fn(&str) -> Option<&'d str>,
+    ) -> Result<Listed<Label>, String> {
+        let labels = names.map(|name| {
+            Ok(Label {
+                name: self.text(name)?,
+                docs: self.optional(docs(name))?,
+            })
+        });
+        let labels = labels.collect::<Result<_, String>>()?;
+        Ok(Listed::new(labels, |label| &label.name))
     }
 }

@@ -62,9 +62,9 @@ impl Wit {
     /// An exported function.
     pub(super) fn function(&self, path: &Path) -> Option<&Function> {
         let (resolve, world) = self.decoded.as_ref()?;
-        let name = path.interface.as_ref().unwrap_or(&path.function);
+        let name = path.interface.as_deref().unwrap_or(&path.function);
         let mut exports = resolve.worlds[*world].exports.iter();
-        let (_, item) = exports.find(|(key, _)| resolve.name_world_key(key) == *name)?;
+        let (_, item) = exports.find(|(key, _)| resolve.name_world_key(key) == name)?;
         match (item, &path.interface) {
             (WorldItem::Function(function), None) => Some(function),
             (WorldItem::Interface { id, .. }, Some(_)) => {
