@@ -2,6 +2,7 @@
 
 mod definitions;
 mod dirs;
+mod dirs_bounds;
 mod egress;
 mod egress_bounds;
 mod floods;
