@@ -139,6 +139,20 @@ impl Reference {
         }
     }
 
+    /// Whether somebody who may write below this directory, which is a path without links, could change or add what it
+    /// names.
+    pub fn can_be_changed_in(&self, dir: &Path) -> bool {
+        let below = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(dir));
+        let named = match &self.place {
+            Place::Path(path) => below(path),
+            Place::Glob(_) => false,
+        };
+        let files = self.resolve().unwrap_or_default();
+        named
+            || self.covers(&dir.join("added.wasm"))
+            || files.iter().any(|source| below(&source.path))
+    }
+
     /// Whether it names one file, whatever will lie beside it.
     pub fn is_one(&self) -> bool {
         matches!(&self.place, Place::Path(path) if !path.is_dir())
