@@ -72,7 +72,7 @@ impl Drop for Disk {
     }
 }
 
-/// `read`, `look`, `close` and `quick` do that to the file system; what is read is said.
+/// `read`, `look`, `close` and `quick` do that to the file system; what is read is said. `waits` does nothing to it.
 fn guest() -> Guest {
     let mut guest = Guest::saying("hello", "hello");
     guest.import(
@@ -98,6 +98,10 @@ fn guest() -> Guest {
         );
         guest.tool(Tool::new(name), body);
     }
+    guest.tool(
+        Tool::new("waits"),
+        "(call $directories (i32.const 256)) (call $said)",
+    );
     guest
 }
 
@@ -142,9 +146,9 @@ fn serve(toolcrib: &Toolcrib, disk: &Path, time: &str, upstream: &Upstream) -> (
 
 async fn says(client: &Client, tool: &str) -> String {
     let begun = Instant::now();
-    let said = client.call(tool, json!({})).await.text().to_owned();
-    assert!(begun.elapsed() < SOON, "{tool}: {:?}", begun.elapsed());
-    said
+    let answer = tokio::time::timeout(SOON, client.call(tool, json!({}))).await;
+    let answer = answer.unwrap_or_else(|_| panic!("{tool}: {:?}", begun.elapsed()));
+    answer.text().to_owned()
 }
 
 /// Everybody whom the disk is none of.
@@ -155,15 +159,10 @@ async fn others(client: &Client) {
     assert_eq!(says(client, "set").await, "ok");
 }
 
-/// Threads that wait for something, of all components.
-fn waiting(process: &Process) -> usize {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
-    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")));
-    names
-        .filter(|name| {
-            name.as_ref()
-                .is_ok_and(|name| name.starts_with("guest-waits"))
-        })
+/// All threads of the host.
+fn threads(process: &Process) -> usize {
+    std::fs::read_dir(format!("/proc/{}/task", process.id()))
+        .unwrap()
         .count()
 }
 
@@ -174,6 +173,8 @@ async fn time_is_over() {
     let (toolcrib, mut disk) = (Toolcrib::new(), Disk::new());
     let (process, client) = serve(&toolcrib, disk.place.path(), "1s", &upstream);
     assert_eq!(says(&client, "quick").await, "quick");
+    others(&client).await;
+    let before = threads(&process);
     for round in 0..3 {
         let calls = (0..60).map(async |call| {
             let begun = Instant::now();
@@ -188,11 +189,21 @@ async fn time_is_over() {
         });
         futures::future::join_all(calls).await;
         others(&client).await;
-        // One more each for the three components that have any, and what the others have needed meanwhile.
-        let threads = waiting(&process);
-        assert!(threads <= MAX_WAITING + 3 + 8, "round {round}: {threads}");
+        // Beside those: what the others have needed meanwhile.
+        let now = threads(&process);
+        assert!(
+            now <= before + MAX_WAITING + 16,
+            "round {round}: {before}, {now}"
+        );
     }
+    // Who comes when all threads are taken waits before it asks for anything, and so leaves nothing to be done.
+    let answer = client.call("waits", json!({})).await;
+    assert_eq!(
+        answer.failure(),
+        "the call was stopped after its time limit of 1s"
+    );
     disk.recovers();
+    assert_eq!(says(&client, "waits").await, "");
     assert_eq!(says(&client, "quick").await, "quick");
     assert_eq!(says(&client, "read").await, "late");
 }

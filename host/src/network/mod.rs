@@ -94,4 +94,16 @@ mod tests {
             assert_eq!(resolved.is_ok(), resolves, "{named} {private}");
         }
     }
+
+    /// Whoever looks up a name while others do so waits for a turn.
+    #[tokio::test]
+    async fn look_ups_take_turns() {
+        let resolver = Resolver::new(Reach::anywhere(true));
+        let lookup = || resolver.resolve("localhost".parse().expect("a name"));
+        let turns = resolver.turns.acquire_many(MAX_LOOKUPS as u32).await;
+        let soon = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(soon, lookup()).await.is_err());
+        drop(turns);
+        assert!(lookup().await.is_ok());
+    }
 }

@@ -76,3 +76,35 @@ pub(super) async fn waiting_on<F: Future>(threads: Option<Arc<Threads>>, guest: 
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// However many give up waiting, one operation is left.
+    #[tokio::test]
+    async fn who_gives_up_leaves_nothing() {
+        let threads = Threads::new().expect("threads");
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let ended = Arc::new(std::sync::Mutex::new(ended));
+        let runtime = threads.runtime.as_ref().expect("it is not dropped");
+        for _ in 0..MAX_WAITING {
+            let ended = ended.clone();
+            runtime.spawn_blocking(move || ended.lock().map(|ended| ended.recv().is_ok()).ok());
+        }
+        let mut left = Vec::new();
+        for _ in 0..3 {
+            let waited = tokio::time::timeout(Duration::from_millis(1), threads.one_is_free());
+            assert!(waited.await.is_err());
+            let free = threads.free.lock().await;
+            left.push(free.as_ref().map(JoinHandle::id));
+        }
+        assert!(left[0].is_some());
+        left.dedup();
+        assert_eq!(left.len(), 1);
+        drop(end);
+        threads.one_is_free().await;
+    }
+}
