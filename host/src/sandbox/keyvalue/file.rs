@@ -284,3 +284,37 @@ impl Inner {
         StoreError::File(self.path.display().to_string(), why.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stopped call's operation keeps its turn for as long as it runs.
+    #[tokio::test]
+    async fn turns_are_kept_by_what_runs() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = Arc::new(File::new(dir.path().join("kv.redb")));
+        let turns = file.0.turns.clone();
+        // As if the disk hung.
+        let inner = file.0.clone();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = std::sync::mpsc::channel();
+        let hanging = std::thread::spawn(move || {
+            let _held = inner.database.lock();
+            let _ = begin.send(());
+            ended.recv()
+        });
+        begun.recv().expect("it hangs");
+        for _ in 0..2 * MAX_OPERATIONS {
+            let file = file.clone();
+            let call =
+                tokio::spawn(async move { file.exists("space", "key".into()).await.is_ok() });
+            tokio::task::yield_now().await;
+            call.abort();
+        }
+        assert_eq!(turns.available_permits(), 0);
+        drop(end);
+        assert!(hanging.join().is_ok());
+        assert!(file.exists("space", "key".into()).await.is_ok());
+    }
+}
