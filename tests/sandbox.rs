@@ -9,6 +9,7 @@ mod floods;
 mod grants;
 mod keyvalue;
 mod limits;
+mod own;
 mod policy;
 mod rubbish;
 mod sockets;

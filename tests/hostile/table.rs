@@ -82,7 +82,7 @@ const ELSEWHERE: [(&str, &str, &str); 33] = [
     ),
     (
         "writing what the host itself runs",
-        "sandbox/dirs.rs",
+        "sandbox/own.rs",
         "the_hosts_own",
     ),
     ("open files", "hostile/limits.rs", "open_files"),

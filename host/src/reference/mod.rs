@@ -143,14 +143,20 @@ impl Reference {
     /// names.
     pub fn can_be_changed_in(&self, dir: &Path) -> bool {
         let below = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(dir));
-        let named = match &self.place {
-            Place::Path(path) => below(path),
-            Place::Glob(_) => false,
+        let added_to = match &self.place {
+            Place::Path(path) => vec![path.clone()],
+            Place::Glob(pattern) => {
+                let dirs = Path::new(pattern).parent().unwrap_or(Path::new("/"));
+                let dirs = glob::glob(&dirs.display().to_string());
+                let dirs = dirs.into_iter().flatten().filter_map(Result::ok);
+                dirs.take(MAX_FILES).collect()
+            }
         };
         let files = self.resolve().unwrap_or_default();
-        named
-            || self.covers(&dir.join("added.wasm"))
-            || files.iter().any(|source| below(&source.path))
+        let files = files.iter().map(|source| source.path.as_path());
+        files
+            .chain(added_to.iter().map(PathBuf::as_path))
+            .any(below)
     }
 
     /// Whether it names one file, whatever will lie beside it.
