@@ -43,8 +43,8 @@ struct Network {
     servers: Option<Child>,
 }
 
-/// `ip` and what runs in a network are root's.
-fn as_root(program: &str) -> Command {
+/// `ip`, what runs in a network, and file systems are root's.
+pub(crate) fn as_root(program: &str) -> Command {
     let uid = Command::new("id").arg("-u").output().unwrap().stdout;
     if uid == b"0\n" {
         return Command::new(program);

@@ -1,6 +1,7 @@
 //! What `make test-all` adds: the examples of every language, called as a user
 //! would, real clients that call them with a token, the conformance suite, a
-//! real Redis, and networks with names and addresses of the tests' own.
+//! real Redis, networks with names and addresses of the tests' own, and a disk
+//! that hangs.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
@@ -8,6 +9,7 @@ mod addresses;
 mod browser;
 mod clients;
 mod conformance;
+mod disks;
 mod examples;
 mod oauth;
 mod redis;

@@ -2,12 +2,14 @@
 
 mod definitions;
 mod dirs;
+mod dirs_bounds;
 mod egress;
 mod egress_bounds;
 mod floods;
 mod grants;
 mod keyvalue;
 mod limits;
+mod own;
 mod policy;
 mod rubbish;
 mod sockets;

@@ -37,7 +37,7 @@ const SETTLE: Duration = Duration::from_secs(30);
 const MAX_LINE_BYTES: usize = 10_000;
 
 /// What other tests hold against hostile guests: theme, file, test.
-const ELSEWHERE: [(&str, &str, &str); 34] = [
+const ELSEWHERE: [(&str, &str, &str); 39] = [
     (
         "every limit of time, in every place",
         "sandbox/limits.rs",
@@ -94,7 +94,24 @@ const ELSEWHERE: [(&str, &str, &str); 34] = [
         "sandbox/dirs.rs",
         "links_between_directories",
     ),
+    (
+        "writing what the host itself runs",
+        "sandbox/own.rs",
+        "the_hosts_own",
+    ),
     ("open files", "hostile/limits.rs", "open_files"),
+    (
+        "lists of large directories",
+        "sandbox/dirs_bounds.rs",
+        "lists",
+    ),
+    ("streams of files", "sandbox/dirs_bounds.rs", "streams"),
+    (
+        "files over the limit of the process",
+        "sandbox/dirs_bounds.rs",
+        "the_largest_file",
+    ),
+    ("disks that hang", "disks.rs", "time_is_over"),
     ("sockets", "hostile/limits.rs", "sockets"),
     (
         "addresses in every notation, paths that lead elsewhere",

@@ -18,7 +18,7 @@ const NOT_PERMITTED: &str = "E31";
 const CROSS_DEVICE: &str = "E36";
 const LOOP: &str = "E15";
 
-const IMPORTS: &str = r#"
+pub(super) const IMPORTS: &str = r#"
 (import "wasi:filesystem/preopens@0.2.0" "get-directories" (func $directories (param i32)))
 (import "wasi:filesystem/types@0.2.0" "[method]descriptor.open-at" (func $open_at (param i32 i32 i32 i32 i32 i32 i32)))
 (import "wasi:filesystem/types@0.2.0" "[method]descriptor.read" (func $read (param i32 i64 i64 i32)))
@@ -28,6 +28,9 @@ const IMPORTS: &str = r#"
 (import "wasi:filesystem/types@0.2.0" "[method]descriptor.link-at" (func $link (param i32 i32 i32 i32 i32 i32 i32 i32)))
 (import "wasi:filesystem/types@0.2.0" "[method]descriptor.rename-at" (func $rename (param i32 i32 i32 i32 i32 i32 i32)))
 (import "wasi:filesystem/types@0.2.0" "[method]descriptor.symlink-at" (func $symlink (param i32 i32 i32 i32 i32 i32)))
+(import "wasi:filesystem/types@0.2.0" "[method]descriptor.set-size" (func $set_size (param i32 i64 i32)))
+(import "wasi:filesystem/types@0.2.0" "[method]descriptor.set-times-at"
+  (func $set_times (param i32 i32 i32 i32 i32 i64 i32 i32 i64 i32 i32)))
 (import "wasi:filesystem/types@0.2.0" "[method]descriptor.unlink-file-at" (func $unlink (param i32 i32 i32 i32)))
 "#;
 
@@ -62,13 +65,16 @@ const ITEMS: &str = r"
 ";
 
 /// What a guest does.
-enum Do {
+pub(super) enum Do {
     /// Follows links where it is true.
     Read(&'static str, bool),
     /// Makes a file and writes its name into it.
     Write(&'static str),
     CreateDirectory(&'static str),
     Unlink(&'static str),
+    /// With flags of the opening and of the descriptor, and makes it so large.
+    Resize(&'static str, u8, u8, u64),
+    Touch(&'static str),
     Rename(&'static str, &'static str),
     Symlink(&'static str, &'static str),
     /// From one directory into another, by their places in the list.
@@ -76,7 +82,7 @@ enum Do {
 }
 
 /// A guest with a tool for each of these, all in the directory at this place of the list but for links.
-fn guest(dir: u8, all: &[Do]) -> Guest {
+pub(super) fn guest(dir: u8, all: &[Do]) -> Guest {
     let mut guest = Guest::new();
     guest.import(IMPORTS).item(ITEMS);
     let at = format!("(i32.const {dir})");
@@ -102,6 +108,23 @@ fn guest(dir: u8, all: &[Do]) -> Guest {
             Do::Unlink(path) => {
                 let path = guest.string(path);
                 format!("(call $unlink {dir} {path} (i32.const 304)) {said}")
+            }
+            Do::Resize(path, open, flags, size) => {
+                let path = guest.string(path);
+                format!(
+                    "(call $open_at {dir} (i32.const 1) {path} (i32.const {open}) (i32.const {flags}) (i32.const 272))
+                     (if (i32.load8_u (i32.const 272))
+                       (then (call $say_result (i32.const 1) (i32.load8_u (i32.const 276))))
+                       (else
+                         (call $set_size (i32.load (i32.const 276)) (i64.const {size}) (i32.const 304)) {said}))"
+                )
+            }
+            Do::Touch(path) => {
+                let path = guest.string(path);
+                let then = "(i32.const 2) (i64.const 1) (i32.const 0)";
+                format!(
+                    "(call $set_times {dir} (i32.const 1) {path} {then} {then} (i32.const 304)) {said}"
+                )
             }
             Do::Rename(from, to) => {
                 let (from, to) = (guest.string(from), guest.string(to));
@@ -174,7 +197,7 @@ fn make(root: &Path) -> std::path::PathBuf {
     data
 }
 
-fn entry(host: &Path, guest: &str, write: bool) -> String {
+pub(super) fn entry(host: &Path, guest: &str, write: bool) -> String {
     format!("{{ host = {host:?}, guest = {guest:?}, write = {write} }}")
 }
 
@@ -209,6 +232,15 @@ async fn reading() {
         (Do::Unlink("hello.txt"), NOT_PERMITTED),
         (Do::Rename("hello.txt", "other"), NOT_PERMITTED),
         (Do::Symlink("hello.txt", "made"), NOT_PERMITTED),
+        (Do::Link(0, "hello.txt", 0, "made"), NOT_PERMITTED),
+        (Do::Touch("hello.txt"), NOT_PERMITTED),
+        // Flags: to read, to create, to truncate, to write, and all at once.
+        (Do::Resize("hello.txt", 0, 1, 0), NOT_PERMITTED),
+        (Do::Resize("made", 1, 1, 0), NOT_PERMITTED),
+        (Do::Resize("hello.txt", 8, 1, 0), NOT_PERMITTED),
+        (Do::Resize("hello.txt", 0, 2, 0), NOT_PERMITTED),
+        (Do::Resize("hello.txt", 9, 3, 0), NOT_PERMITTED),
+        (Do::Read("hello.txt", true), "hello"),
     ];
     let (all, expected): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
     let heard = heard(&entry(&data, "/data", false), 0, &all).await;
@@ -230,6 +262,11 @@ async fn writing() {
         (Do::Write("made/x"), "ok"),
         (Do::Rename("made/x", "made/y"), "ok"),
         (Do::Unlink("made/y"), "ok"),
+        (Do::Touch("new.txt"), "ok"),
+        (Do::Touch("../secret.txt"), NOT_PERMITTED),
+        (Do::Touch("out"), NOT_PERMITTED),
+        (Do::Resize("out", 8, 2, 0), NOT_PERMITTED),
+        (Do::Resize("new.txt", 8, 2, 3), "ok"),
         (Do::Symlink("../secret.txt", "own-out"), "ok"),
         (Do::Read("own-out", true), NOT_PERMITTED),
         (Do::Write("own-out"), NOT_PERMITTED),
@@ -392,7 +429,7 @@ async fn grants_of_an_embedder() {
                 dirs: vec![toolcrib::sandbox::DirGrant {
                     host: "/".into(),
                     guest: "relative".into(),
-                    write: true,
+                    write: false,
                 }],
                 ..Default::default()
             },

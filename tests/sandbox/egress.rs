@@ -1,6 +1,8 @@
 //! `http`: requests go where an entry says, and nowhere else.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::support::command::Toolcrib;
 use crate::support::guest::http::{self, Fetch, can_fetch, fetch, fetching};
@@ -230,6 +232,31 @@ async fn headers() {
         own.contains("authorization: Bearer own\r\n") && own.contains("x-own: 1"),
         "{own}"
     );
+}
+
+/// No connection outlives its request: it would carry one call's state to the next.
+#[tokio::test]
+async fn connections() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    // Keeps each connection for as long as the other side does, and says which request on it this is.
+    let serving = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                let mut number = 0;
+                while stream.read(&mut head).await.is_ok_and(|length| length > 0) {
+                    number += 1;
+                    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    let requests = [(); 3].map(|()| Fetch::get(&format!("{origin}/x")));
+    assert_eq!(heard(&[&origin], "", &requests).await, ["200 1"; 3]);
+    serving.abort();
 }
 
 /// Definitions are asked for without any grant.

@@ -55,9 +55,20 @@ pub(crate) async fn operations(place: &str) {
         ("delete", "é 世界 \n", "ok"),
         ("delete", "a", "ok"),
         ("list", "", ""),
+        ("signed", "n", "ok"),
+        ("count", "n", "E2 the value is no number"),
+        ("zeros", "n", "ok"),
+        ("count", "n", "E2 the value is no number"),
+        ("get_lots", "n", "9"),
+        ("delete", "n", "ok"),
         ("long_key", "", "E2 the key is longer than 1024 bytes"),
         ("larger", "v", "E2 the value is longer than 1048576 bytes"),
         ("large", "v", "ok"),
+        (
+            "get_lots",
+            "v",
+            "E2 the values are more than 8388608 bytes together",
+        ),
         ("delete", "v", "ok"),
         ("too_many", "", "E2 the batch has more than 1000 keys"),
         ("pages", "", "0 0"),
@@ -216,6 +227,25 @@ pub(crate) async fn quota(place: &str) {
     ] {
         let said = call(&client, tool, key).await;
         assert_eq!(said, expected, "{tool} {key}");
+    }
+    drop(host);
+
+    // A counter of one digit: nine bytes of its key, and what every entry counts.
+    for (quota, expected) in [
+        (9 + 1 + 64, "7"),
+        (
+            9 + 64,
+            "E2 the component keeps its 73 bytes already; delete something",
+        ),
+    ] {
+        let text = format!(
+            "{place}\nquota = \"{quota}B\"\n{}",
+            component("g", &format!("quota{quota}"), &["cache"])
+        );
+        let mut host = Host::configured(&[("g", &guest)], &text).await;
+        assert_eq!(call(&host.client(), "g_count", "n").await, expected);
+        host.stop();
+        host.stopped().await;
     }
 }
 

@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// All of `large`, which a host that bounds it does not read to its end.
+const LARGE_BYTES: usize = 80 << 20;
+
 /// Serves until it is dropped.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
@@ -106,7 +109,7 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
         "short" => "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort".into(),
         "head" => ok(&format!("x-large: {}\r\n", "x".repeat(40 << 10)), "head"),
         "many" => ok(&"x-many: 1\r\n".repeat(200), "many"),
-        "large" => "HTTP/1.1 200 OK\r\ncontent-length: 80000000\r\n\r\n".into(),
+        "large" => format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE_BYTES}\r\n\r\n"),
         // Who unpacks it fails.
         "packed" => ok("content-encoding: gzip\r\n", "as it is"),
         "drips" => "HTTP/1.1 200 OK\r\n\r\n".into(),
@@ -126,7 +129,7 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
         "headers" => while stream.write_all(b"x-more: 1\r\n").await.is_ok() {},
         "large" => {
             let zeros = vec![b'0'; 1 << 16];
-            for _ in 0..80_000_000 / zeros.len() {
+            for _ in 0..LARGE_BYTES / zeros.len() {
                 if stream.write_all(&zeros).await.is_err() {
                     return;
                 }

@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
-# Installs the system's own programs that the complete tests start: Redis, and `ip` for networks of their own.
+# Installs the system's own programs that the complete tests start: Redis, and `ip` for networks of their own; says so where
+# the system has no /dev/fuse for a disk of theirs.
 set -euo pipefail
 
+if [ ! -c /dev/fuse ]; then
+  echo "the complete tests need /dev/fuse, for a disk that hangs (modprobe fuse)" >&2
+  exit 1
+fi
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 # Where users other than root have it, too.

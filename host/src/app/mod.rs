@@ -1,5 +1,6 @@
 //! The composition root: from a configuration to a running server.
 
+mod own;
 mod problem;
 mod sources;
 mod stock;

@@ -10,9 +10,9 @@ use futures::StreamExt;
 use tokio::sync::{Mutex, watch};
 
 use super::sources::{self, File};
-use super::{BuildError, Problem, chain};
+use super::{BuildError, Problem, chain, own};
 use crate::catalog::{Calls, Catalog, CatalogError, Listing, Live, Places};
-use crate::component::{self, Component};
+use crate::component::{self, Component, LoadError};
 use crate::config::Config;
 use crate::engine::{self, Engine};
 use crate::reference::{ReferenceError, Source};
@@ -270,16 +270,19 @@ impl Stock {
         let limits = settings.map_or(&self.config.limits, |s| &s.limits).clone();
         let pinned = settings.and_then(|s| s.digest.as_deref());
         let grants = settings.map(|s| s.allow.clone()).unwrap_or_default();
+        let problem = |error| Problem::Component {
+            path: source.path.clone(),
+            error,
+        };
+        let given_away = own::given_away(&self.config, &grants).into_iter();
+        let given_away: Vec<_> = given_away.map(LoadError::Grant).map(problem).collect();
+        if !given_away.is_empty() {
+            return Err(given_away);
+        }
         let grants = (grants, &self.store);
         let component = Component::load(&self.engine, name, bytes, pinned, limits, grants)
             .await
-            .map_err(|errors| {
-                let problem = |error| Problem::Component {
-                    path: source.path.clone(),
-                    error,
-                };
-                errors.into_iter().map(problem).collect::<Vec<_>>()
-            })?;
+            .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
         let places = match held {
             Some(held) => held.listing.places.clone(),
             None => Arc::new(Places::new(&component)),

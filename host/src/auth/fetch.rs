@@ -178,7 +178,7 @@ impl Fetcher {
             .redirect(Policy::none())
             // A proxy would resolve the name itself, past the check of the address.
             .no_proxy()
-            .dns_resolver(Resolver(self.reach))
+            .dns_resolver(Resolver::new(self.reach))
             .referer(false)
             .timeout(Duration::from_secs(FETCH_SECONDS_MAX))
             .pool_max_idle_per_host(0)

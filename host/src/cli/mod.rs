@@ -20,6 +20,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{BuildError, chain};
 use crate::catalog::Catalog;
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
         }
     };
     let done = runtime.block_on(async {
+        outlive_file_limits();
         match cli.command {
             Command::Serve(serve) => serve.run().await,
             Command::Stdio(stdio) => stdio.run().await,
@@ -108,6 +111,15 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed) => ExitCode::from(1),
         Err(Failure::Usage) => ExitCode::from(2),
+    }
+}
+
+/// A file that reaches the limit of the process (`ulimit -f`) is an error for whoever writes it, which may be a guest.
+/// Where nothing handles the signal, it is the end of the process.
+fn outlive_file_limits() {
+    let exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    if let Err(error) = signal(exceeded) {
+        tracing::warn!(%error, "a file over the limit of the process ends it");
     }
 }
 

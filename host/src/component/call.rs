@@ -199,7 +199,7 @@ impl Component {
         let data = CallData::new(context, self.limits.time);
         let limits = &self.limits;
         let store = sandbox::store(&self.engine, limits, &self.granted, owner, &span, data);
-        let guest = guest(store);
+        let guest = self.granted.alone(guest(store));
         let run = async {
             let crew = self.engine.crew();
             let running = sandbox::run(&self.limits, crew, &cancelled, habit, guest);

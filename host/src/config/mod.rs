@@ -32,6 +32,8 @@ pub const MIN_STATE_KEY_BYTES: usize = 32;
 /// Everything that the host can be told.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file that it was read from.
+    pub file: Option<PathBuf>,
     /// `[server]`
     pub server: Server,
     /// Who may call.
@@ -174,6 +176,7 @@ pub struct Overrides {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            file: None,
             server: Server::default(),
             access: Access::Unset,
             limits: Limits::default(),

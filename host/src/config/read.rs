@@ -48,6 +48,7 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
         Some(false) => Changes::Never,
     };
     config.keep_going = overrides.keep_going;
+    config.file.clone_from(&overrides.file);
     for text in root.strings("components").unwrap_or_default() {
         match Reference::parse(&text, root.base()) {
             Ok(reference) => config.references.push(reference),

@@ -73,9 +73,8 @@ fn is_never_meant(address: IpAddr) -> bool {
             IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
             IpAddr::V6(address) => {
                 address.is_unicast_link_local()
-                    || embedded(address)
-                        .or_else(|| translated(address))
-                        .is_some_and(is_never_meant)
+                    || embedded(address).is_some_and(is_never_meant)
+                    || translated(address).into_iter().any(is_never_meant)
             }
         }
 }
@@ -127,16 +126,22 @@ fn embedded(address: Ipv6Addr) -> Option<IpAddr> {
     }
 }
 
-/// The IPv4 address that a network may make of an IPv6 one which is not public: its own NAT64 (RFC 8215), or the long
-/// forgotten compatible form (RFC 4291 §2.5.5.1).
-fn translated(address: Ipv6Addr) -> Option<IpAddr> {
-    match address.segments() {
-        [0x64, 0xff9b, 1, ..] | [0, 0, 0, 0, 0, 0, ..] => {
-            let [.., a, b, c, d] = address.octets();
-            Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
-        }
-        _ => None,
-    }
+/// The IPv4 addresses that a network may make of an IPv6 one which is not public: its own NAT64 (RFC 8215), whose prefix
+/// may have any of the lengths of RFC 6052 §2.2; its SIIT (RFC 7915); or the long forgotten compatible form (RFC 4291
+/// §2.5.5.1).
+fn translated(address: Ipv6Addr) -> Vec<IpAddr> {
+    let octets = address.octets();
+    let at = |places: [usize; 4]| IpAddr::from(places.map(|place| octets[place]));
+    let last = [12, 13, 14, 15];
+    let places = match address.segments() {
+        // The ninth octet is left out.
+        [0x64, 0xff9b, 1, ..] => vec![[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], last],
+        [0, 0, 0, 0, 0xffff, 0, ..] | [0, 0, 0, 0, 0, 0, ..] => vec![last],
+        _ => Vec::new(),
+    };
+    let found = places.into_iter().map(at);
+    // Where there is nothing, that is not the prefix's length.
+    found.filter(|address| !address.is_unspecified()).collect()
 }
 
 #[cfg(test)]
@@ -195,6 +200,28 @@ mod tests {
             ("https://login.example", true, "64:ff9b::a9fe:a9fe", false),
             ("https://login.example", true, "64:ff9b:1::a9fe:a9fe", false),
             ("https://login.example", true, "64:ff9b:1::a00:1", true),
+            (
+                "https://login.example",
+                true,
+                "64:ff9b:1:a9fe:a9:fe00::",
+                false,
+            ),
+            (
+                "https://login.example",
+                true,
+                "64:ff9b:1:a9:fe:a9fe::",
+                false,
+            ),
+            (
+                "https://login.example",
+                true,
+                "64:ff9b:1:0:a9:fea9:fe00:0",
+                false,
+            ),
+            ("https://login.example", true, "64:ff9b:1:a00:0:100::", true),
+            ("https://login.example", true, "::ffff:0:a9fe:a9fe", false),
+            ("https://login.example", true, "::ffff:0:a00:1", true),
+            ("https://login.example", false, "::ffff:0:5db8:d822", false),
             ("https://login.example", true, "::a9fe:a9fe", false),
             ("https://login.example", true, "::1", true),
             ("https://login.example", true, "fd00:ec2::254", false),
@@ -211,6 +238,8 @@ mod tests {
             ("http://127.0.0.1", false, "127.0.0.2", true),
             ("http://[::1]", false, "127.0.0.1", true),
             ("http://localhost", false, "10.1.2.3", false),
+            ("http://localhost", false, "::ffff:127.0.0.1", true),
+            ("https://10.1.2.3", false, "::ffff:10.1.2.3", true),
             ("https://localhost.example", false, "127.0.0.1", false),
         ] {
             let url = Url::parse(named).expect("the table holds URLs");

@@ -5,8 +5,10 @@ mod address;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 pub(crate) use address::{Reach, is_loopback, literal_address};
 
@@ -15,18 +17,37 @@ pub(crate) use address::{Reach, is_loopback, literal_address};
 #[error("the name stands for a private address")]
 pub(crate) struct PrivateAddress;
 
+/// Names that one resolver looks up at a time: a look-up has a thread to itself, until it ends by itself.
+const MAX_LOOKUPS: usize = 16;
+
 /// Resolves a name for an HTTP client: the addresses that were judged are the ones connected to.
-pub(crate) struct Resolver(pub(crate) Reach);
+pub(crate) struct Resolver {
+    reach: Reach,
+    turns: Arc<Semaphore>,
+}
+
+impl Resolver {
+    pub(crate) fn new(reach: Reach) -> Self {
+        Self {
+            reach,
+            turns: Arc::new(Semaphore::new(MAX_LOOKUPS)),
+        }
+    }
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let (reach, turns) = (self.reach, self.turns.clone());
         Box::pin(async move {
-            let within: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map_err(Unresolved)?
-                .filter(|address| reach.permits(address.ip()))
-                .collect();
+            let turn = turns.acquire_owned().await?;
+            // A task of its own, which goes on when nobody waits for it any longer, and so keeps its turn.
+            let looking_up = tokio::spawn(async move {
+                let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+                drop(turn);
+                found.map(Vec::from_iter)
+            });
+            let mut within: Vec<SocketAddr> = looking_up.await?.map_err(Unresolved)?;
+            within.retain(|address| reach.permits(address.ip()));
             if within.is_empty() {
                 return Err(PrivateAddress.into());
             }
@@ -67,10 +88,22 @@ mod tests {
             ("http://localhost", false, true),
         ] {
             let url = Url::parse(named).expect("the table holds URLs");
-            let resolver = Resolver(Reach::new(&url, private));
+            let resolver = Resolver::new(Reach::new(&url, private));
             let name: Name = "localhost".parse().expect("a name");
             let resolved = resolver.resolve(name).await;
             assert_eq!(resolved.is_ok(), resolves, "{named} {private}");
         }
+    }
+
+    /// Whoever looks up a name while others do so waits for a turn.
+    #[tokio::test]
+    async fn look_ups_take_turns() {
+        let resolver = Resolver::new(Reach::anywhere(true));
+        let lookup = || resolver.resolve("localhost".parse().expect("a name"));
+        let turns = resolver.turns.acquire_many(MAX_LOOKUPS as u32).await;
+        let soon = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(soon, lookup()).await.is_err());
+        drop(turns);
+        assert!(lookup().await.is_ok());
     }
 }

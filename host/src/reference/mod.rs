@@ -139,6 +139,26 @@ impl Reference {
         }
     }
 
+    /// Whether somebody who may write below this directory, which is a path without links, could change or add what it
+    /// names.
+    pub fn can_be_changed_in(&self, dir: &Path) -> bool {
+        let below = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(dir));
+        let added_to = match &self.place {
+            Place::Path(path) => vec![path.clone()],
+            Place::Glob(pattern) => {
+                let dirs = Path::new(pattern).parent().unwrap_or(Path::new("/"));
+                let dirs = glob::glob(&dirs.display().to_string());
+                let dirs = dirs.into_iter().flatten().filter_map(Result::ok);
+                dirs.take(MAX_FILES).collect()
+            }
+        };
+        let files = self.resolve().unwrap_or_default();
+        let files = files.iter().map(|source| source.path.as_path());
+        files
+            .chain(added_to.iter().map(PathBuf::as_path))
+            .any(below)
+    }
+
     /// Whether it names one file, whatever will lie beside it.
     pub fn is_one(&self) -> bool {
         matches!(&self.place, Place::Path(path) if !path.is_dir())

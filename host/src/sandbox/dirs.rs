@@ -5,16 +5,18 @@
 //! a thread until somebody writes to it.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use wasmtime::component::{HasData, Resource, ResourceTable};
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, WasiFilesystemCtxView};
-use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
-use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi::p2::bindings::filesystem::types;
+use wasmtime_wasi::p2::{FsError, FsResult, ReaddirIterator};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
-use super::limits::MAX_OPEN_FILES;
+use super::limits::{MAX_FILE_STREAMS, MAX_LISTED_ENTRIES, MAX_OPEN_FILES};
+use super::threads::Threads;
 
 /// An entry of `dirs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,74 +129,134 @@ fn open_one(grant: &DirGrant) -> std::io::Result<(OpenDir, PathBuf)> {
     Ok((OpenDir { dir, guest }, place))
 }
 
-/// `wasi:filesystem/preopens` of one call.
-pub(super) struct Preopens<'a> {
-    pub(super) dirs: &'a Arc<[OpenDir]>,
-    pub(super) table: &'a mut ResourceTable,
-}
-
-/// The type of [`Preopens`] for a linker.
-pub(super) struct HasPreopens;
-
-impl HasData for HasPreopens {
-    type Data<'a> = Preopens<'a>;
-}
-
-impl preopens::Host for Preopens<'_> {
-    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let mut found = Vec::with_capacity(self.dirs.len());
-        for open in self.dirs.iter() {
-            let descriptor = self.table.push(Descriptor::Dir(open.dir.clone()))?;
-            found.push((descriptor, open.guest.clone()));
-        }
-        Ok(found)
+/// `get-directories`.
+pub(super) fn directories(
+    dirs: &[OpenDir],
+    table: &mut ResourceTable,
+) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+    let mut found = Vec::with_capacity(dirs.len());
+    for open in dirs {
+        let descriptor = table.push(Descriptor::Dir(open.dir.clone()))?;
+        found.push((descriptor, open.guest.clone()));
     }
+    Ok(found)
 }
 
 /// What a call has opened and not yet closed: a stream keeps its file open after the descriptor is gone.
-#[derive(Default)]
-pub(super) struct OpenFiles(Vec<Weak<File>>);
+///
+/// Each file is held here too, so that the guest is never who closes it: that can wait for a disk.
+pub(super) struct OpenFiles {
+    files: Vec<Arc<File>>,
+    /// Lists of directories, by their handles, and how many entries each has.
+    lists: Vec<(u32, usize)>,
+    threads: Option<Arc<Threads>>,
+}
 
 impl OpenFiles {
-    fn have_room(&mut self) -> bool {
-        self.0.retain(|file| file.strong_count() > 0);
-        self.0.len() < MAX_OPEN_FILES
+    pub(super) fn new(threads: Option<Arc<Threads>>) -> Self {
+        Self {
+            files: Vec::new(),
+            lists: Vec::new(),
+            threads,
+        }
     }
 
-    fn add(&mut self, opened: &Descriptor) {
-        self.0.push(Arc::downgrade(match opened {
-            Descriptor::File(file) => &file.file,
-            Descriptor::Dir(dir) => &dir.dir,
-        }));
+    pub(super) fn have_room(&mut self) -> bool {
+        let closed: Vec<_> = self.files.extract_if(.., |file| uses(file) == 0).collect();
+        self.close(closed);
+        self.files.len() < MAX_OPEN_FILES
+    }
+
+    pub(super) fn add(&mut self, opened: &Descriptor) {
+        self.files.push(match opened {
+            Descriptor::File(file) => file.file.clone(),
+            Descriptor::Dir(dir) => dir.dir.clone(),
+        });
+    }
+
+    /// Whether one more stream may be made; descriptors and operations that run count as such.
+    pub(super) fn may_stream(&self) -> bool {
+        let all: usize = self.files.iter().map(uses).sum();
+        all < MAX_OPEN_FILES + MAX_FILE_STREAMS
+    }
+
+    /// Whether a list of so many entries may be made beside those that there are.
+    pub(super) fn may_list(&mut self, table: &ResourceTable, entries: usize) -> bool {
+        self.lists.retain(|(list, _)| {
+            let list = Resource::<ReaddirIterator>::new_borrow(*list);
+            table.get(&list).is_ok()
+        });
+        let all: usize = self.lists.iter().map(|(_, entries)| entries).sum();
+        all + entries <= MAX_LISTED_ENTRIES
+    }
+
+    pub(super) fn list(&mut self, list: u32, entries: usize) {
+        self.lists.push((list, entries));
+    }
+
+    fn close(&self, closed: Vec<Arc<File>>) {
+        if let (false, Some(threads)) = (closed.is_empty(), &self.threads) {
+            threads.drop_there(closed);
+        }
     }
 }
 
-/// `open-at`, for files and directories alone, and so many at once.
+impl Drop for OpenFiles {
+    fn drop(&mut self) {
+        let all = std::mem::take(&mut self.files);
+        self.close(all);
+    }
+}
+
+/// Who has the file beside [`OpenFiles`].
+fn uses(file: &Arc<File>) -> usize {
+    Arc::strong_count(file) - 1
+}
+
+/// `open-at`, for files and directories alone.
 pub(super) async fn open_at(
     mut files: WasiFilesystemCtxView<'_>,
-    open: &mut OpenFiles,
     descriptor: Resource<Descriptor>,
     path: String,
     (path_flags, open_flags, flags): (types::PathFlags, types::OpenFlags, types::DescriptorFlags),
 ) -> wasmtime::Result<Result<Resource<Descriptor>, types::ErrorCode>> {
-    use types::{Host, HostDescriptor};
+    use types::HostDescriptor;
 
-    if !open.have_room() {
-        tracing::info!(limit.files = MAX_OPEN_FILES, "file not opened");
-        // There is no code for too many open files.
-        return Ok(Err(types::ErrorCode::InsufficientMemory));
-    }
     let opened = async {
         let same = Resource::new_borrow(descriptor.rep());
         is_openable(files.stat_at(same, path_flags, path.clone()).await)?;
-        let opened = files
+        files
             .open_at(descriptor, path_flags, path, open_flags, flags)
-            .await?;
-        open.add(files.table.get(&opened)?);
-        Ok(opened)
+            .await
     };
-    match opened.await {
-        Ok(opened) => Ok(Ok(opened)),
+    let opened = opened.await;
+    told(files, opened)
+}
+
+/// The entries that a list of the directory would have, or more than any may have.
+pub(super) async fn entries(descriptor: &Descriptor) -> Result<usize, types::ErrorCode> {
+    let Descriptor::Dir(dir) = descriptor else {
+        return Err(types::ErrorCode::NotDirectory);
+    };
+    let dir = dir.dir.clone();
+    let counting = tokio::task::spawn_blocking(move || {
+        // The standard library has no other way from an open directory to what is in it.
+        let entries = std::fs::read_dir(format!("/proc/self/fd/{}", dir.as_raw_fd()))?;
+        Ok(entries.take(MAX_LISTED_ENTRIES + 1).count())
+    });
+    let counted: std::io::Result<usize> = counting.await.unwrap_or_else(|error| Err(error.into()));
+    counted.map_err(|error| types::ErrorCode::from(&error))
+}
+
+/// What a guest is told of it.
+pub(super) fn told<T>(
+    mut files: WasiFilesystemCtxView<'_>,
+    done: FsResult<T>,
+) -> wasmtime::Result<Result<T, types::ErrorCode>> {
+    use types::Host;
+
+    match done {
+        Ok(done) => Ok(Ok(done)),
         Err(error) => Ok(Err(files.convert_error_code(error)?)),
     }
 }

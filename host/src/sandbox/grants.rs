@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use wasmtime_wasi_config::WasiConfigVariables;
@@ -10,6 +11,7 @@ use super::dirs::{self, DirGrant, OpenDir};
 use super::egress::{HttpGrant, Outgoing};
 use super::keyvalue::{self, BucketGrant, KeyValue};
 use super::sockets::{TcpGrant, TcpRule};
+use super::threads::{Threads, waiting_on};
 
 /// `[component.allow]`. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,6 +99,8 @@ pub struct Granted {
     pub(super) env: Vec<(String, String)>,
     pub(super) config: WasiConfigVariables,
     pub(super) kv: Option<Arc<KeyValue>>,
+    /// `None` where nothing is granted that could keep a call waiting.
+    pub(super) threads: Option<Arc<Threads>>,
 }
 
 impl Granted {
@@ -109,6 +113,7 @@ impl Granted {
             env: Vec::new(),
             config: WasiConfigVariables::new(),
             kv: None,
+            threads: None,
         }
     }
 
@@ -151,6 +156,20 @@ impl Granted {
             return Err(faults);
         }
         let http = &grants.http;
+        let keys = [
+            ("dirs", grants.dirs.is_empty()),
+            ("http", http.rules.is_empty()),
+            ("tcp", grants.tcp.is_empty()),
+        ];
+        let waits = keys.into_iter().find(|(_, is_empty)| !is_empty);
+        let threads = match waits.map(|(key, _)| (key, Threads::new())) {
+            None => None,
+            Some((_, Ok(threads))) => Some(threads),
+            Some((key, Err(error))) => {
+                let what = format!("needs threads, and there are none: {error}");
+                return Err(vec![GrantFault { key, what }]);
+            }
+        };
         Ok(Self {
             outgoing: (!http.rules.is_empty()).then(|| Arc::new(Outgoing::new(http.clone()))),
             tcp: Arc::new(grants.tcp()),
@@ -158,7 +177,13 @@ impl Granted {
             env: grants.env.0.clone().into_iter().collect(),
             config: grants.config.0.clone().into_iter().collect(),
             kv,
+            threads,
         })
+    }
+
+    /// A guest of this component, which nobody else's operations keep waiting, nor its own anybody else.
+    pub fn alone<F: Future>(&self, guest: F) -> impl Future<Output = F::Output> + use<F> {
+        waiting_on(self.threads.clone(), guest)
     }
 
     /// Whether any call keeps something for its caller.

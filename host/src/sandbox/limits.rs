@@ -14,6 +14,10 @@ pub const MAX_PROGRESS_EVENTS: u32 = 1_000;
 pub const MAX_HANDLES: usize = 1_024;
 /// Files and directories that one call may have open.
 pub const MAX_OPEN_FILES: usize = 64;
+/// Streams that one call may have of the files that it has opened; each holds up to 64 KiB.
+pub(super) const MAX_FILE_STREAMS: usize = 128;
+/// Entries in all lists of directories that one call has at a time: the engine makes a list as a whole.
+pub(super) const MAX_LISTED_ENTRIES: usize = 100_000;
 /// Sockets that one call may make, and names that it may look up, together.
 pub(super) const MAX_SOCKETS: u32 = 64;
 /// Names and values of one `fields` that a guest fills; with [`MAX_HANDLES`] it bounds what they cost the host.

@@ -15,6 +15,7 @@ mod output;
 mod run;
 mod sockets;
 mod state;
+mod threads;
 
 pub use asked::{Asked, asked};
 pub use dirs::DirGrant;

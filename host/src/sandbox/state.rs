@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
-use wasmtime_wasi::p2::Network;
-use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView as Files, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::filesystem::types::{self, ErrorCode};
 use wasmtime_wasi::p2::bindings::sockets::network;
+use wasmtime_wasi::p2::{FsResult, Network};
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfig;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::dirs::{self, HasPreopens, OpenFiles, Preopens};
+use super::dirs::{self, OpenFiles};
 use super::egress::{self, Egress};
 use super::grants::Granted;
 use super::keyvalue::{self, Owner};
 use super::limits::{
-    Limits, MAX_FIELDS_BYTES, MAX_HANDLES, MAX_OWN_HANDLES, MAX_RANDOM_BYTES, MAX_SOCKETS, Meter,
+    Limits, MAX_FIELDS_BYTES, MAX_FILE_STREAMS, MAX_HANDLES, MAX_LISTED_ENTRIES, MAX_OPEN_FILES,
+    MAX_OWN_HANDLES, MAX_RANDOM_BYTES, MAX_SOCKETS, Meter,
 };
 use super::output::GuestOutput;
 use super::sockets;
@@ -32,6 +33,7 @@ pub struct State<C> {
     granted: Arc<Granted>,
     owner: Option<Owner>,
     table: ResourceTable,
+    /// After the table, which has the files too.
     open_files: OpenFiles,
     sockets: u32,
     meter: Meter,
@@ -39,10 +41,24 @@ pub struct State<C> {
     pub contract: C,
 }
 
-impl<C> State<C> {
+impl<C: Send> State<C> {
     /// Whether the guest was refused memory.
     pub fn memory_refused(&self) -> bool {
         self.meter.refused
+    }
+
+    /// Makes a stream of a file's content, where there may be one more.
+    fn stream<T>(
+        &mut self,
+        make: impl FnOnce(&mut Files<'_>) -> FsResult<T>,
+    ) -> wasmtime::Result<Result<T, ErrorCode>> {
+        if !self.open_files.may_stream() {
+            tracing::info!(limit.streams = MAX_FILE_STREAMS, "no stream of the file");
+            return Ok(Err(ErrorCode::InsufficientMemory));
+        }
+        let mut files = self.filesystem();
+        let stream = make(&mut files);
+        dirs::told(files, stream)
     }
 
     /// Counts one more socket, or lookup of a name, which costs as much.
@@ -89,7 +105,7 @@ pub fn store<C: Send + 'static>(
         granted: granted.clone(),
         owner,
         table,
-        open_files: OpenFiles::default(),
+        open_files: OpenFiles::new(granted.threads.clone()),
         sockets: 0,
         meter: Meter::new(limits.memory_bytes),
         contract,
@@ -135,35 +151,27 @@ pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<Sta
     Ok(linker)
 }
 
-/// Puts the host's own judgement before four functions of WASI.
+/// Puts the host's own judgement before what WASI has of files and sockets.
 fn judge_files_and_sockets<C: Send + 'static>(
     linker: &mut Linker<State<C>>,
 ) -> wasmtime::Result<()> {
-    preopens::add_to_linker::<_, HasPreopens>(linker, |state| Preopens {
-        dirs: &state.granted.dirs,
-        table: &mut state.table,
-    })?;
-    type OpenAt = (
-        Resource<Descriptor>,
-        types::PathFlags,
-        String,
-        types::OpenFlags,
-        types::DescriptorFlags,
-    );
-    linker.instance(FILESYSTEM)?.func_wrap_async(
-        "[method]descriptor.open-at",
-        |mut store: StoreContextMut<'_, State<C>>,
-         (dir, path_flags, path, open_flags, flags): OpenAt| {
+    linker.instance(PREOPENS)?.func_wrap_async(
+        "get-directories",
+        |mut store: StoreContextMut<'_, State<C>>, (): ()| {
             Box::new(async move {
-                let mut open = std::mem::take(&mut store.data_mut().open_files);
-                let files = store.data_mut().filesystem();
-                let how = (path_flags, open_flags, flags);
-                let opened = dirs::open_at(files, &mut open, dir, path, how).await;
-                store.data_mut().open_files = open;
-                Ok((opened?,))
+                let granted = store.data().granted.clone();
+                // Whoever uses files comes by here first.
+                if let Some(threads) = &granted.threads
+                    && !granted.dirs.is_empty()
+                {
+                    threads.one_is_free().await;
+                }
+                let table = &mut store.data_mut().table;
+                Ok((dirs::directories(&granted.dirs, table)?,))
             })
         },
     )?;
+    judge_files(linker)?;
     linker.instance(IP_NAME_LOOKUP)?.func_wrap(
         "resolve-addresses",
         |mut store: StoreContextMut<'_, State<C>>, (network, name): (Resource<Network>, String)| {
@@ -192,7 +200,87 @@ fn judge_files_and_sockets<C: Send + 'static>(
     )
 }
 
+/// The part of [`judge_files_and_sockets`] below the directories.
+fn judge_files<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Result<()> {
+    use types::HostDescriptor;
+
+    type OpenAt = (
+        Resource<Descriptor>,
+        types::PathFlags,
+        String,
+        types::OpenFlags,
+        types::DescriptorFlags,
+    );
+    let mut files = linker.instance(FILESYSTEM)?;
+    files.func_wrap_async(
+        "[method]descriptor.open-at",
+        |mut store: StoreContextMut<'_, State<C>>,
+         (dir, path_flags, path, open_flags, flags): OpenAt| {
+            Box::new(async move {
+                if !store.data_mut().open_files.have_room() {
+                    tracing::info!(limit.files = MAX_OPEN_FILES, "file not opened");
+                    // There is no code for too many open files.
+                    return Ok((Err(ErrorCode::InsufficientMemory),));
+                }
+                let files = store.data_mut().filesystem();
+                let how = (path_flags, open_flags, flags);
+                let opened = dirs::open_at(files, dir, path, how).await?;
+                if let Ok(opened) = &opened {
+                    let state = store.data_mut();
+                    state.open_files.add(state.table.get(opened)?);
+                }
+                Ok((opened,))
+            })
+        },
+    )?;
+    files.func_wrap_async(
+        "[method]descriptor.read-directory",
+        |mut store: StoreContextMut<'_, State<C>>, (dir,): (Resource<Descriptor>,)| {
+            Box::new(async move {
+                let state = store.data_mut();
+                let entries = match dirs::entries(state.table.get(&dir)?).await {
+                    Ok(entries) => entries,
+                    Err(error) => return Ok((Err(error),)),
+                };
+                if !state.open_files.may_list(&state.table, entries) {
+                    tracing::info!(limit.entries = MAX_LISTED_ENTRIES, "directory not listed");
+                    return Ok((Err(ErrorCode::InsufficientMemory),));
+                }
+                let mut files = state.filesystem();
+                let list = files.read_directory(dir).await;
+                let list = dirs::told(files, list)?;
+                if let Ok(list) = &list {
+                    store.data_mut().open_files.list(list.rep(), entries);
+                }
+                Ok((list,))
+            })
+        },
+    )?;
+    files.func_wrap(
+        "[method]descriptor.read-via-stream",
+        |mut store: StoreContextMut<'_, State<C>>, (file, from): (Resource<Descriptor>, u64)| {
+            let stream = |files: &mut Files<'_>| files.read_via_stream(file, from);
+            Ok((store.data_mut().stream(stream)?,))
+        },
+    )?;
+    files.func_wrap(
+        "[method]descriptor.write-via-stream",
+        |mut store: StoreContextMut<'_, State<C>>, (file, from): (Resource<Descriptor>, u64)| {
+            let stream = |files: &mut Files<'_>| files.write_via_stream(file, from);
+            Ok((store.data_mut().stream(stream)?,))
+        },
+    )?;
+    files.func_wrap(
+        "[method]descriptor.append-via-stream",
+        |mut store: StoreContextMut<'_, State<C>>, (file,): (Resource<Descriptor>,)| {
+            let stream = |files: &mut Files<'_>| files.append_via_stream(file);
+            Ok((store.data_mut().stream(stream)?,))
+        },
+    )
+}
+
 /// As the engine's own crate names them. A test notices when it goes on to the next version.
+const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
 const FILESYSTEM: &str = "wasi:filesystem/types@0.2.12";
 const IP_NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 const TCP_CREATE_SOCKET: &str = "wasi:sockets/tcp-create-socket@0.2.12";

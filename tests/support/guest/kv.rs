@@ -6,7 +6,7 @@ use super::{Guest, Tool};
 ///
 /// `set` keeps the key's own text under it, `get` says what is there or `none`, `exists` says 1 or 0, `delete` and
 /// `count` (which increments by 7) say what they must, `list` says every key, a space behind each. What fails says `E`, the
-/// error's number and its text.
+/// error's number and its text. `signed` and `zeros` keep `+5` and `007`, `get_lots` asks for one key nine times.
 pub(crate) fn keeping(bucket: &str) -> Guest {
     keeping_all(&[("", bucket)])
 }
@@ -17,7 +17,16 @@ pub(crate) fn keeping_all(buckets: &[(&str, &str)]) -> Guest {
     guest.import(include_str!("kv_imports.wat"));
     guest.item(include_str!("kv.wat"));
     let key = "(local.get $arguments) (local.get $arguments_len)";
+    let (signed, zeros) = (guest.string("+5"), guest.string("007"));
+    let set_as = |value: &str| {
+        format!(
+            "(call $set (global.get $bucket) {key} {value} (i32.const 256)) (call $say_done (i32.const 256))"
+        )
+    };
     let tools = [
+        ("signed", set_as(&signed)),
+        ("zeros", set_as(&zeros)),
+        ("get_lots", format!("(call $get_lots {key})")),
         ("set", format!("(call $set_key {key})")),
         ("get", format!("(call $get_key {key})")),
         ("exists", format!("(call $exists_key {key})")),

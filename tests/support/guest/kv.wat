@@ -168,3 +168,17 @@
     (local.set $at (i32.add (local.get $at) (i32.const 20)))
     (local.set $left (i32.sub (local.get $left) (i32.const 1)))
     (br_if $next (local.get $left))))
+
+;; The key nine times in a batch.
+(func $get_lots (param $key i32) (param $len i32)
+  (local $at i32)
+  (local.set $at (i32.const 512))
+  (loop $next
+    (i32.store (local.get $at) (local.get $key))
+    (i32.store offset=4 (local.get $at) (local.get $len))
+    (local.set $at (i32.add (local.get $at) (i32.const 8)))
+    (br_if $next (i32.lt_u (local.get $at) (i32.const 584))))
+  (call $get_many (global.get $bucket) (i32.const 512) (i32.const 9) (i32.const 256))
+  (if (i32.load8_u (i32.const 256))
+    (then (call $say_failure (i32.const 260)))
+    (else (call $say_number (i64.load32_u (i32.const 264))))))

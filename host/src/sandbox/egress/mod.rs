@@ -51,12 +51,10 @@ impl HttpGrant {
         if method == Method::CONNECT {
             return Err(Denied::Connect);
         }
-        let mut url = Url::parse(url).map_err(|_| Denied::Url)?;
+        let url = Url::parse(url).map_err(|_| Denied::Url)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Denied::Url);
         }
-        // It is never sent.
-        url.set_fragment(None);
         if !self.rules.iter().any(|rule| rule.covers(&url)) {
             return Err(Denied::NotGranted);
         }

@@ -56,7 +56,7 @@ impl Outgoing {
     }
 
     async fn client(&self) -> Result<&Client, Error> {
-        let resolver = Resolver(self.grant.reach());
+        let resolver = Resolver::new(self.grant.reach());
         self.client
             .get_or_try_init(|| async {
                 let built = tokio::task::spawn_blocking(move || {

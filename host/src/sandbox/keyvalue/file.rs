@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
+use tokio::sync::Semaphore;
+
 use super::{
     Fault, MAX_BATCH_BYTES, MAX_KEYS, Page, StoreError, counted, entry_bytes, over_quota, page,
     place_of,
@@ -21,11 +23,15 @@ const USED: TableDefinition<'_, &str, u64> = TableDefinition::new("used");
 /// What the store holds in memory of its file.
 const CACHE_BYTES: usize = 16 << 20;
 
+/// Operations at a time: each has a thread to itself, also when its call has been stopped.
+const MAX_OPERATIONS: usize = 32;
+
 /// A file, opened when it is first needed.
 pub(super) struct File(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
+    turns: Arc<Semaphore>,
     database: Mutex<Option<Arc<Database>>>,
 }
 
@@ -33,6 +39,7 @@ impl File {
     pub(super) fn new(path: PathBuf) -> Self {
         Self(Arc::new(Inner {
             path,
+            turns: Arc::new(Semaphore::new(MAX_OPERATIONS)),
             database: Mutex::default(),
         }))
     }
@@ -206,7 +213,9 @@ impl File {
         operation: impl FnOnce(&Database) -> Result<Result<T, Fault>, redb::Error> + Send + 'static,
     ) -> Result<T, Fault> {
         let inner = self.0.clone();
+        let turn = inner.turns.clone().acquire_owned().await;
         let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let database = inner.database().map_err(|error| Fault::store(&error))?;
             operation(&database).unwrap_or_else(|error| Err(Fault::store(&inner.cannot(error))))
         });
@@ -273,5 +282,39 @@ impl Inner {
 
     fn cannot(&self, why: impl std::fmt::Display) -> StoreError {
         StoreError::File(self.path.display().to_string(), why.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stopped call's operation keeps its turn for as long as it runs.
+    #[tokio::test]
+    async fn turns_are_kept_by_what_runs() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = Arc::new(File::new(dir.path().join("kv.redb")));
+        let turns = file.0.turns.clone();
+        // As if the disk hung.
+        let inner = file.0.clone();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = std::sync::mpsc::channel();
+        let hanging = std::thread::spawn(move || {
+            let _held = inner.database.lock();
+            let _ = begin.send(());
+            ended.recv()
+        });
+        begun.recv().expect("it hangs");
+        for _ in 0..2 * MAX_OPERATIONS {
+            let file = file.clone();
+            let call =
+                tokio::spawn(async move { file.exists("space", "key".into()).await.is_ok() });
+            tokio::task::yield_now().await;
+            call.abort();
+        }
+        assert_eq!(turns.available_permits(), 0);
+        drop(end);
+        assert!(hanging.join().is_ok());
+        assert!(file.exists("space", "key".into()).await.is_ok());
     }
 }

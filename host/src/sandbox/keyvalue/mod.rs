@@ -397,6 +397,8 @@ fn counted(value: Option<&[u8]>, delta: u64) -> Result<u64, Fault> {
         Some(digits) => std::str::from_utf8(digits)
             .ok()
             .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+            // As Redis has it.
+            .filter(|digits| !digits.starts_with('0') || *digits == "0")
             .and_then(|digits| digits.parse().ok())
             .ok_or_else(|| Fault::other("the value is no number"))?,
     };
@@ -407,3 +409,44 @@ fn counted(value: Option<&[u8]>, delta: u64) -> Result<u64, Fault> {
 
 /// The largest number that a counter reaches: Redis counts with a sign.
 const MAX_COUNT: u64 = i64::MAX as u64;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// A digest as callers have them, which is a bucket's name too.
+    const DIGEST: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+    /// No component, bucket or caller has what is another's.
+    #[test]
+    fn spaces() {
+        let owners = [("a", "bc"), ("ab", "c"), ("a", "b"), ("b", "bc")];
+        let owners = owners.map(|(issuer, subject)| Owner {
+            issuer: issuer.into(),
+            subject: subject.into(),
+        });
+        let digest = owners[0].digest();
+        assert_eq!(digest.len(), DIGEST.len());
+        let mut spaces = HashSet::new();
+        let mut all = 0;
+        for component in ["a", "a/b", "a%2Fb", "A", "a/b/c", "é"] {
+            let buckets = ["b", "c", "B", DIGEST, &digest];
+            let grants = buckets.map(|name| BucketGrant::parse(name).expect("a name"));
+            let store = Store::new(&Settings::default());
+            let kv = Arc::new(KeyValue::new(store, component, &grants));
+            for bucket in buckets {
+                let shared = kv.bucket(bucket, None).ok();
+                let own = owners
+                    .iter()
+                    .map(|owner| kv.bucket(&format!("{bucket}@caller"), Some(owner)).ok());
+                for opened in own.chain([shared]) {
+                    spaces.insert(opened.expect("it is granted").space);
+                    all += 1;
+                }
+            }
+        }
+        assert_eq!(spaces.len(), all);
+    }
+}

@@ -59,7 +59,7 @@ local key = ARGV[3]
 local old = redis.call('HGET', KEYS[1], key)
 local before = 0
 if old then
-  if not string.match(old, '^%d+$') then
+  if old ~= '0' and not string.match(old, '^[1-9]%d*$') then
     return redis.error_reply('NUMBER expected')
   end
   before = #old
