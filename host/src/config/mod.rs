@@ -8,6 +8,7 @@ mod json;
 mod read;
 mod section;
 mod tool;
+mod values;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
