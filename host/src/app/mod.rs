@@ -1,6 +1,8 @@
 //! The composition root: from a configuration to a running server.
 
+mod arrange;
 mod problem;
+mod report;
 mod sources;
 mod stock;
 mod watcher;

@@ -1,7 +1,7 @@
 //! The components that are served: loaded at the start, and looked at again when
 //! their files may have changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,19 +10,16 @@ use futures::StreamExt;
 use tokio::sync::{Mutex, watch};
 
 use super::sources::{self, File};
-use super::{BuildError, Problem, chain};
-use crate::catalog::{Calls, Catalog, CatalogError, Listing, Live, Places};
+use super::{BuildError, Problem, arrange, report};
+use crate::catalog::{Calls, Catalog, Listing, Live, Places};
 use crate::component::{self, Component};
 use crate::config::Config;
 use crate::engine::{self, Engine};
 use crate::reference::{ReferenceError, Source};
-use crate::sandbox;
 use crate::sandbox::keyvalue::Store;
 
 /// A file that did not change for this long is not being written.
 pub(super) const SETTLED: Duration = Duration::from_millis(100);
-/// What is said of one problem; some of it comes from a component.
-const MAX_LINE_BYTES: usize = 2_000;
 
 /// What is served, and where it comes from.
 pub(crate) struct Stock {
@@ -47,17 +44,17 @@ struct Held {
 
 /// What is served of one file.
 #[derive(Clone)]
-struct Holding {
+pub(super) struct Holding {
     settings: Option<usize>,
-    listing: Listing,
+    pub(super) listing: Listing,
 }
 
 /// One file, looked at.
-struct Looked {
-    path: PathBuf,
+pub(super) struct Looked {
+    pub(super) path: PathBuf,
     /// What is to be served of it.
-    holding: Option<Holding>,
-    problems: Vec<Problem>,
+    pub(super) holding: Option<Holding>,
+    pub(super) problems: Vec<Problem>,
     /// Whether somebody was still writing it.
     is_unsettled: bool,
 }
@@ -126,7 +123,7 @@ impl Stock {
             return Err(BuildError { problems: found });
         }
         found.extend(stock.take_in(&mut held, look));
-        stock.publish(&found, &[]);
+        report::problems(&stock.problems, &found, &[]);
         drop(held);
         Ok((stock, heard))
     }
@@ -137,7 +134,7 @@ impl Stock {
         let mut look = self.look(&held, Scope::All, engine::SPARE_SLOTS).await;
         let mut found = look.take_problems();
         found.extend(self.take_in(&mut held, look));
-        self.publish(&found, &[]);
+        report::problems(&self.problems, &found, &[]);
         found
     }
 
@@ -158,10 +155,10 @@ impl Stock {
         if is_unsettled {
             // What was said of that file may still be true.
             let before = self.problems.borrow().clone();
-            self.publish(&found, &before);
+            report::problems(&self.problems, &found, &before);
             return Err(Unsettled);
         }
-        self.publish(&found, &[]);
+        report::problems(&self.problems, &found, &[]);
         Ok(())
     }
 
@@ -227,7 +224,7 @@ impl Stock {
             by_reference: found.by_reference,
             problems: found.problems,
         };
-        look.keep_apart(held);
+        arrange::keep_apart(&mut look.files, &held.files);
         look
     }
 
@@ -302,7 +299,7 @@ impl Stock {
     /// Serves what was found, as far as its parts can stand beside each other:
     /// why the others cannot.
     fn take_in(&self, held: &mut Held, look: Look) -> Vec<Problem> {
-        let (catalog, files, errors) = arrange(look.files, &held.files, &self.calls);
+        let (catalog, files, errors) = arrange::arrange(look.files, &held.files, &self.calls);
         let is_same = |(path, holding): (&PathBuf, &Holding)| {
             let before = held.files.get(path);
             before.is_some_and(|before| before.listing.is_same(&holding.listing))
@@ -310,36 +307,13 @@ impl Stock {
         if files.len() != held.files.len() || !files.iter().all(is_same) {
             // At the start there is a line of its own for all of them.
             if !held.by_reference.is_empty() {
-                log_changes(&held.files, &files);
+                report::changes(&held.files, &files);
             }
             held.files = files;
             self.live.swap(catalog);
         }
         held.by_reference = look.by_reference;
         errors.into_iter().map(Problem::Catalog).collect()
-    }
-
-    /// Says what is wrong: in the log what is new, and to those who ask all of it.
-    /// What was said `before` stands on.
-    fn publish(&self, problems: &[Problem], before: &[String]) {
-        let mut lines = before.to_vec();
-        for problem in problems {
-            let line = line(problem);
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
-        self.problems.send_if_modified(|said| {
-            for problem in lines.iter().filter(|line| !said.contains(line)) {
-                tracing::warn!(problem, "not everything is served as it is named");
-            }
-            for problem in said.iter().filter(|line| !lines.contains(line)) {
-                tracing::info!(problem, "problem gone");
-            }
-            let is_modified = *said != lines;
-            *said = lines;
-            is_modified
-        });
     }
 }
 
@@ -349,24 +323,6 @@ impl Look {
         holdings.map(|holding| &holding.listing)
     }
 
-    /// Of components that would share what they keep, those stay that were served
-    /// before.
-    fn keep_apart(&mut self, held: &Held) {
-        let mut names = HashSet::new();
-        let mut files: Vec<_> = self.files.iter_mut().collect();
-        files.sort_by_key(|file| !held.files.contains_key(&file.path));
-        for file in files {
-            let Some(component) = file.holding.as_ref().map(|h| &h.listing.component) else {
-                continue;
-            };
-            if !component.grants.kv.is_empty() && !names.insert(component.name.clone()) {
-                let problem = Problem::SameName(component.name.clone());
-                file.problems.push(problem);
-                file.holding = None;
-            }
-        }
-    }
-
     fn take_problems(&mut self) -> Vec<Problem> {
         let mut problems = std::mem::take(&mut self.problems);
         for file in &mut self.files {
@@ -374,66 +330,6 @@ impl Look {
         }
         problems
     }
-}
-
-/// The catalog of what was found. Where parts of it clash, those stay that were
-/// served before, and the old version of each that cannot come in.
-fn arrange(
-    found: Vec<Looked>,
-    held: &HashMap<PathBuf, Holding>,
-    calls: &Arc<Calls>,
-) -> (Catalog, HashMap<PathBuf, Holding>, Vec<CatalogError>) {
-    let found = found
-        .into_iter()
-        .filter_map(|file| Some((file.path, file.holding?)));
-    let mut chosen: Vec<(PathBuf, Holding)> = found.collect();
-    let listings = chosen.iter().map(|(_, holding)| &holding.listing);
-    if let Ok(catalog) = Catalog::build(listings, calls.clone()) {
-        return (catalog, chosen.into_iter().collect(), Vec::new());
-    }
-
-    let is_old = |(path, holding): &(PathBuf, Holding)| {
-        let before = held.get(path);
-        before.is_some_and(|before| before.listing.is_same(&holding.listing))
-    };
-    let mut errors = Vec::new();
-    loop {
-        // What was served before can stand beside each other.
-        let mut catalog = Catalog::new(calls.clone());
-        for (_, holding) in chosen.iter().filter(|choice| is_old(choice)) {
-            let _ = catalog.add(&holding.listing);
-        }
-        let mut is_final = true;
-        let mut next = Vec::new();
-        for choice in chosen {
-            if is_old(&choice) {
-                next.push(choice);
-                continue;
-            }
-            match catalog.add(&choice.1.listing) {
-                Ok(()) => next.push(choice),
-                Err(found) => {
-                    errors.extend(found);
-                    // It takes names that others may have got, so they are judged again.
-                    if let Some(old) = held.get(&choice.0) {
-                        next.push((choice.0, old.clone()));
-                        is_final = false;
-                    }
-                }
-            }
-        }
-        chosen = next;
-        if is_final {
-            break;
-        }
-    }
-    // Once more in the order in which they are named.
-    let mut catalog = Catalog::new(calls.clone());
-    chosen.retain(|(_, holding)| {
-        let added = catalog.add(&holding.listing);
-        added.map_err(|found| errors.extend(found)).is_ok()
-    });
-    (catalog, chosen.into_iter().collect(), errors)
 }
 
 async fn read(source: &Source) -> Result<(Vec<u8>, String), ReferenceError> {
@@ -461,31 +357,4 @@ fn is_unsettled(path: &Path) -> bool {
             .is_ok_and(|age| age < SETTLED),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
-}
-
-fn log_changes(before: &HashMap<PathBuf, Holding>, now: &HashMap<PathBuf, Holding>) {
-    for (path, holding) in now {
-        let component = &holding.listing.component;
-        let old = before.get(path).map(|old| &old.listing.component);
-        if old.is_none_or(|old| !Arc::ptr_eq(old, component)) {
-            tracing::info!(
-                component.name = %component.name,
-                component.digest = %component.digest,
-                "component loaded"
-            );
-        }
-    }
-    for (path, holding) in before {
-        if !now.contains_key(path) {
-            let component = &holding.listing.component;
-            tracing::info!(component.name = %component.name, "component gone");
-        }
-    }
-}
-
-/// A problem in one line that is safe to print.
-fn line(problem: &Problem) -> String {
-    let mut line = sandbox::printable(&chain(problem)).into_owned();
-    line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
-    line
 }
