@@ -286,6 +286,10 @@ fn selections() {
         two("first.wasm#first", "first.wasm#other"),
         two("*.wasm", "first.wasm#first"),
     );
+    let (twice, crossed) = (
+        two("first.wasm", "./first.wasm"),
+        two("first*.wasm", "*.wasm"),
+    );
     for (text, status, words) in [
         (
             "components = [\"first.wasm#nothing\"]",
@@ -330,6 +334,12 @@ fn selections() {
             USAGE,
             &["`*.wasm` and `first.wasm#first`", "one file"],
         ),
+        (
+            &twice,
+            USAGE,
+            &["`first.wasm` and `./first.wasm`", "one file"],
+        ),
+        (&crossed, USAGE, &["`first*.wasm` and `*.wasm`", "one file"]),
     ] {
         toolcrib.file("c.toml", text);
         let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
