@@ -9,6 +9,8 @@ use toml::de::DeValue;
 use super::json;
 use super::section::Section;
 
+/// The longest duration: far beyond any need, and far from where clocks end.
+const MAX_DURATION: Duration = Duration::from_secs(100 * 31_557_600);
 /// What a value that may be a secret is.
 const SECRET: &str = "a string, { env = \"NAME\" } or { file = \"PATH\" }";
 
@@ -62,8 +64,12 @@ impl<'t> Section<'_, 't> {
 
     /// A duration, such as `"10s"`.
     pub(super) fn duration(&self, key: &'static str) -> Option<Duration> {
-        self.parsed(key, "a duration with its unit, such as \"10s\"", |text| {
-            humantime::parse_duration(text).ok()
+        self.read(key, "a duration with its unit, such as \"10s\"", |value| {
+            let duration = humantime::parse_duration(value.as_str()?).ok()?;
+            Some(match duration > MAX_DURATION {
+                true => Err("must be at most \"100y\"".to_owned()),
+                false => Ok(duration),
+            })
         })
     }
 
@@ -77,13 +83,14 @@ impl<'t> Section<'_, 't> {
         self.read(key, wanted, |value| parse(value.as_str()?).map(Ok))
     }
 
-    /// A string, or `{ env = "NAME" }`, or `{ file = "PATH" }`.
+    /// A string, or `{ env = "NAME" }`, or `{ file = "PATH" }`. The line break at a
+    /// file's end is no part of it.
     pub(super) fn secret(&self, key: &'static str) -> Option<String> {
         self.read(key, SECRET, |value| self.secret_in(value))
     }
 
     /// A table whose keys are the user's own and whose values are as those of
-    /// [`Section::secret`]. The line break at a file's end is no part of a value.
+    /// [`Section::secret`].
     pub(super) fn map_of_secrets(&self, key: &'static str) -> Option<BTreeMap<String, String>> {
         let value = self.value(key)?;
         let DeValue::Table(table) = value.get_ref() else {
@@ -100,10 +107,6 @@ impl<'t> Section<'_, 't> {
             };
             match self.secret_in(item.get_ref()) {
                 Some(Ok(text)) => {
-                    let text = match item.get_ref() {
-                        DeValue::Table(_) => without_line_break(&text).to_owned(),
-                        _ => text,
-                    };
                     map.insert(name, text);
                 }
                 Some(Err(what)) => fault(what),
@@ -129,12 +132,13 @@ impl<'t> Section<'_, 't> {
                     })),
                     "file" => {
                         let path = self.base().join(text);
-                        Some(std::fs::read_to_string(&path).map_err(|e| {
+                        let text = std::fs::read_to_string(&path).map_err(|e| {
                             format!(
                                 "names the file `{}`, which cannot be read: {e}",
                                 path.display()
                             )
-                        }))
+                        });
+                        Some(text.map(|text| without_line_break(&text).to_owned()))
                     }
                     _ => None,
                 }
