@@ -14,9 +14,9 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
-    /// Starts the server of this component.
-    pub(crate) fn open(toolcrib: &Toolcrib, component: &str) -> Self {
-        let mut child = toolcrib.command(&["stdio", component]).spawn().unwrap();
+    /// Starts the server of these components.
+    pub(crate) fn open(toolcrib: &Toolcrib, reference: &str) -> Self {
+        let mut child = toolcrib.command(&["stdio", reference]).spawn().unwrap();
         Self {
             input: child.stdin.take(),
             output: BufReader::new(child.stdout.take().unwrap()),
