@@ -1,15 +1,21 @@
 //! What happens to the tools when their files come, change, break, mend and go.
 
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::{
-    names, problems, put, remove, until, until_names, until_problem, until_ready, until_says,
+    PATIENCE, client, listeners, names, problems, put, remove, serve, until, until_names,
+    until_problem, until_ready, until_says,
 };
 use crate::support::client::{Client, Stream};
-use crate::support::guest::{Guest, Tool};
+use crate::support::command::Toolcrib;
+use crate::support::guest::{Guest, Tool, component};
+use crate::support::process::Process;
 use crate::support::server::{Host, write};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,6 +128,125 @@ async fn slowly_written() {
     drop(file);
     until_says(&client, "a", "two").await;
     assert_eq!(problems(&host).await, [""; 0]);
+}
+
+/// A file that is written again and again holds up no other one, and is looked at no more often than it helps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn never_settled() {
+    let place = Toolcrib::new();
+    let slow = place.write("a", &Guest::saying("a", "one").component());
+    let process = serve(&place, &["."]);
+    let client = client(&process);
+    let (second, third) = (Guest::saying("a", "two"), Guest::saying("b", "b"));
+    let (begun, mut looks, mut served) = (Instant::now(), BTreeSet::new(), false);
+    place.write("b", &third.component());
+    // Longer than it takes until the other one is served.
+    while !served || begun.elapsed() < Duration::from_secs(3) {
+        std::fs::write(&slow, second.component()).unwrap();
+        looks.extend(listeners(&process));
+        served = served || names(&client).await == ["a", "b"];
+        assert!(begun.elapsed() < PATIENCE, "never: b");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let most = begun.elapsed().as_millis() / 100 + 2;
+    assert!(looks.len() as u128 <= most, "{} looks", looks.len());
+    until_says(&client, "a", "two").await;
+}
+
+/// Neither reading nor what the references do not name is a reason to look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_to_see() {
+    let place = Toolcrib::new();
+    let path = place.write("a", &Guest::saying("a", "one").component());
+    let process = serve(&place, &["."]);
+    let client = client(&process);
+    // The first look after a change may come with a second one.
+    std::fs::write(&path, Guest::saying("a", "two").component()).unwrap();
+    until_says(&client, "a", "two").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = listeners(&process);
+    assert_eq!(before.len(), 1, "{before:?}");
+    for _ in 0..40 {
+        std::fs::read(&path).unwrap();
+        place.file("readme.txt", "hello");
+        std::fs::create_dir(place.path().join("more")).unwrap();
+        std::fs::remove_dir(place.path().join("more")).unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert_eq!(listeners(&process), before);
+    std::fs::write(&path, Guest::saying("a", "three").component()).unwrap();
+    until_says(&client, "a", "three").await;
+    assert_ne!(listeners(&process), before);
+}
+
+/// What was loaded once, or found to be broken, is not loaded again before it changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loaded_once() {
+    const LOAD: Duration = Duration::from_secs(8);
+    let place = Toolcrib::new();
+    place.write("a", &Guest::saying("run", "one").component());
+    place.file(
+        "c.toml",
+        format!(
+            "components = [\".\"]\nlimits.time = \"{}s\"\n",
+            LOAD.as_secs()
+        ),
+    );
+    let loads = Arc::new(AtomicU32::new(0));
+    let mut command = place.command(&["serve", "--no-auth", "--config", "c.toml"]);
+    command.args(["--listen", "127.0.0.1:0"]);
+    let counted = loads.clone();
+    let process = Process::start_heard(command, move |line| {
+        if line.contains("export skipped") {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let client = client(&process);
+    // It stays out, since its tool has the name of one that is served.
+    place.write("clash", &skipping());
+    // It takes all the time there is, and says nothing.
+    place.write("broken", &endless());
+    until("both are blamed", async || {
+        let answer = client
+            .http
+            .get(format!("http://{}/readyz", process.address))
+            .send()
+            .await;
+        answer.unwrap().text().await.unwrap().lines().count() == 3
+    })
+    .await;
+    for name in ["b", "c", "d"] {
+        let begun = Instant::now();
+        place.write(name, &Guest::saying(name, name).component());
+        until(name, async || {
+            names(&client).await.contains(&name.to_owned())
+        })
+        .await;
+        assert!(begun.elapsed() < LOAD, "{name}: {:?}", begun.elapsed());
+    }
+    assert_eq!(loads.load(Ordering::Relaxed), 1);
+}
+
+/// A function component with the tool `run`, and an export of which the log has a line each time it is loaded.
+fn skipping() -> Vec<u8> {
+    component(
+        "export run: func(); export wasi:cli/run@0.2.0;",
+        "(module (func (export \"run\"))
+           (func (export \"wasi:cli/run@0.2.0#run\") (result i32) (i32.const 0)))",
+    )
+}
+
+/// A component that does not come to an end with its definitions.
+fn endless() -> Vec<u8> {
+    component(
+        "export toolcrib:mcp/tool@0.1.1;",
+        "(module
+           (memory (export \"memory\") 1)
+           (func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32) unreachable)
+           (func (export \"toolcrib:mcp/tool@0.1.1#definitions\") (result i32) (loop $l (br $l)) unreachable)
+           (func (export \"toolcrib:mcp/tool@0.1.1#call\")
+             (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable))",
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

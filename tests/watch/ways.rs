@@ -13,7 +13,7 @@ use toolcrib::reference::Reference;
 use super::{names, until_names, until_problem, until_ready, until_says};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::Guest;
+use crate::support::guest::{Guest, Tool};
 use crate::support::process::Process;
 use crate::support::server::{Host, config, write};
 
@@ -117,6 +117,14 @@ async fn patterns() {
         write(&host.dir().join("set-2"), "tool-2", &second);
         write(&host.dir().join("set-2"), "other", &guest("no"));
         until_names(&client, &["second", "tool"]).await;
+        if pattern.starts_with("**") {
+            let deep = host.dir().join("set-2/more");
+            fs::create_dir(&deep).unwrap();
+            until_names(&client, &["second", "tool"]).await;
+            write(&deep, "tool-3", &Guest::saying("deep", "hello").component());
+            until_names(&client, &["deep", "second", "tool"]).await;
+            fs::remove_dir_all(deep).unwrap();
+        }
         fs::remove_dir_all(host.dir().join("set-1")).unwrap();
         until_names(&client, &["second"]).await;
         until_ready(&host).await;
@@ -154,6 +162,149 @@ async fn files() {
         until_names(&client, &["a", "tool"]).await;
         until_ready(&host).await;
     }
+}
+
+/// A link that leads to itself is none of a component, until it leads to one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_in_circles() {
+    let dir = tempfile::tempdir().unwrap();
+    tools(dir.path(), "one");
+    symlink("b.wasm", dir.path().join("a.wasm")).unwrap();
+    symlink("a.wasm", dir.path().join("b.wasm")).unwrap();
+    fs::create_dir(dir.path().join("out")).unwrap();
+    let host = serve(dir, &["."], Changes::OfDirectories).await;
+    let client = host.client();
+    until_names(&client, &["tool"]).await;
+    symlink("out/a.wasm", host.dir().join("link")).unwrap();
+    fs::rename(host.dir().join("link"), host.dir().join("b.wasm")).unwrap();
+    // One of both, since both are one file.
+    let second = Guest::saying("second", "hello").component();
+    write(&host.dir().join("out"), "a", &second);
+    until_names(&client, &["second", "tool"]).await;
+    until_ready(&host).await;
+}
+
+/// A file that is named by itself and with its directory is followed with that, and serves what all of them select.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_twice() {
+    for references in [["more/a.wasm", "more/"], ["more/", "more/a.wasm"]] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("more")).unwrap();
+        write(
+            &dir.path().join("more"),
+            "a",
+            &Guest::saying("a", "one").component(),
+        );
+        let host = serve(dir, &references, Changes::OfDirectories).await;
+        let client = host.client();
+        write(
+            &host.dir().join("more"),
+            "a",
+            &Guest::saying("a", "two").component(),
+        );
+        until_says(&client, "a", "two").await;
+    }
+    // What is left of the names selects what is left of the tools.
+    let dir = tempfile::tempdir().unwrap();
+    let mut two = Guest::saying("a", "a");
+    let text = two.string("b");
+    two.tool(Tool::new("b"), format!("(call $text {text})"));
+    write(dir.path(), "a", &two.component());
+    symlink("a.wasm", dir.path().join("b.wasm")).unwrap();
+    let host = serve(dir, &["a.wasm#a", "b.wasm#b"], Changes::OfEverything).await;
+    let client = host.client();
+    until_names(&client, &["a", "b"]).await;
+    fs::remove_file(host.dir().join("b.wasm")).unwrap();
+    until_names(&client, &["a"]).await;
+}
+
+/// What a reference cannot name any more, though it is there, goes on as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tools_of_many() {
+    let dir = tempfile::tempdir().unwrap();
+    tools(dir.path(), "one");
+    let host = serve(dir, &["*.wasm#tool"], Changes::OfDirectories).await;
+    let client = host.client();
+    write(
+        host.dir(),
+        "second",
+        &Guest::saying("tool", "2").component(),
+    );
+    until_problem(&host, &["`*.wasm#tool` names 2 components"]).await;
+    assert_eq!(client.call("tool", json!({})).await.text(), "one");
+    fs::remove_file(host.dir().join("second.wasm")).unwrap();
+    until_ready(&host).await;
+    assert_eq!(client.call("tool", json!({})).await.text(), "one");
+}
+
+/// Nothing is served with the settings of nobody, or of somebody else, where it is not clear whose it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unclear_settings() {
+    for (settings, problem) in [
+        (
+            ["new*.wasm#second", "other.wasm"],
+            "`tools/new*.wasm#second` names 2 components",
+        ),
+        (
+            ["new*.wasm", "*2.wasm"],
+            "`tools/new*.wasm` and `tools/*2.wasm` have a [[component]] each",
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = dir.path().join("tools");
+        fs::create_dir(&tools).unwrap();
+        let mut first = Guest::saying("second", "1");
+        let text = first.string("more");
+        first.tool(Tool::new("more"), format!("(call $text {text})"));
+        write(&tools, "new1", &first.component());
+        write(&tools, "other", &Guest::saying("other", "0").component());
+        let file = dir.path().join("toolcrib.toml");
+        let of =
+            |reference| format!("[[component]]\nref = \"tools/{reference}\"\nprefix = \"p_\"\n");
+        let text = format!(
+            "components = [\"tools/\"]\n{}{}",
+            of(settings[0]),
+            of(settings[1])
+        );
+        fs::write(&file, text).unwrap();
+        let overrides = Overrides {
+            file: Some(file),
+            no_auth: true,
+            keep_going: true,
+            ..Overrides::default()
+        };
+        let mut config = toolcrib::config::Config::load(&overrides).unwrap();
+        config.cache = None;
+        config.server.max_concurrent_calls = 4;
+        let host = Host::run(dir, config).await;
+        let client = host.client();
+        let before = names(&client).await;
+        assert!(before.contains(&"p_second".to_owned()), "{before:?}");
+        write(&tools, "new2", &Guest::saying("third", "2").component());
+        super::until(problem, async || {
+            let found = super::problems(&host).await;
+            found.iter().any(|line| line.contains(problem))
+        })
+        .await;
+        assert_eq!(names(&client).await, before);
+    }
+}
+
+/// Who lets go of the application lets go of everything in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn let_go() {
+    let (dir, mut config) = config(&[]);
+    tools(dir.path(), "one");
+    let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
+    config.references.push(reference);
+    config.changes = Changes::OfDirectories;
+    let app = App::build(config).await.unwrap();
+    let catalog = std::sync::Arc::downgrade(&app.catalog());
+    drop(app);
+    super::until("nobody has the catalog", async || {
+        catalog.upgrade().is_none()
+    })
+    .await;
 }
 
 /// A file that comes later gets its settings with it, and none is served without them.

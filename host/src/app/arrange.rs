@@ -1,16 +1,16 @@
 //! What of the components that were found can stand beside each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Problem;
-use super::stock::{Holding, Looked};
+use super::load::{Files, Holding, Looked};
 use crate::catalog::{Calls, Catalog, CatalogError};
 
 /// Of components that would share what they keep, those stay that were served
 /// before.
-pub(super) fn keep_apart(files: &mut [Looked], held: &HashMap<PathBuf, Holding>) {
+pub(super) fn keep_apart(files: &mut [Looked], held: &Files) {
     let mut names = HashSet::new();
     let mut files: Vec<_> = files.iter_mut().collect();
     files.sort_by_key(|file| !held.contains_key(&file.path));
@@ -30,9 +30,9 @@ pub(super) fn keep_apart(files: &mut [Looked], held: &HashMap<PathBuf, Holding>)
 /// served before, and the old version of each that cannot come in.
 pub(super) fn arrange(
     found: Vec<Looked>,
-    held: &HashMap<PathBuf, Holding>,
+    held: &Files,
     calls: &Arc<Calls>,
-) -> (Catalog, HashMap<PathBuf, Holding>, Vec<CatalogError>) {
+) -> (Catalog, Files, Vec<CatalogError>) {
     let found = found
         .into_iter()
         .filter_map(|file| Some((file.path, file.holding?)));

@@ -1,13 +1,11 @@
 //! What is said of components while they are served: which come and go, and what is
 //! wrong with which.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::stock::Holding;
+use super::load::Files;
 use super::{Problem, chain};
 use crate::sandbox;
 
@@ -42,7 +40,7 @@ pub(super) fn problems(
 }
 
 /// Says in the log what has come, changed and gone.
-pub(super) fn changes(before: &HashMap<PathBuf, Holding>, now: &HashMap<PathBuf, Holding>) {
+pub(super) fn changes(before: &Files, now: &Files) {
     for (path, holding) in now {
         let component = &holding.listing.component;
         let old = before.get(path).map(|old| &old.listing.component);
@@ -63,7 +61,7 @@ pub(super) fn changes(before: &HashMap<PathBuf, Holding>, now: &HashMap<PathBuf,
 }
 
 /// A problem in one line that is safe to print.
-fn line(problem: &Problem) -> String {
+pub(super) fn line(problem: &Problem) -> String {
     let mut line = sandbox::printable(&chain(problem)).into_owned();
     line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
     line

@@ -8,9 +8,9 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::stock::{SETTLED, Stock};
+use super::load::SETTLED;
+use super::stock::Stock;
 use crate::reference::{Lookups, Reference};
 
 /// How long a change waits for the next one at most.
@@ -37,9 +37,8 @@ impl Watcher {
         watcher
     }
 
-    /// Has everything looked at after every change, until `draining` fires or
-    /// nobody is there for whom.
-    pub(super) async fn run(mut self, stock: Arc<Stock>, draining: CancellationToken) {
+    /// Has everything looked at after every change, until nobody is there for whom.
+    pub(super) async fn run(mut self, stock: Arc<Stock>) {
         let changed = self.changed.clone();
         let work = async {
             loop {
@@ -67,7 +66,6 @@ impl Watcher {
         tokio::select! {
             () = work => {}
             () = stock.is_unwanted() => {}
-            () = draining.cancelled() => {}
         }
     }
 
