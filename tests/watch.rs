@@ -2,6 +2,7 @@
 
 mod clients;
 mod files;
+mod grants;
 mod meanwhile;
 mod ways;
 

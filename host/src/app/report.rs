@@ -1,6 +1,7 @@
 //! What is said of components while they are served: which come and go, and what is
 //! wrong with which.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -56,6 +57,31 @@ pub(super) fn changes(before: &Files, now: &Files) {
         if !now.contains_key(path) {
             let component = &holding.listing.component;
             tracing::info!(component.name = %component.name, "component gone");
+        }
+    }
+}
+
+/// Says in the log which grants have come to something else than before. A pinned
+/// component is none of those.
+pub(super) fn granted(before: &mut BTreeMap<usize, String>, now: &Files) {
+    for holding in now.values() {
+        let component = &holding.listing.component;
+        let Some(settings) = holding.settings else {
+            continue;
+        };
+        if component.grants.is_empty() {
+            continue;
+        }
+        let digest = component.digest.clone();
+        match before.insert(settings, digest) {
+            Some(before) if before != component.digest => tracing::warn!(
+                component.name = %component.name,
+                component.digest = %component.digest,
+                component.digest.before = %before,
+                component.grants = component.grants.keys().join(", "),
+                "the component has changed and keeps its grants; review it, and pin its `digest`"
+            ),
+            _ => {}
         }
     }
 }

@@ -39,6 +39,9 @@ struct Held {
     loaded: Files,
     /// What does not have to be read again as long as it stays as it is.
     broken: BTreeMap<PathBuf, Broken>,
+    /// The digests of what had grants, by the settings that give them: also of what
+    /// is gone, since something else may come in its place.
+    granted: BTreeMap<usize, String>,
 }
 
 /// Everything, looked at.
@@ -245,6 +248,7 @@ impl Stock {
             if !held.by_reference.is_empty() {
                 report::changes(&held.files, &files);
             }
+            report::granted(&mut held.granted, &files);
             self.live.swap(catalog);
         }
         held.files = files;
