@@ -3,6 +3,7 @@
 mod clients;
 mod files;
 mod grants;
+mod kernel;
 mod meanwhile;
 mod ways;
 
