@@ -224,8 +224,11 @@ impl Source {
         if known == Some(stamp) {
             return Ok(None);
         }
+        if stamp.size_bytes > MAX_COMPONENT_BYTES {
+            return Err(ReferenceError::TooLarge(name()));
+        }
         // A buffer that grows would leave several times the file's size behind.
-        let mut bytes = Vec::with_capacity(stamp.size_bytes.min(MAX_COMPONENT_BYTES) as usize);
+        let mut bytes = Vec::with_capacity(stamp.size_bytes as usize);
         file.take(MAX_COMPONENT_BYTES + 1)
             .read_to_end(&mut bytes)
             .map_err(cannot)?;
