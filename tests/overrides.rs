@@ -24,6 +24,7 @@ fn schema() -> Value {
         },
         "required": ["city", "key"],
         "examples": [{ "city": "Oslo", "key": "demo" }],
+        "default": { "city": "Oslo", "key": "demo" },
         "$defs": { "unit": { "enum": ["C", "F"] } },
     })
 }
