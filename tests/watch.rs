@@ -5,6 +5,7 @@ mod files;
 mod grants;
 mod kernel;
 mod meanwhile;
+mod settings;
 mod ways;
 
 use std::time::{Duration, Instant};

@@ -240,6 +240,15 @@ fn pipes() {
     }
 }
 
+/// Who can have everything looked at again can change it too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_hand() {
+    let host = Host::of(&Guest::saying("a", "one")).await;
+    let found = host.client().request("server/discover", json!({})).await;
+    let can = &found.result()["capabilities"];
+    assert_eq!(can["tools"]["listChanged"], true, "{can}");
+}
+
 /// A client of an older revision without a session has nothing on which it could hear.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_session() {

@@ -7,13 +7,14 @@ use std::path::Path;
 use serde_json::json;
 use tempfile::TempDir;
 use toolcrib::App;
-use toolcrib::config::{Changes, Overrides};
+use toolcrib::config::Changes;
 use toolcrib::reference::Reference;
 
-use super::{names, until_names, until_problem, until_ready, until_says};
+use super::settings::configured;
+use super::{until_names, until_problem, until_ready, until_says};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::{Guest, Tool};
+use crate::support::guest::{Guest, Prompt, Tool};
 use crate::support::process::Process;
 use crate::support::server::{Host, config, write};
 
@@ -32,7 +33,7 @@ fn guest(text: &str) -> Vec<u8> {
     Guest::saying("tool", text).component()
 }
 
-fn tools(dir: &Path, text: &str) {
+pub(super) fn tools(dir: &Path, text: &str) {
     fs::create_dir_all(dir).unwrap();
     write(dir, "tool", &guest(text));
 }
@@ -237,57 +238,69 @@ async fn tools_of_many() {
     assert_eq!(client.call("tool", json!({})).await.text(), "one");
 }
 
-/// Nothing is served with the settings of nobody, or of somebody else, where it is not clear whose it is.
+/// What comes in at once is arranged so that nothing is lost which was served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unclear_settings() {
-    for (settings, problem) in [
-        (
-            ["new*.wasm#second", "other.wasm"],
-            "`tools/new*.wasm#second` names 2 components",
-        ),
-        (
-            ["new*.wasm", "*2.wasm"],
-            "`tools/new*.wasm` and `tools/*2.wasm` have a [[component]] each",
-        ),
-    ] {
-        let dir = tempfile::tempdir().unwrap();
-        let tools = dir.path().join("tools");
-        fs::create_dir(&tools).unwrap();
-        let mut first = Guest::saying("second", "1");
-        let text = first.string("more");
-        first.tool(Tool::new("more"), format!("(call $text {text})"));
-        write(&tools, "new1", &first.component());
-        write(&tools, "other", &Guest::saying("other", "0").component());
-        let file = dir.path().join("toolcrib.toml");
-        let of =
-            |reference| format!("[[component]]\nref = \"tools/{reference}\"\nprefix = \"p_\"\n");
-        let text = format!(
-            "components = [\"tools/\"]\n{}{}",
-            of(settings[0]),
-            of(settings[1])
-        );
-        fs::write(&file, text).unwrap();
-        let overrides = Overrides {
-            file: Some(file),
-            no_auth: true,
-            keep_going: true,
-            ..Overrides::default()
-        };
-        let mut config = toolcrib::config::Config::load(&overrides).unwrap();
-        config.cache = None;
-        config.server.max_concurrent_calls = 4;
-        let host = Host::run(dir, config).await;
-        let client = host.client();
-        let before = names(&client).await;
-        assert!(before.contains(&"p_second".to_owned()), "{before:?}");
-        write(&tools, "new2", &Guest::saying("third", "2").component());
-        super::until(problem, async || {
-            let found = super::problems(&host).await;
-            found.iter().any(|line| line.contains(problem))
-        })
-        .await;
-        assert_eq!(names(&client).await, before);
+async fn at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, tool) in [("a", "x"), ("b", "y")] {
+        write(dir.path(), name, &Guest::saying(tool, name).component());
     }
+    let (_, mut config) = config(&[]);
+    let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
+    config.references.push(reference);
+    let app = App::build(config).await.unwrap();
+    // A newcomer takes the name that a new version gives up, which cannot come in: so neither can the newcomer, and nothing
+    // of it does.
+    let mut newcomer = Guest::saying("fresh", "0");
+    newcomer.tool(Tool::new("x"), "unreachable");
+    newcomer.prompt(Prompt::new("ask"), "unreachable");
+    write(dir.path(), "0", &newcomer.component());
+    write(dir.path(), "a", &Guest::saying("y", "2").component());
+    for _ in 0..2 {
+        let problems = app.reload().await;
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        let catalog = app.catalog();
+        let served: Vec<_> = catalog
+            .components()
+            .iter()
+            .map(|c| c.component.name.as_str())
+            .collect();
+        assert_eq!(served, ["a", "b"]);
+        let tools: Vec<_> = catalog
+            .tools()
+            .map(|tool| (tool.name.as_str(), tool.component().name.as_str()))
+            .collect();
+        assert_eq!(tools, [("x", "a"), ("y", "b")]);
+        assert_eq!(catalog.prompts().len(), 0);
+    }
+}
+
+/// What is said of one problem has an end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_names() {
+    let dir = tempfile::tempdir().unwrap();
+    tools(dir.path(), "one");
+    let long = "long/".repeat(600);
+    let text = format!("components = [\"tool.wasm\", \"{long}\"]\n");
+    let host = configured(dir, &text).await;
+    let problems = super::problems(&host).await;
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].len(), 2_000);
+}
+
+/// `/readyz` stays short, whatever is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_problems() {
+    let dir = tempfile::tempdir().unwrap();
+    tools(dir.path(), "one");
+    const MAX: usize = 100;
+    let missing: String = (0..MAX + 1).map(|n| format!(", \"missing{n}\"")).collect();
+    let text = format!("components = [\"tool.wasm\"{missing}]\n");
+    let host = configured(dir, &text).await;
+    let problems = super::problems(&host).await;
+    assert_eq!(problems.len(), MAX + 1);
+    assert!(problems[MAX - 1].contains("`missing"), "{problems:?}");
+    assert_eq!(problems[MAX], "and more, which the log has");
 }
 
 /// Who lets go of the application lets go of everything in it.
@@ -305,37 +318,6 @@ async fn let_go() {
         catalog.upgrade().is_none()
     })
     .await;
-}
-
-/// A file that comes later gets its settings with it, and none is served without them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings() {
-    let dir = tempfile::tempdir().unwrap();
-    tools(&dir.path().join("tools"), "one");
-    let file = dir.path().join("toolcrib.toml");
-    let text = "components = [\"tools/\"]\n[[component]]\nref = \"tools/new*.wasm\"\nname = \"new\"\n\
-                [component.tool.second]\nrename = \"renamed\"";
-    fs::write(&file, text).unwrap();
-    let overrides = Overrides {
-        file: Some(file),
-        no_auth: true,
-        keep_going: true,
-        ..Overrides::default()
-    };
-    let mut config = toolcrib::config::Config::load(&overrides).unwrap();
-    config.cache = None;
-    config.server.max_concurrent_calls = 4;
-    let host = Host::run(dir, config).await;
-    let client = host.client();
-    until_problem(&host, &["tools/new*.wasm", "names no component"]).await;
-    let tools = host.dir().join("tools");
-    write(&tools, "new1", &Guest::saying("second", "1").component());
-    until_names(&client, &["renamed", "tool"]).await;
-    until_ready(&host).await;
-    // With a second one it is no longer clear whose they are.
-    write(&tools, "new2", &Guest::saying("third", "2").component());
-    until_problem(&host, &["tools/new*.wasm", "names 2 components"]).await;
-    assert_eq!(names(&client).await, ["renamed", "tool"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
