@@ -256,6 +256,10 @@ async fn at_once() {
     newcomer.prompt(Prompt::new("ask"), "unreachable");
     write(dir.path(), "0", &newcomer.component());
     write(dir.path(), "a", &Guest::saying("y", "2").component());
+    // Another newcomer has what that one does not get.
+    let mut other = Guest::saying("fresh", "c");
+    other.prompt(Prompt::new("ask"), "unreachable");
+    write(dir.path(), "c", &other.component());
     for _ in 0..2 {
         let problems = app.reload().await;
         assert_eq!(problems.len(), 2, "{problems:?}");
@@ -265,13 +269,13 @@ async fn at_once() {
             .iter()
             .map(|c| c.component.name.as_str())
             .collect();
-        assert_eq!(served, ["a", "b"]);
+        assert_eq!(served, ["a", "b", "c"]);
         let tools: Vec<_> = catalog
             .tools()
             .map(|tool| (tool.name.as_str(), tool.component().name.as_str()))
             .collect();
-        assert_eq!(tools, [("x", "a"), ("y", "b")]);
-        assert_eq!(catalog.prompts().len(), 0);
+        assert_eq!(tools, [("fresh", "c"), ("x", "a"), ("y", "b")]);
+        assert_eq!(catalog.prompts().len(), 1);
     }
 }
 
@@ -286,6 +290,25 @@ async fn long_names() {
     let problems = super::problems(&host).await;
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].len(), 2_000);
+}
+
+/// What is not followed is as broken as it was, whatever happens beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn still_broken() {
+    let (dir, mut config) = config(&[]);
+    fs::write(dir.path().join("bad.wasm"), "rubbish").unwrap();
+    tools(&dir.path().join("more"), "one");
+    config.keep_going = true;
+    config.changes = Changes::OfDirectories;
+    for text in ["bad.wasm", "more/"] {
+        let reference = Reference::parse(text, dir.path()).unwrap();
+        config.references.push(reference);
+    }
+    let host = Host::run(dir, config).await;
+    until_problem(&host, &["bad.wasm"]).await;
+    write(&host.dir().join("more"), "tool", &guest("two"));
+    until_says(&host.client(), "tool", "two").await;
+    until_problem(&host, &["bad.wasm"]).await;
 }
 
 /// `/readyz` stays short, whatever is wrong.

@@ -42,11 +42,13 @@ pub(super) struct Holding {
     stamp: Option<Stamp>,
 }
 
-/// A file that stays broken until it changes.
+/// What is known of a file that is broken.
 #[derive(Clone)]
 pub(super) struct Broken {
     settings: Option<usize>,
-    stamp: Stamp,
+    /// With which the file stays as broken as it is; `None` where it may mend by
+    /// itself.
+    stamp: Option<Stamp>,
     /// What is wrong.
     pub(super) lines: Vec<String>,
 }
@@ -97,13 +99,14 @@ impl Loader {
             is_unsettled: false,
         };
         if file.stays {
+            looked.broken = before.broken.cloned();
             return looked;
         }
         // Settings do not change, so those of the same place are the same.
         let last = before.loaded.filter(|last| last.settings == file.settings);
         let broken = before.broken.filter(|last| last.settings == file.settings);
         let known = match broken {
-            Some(broken) => Some(broken.stamp),
+            Some(broken) => broken.stamp,
             None => last.and_then(|last| last.stamp),
         };
         let content = match read(&file.source, known).await {
@@ -119,8 +122,7 @@ impl Loader {
                 // It was there a moment ago.
                 looked.is_unsettled = matches!(&error, ReferenceError::Unreadable(_, cause)
                     if cause.kind() == std::io::ErrorKind::NotFound);
-                looked.problems.push(error.into());
-                return looked;
+                return looked.blaming(&before, vec![error.into()], None);
             }
         };
         let (stamp, age) = (content.stamp, content.stamp.age());
@@ -151,18 +153,13 @@ impl Loader {
                 looked.is_unsettled = is_younger_than(PATIENCE);
                 // Whether a grant can be kept is not the file's matter.
                 let is_its_own = !errors.iter().any(|e| matches!(e, LoadError::Grant(_)));
-                let path = &looked.path;
+                let path = looked.path.clone();
                 let problems = errors.into_iter().map(|error| Problem::Component {
                     path: path.clone(),
                     error,
                 });
-                looked.problems = problems.collect();
-                let lasts = is_its_own && !looked.is_unsettled;
-                looked.broken = certain.filter(|_| lasts).map(|stamp| Broken {
-                    settings: file.settings,
-                    stamp,
-                    lines: looked.problems.iter().map(report::line).collect(),
-                });
+                let stamp = certain.filter(|_| is_its_own);
+                return looked.blaming(&before, problems.collect(), stamp);
             }
         }
         looked
@@ -203,6 +200,25 @@ impl Loader {
 }
 
 impl Looked {
+    /// With what is wrong with the file. Of one that may not be whole it is not kept
+    /// where it can wait.
+    fn blaming(
+        mut self,
+        before: &Before<'_>,
+        problems: Vec<Problem>,
+        stamp: Option<Stamp>,
+    ) -> Self {
+        if !(before.is_patient && self.is_unsettled) {
+            self.broken = Some(Broken {
+                settings: before.file.settings,
+                stamp: stamp.filter(|_| !self.is_unsettled),
+                lines: problems.iter().map(report::line).collect(),
+            });
+        }
+        self.problems = problems;
+        self
+    }
+
     /// What is served of it is all that is known.
     pub(super) fn unseen((path, holding): (&PathBuf, &Holding)) -> Self {
         Self {

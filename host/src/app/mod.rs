@@ -242,7 +242,8 @@ pub(crate) async fn stock(
     let references = config.references.iter();
     let watched: Vec<_> = references.map(|r| config.changes.are_watched(r)).collect();
     let references = config.references.iter().zip(&watched);
-    let references = references.filter_map(|(r, is_watched)| is_watched.then(|| r.clone()));
+    let references = references.filter(|(_, is_watched)| **is_watched);
+    let references = references.map(|(reference, _)| reference.clone());
     // Before the files are read, so that no change is missed.
     let watcher = watched
         .contains(&true)

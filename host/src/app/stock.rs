@@ -37,7 +37,6 @@ struct Held {
     files: Files,
     /// What was loaded last, also where it could not stand beside the others.
     loaded: Files,
-    /// What does not have to be read again as long as it stays as it is.
     broken: BTreeMap<PathBuf, Broken>,
     /// The digests of what had grants, by the settings that give them: also of what
     /// is gone, since something else may come in its place.
@@ -63,9 +62,9 @@ enum Scope {
 pub(super) struct Unsettled;
 
 impl Stock {
-    /// Loads every component that the configuration names; which of its references
-    /// are `watched` says whoever does that. With it come the
-    /// problems from now on, one line each.
+    /// Loads every component that the configuration names; whoever watches says which
+    /// of its references are `watched`. With it come the problems from now on, one
+    /// line each.
     ///
     /// # Errors
     /// Every fault of every reference and component, unless the configuration says
