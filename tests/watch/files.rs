@@ -119,14 +119,18 @@ async fn slowly_written() {
         guest.string(vec![b'x'; 256 << 10]);
         let bytes = guest.component();
         let mut file = std::fs::File::create(&path).unwrap();
-        let step = Duration::from_millis(20);
-        // Longer than a change waits for the next one.
-        for part in bytes.chunks(bytes.len() / 100 + 1) {
+        // Longer than a change waits for the next one, and with a pause.
+        for (index, part) in bytes.chunks(bytes.len() / 100 + 1).enumerate() {
             file.write_all(part).unwrap();
-            file.flush().unwrap();
-            assert_eq!(problems(&host).await, before);
+            let written = Instant::now();
+            let pause = if index == 50 { 500 } else { 20 };
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let said = problems(&host).await;
             assert_eq!(client.call("a", json!({})).await.text(), now);
-            tokio::time::sleep(step).await;
+            // On a machine that is busy the pause may be longer than anybody's patience.
+            if written.elapsed() < Duration::from_millis(900) {
+                assert_eq!(said, before);
+            }
         }
         drop(file);
         until_says(&client, "a", next).await;
@@ -150,10 +154,14 @@ async fn never_settled() {
     let writing = std::thread::spawn({
         let (is_over, bytes) = (is_over.clone(), second.component());
         move || {
+            let (mut longest, mut last) = (Duration::ZERO, Instant::now());
             while !is_over.load(Ordering::Relaxed) {
                 std::fs::write(&slow, &bytes).unwrap();
                 std::thread::sleep(Duration::from_millis(5));
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
             }
+            longest
         }
     });
     let (begun, mut looks, mut served) = (Instant::now(), BTreeSet::new(), false);
@@ -165,8 +173,12 @@ async fn never_settled() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let most = begun.elapsed().as_millis() / 100 + 2;
+    let answer = client.call("a", json!({})).await;
     is_over.store(true, Ordering::Relaxed);
-    writing.join().unwrap();
+    // On a machine that is busy it may look as if nobody wrote any more.
+    if writing.join().unwrap() < Duration::from_millis(90) {
+        assert_eq!(answer.text(), "one");
+    }
     assert!(served, "never: b");
     assert!(looks.len() as u128 <= most, "{} looks", looks.len());
     until_says(&client, "a", "two").await;
