@@ -55,6 +55,7 @@ pub(super) fn arrange(
         }
         let mut is_final = true;
         let mut next = Vec::new();
+        let mut refused = Vec::new();
         for choice in chosen {
             if is_old(&choice) {
                 next.push(choice);
@@ -62,18 +63,27 @@ pub(super) fn arrange(
             }
             match catalog.add(&choice.1.listing) {
                 Ok(()) => next.push(choice),
-                Err(found) => {
-                    errors.extend(found);
-                    // It takes names that others may have got, so they are judged again.
-                    if let Some(old) = held.get(&choice.0) {
+                Err(found) => match held.get(&choice.0) {
+                    // It takes names that others may have got, and gives up those for
+                    // which others were refused, so all of them are judged again.
+                    Some(old) => {
+                        errors.extend(found);
                         next.push((choice.0, old.clone()));
                         is_final = false;
                     }
-                }
+                    None => {
+                        refused.push((choice.0.clone(), found));
+                        next.push(choice);
+                    }
+                },
             }
         }
         chosen = next;
         if is_final {
+            for (path, found) in refused {
+                chosen.retain(|(other, _)| *other != path);
+                errors.extend(found);
+            }
             break;
         }
     }
