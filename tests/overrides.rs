@@ -24,6 +24,7 @@ fn schema() -> Value {
         },
         "required": ["city", "key"],
         "examples": [{ "city": "Oslo", "key": "demo" }],
+        "default": { "city": "Oslo", "key": "demo" },
         "$defs": { "unit": { "enum": ["C", "F"] } },
     })
 }
@@ -152,6 +153,24 @@ async fn selected_by_a_reference() {
         let hello = Guest::saying("hello", "hello");
         let host = Host::configured(&[("weather", &weather()), ("c#", &hello)], text).await;
         assert_eq!(names(&host.client()).await, wanted, "{text}");
+    }
+}
+
+/// What is said of a file itself holds for it, whatever is said of its directory, and in whichever order.
+#[tokio::test]
+async fn of_the_file_itself() {
+    let of = |reference: &str, prefix: &str| {
+        format!("[[component]]\nref = \"{reference}\"\nprefix = \"{prefix}\"\n")
+    };
+    let (all, one) = (of("*.wasm", "all_"), of("hello.wasm", "one_"));
+    for text in [format!("{all}{one}"), format!("{one}{all}")] {
+        let (hello, other) = (Guest::saying("hello", "1"), Guest::saying("other", "2"));
+        let host = Host::configured(&[("hello", &hello), ("other", &other)], &text).await;
+        assert_eq!(
+            names(&host.client()).await,
+            ["all_other", "one_hello"],
+            "{text}"
+        );
     }
 }
 

@@ -6,5 +6,6 @@ mod lifecycle;
 mod list;
 mod messages;
 mod mirrored_headers;
+mod places;
 mod sessions;
 mod shutdown;

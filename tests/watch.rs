@@ -2,12 +2,18 @@
 
 mod clients;
 mod files;
+mod grants;
+mod kernel;
+mod meanwhile;
+mod settings;
 mod ways;
 
 use std::time::{Duration, Instant};
 
-use crate::support::client::Client;
+use crate::support::client::{Client, Revision};
+use crate::support::command::Toolcrib;
 use crate::support::guest::Guest;
+use crate::support::process::Process;
 use crate::support::server::{Host, write};
 
 /// How long a change may take to be served; a busy machine needs some of it.
@@ -78,6 +84,31 @@ async fn until_ready(host: &Host) {
 fn put(host: &Host, name: &str, guest: &Guest) {
     let made = write(host.dir(), &format!(".{name}"), &guest.component());
     std::fs::rename(made, host.dir().join(format!("{name}.wasm"))).unwrap();
+}
+
+/// Serves these references to everybody in a process of its own.
+fn serve(place: &Toolcrib, references: &[&str]) -> Process {
+    let mut command = place.command(&["serve", "--no-auth", "--listen", "127.0.0.1:0"]);
+    command.args(references);
+    Process::start(command)
+}
+
+fn client(process: &Process) -> Client {
+    Client::new(
+        &format!("http://{}/mcp", process.address),
+        Revision::July2026,
+    )
+}
+
+/// The threads in which the process hears of changes. Each look begins with a new one.
+fn listeners(process: &Process) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+    let tasks = tasks.filter_map(|task| Some(task.ok()?.path()));
+    let listeners = tasks.filter(|task| {
+        let name = std::fs::read_to_string(task.join("comm"));
+        name.is_ok_and(|name| name.starts_with("notify-rs"))
+    });
+    listeners.map(|task| task.display().to_string()).collect()
 }
 
 fn remove(host: &Host, name: &str) {

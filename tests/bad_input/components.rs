@@ -161,6 +161,44 @@ fn references() {
     assert_eq!(toolcrib.run(&["inspect", &path]).status, 0);
 }
 
+/// More than is read: a file that is too large, and a directory of too many.
+#[test]
+fn too_much() {
+    let toolcrib = Toolcrib::new();
+    let large = std::fs::File::create(toolcrib.path().join("large.wasm")).unwrap();
+    large.set_len((256 << 20) + 1).unwrap();
+    let ended = toolcrib.run(&["inspect", "large.wasm"]);
+    let words: &[&str] = &["large.wasm", "larger than 268435456 bytes"];
+    check("large", &ended, FAILED, &[words]);
+    std::fs::create_dir(toolcrib.path().join("many")).unwrap();
+    for index in 0..=10_000 {
+        toolcrib.file(&format!("many/{index}.wasm"), "");
+    }
+    let ended = toolcrib.run(&["inspect", "many"]);
+    let words: &[&str] = &["`many` names more than 10000 files", "smaller directory"];
+    check("many", &ended, FAILED, &[words]);
+}
+
+/// The components of a directory come in the order of their names, whatever the file system's is.
+#[test]
+fn in_name_order() {
+    let toolcrib = Toolcrib::new();
+    let mut names = ["d", "a", "c", "e", "b"];
+    for name in names {
+        toolcrib.write(name, &Guest::saying(name, name).component());
+    }
+    names.sort_unstable();
+    let ended = toolcrib.run(&["inspect", "--json", "."]);
+    let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let found: Vec<_> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(found, names);
+}
+
 /// Components that cannot stand beside each other.
 #[test]
 fn together() {

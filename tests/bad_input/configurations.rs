@@ -224,6 +224,16 @@ fn configurations() {
             FAILED,
             &["`nowhere.wasm`", "no such file"],
         ),
+        (
+            "[server]\nstate-key = { file = \"short.key\" }",
+            USAGE,
+            &["`server.state-key`", "less than 32 bytes"],
+        ),
+        (
+            "[limits]\ntime = \"300000000000y\"",
+            USAGE,
+            &["c.toml:2", "`limits.time`", "at most \"100y\""],
+        ),
         // syntax
         ("[server", USAGE, &["c.toml:1", "not valid TOML"]),
         ("a = 1\na = 2", USAGE, &["c.toml:2", "not valid TOML"]),
@@ -269,6 +279,8 @@ fn configurations() {
             &["auth.public-key"],
         ),
     ];
+    // A key's last line break is no part of it.
+    toolcrib.file("short.key", format!("{}\n", "x".repeat(31)));
     for (text, status, words) in cases {
         // Every case has something to be served, and somebody to serve.
         let has_components = text.contains("component");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{FAILED, USAGE, check};
 use crate::support::command::{Ended, Toolcrib};
-use crate::support::guest::{Guest, Tool};
+use crate::support::guest::{Guest, Prompt, Tool};
 
 fn guest() -> Guest {
     let plain = json!({
@@ -22,8 +22,12 @@ fn guest() -> Guest {
         "type": "object",
         "properties": { "name": { "type": "string" }, "next": { "$ref": "#" } },
     });
+    let nested = json!({
+        "type": "object", "properties": { "a": {} }, "allOf": [{ "not": { "minProperties": 1 } }],
+    });
     let mut guest = Guest::new();
     guest
+        .tool(Tool::new("nested").taking(nested), "unreachable")
         .tool(Tool::new("plain").taking(plain), "unreachable")
         .tool(Tool::new("again").taking(again), "unreachable")
         .tool(Tool::new("many").taking(many), "unreachable")
@@ -47,7 +51,7 @@ fn overrides() {
         "[".repeat(70),
         "]".repeat(70)
     );
-    const ALL: &str = "it has `again`, `many`, `open`, `plain`, `tree`";
+    const ALL: &str = "it has `again`, `many`, `nested`, `open`, `plain`, `tree`";
     let cases: Vec<(&str, &[&str])> = vec![
         // which tools
         (
@@ -76,7 +80,7 @@ fn overrides() {
         ),
         ("tools = []", &["`guest`", "`tools`", "leave nothing"]),
         (
-            "exclude = [\"again\", \"many\", \"open\", \"plain\", \"tree\"]",
+            "exclude = [\"again\", \"many\", \"nested\", \"open\", \"plain\", \"tree\"]",
             &["`guest`", "`exclude`", "leave nothing"],
         ),
         (
@@ -204,6 +208,10 @@ fn overrides() {
             &["`a`", "`minProperties`"],
         ),
         (
+            "[component.tool.nested]\nhide = [\"a\"]",
+            &["`a`", "`allOf`"],
+        ),
+        (
             "[component.tool.tree]\nhide = [\"name\"]",
             &["`name`", "`$ref`"],
         ),
@@ -282,9 +290,17 @@ fn selections() {
     let two = |first: &str, second: &str| {
         format!("[[component]]\nref = \"{first}\"\n[[component]]\nref = \"{second}\"\n")
     };
+    // What offers more than tools has nothing of that where one tool of it is selected.
+    let mut offering = Guest::saying("third", "third");
+    offering.prompt(Prompt::new("ask"), "unreachable");
+    toolcrib.write("offering", &offering.component());
     let (apart, beside) = (
         two("first.wasm#first", "first.wasm#other"),
         two("*.wasm", "first.wasm#first"),
+    );
+    let (twice, crossed) = (
+        two("first.wasm", "./first.wasm"),
+        two("first*.wasm", "*.wasm"),
     );
     for (text, status, words) in [
         (
@@ -299,7 +315,7 @@ fn selections() {
         (
             "components = [\"*.wasm#first\"]",
             FAILED,
-            &["`*.wasm#first` names 2 components", "name its file"],
+            &["`*.wasm#first` names 3 components", "name its file"],
         ),
         (
             "components = [\"third.wasm#first\"]",
@@ -317,6 +333,11 @@ fn selections() {
             &["`first`", "leave nothing"],
         ),
         (
+            "[[component]]\nref = \"offering.wasm#third\"\nexclude = [\"third\"]",
+            USAGE,
+            &["`offering`", "leave nothing"],
+        ),
+        (
             &apart,
             USAGE,
             &[
@@ -330,6 +351,12 @@ fn selections() {
             USAGE,
             &["`*.wasm` and `first.wasm#first`", "one file"],
         ),
+        (
+            &twice,
+            USAGE,
+            &["`first.wasm` and `./first.wasm`", "one file"],
+        ),
+        (&crossed, USAGE, &["`first*.wasm` and `*.wasm`", "one file"]),
     ] {
         toolcrib.file("c.toml", text);
         let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);

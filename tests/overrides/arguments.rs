@@ -118,6 +118,7 @@ async fn hidden() {
             schema["properties"].as_object_mut().unwrap().remove("key");
             schema["required"] = json!(["city"]);
             schema["examples"] = json!([{ "city": "Oslo" }]);
+            schema["default"] = json!({ "city": "Oslo" });
         },
         &[
             (
@@ -167,6 +168,7 @@ async fn hidden() {
         |schema| {
             schema["properties"] = json!({});
             schema["examples"] = json!([{}]);
+            schema["default"] = json!({});
             schema.as_object_mut().unwrap().remove("required");
         },
         &[(json!({}), Ok(json!({ "city": "Oslo", "key": "s3cret" })))],

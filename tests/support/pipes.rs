@@ -14,9 +14,9 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
-    /// Starts the server of this component.
-    pub(crate) fn open(toolcrib: &Toolcrib, component: &str) -> Self {
-        Self::start(toolcrib, &[component])
+    /// Starts the server of these components.
+    pub(crate) fn open(toolcrib: &Toolcrib, reference: &str) -> Self {
+        Self::start(toolcrib, &[reference])
     }
 
     /// As [`Pipes::open`], with these arguments.

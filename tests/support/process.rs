@@ -32,7 +32,7 @@ impl Process {
         Self::start_heard(command, |_| {})
     }
 
-    /// As [`Process::start`]; what it logs from then on is heard line by line.
+    /// As [`Process::start`]; what it logs is heard line by line.
     pub(crate) fn start_heard(
         mut command: Command,
         mut hear: impl FnMut(&str) + Send + 'static,
@@ -56,6 +56,7 @@ impl Process {
             if let Some(rest) = told.and_then(|rest| rest.strip_prefix("://")) {
                 break rest[..rest.find('/').unwrap()].parse().unwrap();
             }
+            hear(line.trim_end());
             said.push_str(&line);
         };
         let ready = started.elapsed();

@@ -9,8 +9,10 @@ use toolcrib::config::{Access, Changes};
 
 use super::{names, put, remove, until_names};
 use crate::support::client::{Answer, Client, Revision, Stream};
+use crate::support::command::Toolcrib;
 use crate::support::guest::{Document, Guest, Part, Prompt};
 use crate::support::issuer::{AUDIENCE, Issuer};
+use crate::support::pipes::Pipes;
 use crate::support::server::Host;
 use crate::support::session::Session;
 
@@ -328,6 +330,64 @@ async fn sessions() {
         remove(&host, "b");
         until_names(&host.client(), &["a"]).await;
     }
+}
+
+/// A local client hears on its connection, and since 2026-07-28 once it has asked.
+#[test]
+fn pipes() {
+    for revision in Revision::ALL {
+        let place = Toolcrib::new();
+        place.write("a", &Guest::saying("a", "one").component());
+        let mut client = Pipes::open(&place, ".");
+        if revision.is_modern() {
+            let mut meta = json!({});
+            meta["io.modelcontextprotocol/protocolVersion"] = revision.name().into();
+            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            let params = json!({ "notifications": { "toolsListChanged": true }, "_meta": meta });
+            client.send(&json!({
+                "jsonrpc": "2.0", "id": 7, "method": "subscriptions/listen", "params": params,
+            }));
+            let first = client.read();
+            assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
+        } else {
+            let params = json!({
+                "protocolVersion": revision.name(), "capabilities": {},
+                "clientInfo": { "name": "test", "version": "1" },
+            });
+            let answer = client.ask(1, "initialize", params);
+            let can = &answer["result"]["capabilities"];
+            assert_eq!(can["tools"]["listChanged"], true, "{can}");
+            client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+            // Only what comes after an answer is sure to come after that.
+            client.ask(2, "tools/list", json!({}));
+        }
+        for (name, id) in [("b", 3), ("c", 4)] {
+            let made = place.write(&format!(".{name}"), &Guest::saying(name, name).component());
+            std::fs::rename(made, place.path().join(format!("{name}.wasm"))).unwrap();
+            let heard = client.read();
+            assert_eq!(
+                heard["method"], "notifications/tools/list_changed",
+                "{heard}"
+            );
+            if revision.is_modern() {
+                assert_eq!(heard["params"]["_meta"][SUBSCRIPTION], 7, "{heard}");
+            } else {
+                let tools = client.ask(id, "tools/list", json!({}))["result"]["tools"].clone();
+                assert_eq!(tools.as_array().unwrap().last().unwrap()["name"], name);
+            }
+        }
+        drop(client.input.take());
+        assert!(client.child.wait().unwrap().success());
+    }
+}
+
+/// Who can have everything looked at again can change it too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_hand() {
+    let host = Host::of(&Guest::saying("a", "one")).await;
+    let found = host.client().request("server/discover", json!({})).await;
+    let can = &found.result()["capabilities"];
+    assert_eq!(can["tools"]["listChanged"], true, "{can}");
 }
 
 /// A client of an older revision without a session has nothing on which it could hear.

@@ -7,13 +7,14 @@ use std::path::Path;
 use serde_json::json;
 use tempfile::TempDir;
 use toolcrib::App;
-use toolcrib::config::{Changes, Overrides};
+use toolcrib::config::Changes;
 use toolcrib::reference::Reference;
 
-use super::{names, until_names, until_problem, until_ready, until_says};
+use super::settings::configured;
+use super::{until_names, until_problem, until_ready, until_says};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::Guest;
+use crate::support::guest::{Guest, Prompt, Tool};
 use crate::support::process::Process;
 use crate::support::server::{Host, config, write};
 
@@ -32,7 +33,7 @@ fn guest(text: &str) -> Vec<u8> {
     Guest::saying("tool", text).component()
 }
 
-fn tools(dir: &Path, text: &str) {
+pub(super) fn tools(dir: &Path, text: &str) {
     fs::create_dir_all(dir).unwrap();
     write(dir, "tool", &guest(text));
 }
@@ -117,6 +118,14 @@ async fn patterns() {
         write(&host.dir().join("set-2"), "tool-2", &second);
         write(&host.dir().join("set-2"), "other", &guest("no"));
         until_names(&client, &["second", "tool"]).await;
+        if pattern.starts_with("**") {
+            let deep = host.dir().join("set-2/more");
+            fs::create_dir(&deep).unwrap();
+            until_names(&client, &["second", "tool"]).await;
+            write(&deep, "tool-3", &Guest::saying("deep", "hello").component());
+            until_names(&client, &["deep", "second", "tool"]).await;
+            fs::remove_dir_all(deep).unwrap();
+        }
         fs::remove_dir_all(host.dir().join("set-1")).unwrap();
         until_names(&client, &["second"]).await;
         until_ready(&host).await;
@@ -156,35 +165,183 @@ async fn files() {
     }
 }
 
-/// A file that comes later gets its settings with it, and none is served without them.
+/// A link that leads to itself is none of a component, until it leads to one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings() {
+async fn links_in_circles() {
     let dir = tempfile::tempdir().unwrap();
-    tools(&dir.path().join("tools"), "one");
-    let file = dir.path().join("toolcrib.toml");
-    let text = "components = [\"tools/\"]\n[[component]]\nref = \"tools/new*.wasm\"\nname = \"new\"\n\
-                [component.tool.second]\nrename = \"renamed\"";
-    fs::write(&file, text).unwrap();
-    let overrides = Overrides {
-        file: Some(file),
-        no_auth: true,
-        keep_going: true,
-        ..Overrides::default()
-    };
-    let mut config = toolcrib::config::Config::load(&overrides).unwrap();
-    config.cache = None;
-    config.server.max_concurrent_calls = 4;
-    let host = Host::run(dir, config).await;
+    tools(dir.path(), "one");
+    symlink("b.wasm", dir.path().join("a.wasm")).unwrap();
+    symlink("a.wasm", dir.path().join("b.wasm")).unwrap();
+    fs::create_dir(dir.path().join("out")).unwrap();
+    let host = serve(dir, &["."], Changes::OfDirectories).await;
     let client = host.client();
-    until_problem(&host, &["tools/new*.wasm", "names no component"]).await;
-    let tools = host.dir().join("tools");
-    write(&tools, "new1", &Guest::saying("second", "1").component());
-    until_names(&client, &["renamed", "tool"]).await;
+    until_names(&client, &["tool"]).await;
+    symlink("out/a.wasm", host.dir().join("link")).unwrap();
+    fs::rename(host.dir().join("link"), host.dir().join("b.wasm")).unwrap();
+    // One of both, since both are one file.
+    let second = Guest::saying("second", "hello").component();
+    write(&host.dir().join("out"), "a", &second);
+    until_names(&client, &["second", "tool"]).await;
     until_ready(&host).await;
-    // With a second one it is no longer clear whose they are.
-    write(&tools, "new2", &Guest::saying("third", "2").component());
-    until_problem(&host, &["tools/new*.wasm", "names 2 components"]).await;
-    assert_eq!(names(&client).await, ["renamed", "tool"]);
+}
+
+/// A file that is named by itself and with its directory is followed with that, and serves what all of them select.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_twice() {
+    for references in [["more/a.wasm", "more/"], ["more/", "more/a.wasm"]] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("more")).unwrap();
+        write(
+            &dir.path().join("more"),
+            "a",
+            &Guest::saying("a", "one").component(),
+        );
+        let host = serve(dir, &references, Changes::OfDirectories).await;
+        let client = host.client();
+        write(
+            &host.dir().join("more"),
+            "a",
+            &Guest::saying("a", "two").component(),
+        );
+        until_says(&client, "a", "two").await;
+    }
+    // What is left of the names selects what is left of the tools.
+    let dir = tempfile::tempdir().unwrap();
+    let mut two = Guest::saying("a", "a");
+    let text = two.string("b");
+    two.tool(Tool::new("b"), format!("(call $text {text})"));
+    write(dir.path(), "a", &two.component());
+    symlink("a.wasm", dir.path().join("b.wasm")).unwrap();
+    let host = serve(dir, &["a.wasm#a", "b.wasm#b"], Changes::OfEverything).await;
+    let client = host.client();
+    until_names(&client, &["a", "b"]).await;
+    fs::remove_file(host.dir().join("b.wasm")).unwrap();
+    until_names(&client, &["a"]).await;
+}
+
+/// What a reference cannot name any more, though it is there, goes on as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tools_of_many() {
+    let dir = tempfile::tempdir().unwrap();
+    tools(dir.path(), "one");
+    let host = serve(dir, &["*.wasm#tool"], Changes::OfDirectories).await;
+    let client = host.client();
+    write(
+        host.dir(),
+        "second",
+        &Guest::saying("tool", "2").component(),
+    );
+    until_problem(&host, &["`*.wasm#tool` names 2 components"]).await;
+    assert_eq!(client.call("tool", json!({})).await.text(), "one");
+    fs::remove_file(host.dir().join("second.wasm")).unwrap();
+    until_ready(&host).await;
+    assert_eq!(client.call("tool", json!({})).await.text(), "one");
+}
+
+/// What comes in at once is arranged so that nothing is lost which was served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, tool) in [("a", "x"), ("b", "y")] {
+        write(dir.path(), name, &Guest::saying(tool, name).component());
+    }
+    let (_, mut config) = config(&[]);
+    let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
+    config.references.push(reference);
+    let app = App::build(config).await.unwrap();
+    // A newcomer takes the name that a new version gives up, which cannot come in: so neither can the newcomer, and nothing
+    // of it does.
+    let mut newcomer = Guest::saying("fresh", "0");
+    newcomer.tool(Tool::new("x"), "unreachable");
+    newcomer.prompt(Prompt::new("ask"), "unreachable");
+    write(dir.path(), "0", &newcomer.component());
+    write(dir.path(), "a", &Guest::saying("y", "2").component());
+    // Another newcomer has what that one does not get.
+    let mut other = Guest::saying("fresh", "c");
+    other.prompt(Prompt::new("ask"), "unreachable");
+    write(dir.path(), "c", &other.component());
+    // At the second look that one clashes with what the other has got by now, too.
+    for count in [2, 4] {
+        let problems = app.reload().await;
+        assert_eq!(problems.len(), count, "{problems:?}");
+        let catalog = app.catalog();
+        let served: Vec<_> = catalog
+            .components()
+            .iter()
+            .map(|c| c.component.name.as_str())
+            .collect();
+        assert_eq!(served, ["a", "b", "c"]);
+        let tools: Vec<_> = catalog
+            .tools()
+            .map(|tool| (tool.name.as_str(), tool.component().name.as_str()))
+            .collect();
+        assert_eq!(tools, [("fresh", "c"), ("x", "a"), ("y", "b")]);
+        assert_eq!(catalog.prompts().len(), 1);
+    }
+}
+
+/// What is said of one problem has an end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_names() {
+    let dir = tempfile::tempdir().unwrap();
+    tools(dir.path(), "one");
+    let long = "long/".repeat(600);
+    let text = format!("components = [\"tool.wasm\", \"{long}\"]\n");
+    let host = configured(dir, &text).await;
+    let problems = super::problems(&host).await;
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].len(), 2_000);
+}
+
+/// What is not followed is as broken as it was, whatever happens beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn still_broken() {
+    let (dir, mut config) = config(&[]);
+    fs::write(dir.path().join("bad.wasm"), "rubbish").unwrap();
+    tools(&dir.path().join("more"), "one");
+    config.keep_going = true;
+    config.changes = Changes::OfDirectories;
+    for text in ["bad.wasm", "more/"] {
+        let reference = Reference::parse(text, dir.path()).unwrap();
+        config.references.push(reference);
+    }
+    let host = Host::run(dir, config).await;
+    until_problem(&host, &["bad.wasm"]).await;
+    write(&host.dir().join("more"), "tool", &guest("two"));
+    until_says(&host.client(), "tool", "two").await;
+    until_problem(&host, &["bad.wasm"]).await;
+}
+
+/// `/readyz` stays short, whatever is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_problems() {
+    let dir = tempfile::tempdir().unwrap();
+    tools(dir.path(), "one");
+    const MAX: usize = 100;
+    let missing: String = (0..MAX + 1).map(|n| format!(", \"missing{n}\"")).collect();
+    let text = format!("components = [\"tool.wasm\"{missing}]\n");
+    let host = configured(dir, &text).await;
+    let problems = super::problems(&host).await;
+    assert_eq!(problems.len(), MAX + 1);
+    assert!(problems[MAX - 1].contains("`missing"), "{problems:?}");
+    assert_eq!(problems[MAX], "and more, which the log has");
+}
+
+/// Who lets go of the application lets go of everything in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn let_go() {
+    let (dir, mut config) = config(&[]);
+    tools(dir.path(), "one");
+    let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
+    config.references.push(reference);
+    config.changes = Changes::OfDirectories;
+    let app = App::build(config).await.unwrap();
+    let catalog = std::sync::Arc::downgrade(&app.catalog());
+    drop(app);
+    super::until("nobody has the catalog", async || {
+        catalog.upgrade().is_none()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,10 @@
 //! The composition root: from a configuration to a running server.
 
+mod arrange;
+mod load;
 mod own;
 mod problem;
+mod report;
 mod sources;
 mod stock;
 mod watcher;
@@ -17,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use problem::{BuildError, Problem};
 
 use crate::auth::Guard;
-use crate::catalog::{Catalog, Live};
+use crate::catalog::Catalog;
 use crate::config::{self, Access, Config};
 use crate::http::{self, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
@@ -95,7 +98,7 @@ impl App {
         });
         let config = Arc::new(config);
         let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
-        let (stock, found) = match stock(&config, &draining).await {
+        let (stock, found) = match stock(&config).await {
             Ok(stock) => stock,
             Err(error) => {
                 problems.extend(error.problems);
@@ -105,7 +108,7 @@ impl App {
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
-        let server = tool_server(&config, stock.live(), draining.clone(), shutdown.clone());
+        let server = tool_server(&config, &stock, draining.clone(), shutdown.clone());
         Ok(Self {
             stock,
             problems: found,
@@ -198,7 +201,7 @@ impl App {
 /// The MCP server over a catalog, without HTTP.
 pub(crate) fn tool_server(
     config: &Config,
-    live: Live,
+    stock: &Stock,
     draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> ToolServer {
@@ -206,11 +209,11 @@ pub(crate) fn tool_server(
         name: config.server.name.clone(),
         instructions: config.server.instructions.clone(),
         public: matches!(config.access, Access::Open),
-        changes: config.can_change(),
+        changes: stock.can_change(),
         state_key: config.server.state_key.clone(),
         task_ttl: config.server.task_ttl,
     };
-    ToolServer::new(live, settings, draining, shutdown)
+    ToolServer::new(stock.live(), settings, draining, shutdown)
 }
 
 /// The guard that the configuration asks for; `None` where everybody may call.
@@ -230,22 +233,27 @@ pub(crate) fn guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
 
 /// The components that the configuration names, and the problems with them from
 /// now on. What is watched is taken in as it changes, for as long as somebody has
-/// those problems and `draining` has not fired.
+/// those problems.
 ///
 /// # Errors
 /// As [`App::build`], of references and components.
 pub(crate) async fn stock(
     config: &Arc<Config>,
-    draining: &CancellationToken,
 ) -> Result<(Arc<Stock>, watch::Receiver<Vec<String>>), BuildError> {
-    let references: Vec<_> = config.watched().cloned().collect();
-    let is_watched = !references.is_empty();
+    // Judged once: what is not there yet may be another thing a moment later.
+    let references = config.references.iter();
+    let watched: Vec<_> = references.map(|r| config.changes.are_watched(r)).collect();
+    let references = config.references.iter().zip(&watched);
+    let references = references.filter(|(_, is_watched)| **is_watched);
+    let references = references.map(|(reference, _)| reference.clone());
     // Before the files are read, so that no change is missed.
-    let watcher = is_watched.then(|| Watcher::start(references));
-    let (stock, problems) = Stock::load(config.clone()).await?;
+    let watcher = watched
+        .contains(&true)
+        .then(|| Watcher::start(references.collect()));
+    let (stock, problems) = Stock::load(config.clone(), watched).await?;
     let stock = Arc::new(stock);
     if let Some(watcher) = watcher {
-        tokio::spawn(watcher.run(stock.clone(), draining.clone()));
+        tokio::spawn(watcher.run(stock.clone()));
     }
     Ok((stock, problems))
 }
@@ -255,13 +263,13 @@ pub(crate) async fn stock(
 /// # Errors
 /// Every fault of every reference and component.
 pub(crate) async fn load(config: &Config) -> Result<Arc<Catalog>, BuildError> {
-    let (stock, _) = Stock::load(Arc::new(config.clone())).await?;
+    let (stock, _) = Stock::load(Arc::new(config.clone()), Vec::new()).await?;
     Ok(stock.live().now())
 }
 
 /// As [`load`], to be called, so that the data of `wasi:keyvalue` is opened too.
 pub(crate) async fn load_to_call(config: &Config) -> Result<Arc<Catalog>, BuildError> {
-    let (stock, _) = Stock::load(Arc::new(config.clone())).await?;
+    let (stock, _) = Stock::load(Arc::new(config.clone()), Vec::new()).await?;
     stock.open_store().await?;
     Ok(stock.live().now())
 }

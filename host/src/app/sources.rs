@@ -120,12 +120,17 @@ impl<'a> Settings<'a> {
             for source in found {
                 let selects = |settings: &ComponentSettings| settings.reference.tool().is_some();
                 let path = canonical(&source);
-                let other = by_path.insert(path.clone(), index);
-                let other = other.map(|other| &config.components[other]);
-                if let Some(other) = other.filter(|other| selects(other) || selects(component)) {
-                    let (first, second) = (&other.reference, &component.reference);
+                let Some(other) = by_path.get(&path).map(|other| &config.components[*other]) else {
+                    by_path.insert(path, index);
+                    continue;
+                };
+                let (first, second) = (&other.reference, &component.reference);
+                if selects(other) || selects(component) || first.is_one() == second.is_one() {
                     problems.push(Problem::OneFile(first.to_string(), second.to_string()));
                     unclear.insert(path);
+                } else if second.is_one() {
+                    // What is said of the file itself holds, and nothing else.
+                    by_path.insert(path, index);
                 }
             }
         }

@@ -1,38 +1,29 @@
 //! The components that are served: loaded at the start, and looked at again when
 //! their files may have changed.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
 use tokio::sync::{Mutex, watch};
 
-use super::sources::{self, File};
-use super::{BuildError, Problem, chain, own};
-use crate::catalog::{Calls, Catalog, CatalogError, Listing, Live, Places};
-use crate::component::{self, Component, LoadError};
-use crate::config::Config;
+use super::load::{Before, Broken, Files, Holding, Loader, Looked};
+use super::sources;
+use super::{BuildError, Problem, arrange, report};
+use crate::catalog::{Calls, Catalog, Listing, Live};
+use crate::config::{Changes, Config};
 use crate::engine::{self, Engine};
 use crate::reference::{ReferenceError, Source};
-use crate::sandbox;
 use crate::sandbox::keyvalue::Store;
-
-/// A file that did not change for this long is not being written.
-pub(super) const SETTLED: Duration = Duration::from_millis(100);
-/// What is said of one problem; some of it comes from a component.
-const MAX_LINE_BYTES: usize = 2_000;
 
 /// What is served, and where it comes from.
 pub(crate) struct Stock {
-    config: Arc<Config>,
-    engine: Engine,
-    store: Store,
+    loader: Loader,
     calls: Arc<Calls>,
     live: Live,
     problems: watch::Sender<Vec<String>>,
-    /// Whether each reference is watched.
+    /// Whether each reference is watched; empty where none is.
     watched: Vec<bool>,
     /// Held while the references are looked at.
     held: Mutex<Held>,
@@ -42,29 +33,20 @@ pub(crate) struct Stock {
 #[derive(Default)]
 struct Held {
     by_reference: Vec<Vec<Source>>,
-    files: HashMap<PathBuf, Holding>,
-}
-
-/// What is served of one file.
-#[derive(Clone)]
-struct Holding {
-    settings: Option<usize>,
-    listing: Listing,
-}
-
-/// One file, looked at.
-struct Looked {
-    path: PathBuf,
-    /// What is to be served of it.
-    holding: Option<Holding>,
-    problems: Vec<Problem>,
-    /// Whether somebody was still writing it.
-    is_unsettled: bool,
+    /// What is served.
+    files: Files,
+    /// What was loaded last, also where it could not stand beside the others.
+    loaded: Files,
+    broken: BTreeMap<PathBuf, Broken>,
+    /// The digests of what had grants, by the settings that give them: also of what
+    /// is gone, since something else may come in its place.
+    granted: BTreeMap<usize, String>,
 }
 
 /// Everything, looked at.
 struct Look {
     files: Vec<Looked>,
+    loaded: Files,
     by_reference: Vec<Vec<Source>>,
     problems: Vec<Problem>,
 }
@@ -80,18 +62,21 @@ enum Scope {
 pub(super) struct Unsettled;
 
 impl Stock {
-    /// Loads every component that the configuration names. With it come the
-    /// problems from now on, one line each.
+    /// Loads every component that the configuration names; whoever watches says which
+    /// of its references are `watched`. With it come the problems from now on, one
+    /// line each.
     ///
     /// # Errors
     /// Every fault of every reference and component, unless the configuration says
     /// to go on without the broken ones.
     pub(super) async fn load(
         config: Arc<Config>,
+        watched: Vec<bool>,
     ) -> Result<(Self, watch::Receiver<Vec<String>>), BuildError> {
         let all = config.components.iter().map(|settings| &settings.limits);
         let all = all.chain([&config.limits]);
         let memory_bytes = all.map(|limits| limits.memory_bytes).max();
+        let keep_going = config.keep_going;
         let engine = Engine::new(&engine::Settings {
             slots: config.server.max_concurrent_calls,
             memory_bytes: memory_bytes.unwrap_or(config.limits.memory_bytes),
@@ -102,13 +87,14 @@ impl Stock {
         })?;
         let calls = Arc::new(config.places());
         let (problems, heard) = watch::channel(Vec::new());
-        let references = config.references.iter();
         let stock = Self {
-            watched: references.map(|r| config.changes.are_watched(r)).collect(),
+            watched,
             live: Live::new(Catalog::new(calls.clone())),
-            store: Store::new(&config.kv),
-            config,
-            engine,
+            loader: Loader {
+                store: Store::new(&config.kv),
+                config,
+                engine,
+            },
             calls,
             problems,
             held: Mutex::default(),
@@ -118,7 +104,6 @@ impl Stock {
         let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         let mut look = stock.look(&held, Scope::All, at_once).await;
         let mut found = look.take_problems();
-        let keep_going = stock.config.keep_going;
         if !keep_going && let Err(errors) = Catalog::build(look.listings(), stock.calls.clone()) {
             found.extend(errors.into_iter().map(Problem::Catalog));
         }
@@ -126,7 +111,7 @@ impl Stock {
             return Err(BuildError { problems: found });
         }
         found.extend(stock.take_in(&mut held, look));
-        stock.publish(&found, &[]);
+        report::problems(&stock.problems, &found, &[]);
         drop(held);
         Ok((stock, heard))
     }
@@ -137,7 +122,7 @@ impl Stock {
         let mut look = self.look(&held, Scope::All, engine::SPARE_SLOTS).await;
         let mut found = look.take_problems();
         found.extend(self.take_in(&mut held, look));
-        self.publish(&found, &[]);
+        report::problems(&self.problems, &found, &[]);
         found
     }
 
@@ -155,14 +140,14 @@ impl Stock {
         }
         let mut found = look.take_problems();
         found.extend(self.take_in(&mut held, look));
+        let broken = held.broken.values().flat_map(|broken| &broken.lines);
+        let mut before: Vec<_> = broken.cloned().collect();
         if is_unsettled {
             // What was said of that file may still be true.
-            let before = self.problems.borrow().clone();
-            self.publish(&found, &before);
-            return Err(Unsettled);
+            before.extend(self.problems.borrow().iter().cloned());
         }
-        self.publish(&found, &[]);
-        Ok(())
+        report::problems(&self.problems, &found, &before);
+        if is_unsettled { Err(Unsettled) } else { Ok(()) }
     }
 
     /// Opens the data of `wasi:keyvalue` where a component is granted a bucket.
@@ -175,7 +160,7 @@ impl Stock {
         if components.all(|served| served.component.grants.kv.is_empty()) {
             return Ok(());
         }
-        self.store.open().await.map_err(|error| BuildError {
+        self.loader.store.open().await.map_err(|error| BuildError {
             problems: vec![error.into()],
         })
     }
@@ -185,16 +170,22 @@ impl Stock {
         self.live.clone()
     }
 
+    /// Whether what is served can change.
+    pub(super) fn can_change(&self) -> bool {
+        self.loader.config.changes == Changes::ByReload || self.watched.contains(&true)
+    }
+
     /// Resolves when nobody has the problems any longer.
     pub(super) async fn is_unwanted(&self) {
         self.problems.closed().await;
     }
 
     async fn look(&self, held: &Held, scope: Scope, at_once: usize) -> Look {
-        let (config, watched) = (self.config.clone(), self.watched.clone());
+        let (config, watched) = (self.loader.config.clone(), self.watched.clone());
         let last = held.by_reference.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let is_fixed = |index: usize| scope == Scope::Watched && !watched[index];
+            let is_fixed =
+                |index: usize| scope == Scope::Watched && watched.get(index) != Some(&true);
             sources::find(&config, &last, is_fixed)
         });
         let found = match looking.await {
@@ -202,110 +193,51 @@ impl Stock {
             Err(error) => {
                 // Without a file there is nothing to take in, and nothing to let go.
                 let error = ReferenceError::Unreadable("the references".into(), error.into());
-                let files = held.files.iter().map(|(path, holding)| Looked {
-                    path: path.clone(),
-                    holding: Some(holding.clone()),
-                    problems: Vec::new(),
-                    is_unsettled: false,
-                });
                 return Look {
-                    files: files.collect(),
+                    files: held.files.iter().map(Looked::unseen).collect(),
+                    loaded: held.loaded.clone(),
                     by_reference: held.by_reference.clone(),
                     problems: vec![error.into()],
                 };
             }
         };
-        let looking = found.files.into_iter().map(|file| {
-            let held = held.files.get(&file.source.path);
-            self.look_at(file, held)
+        let looking = found.files.into_iter();
+        let looking = looking.map(|file| {
+            let path = &file.source.path;
+            let broken = held.broken.get(path);
+            self.loader.look_at(Before {
+                served: held.files.get(path),
+                loaded: held.loaded.get(path),
+                // Who asks by hand may know of something that does not show in the file.
+                broken: broken.filter(|_| scope == Scope::Watched),
+                is_patient: scope == Scope::Watched,
+                file,
+            })
         });
-        let mut look = Look {
-            files: futures::stream::iter(looking)
-                .buffered(at_once)
-                .collect()
-                .await,
+        let mut files: Vec<_> = futures::stream::iter(looking)
+            .buffered(at_once)
+            .collect()
+            .await;
+        let loaded = files
+            .iter()
+            .filter_map(|file| Some((file.path.clone(), file.holding.clone()?)));
+        let loaded = loaded.collect();
+        arrange::keep_apart(&mut files, &held.files);
+        Look {
+            files,
+            loaded,
             by_reference: found.by_reference,
             problems: found.problems,
-        };
-        look.keep_apart(held);
-        look
-    }
-
-    async fn look_at(&self, file: File, held: Option<&Holding>) -> Looked {
-        let path = file.source.path.clone();
-        let same = |problems, is_unsettled| Looked {
-            path: path.clone(),
-            holding: held.cloned(),
-            problems,
-            is_unsettled,
-        };
-        if file.stays {
-            return same(Vec::new(), false);
         }
-        match self.load_one(file, held).await {
-            Ok(holding) => Looked {
-                path,
-                holding: Some(holding),
-                problems: Vec::new(),
-                is_unsettled: false,
-            },
-            Err(problems) => same(problems, is_unsettled(&path)),
-        }
-    }
-
-    async fn load_one(&self, file: File, held: Option<&Holding>) -> Result<Holding, Vec<Problem>> {
-        let source = file.source;
-        // Settings do not change, so those of the same place are the same.
-        let held = held.filter(|held| held.settings == file.settings);
-        let (bytes, digest) = read(&source).await.map_err(|e| vec![e.into()])?;
-        if let Some(held) = held.filter(|held| held.listing.component.digest == digest) {
-            let mut same = held.clone();
-            same.listing.selected = source.tools;
-            return Ok(same);
-        }
-        let settings = file.settings.map(|index| &self.config.components[index]);
-        let name = settings
-            .and_then(|s| s.name.as_deref())
-            .unwrap_or(&source.stem);
-        let limits = settings.map_or(&self.config.limits, |s| &s.limits).clone();
-        let pinned = settings.and_then(|s| s.digest.as_deref());
-        let grants = settings.map(|s| s.allow.clone()).unwrap_or_default();
-        let problem = |error| Problem::Component {
-            path: source.path.clone(),
-            error,
-        };
-        let given_away = own::given_away(&self.config, &grants).into_iter();
-        let given_away: Vec<_> = given_away.map(LoadError::Grant).map(problem).collect();
-        if !given_away.is_empty() {
-            return Err(given_away);
-        }
-        let grants = (grants, &self.store);
-        let component = Component::load(&self.engine, name, bytes, pinned, limits, grants)
-            .await
-            .map_err(|errors| errors.into_iter().map(problem).collect::<Vec<_>>())?;
-        let places = match held {
-            Some(held) => held.listing.places.clone(),
-            None => Arc::new(Places::new(&component)),
-        };
-        Ok(Holding {
-            settings: file.settings,
-            listing: Listing {
-                component: Arc::new(component),
-                places,
-                prefix: settings.map(|s| s.prefix.clone()).unwrap_or_default(),
-                scopes: settings.map(|s| s.scopes.clone()).unwrap_or_default(),
-                selected: source.tools,
-                only: settings.and_then(|s| s.only.clone()),
-                exclude: settings.map(|s| s.exclude.clone()).unwrap_or_default(),
-                tools: settings.map(|s| s.tools.clone()).unwrap_or_default(),
-            },
-        })
     }
 
     /// Serves what was found, as far as its parts can stand beside each other:
     /// why the others cannot.
-    fn take_in(&self, held: &mut Held, look: Look) -> Vec<Problem> {
-        let (catalog, files, errors) = arrange(look.files, &held.files, &self.calls);
+    fn take_in(&self, held: &mut Held, mut look: Look) -> Vec<Problem> {
+        let broken = look.files.iter_mut();
+        let broken = broken.filter_map(|file| Some((file.path.clone(), file.broken.take()?)));
+        let broken = broken.collect();
+        let (catalog, files, errors) = arrange::arrange(look.files, &held.files, &self.calls);
         let is_same = |(path, holding): (&PathBuf, &Holding)| {
             let before = held.files.get(path);
             before.is_some_and(|before| before.listing.is_same(&holding.listing))
@@ -313,36 +245,16 @@ impl Stock {
         if files.len() != held.files.len() || !files.iter().all(is_same) {
             // At the start there is a line of its own for all of them.
             if !held.by_reference.is_empty() {
-                log_changes(&held.files, &files);
+                report::changes(&held.files, &files);
             }
-            held.files = files;
+            report::granted(&mut held.granted, &files);
             self.live.swap(catalog);
         }
+        held.files = files;
+        held.loaded = look.loaded;
+        held.broken = broken;
         held.by_reference = look.by_reference;
         errors.into_iter().map(Problem::Catalog).collect()
-    }
-
-    /// Says what is wrong: in the log what is new, and to those who ask all of it.
-    /// What was said `before` stands on.
-    fn publish(&self, problems: &[Problem], before: &[String]) {
-        let mut lines = before.to_vec();
-        for problem in problems {
-            let line = line(problem);
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
-        self.problems.send_if_modified(|said| {
-            for problem in lines.iter().filter(|line| !said.contains(line)) {
-                tracing::warn!(problem, "not everything is served as it is named");
-            }
-            for problem in said.iter().filter(|line| !lines.contains(line)) {
-                tracing::info!(problem, "problem gone");
-            }
-            let is_modified = *said != lines;
-            *said = lines;
-            is_modified
-        });
     }
 }
 
@@ -352,24 +264,6 @@ impl Look {
         holdings.map(|holding| &holding.listing)
     }
 
-    /// Of components that would share what they keep, those stay that were served
-    /// before.
-    fn keep_apart(&mut self, held: &Held) {
-        let mut names = HashSet::new();
-        let mut files: Vec<_> = self.files.iter_mut().collect();
-        files.sort_by_key(|file| !held.files.contains_key(&file.path));
-        for file in files {
-            let Some(component) = file.holding.as_ref().map(|h| &h.listing.component) else {
-                continue;
-            };
-            if !component.grants.kv.is_empty() && !names.insert(component.name.clone()) {
-                let problem = Problem::SameName(component.name.clone());
-                file.problems.push(problem);
-                file.holding = None;
-            }
-        }
-    }
-
     fn take_problems(&mut self) -> Vec<Problem> {
         let mut problems = std::mem::take(&mut self.problems);
         for file in &mut self.files {
@@ -377,118 +271,4 @@ impl Look {
         }
         problems
     }
-}
-
-/// The catalog of what was found. Where parts of it clash, those stay that were
-/// served before, and the old version of each that cannot come in.
-fn arrange(
-    found: Vec<Looked>,
-    held: &HashMap<PathBuf, Holding>,
-    calls: &Arc<Calls>,
-) -> (Catalog, HashMap<PathBuf, Holding>, Vec<CatalogError>) {
-    let found = found
-        .into_iter()
-        .filter_map(|file| Some((file.path, file.holding?)));
-    let mut chosen: Vec<(PathBuf, Holding)> = found.collect();
-    let listings = chosen.iter().map(|(_, holding)| &holding.listing);
-    if let Ok(catalog) = Catalog::build(listings, calls.clone()) {
-        return (catalog, chosen.into_iter().collect(), Vec::new());
-    }
-
-    let is_old = |(path, holding): &(PathBuf, Holding)| {
-        let before = held.get(path);
-        before.is_some_and(|before| before.listing.is_same(&holding.listing))
-    };
-    let mut errors = Vec::new();
-    loop {
-        // What was served before can stand beside each other.
-        let mut catalog = Catalog::new(calls.clone());
-        for (_, holding) in chosen.iter().filter(|choice| is_old(choice)) {
-            let _ = catalog.add(&holding.listing);
-        }
-        let mut is_final = true;
-        let mut next = Vec::new();
-        for choice in chosen {
-            if is_old(&choice) {
-                next.push(choice);
-                continue;
-            }
-            match catalog.add(&choice.1.listing) {
-                Ok(()) => next.push(choice),
-                Err(found) => {
-                    errors.extend(found);
-                    // It takes names that others may have got, so they are judged again.
-                    if let Some(old) = held.get(&choice.0) {
-                        next.push((choice.0, old.clone()));
-                        is_final = false;
-                    }
-                }
-            }
-        }
-        chosen = next;
-        if is_final {
-            break;
-        }
-    }
-    // Once more in the order in which they are named.
-    let mut catalog = Catalog::new(calls.clone());
-    chosen.retain(|(_, holding)| {
-        let added = catalog.add(&holding.listing);
-        added.map_err(|found| errors.extend(found)).is_ok()
-    });
-    (catalog, chosen.into_iter().collect(), errors)
-}
-
-async fn read(source: &Source) -> Result<(Vec<u8>, String), ReferenceError> {
-    let reading = {
-        let source = source.clone();
-        tokio::task::spawn_blocking(move || {
-            let bytes = source.read()?;
-            let digest = component::digest(&bytes);
-            Ok((bytes, digest))
-        })
-    };
-    let name = || source.path.display().to_string();
-    reading
-        .await
-        .unwrap_or_else(|error| Err(ReferenceError::Unreadable(name(), error.into())))
-}
-
-/// Whether somebody has just written the file, or taken it away.
-fn is_unsettled(path: &Path) -> bool {
-    let modified = std::fs::metadata(path).and_then(|found| found.modified());
-    match modified {
-        // A time that is yet to come says nothing.
-        Ok(modified) => SystemTime::now()
-            .duration_since(modified)
-            .is_ok_and(|age| age < SETTLED),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-    }
-}
-
-fn log_changes(before: &HashMap<PathBuf, Holding>, now: &HashMap<PathBuf, Holding>) {
-    for (path, holding) in now {
-        let component = &holding.listing.component;
-        let old = before.get(path).map(|old| &old.listing.component);
-        if old.is_none_or(|old| !Arc::ptr_eq(old, component)) {
-            tracing::info!(
-                component.name = %component.name,
-                component.digest = %component.digest,
-                "component loaded"
-            );
-        }
-    }
-    for (path, holding) in before {
-        if !now.contains_key(path) {
-            let component = &holding.listing.component;
-            tracing::info!(component.name = %component.name, "component gone");
-        }
-    }
-}
-
-/// A problem in one line that is safe to print.
-fn line(problem: &Problem) -> String {
-    let mut line = sandbox::printable(&chain(problem)).into_owned();
-    line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
-    line
 }

@@ -8,13 +8,15 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::stock::{SETTLED, Stock};
+use super::load::SETTLED;
+use super::stock::Stock;
 use crate::reference::{Lookups, Reference};
 
 /// How long a change waits for the next one at most.
 const MAX_WAIT: Duration = Duration::from_secs(1);
+/// How long until the next look where not every change is heard.
+const MAX_DEAF: Duration = Duration::from_secs(5);
 
 /// Watches what references name.
 pub(super) struct Watcher {
@@ -22,7 +24,8 @@ pub(super) struct Watcher {
     changed: Arc<Notify>,
     /// Ends with its last hold. `None` where nothing can be watched.
     watching: Option<RecommendedWatcher>,
-    is_warned: bool,
+    /// Whether not every change is heard.
+    is_deaf: bool,
 }
 
 impl Watcher {
@@ -31,20 +34,21 @@ impl Watcher {
             references,
             changed: Arc::default(),
             watching: None,
-            is_warned: false,
+            is_deaf: false,
         };
         watcher.renew();
         watcher
     }
 
-    /// Has everything looked at after every change, until `draining` fires or
-    /// nobody is there for whom.
-    pub(super) async fn run(mut self, stock: Arc<Stock>, draining: CancellationToken) {
+    /// Has everything looked at after every change, until nobody is there for whom.
+    pub(super) async fn run(mut self, stock: Arc<Stock>) {
         let changed = self.changed.clone();
         let work = async {
             loop {
-                changed.notified().await;
-                settled(&changed).await;
+                tokio::select! {
+                    () = changed.notified() => settled(&changed).await,
+                    () = tokio::time::sleep(MAX_DEAF), if self.is_deaf => {}
+                }
                 // Before the look: what happens after this one is heard, and a
                 // directory that took another's place is watched.
                 let renewed = tokio::task::spawn_blocking(move || {
@@ -67,7 +71,6 @@ impl Watcher {
         tokio::select! {
             () = work => {}
             () = stock.is_unwanted() => {}
-            () = draining.cancelled() => {}
         }
     }
 
@@ -103,17 +106,17 @@ impl Watcher {
             // The old one goes on.
             Err(error) => failure = Some(error),
         }
-        if let Some(error) = &failure
-            && !self.is_warned
-        {
-            tracing::warn!(
+        match &failure {
+            Some(error) if !self.is_deaf => tracing::warn!(
                 %error,
-                "not all changes of components are noticed; raise the sysctls \
-                 fs.inotify.max_user_watches and fs.inotify.max_user_instances, or restart after a \
-                 change"
-            );
+                "changes of components are not reported, and looked for every {} s instead; raise \
+                 the sysctls fs.inotify.max_user_instances and fs.inotify.max_user_watches",
+                MAX_DEAF.as_secs(),
+            ),
+            None if self.is_deaf => tracing::info!("changes of components are reported again"),
+            _ => {}
         }
-        self.is_warned = failure.is_some();
+        self.is_deaf = failure.is_some();
     }
 }
 

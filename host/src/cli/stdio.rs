@@ -27,11 +27,9 @@ impl Stdio {
         let shutdown = CancellationToken::new();
         let draining = CancellationToken::new();
         // Watched for as long as somebody has the problems.
-        let (stock, _problems) = app::stock(&config, &draining)
-            .await
-            .map_err(|error| report(&error))?;
+        let (stock, _problems) = app::stock(&config).await.map_err(|error| report(&error))?;
         stock.open_store().await.map_err(|error| report(&error))?;
-        let server = app::tool_server(&config, stock.live(), draining, shutdown.clone());
+        let server = app::tool_server(&config, &stock, draining, shutdown.clone());
         let served = mcp::serve_stdio(&server).await;
         shutdown.cancel();
         served.map_err(super::fail)

@@ -74,7 +74,7 @@ fn dir(section: Section<'_, '_>) -> Option<DirGrant> {
 pub(super) fn kv(section: Section<'_, '_>) -> keyvalue::Settings {
     let default = default_kv();
     let place = section.secret("url").and_then(|text| {
-        Place::parse(text.trim_end(), section.base())
+        Place::parse(&text, section.base())
             .map_err(|what| section.fault("url", format!("is not a place for data: {what}")))
             .ok()
     });

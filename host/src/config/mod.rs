@@ -8,6 +8,7 @@ mod json;
 mod read;
 mod section;
 mod tool;
+mod values;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -252,14 +253,6 @@ impl ComponentSettings {
 }
 
 impl Config {
-    /// The references whose changes are taken in as they happen.
-    pub(crate) fn watched(&self) -> impl Iterator<Item = &Reference> {
-        let changes = self.changes;
-        self.references
-            .iter()
-            .filter(move |reference| changes.are_watched(reference))
-    }
-
     /// The places for calls that it gives.
     pub(crate) fn places(&self) -> Calls {
         let all = self.server.max_concurrent_calls;
@@ -270,11 +263,6 @@ impl Config {
             all,
             are_told_apart.then(|| per_caller.unwrap_or(all.div_ceil(2))),
         )
-    }
-
-    /// Whether what is served can change.
-    pub(crate) fn can_change(&self) -> bool {
-        self.changes == Changes::ByReload || self.watched().next().is_some()
     }
 
     /// Reads the file and lays the command line over it.

@@ -5,12 +5,14 @@
 //! where they come from the command line. `#tool` at the end selects one tool.
 
 mod lookups;
+mod stamp;
 
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use lookups::Lookups;
+pub use stamp::Stamp;
 
 /// The largest component that is read, in bytes.
 const MAX_COMPONENT_BYTES: u64 = 256 << 20;
@@ -114,10 +116,10 @@ impl Reference {
     }
 
     /// Whether others can add components to what it names: a directory, a pattern,
-    /// or what is not there yet.
+    /// or what is not there yet. A pipe is none of these: it is read once.
     pub fn is_open(&self) -> bool {
         match &self.place {
-            Place::Path(path) => !path.is_file(),
+            Place::Path(path) => path.is_dir() || !path.exists(),
             Place::Glob(_) => true,
         }
     }
@@ -228,24 +230,32 @@ impl Source {
         };
     }
 
-    /// The component's bytes.
+    /// The component's bytes, and how its file was before they were read; `None`
+    /// where it is as it was when it left the stamp `known`.
     ///
     /// # Errors
     /// When it cannot be read or is too large.
-    pub fn read(&self) -> Result<Vec<u8>, ReferenceError> {
+    pub fn read(&self, known: Option<Stamp>) -> Result<Option<(Vec<u8>, Stamp)>, ReferenceError> {
         let name = || self.path.display().to_string();
         let cannot = |e| ReferenceError::Unreadable(name(), e);
+        // Opened in any case: network file systems look again only then.
         let file = std::fs::File::open(&self.path).map_err(cannot)?;
+        let stamp = Stamp::of(&file.metadata().map_err(cannot)?);
+        if known == Some(stamp) {
+            return Ok(None);
+        }
+        if stamp.size_bytes > MAX_COMPONENT_BYTES {
+            return Err(ReferenceError::TooLarge(name()));
+        }
         // A buffer that grows would leave several times the file's size behind.
-        let length = file.metadata().map_err(cannot)?.len();
-        let mut bytes = Vec::with_capacity(length.min(MAX_COMPONENT_BYTES) as usize);
+        let mut bytes = Vec::with_capacity(stamp.size_bytes as usize);
         file.take(MAX_COMPONENT_BYTES + 1)
             .read_to_end(&mut bytes)
             .map_err(cannot)?;
         if bytes.len() as u64 > MAX_COMPONENT_BYTES {
             return Err(ReferenceError::TooLarge(name()));
         }
-        Ok(bytes)
+        Ok(Some((bytes, stamp)))
     }
 }
 

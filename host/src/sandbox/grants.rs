@@ -50,6 +50,21 @@ impl Grants {
         *self == Self::default()
     }
 
+    /// The keys with which something is granted.
+    pub fn keys(&self) -> Vec<&'static str> {
+        let keys = [
+            ("http", !self.http.rules.is_empty()),
+            ("tcp", !self.tcp.is_empty()),
+            ("private-network", self.http.private_network),
+            ("dirs", !self.dirs.is_empty()),
+            ("env", !self.env.0.is_empty()),
+            ("config", !self.config.0.is_empty()),
+            ("kv", !self.kv.is_empty()),
+        ];
+        let granted = keys.into_iter().filter(|(_, is_granted)| *is_granted);
+        granted.map(|(key, _)| key).collect()
+    }
+
     /// What cannot be kept, as far as the words themselves tell.
     pub fn faults(&self) -> Vec<GrantFault> {
         let mut faults = Vec::new();
