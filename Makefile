@@ -15,7 +15,7 @@ DIST    := guest-examples/dist
 FIXTURE := tests/conformance/fixture
 RELEASE := --release --workspace --locked
 
-.PHONY: run build examples test test-all bench lint clean
+.PHONY: run build examples test test-all test-complete bench lint clean
 
 run: build examples
 	@echo
@@ -36,11 +36,13 @@ examples:
 test:
 	$(CARGO) test $(RELEASE)
 
-test-all: examples
+test-all: test test-complete
+
+test-complete: examples
 	guest-examples/build.sh --crates ../$(FIXTURE) everything extra
 	tests/clients/setup.sh
 	tests/system/setup.sh
-	$(CARGO) test $(RELEASE) --features toolcrib-tests/complete
+	$(CARGO) test $(RELEASE) --features toolcrib-tests/complete --test complete
 
 bench: build examples
 	$(CARGO) test $(RELEASE) --bench bench

@@ -8,6 +8,7 @@ mod cancellation;
 mod fairness;
 mod limits;
 mod loads;
+mod schemas;
 mod servers;
 mod table;
 mod usage;

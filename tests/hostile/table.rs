@@ -37,7 +37,7 @@ const SETTLE: Duration = Duration::from_secs(30);
 const MAX_LINE_BYTES: usize = 10_000;
 
 /// What other tests hold against hostile guests: theme, file, test.
-const ELSEWHERE: [(&str, &str, &str); 39] = [
+const ELSEWHERE: [(&str, &str, &str); 41] = [
     (
         "every limit of time, in every place",
         "sandbox/limits.rs",
@@ -98,6 +98,16 @@ const ELSEWHERE: [(&str, &str, &str); 39] = [
         "writing what the host itself runs",
         "sandbox/own.rs",
         "the_hosts_own",
+    ),
+    (
+        "schemas of arguments that double the work with every step",
+        "hostile/schemas.rs",
+        "of_arguments",
+    ),
+    (
+        "schemas of results that do",
+        "hostile/schemas.rs",
+        "of_results",
     ),
     ("open files", "hostile/limits.rs", "open_files"),
     (

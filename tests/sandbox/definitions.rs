@@ -159,6 +159,21 @@ async fn schemas() {
         (property(json!({ "$ref": "#/properties/p" })), &[]),
         (property(json!({ "$ref": "#" })), &[]),
         (
+            property(json!({ "default": {}, "$ref": "#/properties/p/default" })),
+            &["`#/properties/p/default`", "no schema", "$defs"],
+        ),
+        (
+            object(
+                "properties",
+                json!({ "default": {}, "p": { "$ref": "#/properties/default" } }),
+            ),
+            &[],
+        ),
+        (
+            property(json!({ "$ref": "#", "allOf": 7 })),
+            &["not a valid JSON Schema"],
+        ),
+        (
             property(json!({ "$ref": "#/$defs/none" })),
             &["not a valid JSON Schema"],
         ),

@@ -85,7 +85,8 @@ impl Entry {
     pub async fn call(&self, mut call: Call, permit: Permit) -> Result<Outcome, CallError> {
         if let Some(arguments) = &self.overlay.arguments {
             call.arguments = arguments
-                .complete(call.arguments)
+                .complete(call.arguments, self.component().crew())
+                .await
                 .map_err(CallError::InvalidArguments)?;
         }
         let outcome = self.component().call(self.tool(), call).await;

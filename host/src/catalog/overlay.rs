@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::component::{Schema, Tool};
+use crate::engine::Crew;
 
 /// `[component.tool.NAME]`
 #[derive(Debug, Clone, PartialEq)]
@@ -136,16 +137,19 @@ impl Arguments {
     ///
     /// # Errors
     /// One sentence with the place as a JSON Pointer (RFC 6901).
-    pub(super) fn complete(&self, given: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    pub(super) async fn complete(
+        &self,
+        given: Map<String, Value>,
+        crew: &Crew,
+    ) -> Result<Map<String, Value>, String> {
         // Whatever the schema says of additional properties: what the operator
         // has fixed is not the caller's.
         if let Some(name) = self.hidden.iter().find(|name| given.contains_key(*name)) {
             let pointer = escaped(name);
             return Err(format!("`/{pointer}`: the tool takes no such argument"));
         }
-        let given = Value::Object(given);
-        self.schema.check(&given)?;
-        let Value::Object(mut arguments) = given else {
+        let checked = self.schema.check(Value::Object(given), crew).await?;
+        let Value::Object(mut arguments) = checked else {
             unreachable!("it was made of an object above");
         };
         for (name, value) in &self.defaults {

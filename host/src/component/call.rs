@@ -68,8 +68,8 @@ impl Component {
             // The host writes its result by its types too.
             return self.execute(what, call.context, &tool.habit, run).await;
         }
-        let checked = tool.input.check(&arguments);
-        checked.map_err(CallError::InvalidArguments)?;
+        let checked = tool.input.check(arguments, self.crew()).await;
+        let arguments = checked.map_err(CallError::InvalidArguments)?;
         let request = contract::Request {
             tool: tool.name.clone(),
             arguments: arguments.to_string(),
@@ -79,7 +79,8 @@ impl Component {
         let run = |store| guest.call(store, request);
         let outcome = self.execute(what, call.context, &tool.habit, run).await?;
         if let Outcome::Complete(output) = &outcome {
-            outcome::check_structured(output, tool).map_err(|e| refused(Called::Tool, e))?;
+            let checked = outcome::check_structured(output, tool, self.crew()).await;
+            checked.map_err(|e| refused(Called::Tool, e))?;
         }
         Ok(outcome)
     }

@@ -5,6 +5,7 @@ mod call;
 mod contract;
 mod definition;
 mod describe;
+mod effort;
 mod failure;
 mod function;
 mod kind;
@@ -35,7 +36,7 @@ pub use schema::Schema;
 
 pub use crate::sandbox::Asked;
 
-use crate::engine::{self, Engine};
+use crate::engine::{self, Crew, Engine};
 use crate::sandbox::{self, GrantFault, Granted, Grants, Habit, Limits, keyvalue};
 
 /// `sha256:` and the lower-case hexadecimal digest of a component's bytes.
@@ -203,6 +204,11 @@ impl Component {
             functions,
             engine: engine.clone(),
         })
+    }
+
+    /// The threads on which its guests compute for long.
+    pub(crate) fn crew(&self) -> &Crew {
+        self.engine.crew()
     }
 
     /// What its imports ask for beside what it is granted.

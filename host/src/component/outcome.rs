@@ -8,6 +8,7 @@ use super::Tool;
 use super::contract::{
     Block, Body, Completion, Content, Embedded, Filled, Output, Question, Questions,
 };
+use crate::engine::Crew;
 
 /// Questions that one outcome may ask.
 const MAX_QUESTIONS: usize = 16;
@@ -110,7 +111,11 @@ impl Returned for Vec<Embedded> {
 ///
 /// # Errors
 /// What is wrong with it, for the log.
-pub(super) fn check_structured(output: &Output, tool: &Tool) -> Result<(), String> {
+pub(super) async fn check_structured(
+    output: &Output,
+    tool: &Tool,
+    crew: &Crew,
+) -> Result<(), String> {
     match (&output.structured, &tool.output) {
         (None, Some(_)) => {
             Err("`structured` is missing although the tool has an output schema".into())
@@ -120,7 +125,9 @@ pub(super) fn check_structured(output: &Output, tool: &Tool) -> Result<(), Strin
                 .map_err(|e| format!("`structured` is not valid JSON: {e}"))?;
             match schema {
                 Some(schema) => schema
-                    .check(&value)
+                    .check(value, crew)
+                    .await
+                    .map(drop)
                     .map_err(|e| format!("`structured` breaks the output schema: {e}")),
                 None => Ok(()),
             }

@@ -1,7 +1,12 @@
 //! JSON Schema 2020-12, compiled once and closed to the network.
 
+use std::sync::Arc;
+
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
+
+use super::effort;
+use crate::engine::Crew;
 
 /// The longest schema, in bytes of JSON.
 pub(super) const MAX_SCHEMA_BYTES: usize = 256 << 10;
@@ -10,13 +15,22 @@ const MAX_SCHEMA_DEPTH: usize = 64;
 /// What one regular expression of a schema may take, compiled.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
+/// What a check may take, in parts of the schema times parts of the value; some tenths of a second.
+const MAX_WORK: u64 = 50_000_000;
+/// What it may take on the thread that serves the request; some milliseconds.
+const LIGHT_WORK: u64 = 200_000;
+/// What it may take to say what is wrong: every way that a value does not fit is kept until then.
+const SENTENCE_WORK: u64 = 1_000_000;
+
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// A schema and its compiled form.
 pub struct Schema {
     /// As the component wrote it, or as the configuration has changed that.
     pub source: Map<String, Value>,
-    validator: Validator,
+    validator: Arc<Validator>,
+    /// How many parts it has.
+    parts: u64,
 }
 
 /// What a schema of a tool must be besides valid.
@@ -64,19 +78,28 @@ impl Schema {
                 "refers to `{reference}`; a `$ref` must stay inside the schema (`#…`)"
             ));
         }
+        let counted = effort::counted(&value).map_err(|reference| {
+            format!("refers to `{reference}`, which is a value and no schema; move it to `$defs`")
+        })?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
+            .with_keyword(effort::KEYWORD, |_, parts, _| Ok(effort::keyword(parts)))
             // The linear-time engine: a pattern must not be a way to burn the host's time.
             .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
-            .build(&value)
+            .build(&counted)
             .map_err(|e| match e.instance_path().as_str() {
                 "" => format!("is not a valid JSON Schema: {e}"),
                 path => format!("is not a valid JSON Schema at `{path}`: {e}"),
             })?;
+        let parts = effort::parts(&value);
         let Value::Object(source) = value else {
             unreachable!("it was an object above");
         };
-        Ok(Self { source, validator })
+        Ok(Self {
+            source,
+            validator: Arc::new(validator),
+            parts,
+        })
     }
 
     /// Compiles a schema of arguments that was made of another one.
@@ -87,27 +110,61 @@ impl Schema {
         Self::new(&Value::Object(source).to_string(), Root::Object)
     }
 
-    /// Checks a value.
+    /// Checks a value, and gives it back. What takes long is done where guests compute.
     ///
     /// # Errors
     /// One sentence with the place as a JSON Pointer (RFC 6901).
-    pub fn check(&self, value: &Value) -> Result<(), String> {
-        if self.validator.is_valid(value) {
-            return Ok(());
+    pub async fn check(&self, value: Value, crew: &Crew) -> Result<Value, String> {
+        if let Some(checked) = check(&self.validator, self.parts, &value, LIGHT_WORK) {
+            return checked.map(|()| value);
         }
-        match self.validator.validate(value) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(sentence(&error)),
-        }
+        let (validator, parts) = (self.validator.clone(), self.parts);
+        let checking = crew.spawn(async move {
+            let checked = check(&validator, parts, &value, MAX_WORK);
+            checked
+                .unwrap_or_else(|| Err(TOO_LONG.into()))
+                .map(|()| value)
+        });
+        // It panics no more than it is cancelled.
+        checking.await.unwrap_or_else(|_| Err(TOO_LONG.into()))
     }
 
     /// What is wrong inside of the members of `object`, whichever others it may
     /// lack: one sentence each, as those of [`Schema::check`].
     pub(crate) fn member_faults(&self, object: &Value) -> Vec<String> {
-        let errors = self.validator.iter_errors(object);
-        let inside = errors.filter(|error| !error.instance_path().as_str().is_empty());
-        inside.map(|error| sentence(&error)).collect()
+        let faults = effort::within(MAX_WORK, || {
+            let errors = self.validator.iter_errors(object);
+            let inside = errors.filter(|error| !error.instance_path().as_str().is_empty());
+            inside.map(|error| sentence(&error)).collect()
+        });
+        faults.unwrap_or_else(|| vec![TOO_LONG.into()])
     }
+}
+
+/// What is said where the work is not enough to know.
+const TOO_LONG: &str = "it takes too long to hold them against the tool's schema";
+
+/// `None` where it takes more than this work.
+fn check(
+    validator: &Validator,
+    parts: u64,
+    value: &Value,
+    work: u64,
+) -> Option<Result<(), String>> {
+    let is_valid = || effort::spend(parts, value) && validator.is_valid(value);
+    if effort::within(work, is_valid)? {
+        return Some(Ok(()));
+    }
+    let wrong = || {
+        validator
+            .validate(value)
+            .err()
+            .map(|error| sentence(&error))
+    };
+    let wrong = effort::within(work.min(SENTENCE_WORK), wrong).flatten();
+    Some(Err(wrong.unwrap_or_else(|| {
+        "the arguments do not fit the tool's schema".into()
+    })))
 }
 
 fn sentence(error: &ValidationError<'_>) -> String {
