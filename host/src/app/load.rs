@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sources::File;
-use super::{Problem, own, report};
+use super::{Problem, own};
 use crate::catalog::{Listing, Places};
 use crate::component::{self, Component, LoadError};
 use crate::config::Config;
@@ -216,7 +216,7 @@ impl Looked {
             self.broken = Some(Broken {
                 settings: before.file.settings,
                 stamp: stamp.filter(|_| !self.is_unsettled),
-                lines: problems.iter().map(report::line).collect(),
+                lines: problems.iter().map(Problem::line).collect(),
             });
         }
         self.problems = problems;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::chain;
 use crate::auth;
 use crate::catalog::CatalogError;
 use crate::component::LoadError;
@@ -9,7 +10,11 @@ use crate::config;
 use crate::engine::EngineError;
 use crate::http::TlsError;
 use crate::reference::ReferenceError;
+use crate::sandbox;
 use crate::sandbox::keyvalue::StoreError;
+
+/// What is said of one problem in its line; some of it comes from a component.
+const MAX_LINE_BYTES: usize = 2_000;
 
 /// Everything that is wrong, at once.
 #[derive(Debug)]
@@ -96,6 +101,15 @@ pub enum Problem {
     /// There is no engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl Problem {
+    /// It in one line that is safe to print.
+    pub(super) fn line(&self) -> String {
+        let mut line = sandbox::printable(&chain(self)).into_owned();
+        line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
+        line
+    }
 }
 
 impl Problem {

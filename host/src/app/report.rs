@@ -6,12 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::Problem;
 use super::load::Files;
-use super::{Problem, chain};
-use crate::sandbox;
-
-/// What is said of one problem; some of it comes from a component.
-const MAX_LINE_BYTES: usize = 2_000;
 
 /// Says what is wrong: in the log what is new, and to those who ask all of it.
 /// What was said `before` stands on.
@@ -22,7 +18,7 @@ pub(super) fn problems(
 ) {
     let mut lines = before.to_vec();
     for problem in problems {
-        let line = line(problem);
+        let line = problem.line();
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -84,11 +80,4 @@ pub(super) fn granted(before: &mut BTreeMap<usize, String>, now: &Files) {
             _ => {}
         }
     }
-}
-
-/// A problem in one line that is safe to print.
-pub(super) fn line(problem: &Problem) -> String {
-    let mut line = sandbox::printable(&chain(problem)).into_owned();
-    line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
-    line
 }
