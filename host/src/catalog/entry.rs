@@ -85,7 +85,7 @@ impl Entry {
     pub async fn call(&self, mut call: Call, permit: Permit) -> Result<Outcome, CallError> {
         if let Some(arguments) = &self.overlay.arguments {
             call.arguments = arguments
-                .complete(call.arguments, self.component().crew())
+                .complete(call.arguments, self.component())
                 .await
                 .map_err(CallError::InvalidArguments)?;
         }

@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::component::{Schema, Tool};
-use crate::engine::Crew;
+use crate::component::{Component, Schema, Tool};
 
 /// `[component.tool.NAME]`
 #[derive(Debug, Clone, PartialEq)]
@@ -140,7 +139,7 @@ impl Arguments {
     pub(super) async fn complete(
         &self,
         given: Map<String, Value>,
-        crew: &Crew,
+        component: &Component,
     ) -> Result<Map<String, Value>, String> {
         // Whatever the schema says of additional properties: what the operator
         // has fixed is not the caller's.
@@ -148,7 +147,7 @@ impl Arguments {
             let pointer = escaped(name);
             return Err(format!("`/{pointer}`: the tool takes no such argument"));
         }
-        let checked = self.schema.check(Value::Object(given), crew).await?;
+        let checked = component.check(&self.schema, Value::Object(given)).await?;
         let Value::Object(mut arguments) = checked else {
             unreachable!("it was made of an object above");
         };

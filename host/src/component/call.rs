@@ -68,7 +68,7 @@ impl Component {
             // The host writes its result by its types too.
             return self.execute(what, call.context, &tool.habit, run).await;
         }
-        let checked = tool.input.check(arguments, self.crew()).await;
+        let checked = self.check(&tool.input, arguments).await;
         let arguments = checked.map_err(CallError::InvalidArguments)?;
         let request = contract::Request {
             tool: tool.name.clone(),
@@ -79,7 +79,7 @@ impl Component {
         let run = |store| guest.call(store, request);
         let outcome = self.execute(what, call.context, &tool.habit, run).await?;
         if let Outcome::Complete(output) = &outcome {
-            let checked = outcome::check_structured(output, tool, self.crew()).await;
+            let checked = outcome::check_structured(output, tool, self.engine.crew()).await;
             checked.map_err(|e| refused(Called::Tool, e))?;
         }
         Ok(outcome)

@@ -16,6 +16,7 @@ mod schema;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use call::{Call, Context};
@@ -36,7 +37,7 @@ pub use schema::Schema;
 
 pub use crate::sandbox::Asked;
 
-use crate::engine::{self, Crew, Engine};
+use crate::engine::{self, Engine};
 use crate::sandbox::{self, GrantFault, Granted, Grants, Habit, Limits, keyvalue};
 
 /// `sha256:` and the lower-case hexadecimal digest of a component's bytes.
@@ -206,9 +207,12 @@ impl Component {
         })
     }
 
-    /// The threads on which its guests compute for long.
-    pub(crate) fn crew(&self) -> &Crew {
-        self.engine.crew()
+    /// Holds a value against a schema of one of its tools, as [`Schema::check`].
+    ///
+    /// # Errors
+    /// One sentence with the place as a JSON Pointer (RFC 6901).
+    pub(crate) async fn check(&self, schema: &Schema, value: Value) -> Result<Value, String> {
+        schema.check(value, self.engine.crew()).await
     }
 
     /// What its imports ask for beside what it is granted.
