@@ -21,6 +21,8 @@ const SPINNING: [usize; 4] = [0, 2, 16, 256];
 const ROUND: Duration = Duration::from_secs(5);
 /// Until those that spin do nothing else.
 const SETTLE: Duration = Duration::from_secs(2);
+/// The allocator returns what is free within half of it.
+const REST: Duration = Duration::from_secs(20);
 const HOSTILE_CALLS: usize = 10_000;
 const AT_ONCE: usize = 16;
 
@@ -100,7 +102,7 @@ async fn afterwards(dir: &Path) {
         }
         after.push(format!("{:.1}", resident_mb(server.id())));
     }
-    tokio::time::sleep(SETTLE).await;
+    tokio::time::sleep(REST).await;
     println!(
         "\nresident memory: {before:.1} MB before {HOSTILE_CALLS} hostile calls, {} after each quarter of them, {:.1} at rest",
         after.join(", "),
