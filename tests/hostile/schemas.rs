@@ -132,7 +132,7 @@ async fn of_arguments() {
         }
     })
     .await;
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,7 +156,7 @@ async fn of_results() {
         futures::future::join_all(calls).await;
     })
     .await;
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }
 
 /// How long the slowest of the light calls took that were made meanwhile.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use super::effort;
 use crate::engine::Crew;
@@ -119,7 +120,9 @@ impl Schema {
             return checked.map(|()| value);
         }
         let (validator, parts) = (self.validator.clone(), self.parts);
+        let turn = TURN.acquire().await;
         let checking = crew.spawn(async move {
+            let _turn = turn;
             let checked = check(&validator, parts, &value, MAX_WORK);
             checked
                 .unwrap_or_else(|| Err(TOO_LONG.into()))
@@ -140,6 +143,9 @@ impl Schema {
         faults.unwrap_or_else(|| vec![TOO_LONG.into()])
     }
 }
+
+/// One long check at a time: it does not yield, and guests need the other threads. Who stops waiting for it leaves nothing.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// What is said where the work is not enough to know.
 const TOO_LONG: &str = "it takes too long to hold them against the tool's schema";
