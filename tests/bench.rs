@@ -23,7 +23,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use jsonwebtoken::Algorithm;
-use toolcrib::auth::{Guard, KeySource, Settings};
+use toolcrib::auth::{Guard, GuardConfig, KeySource};
 
 #[path = "bench_hostile.rs"]
 mod hostile;
@@ -158,7 +158,7 @@ async fn judge() {
 }
 
 fn guard(issuer: &Issuer, key: &SigningKey) -> Guard {
-    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    let mut settings = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     settings.issuers[0].keys = KeySource::PublicKey(key.public_pem.clone());
     Guard::build(settings).unwrap()
 }

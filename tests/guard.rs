@@ -28,7 +28,7 @@ use axum::routing::any;
 use axum::{Json, Router};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use toolcrib::auth::{Clock, Guard, Issuer as Trusted, KeySource, Principal, Settings};
+use toolcrib::auth::{Caller, Clock, Guard, GuardConfig, IssuerConfig as Trusted, KeySource};
 
 use crate::support::issuer::{AUDIENCE, Issuer, now_seconds};
 
@@ -51,7 +51,7 @@ pub(super) struct Answer {
 }
 
 impl Site {
-    pub(super) async fn start(settings: Settings) -> Site {
+    pub(super) async fn start(settings: GuardConfig) -> Site {
         let clock = Clock::default();
         let guard = Guard::build_with_clock(settings, clock.clone()).unwrap();
         Site {
@@ -122,7 +122,7 @@ impl Answer {
 }
 
 async fn echo(request: Request) -> Json<Value> {
-    let caller = request.extensions().get::<Arc<Principal>>().unwrap();
+    let caller = request.extensions().get::<Arc<Caller>>().unwrap();
     Json(json!({
         "authorization": request.headers().contains_key("authorization"),
         "issuer": caller.issuer,
@@ -145,12 +145,12 @@ pub(super) fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
-pub(super) fn settings(issuer: &Issuer) -> Settings {
+pub(super) fn settings(issuer: &Issuer) -> GuardConfig {
     settings_of([issuer])
 }
 
-pub(super) fn settings_of<'a>(issuers: impl IntoIterator<Item = &'a Issuer>) -> Settings {
-    let mut settings = Settings::new(AUDIENCE, "", "");
+pub(super) fn settings_of<'a>(issuers: impl IntoIterator<Item = &'a Issuer>) -> GuardConfig {
+    let mut settings = GuardConfig::new(AUDIENCE, "", "");
     settings.issuers = issuers.into_iter().map(trusted).collect();
     settings
 }

@@ -7,7 +7,7 @@ use axum::{Extension, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
 use toolcrib::App;
-use toolcrib::auth::{Guard, KeySource, Principal, Settings};
+use toolcrib::auth::{Caller, Guard, GuardConfig, KeySource};
 
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::Guest;
@@ -90,11 +90,11 @@ async fn access_is_not_forgotten() {
 /// The guard in front of a router that has nothing to do with tools.
 #[tokio::test]
 async fn guard_alone() {
-    async fn books(Extension(caller): Extension<Arc<Principal>>) -> String {
+    async fn books(Extension(caller): Extension<Arc<Caller>>) -> String {
         format!("the books of {}", caller.subject)
     }
     let issuer = Issuer::start().await;
-    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    let mut settings = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
     let guard = Guard::build(settings).unwrap();
     let router = Router::new()

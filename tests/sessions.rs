@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use toolcrib::auth::{KeySource, Settings};
+use toolcrib::auth::{GuardConfig, KeySource};
 use toolcrib::config::{Access, Config};
 
 use crate::support::client::{Answer, Client, Revision};
@@ -18,7 +18,7 @@ const MAX_SESSIONS_PER_CALLER: usize = 64;
 /// A host with sessions, and the issuer that it trusts.
 async fn start() -> (Issuer, Host) {
     let issuer = Issuer::start().await;
-    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    let mut settings = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
     let guest = Guest::saying("greet", "hello");
     let host = Host::start(&[("guest", &guest)], |config: &mut Config| {

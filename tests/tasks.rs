@@ -5,7 +5,7 @@ mod bounds;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use toolcrib::auth::{KeySource, Settings};
+use toolcrib::auth::{GuardConfig, KeySource};
 use toolcrib::config::Access;
 
 use crate::support::client::{Answer, Client, Revision};
@@ -397,7 +397,7 @@ async fn questions_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_elses() {
     let issuer = Issuer::start().await;
-    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    let mut settings = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
     let guest = guest();
     let host = Host::start(&[("guest", &guest)], |config| {

@@ -2,7 +2,7 @@
 
 use rcgen::CertifiedKey;
 use reqwest::{Certificate, ClientBuilder};
-use toolcrib::config::{Config, Tls};
+use toolcrib::config::{Config, TlsConfig};
 
 use crate::support::command::Toolcrib;
 use crate::support::guest::Guest;
@@ -19,7 +19,7 @@ fn certified() -> (String, String) {
 async fn https() {
     let dir = tempfile::tempdir().unwrap();
     let (cert, key) = certified();
-    let tls = Tls {
+    let tls = TlsConfig {
         cert: dir.path().join("cert.pem"),
         key: dir.path().join("key.pem"),
     };

@@ -23,6 +23,7 @@
 //! | [`cli`] | one file per subcommand |
 
 mod network;
+mod text;
 
 pub mod auth;
 pub mod engine;
@@ -39,6 +40,8 @@ pub mod mcp;
 
 pub mod config;
 
+mod reload;
+
 pub mod http;
 
 mod app;
@@ -46,3 +49,4 @@ mod app;
 pub mod cli;
 
 pub use app::{App, BuildError, Problem};
+pub use reload::ComponentProblem;

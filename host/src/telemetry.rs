@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// `[telemetry]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct LogConfig {
     /// The form of the log.
     pub format: Format,
     /// The least important level that is logged.
@@ -28,7 +28,7 @@ pub enum Format {
     Json,
 }
 
-impl Default for Settings {
+impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: Format::Text,
@@ -50,7 +50,7 @@ impl FromStr for Format {
 }
 
 /// Starts the log. Only the first call in a process does anything.
-pub fn init(settings: Settings) {
+pub fn init(settings: LogConfig) {
     // Libraries speak only when something is wrong: `rmcp` logs whole requests
     // with their arguments below that, and no level of ours may reveal them.
     let targets = Targets::new()

@@ -35,7 +35,7 @@ async fn keys_in_the_settings() {
         ("a JWK set", jwks(&[&rsa, &p256]), &p256, 200),
         ("a JWK set without it", jwks(&[&rsa, &ed]), &p256, 401),
     ] {
-        let mut settings = Settings::new(AUDIENCE, "https://login.example", AUDIENCE);
+        let mut settings = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
         settings.issuers[0].keys = KeySource::PublicKey(text);
         let site = Site::start(settings).await;
         let token = key.token(&json!({ "iss": "https://login.example", "aud": AUDIENCE, "sub": "a", "exp": now_seconds() + 60 }));
@@ -48,7 +48,7 @@ async fn hmac_is_for_a_configured_secret() {
     let secret = [7; 64];
     let claims = json!({ "iss": "https://login.example", "aud": AUDIENCE, "sub": "a", "exp": now_seconds() + 60 });
     let hmac = |algorithm, secret: &[u8]| SigningKey::secret("k", algorithm, secret).token(&claims);
-    let mut settings = Settings::new(AUDIENCE, "https://login.example", AUDIENCE);
+    let mut settings = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
     settings.issuers[0].keys = KeySource::Secret(Secret::new(secret));
     settings.issuers[0].algorithms = vec![Algorithm::Hs256, Algorithm::Hs512];
     let site = Site::start(settings).await;
@@ -152,7 +152,7 @@ async fn rsa_keys_have_2048_bits_or_more() {
     issuer.serve_jwks(
         json!({ "keys": [{ "kty": "RSA", "kid": "small", "e": "AQAB", "n": RSA_1024_N }] }),
     );
-    let mut settings = Settings::new(AUDIENCE, "https://issuer.example", AUDIENCE);
+    let mut settings = GuardConfig::new(AUDIENCE, "https://issuer.example", AUDIENCE);
     settings.issuers[0].keys = jwks(&issuer.jwks_uri());
     let site = Site::start(settings).await;
     assert_eq!(site.get(RSA_1024_TOKEN).await.status, 401);

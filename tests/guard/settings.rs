@@ -7,7 +7,7 @@ use toolcrib::auth::{Algorithm, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX, Secret};
 
 #[test]
 fn faults_name_the_key() {
-    type Change = fn(&mut Settings);
+    type Change = fn(&mut GuardConfig);
     #[rustfmt::skip] // A case a line.
     let cases: Vec<(Change, &[(&str, &str)])> = vec![
         (|_| {}, &[]),
@@ -68,7 +68,7 @@ fn faults_name_the_key() {
          &[("auth.leeway", "3600"), ("server.public-url", "http or https"), ("auth.audience", "missing"), ("auth.jwks-uri", "https")]),
     ];
     for (number, (change, expected)) in cases.into_iter().enumerate() {
-        let mut settings = Settings::new(AUDIENCE, "https://login.example", AUDIENCE);
+        let mut settings = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
         change(&mut settings);
         let faults = Guard::build(settings).err().unwrap_or_default();
         assert_eq!(faults.len(), expected.len(), "case {number}: {faults:?}");
@@ -82,7 +82,7 @@ fn faults_name_the_key() {
 
 #[test]
 fn warnings_say_what_may_not_be_meant() {
-    type Change = fn(&mut Settings);
+    type Change = fn(&mut GuardConfig);
     #[rustfmt::skip] // A case a line.
     let cases: Vec<(Change, &[&str])> = vec![
         (|_| {}, &[]),
@@ -95,7 +95,7 @@ fn warnings_say_what_may_not_be_meant() {
         (|s| s.authorization_servers = vec!["http://login.example".to_owned()], &["auth.authorization-servers"]),
     ];
     for (change, expected) in cases {
-        let mut settings = Settings::new(AUDIENCE, "https://login.example", AUDIENCE);
+        let mut settings = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
         change(&mut settings);
         let warnings = Guard::build(settings).unwrap().warnings();
         assert_eq!(warnings.len(), expected.len(), "{warnings:?}");

@@ -7,7 +7,7 @@ use std::task::Poll;
 use tempfile::TempDir;
 use toolcrib::App;
 use toolcrib::auth;
-use toolcrib::catalog::{Catalog, Permit, Refused, Subject};
+use toolcrib::catalog::{CallPermit, Catalog, Refused, TargetName};
 use toolcrib::config::{Access, Config};
 
 use crate::support::guest::Guest;
@@ -20,7 +20,7 @@ async fn app(change: impl FnOnce(&mut Config)) -> (TempDir, App) {
         ("second", &Guest::saying("second", "hello")),
     ];
     let (dir, mut config) = config(&guests);
-    config.access = Access::Guarded(Box::new(auth::Settings::new(
+    config.access = Access::Guarded(Box::new(auth::GuardConfig::new(
         "https://tools.example/mcp",
         "https://login.example",
         "https://tools.example/mcp",
@@ -31,10 +31,10 @@ async fn app(change: impl FnOnce(&mut Config)) -> (TempDir, App) {
 }
 
 /// A call on its way to its place.
-type Admitting<'a> = Pin<Box<dyn Future<Output = Result<Permit, Refused>> + Send + 'a>>;
+type Admitting<'a> = Pin<Box<dyn Future<Output = Result<CallPermit, Refused>> + Send + 'a>>;
 
 fn admitting<'a>(catalog: &'a Catalog, tool: &str, caller: &'a str) -> Admitting<'a> {
-    let found = catalog.find(&Subject::Tool(tool.into())).unwrap();
+    let found = catalog.find(&TargetName::Tool(tool.into())).unwrap();
     Box::pin(async move { catalog.admit(&found, caller).await })
 }
 
@@ -43,7 +43,7 @@ async fn at_once<'a>(
     catalog: &'a Catalog,
     tool: &str,
     caller: &'a str,
-) -> Option<Result<Permit, Refused>> {
+) -> Option<Result<CallPermit, Refused>> {
     match futures::poll!(admitting(catalog, tool, caller)) {
         Poll::Ready(ended) => Some(ended),
         Poll::Pending => None,

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use toolcrib::auth::{KeySource, Secret, Settings};
+use toolcrib::auth::{GuardConfig, KeySource, Secret};
 use toolcrib::config::{Access, Config};
 
 use super::rounds::{INVALID_PARAMS, accepted, everything, round, state};
@@ -139,7 +139,7 @@ async fn a_short_key() {
 #[tokio::test]
 async fn another_callers_state() {
     let issuer = Issuer::start().await;
-    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    let mut settings = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
     let guest = asking();
     let host = Host::start(&[("guest", &guest)], |config| {

@@ -415,7 +415,7 @@ async fn grants_of_an_embedder() {
     let guest = guest(0, &[Do::Read("x", true)]);
     let refused = refusal_with(&guest, |config| {
         let reference = config.references[0].clone();
-        config.components.push(toolcrib::config::ComponentSettings {
+        config.components.push(toolcrib::config::ComponentConfig {
             reference,
             name: None,
             digest: None,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use http::Method;
-use toolcrib::sandbox::{Denied, HttpGrant, HttpRule};
+use toolcrib::sandbox::{EgressDenied, HttpGrant, HttpRule};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/policy.md");
 
@@ -165,10 +165,10 @@ fn page() -> String {
         let _ = write!(page, "| `{shown}` |");
         for rule in RULES {
             let judged =
-                grant(rule, false).judge(&Method::from_bytes(method.as_bytes()).unwrap(), url);
+                grant(rule, false).authorize(&Method::from_bytes(method.as_bytes()).unwrap(), url);
             let cell = match judged {
                 Ok(_) => "✓",
-                Err(Denied::NotGranted) => "–",
+                Err(EgressDenied::NotGranted) => "–",
                 Err(_) => "✗",
             };
             let _ = write!(page, " {cell} |");

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use toolcrib::App;
-use toolcrib::config::{Access, Changes, Config, Overrides};
+use toolcrib::config::{Access, Config, Overrides, WatchMode};
 use toolcrib::reference::Reference;
 
 use super::client::{Client, Revision};
@@ -114,7 +114,7 @@ impl Host {
         let (dir, mut config) = config(guests);
         let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
         config.references = vec![reference];
-        config.changes = Changes::OfDirectories;
+        config.changes = WatchMode::Directories;
         change(&mut config);
         Self::run(dir, config).await
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use toolcrib::auth::{KeySource, Settings};
-use toolcrib::config::{Access, Changes};
+use toolcrib::auth::{GuardConfig, KeySource};
+use toolcrib::config::{Access, WatchMode};
 
 use super::{names, put, remove, until_names};
 use crate::support::client::{Answer, Client, Revision, Stream};
@@ -171,7 +171,7 @@ async fn bounds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_of_a_caller() {
     let issuer = Issuer::start().await;
-    let mut settings = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    let mut settings = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
     let host = Host::watching(&[("a", &Guest::saying("a", "one"))], |config| {
         config.access = Access::Guarded(Box::new(settings));
@@ -257,7 +257,7 @@ async fn documents_of_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_to_hear() {
     let host = Host::watching(&[("doc", &documented("one"))], |config| {
-        config.changes = Changes::Never;
+        config.changes = WatchMode::Never;
         config.server.sessions = true;
     })
     .await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use toolcrib::config::Changes;
+use toolcrib::config::WatchMode;
 use toolcrib::reference::Reference;
 
 use super::{until_names, until_ready};
@@ -17,7 +17,7 @@ use crate::support::server::{Host, config, write};
 /// references are loaded, and `change` happens.
 async fn held_up(references: &[&str], change: impl FnOnce(&Path) + Send + 'static) -> Host {
     let (dir, mut config) = config(&[]);
-    config.changes = Changes::OfDirectories;
+    config.changes = WatchMode::Directories;
     config.keep_going = true;
     write(
         &made(dir.path(), "tools"),

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
-use toolcrib::config::{Changes, Overrides};
+use toolcrib::config::{Overrides, WatchMode};
 
 use super::ways::tools;
 use super::{names, until_names, until_problem, until_ready};
@@ -24,7 +24,7 @@ pub(super) async fn configured(dir: TempDir, text: &str) -> Host {
     let mut config = toolcrib::config::Config::load(&overrides).unwrap();
     config.cache = None;
     config.server.max_concurrent_calls = 4;
-    config.changes = Changes::OfEverything;
+    config.changes = WatchMode::Everything;
     Host::run(dir, config).await
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 use tempfile::TempDir;
 use toolcrib::App;
-use toolcrib::config::Changes;
+use toolcrib::config::WatchMode;
 use toolcrib::reference::Reference;
 
 use super::settings::configured;
@@ -19,7 +19,7 @@ use crate::support::process::Process;
 use crate::support::server::{Host, config, write};
 
 /// Serves what these references name below the directory.
-async fn serve(dir: TempDir, references: &[&str], changes: Changes) -> Host {
+async fn serve(dir: TempDir, references: &[&str], changes: WatchMode) -> Host {
     let (_, mut config) = config(&[]);
     config.changes = changes;
     for text in references {
@@ -43,7 +43,7 @@ pub(super) fn tools(dir: &Path, text: &str) {
 async fn directories() {
     let dir = tempfile::tempdir().unwrap();
     tools(&dir.path().join("above/tools"), "one");
-    let host = serve(dir, &["above/tools/"], Changes::OfDirectories).await;
+    let host = serve(dir, &["above/tools/"], WatchMode::Directories).await;
     let (client, above) = (host.client(), host.dir().join("above"));
     for (round, text) in [(0, "two"), (1, "three")] {
         // Of one that is gone, and of one whose parent is.
@@ -78,7 +78,7 @@ async fn swapped_links() {
     symlink("..data/tool.wasm", mounted.join("tool.wasm")).unwrap();
     // Another one is led to through a link above it.
     symlink("mounted", dir.path().join("current")).unwrap();
-    let host = serve(dir, &["current/"], Changes::OfDirectories).await;
+    let host = serve(dir, &["current/"], WatchMode::Directories).await;
     let client = host.client();
     let mounted = host.dir().join("mounted");
     let swap = |to: &str, link: &Path| {
@@ -108,7 +108,7 @@ async fn patterns() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("set-1")).unwrap();
         write(&dir.path().join("set-1"), "tool-1", &guest("one"));
-        let host = serve(dir, &[pattern], Changes::OfDirectories).await;
+        let host = serve(dir, &[pattern], WatchMode::Directories).await;
         let client = host.client();
         write(&host.dir().join("set-1"), "tool-1", &guest("two"));
         until_says(&client, "tool", "two").await;
@@ -135,7 +135,7 @@ async fn patterns() {
 /// Files are followed where that is asked for; what is not followed does not change beside what is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files() {
-    for changes in [Changes::OfDirectories, Changes::OfEverything] {
+    for changes in [WatchMode::Directories, WatchMode::Everything] {
         let dir = tempfile::tempdir().unwrap();
         tools(dir.path(), "one");
         let more = dir.path().join("more");
@@ -144,7 +144,7 @@ async fn files() {
         let host = serve(dir, &["tool.wasm", "more/"], changes).await;
         let client = host.client();
         write(host.dir(), "tool", &guest("two"));
-        if changes == Changes::OfEverything {
+        if changes == WatchMode::Everything {
             until_says(&client, "tool", "two").await;
             fs::remove_file(host.dir().join("tool.wasm")).unwrap();
             until_names(&client, &["a"]).await;
@@ -173,7 +173,7 @@ async fn links_in_circles() {
     symlink("b.wasm", dir.path().join("a.wasm")).unwrap();
     symlink("a.wasm", dir.path().join("b.wasm")).unwrap();
     fs::create_dir(dir.path().join("out")).unwrap();
-    let host = serve(dir, &["."], Changes::OfDirectories).await;
+    let host = serve(dir, &["."], WatchMode::Directories).await;
     let client = host.client();
     until_names(&client, &["tool"]).await;
     symlink("out/a.wasm", host.dir().join("link")).unwrap();
@@ -196,7 +196,7 @@ async fn named_twice() {
             "a",
             &Guest::saying("a", "one").component(),
         );
-        let host = serve(dir, &references, Changes::OfDirectories).await;
+        let host = serve(dir, &references, WatchMode::Directories).await;
         let client = host.client();
         write(
             &host.dir().join("more"),
@@ -212,7 +212,7 @@ async fn named_twice() {
     two.tool(Tool::new("b"), format!("(call $text {text})"));
     write(dir.path(), "a", &two.component());
     symlink("a.wasm", dir.path().join("b.wasm")).unwrap();
-    let host = serve(dir, &["a.wasm#a", "b.wasm#b"], Changes::OfEverything).await;
+    let host = serve(dir, &["a.wasm#a", "b.wasm#b"], WatchMode::Everything).await;
     let client = host.client();
     until_names(&client, &["a", "b"]).await;
     fs::remove_file(host.dir().join("b.wasm")).unwrap();
@@ -224,7 +224,7 @@ async fn named_twice() {
 async fn tools_of_many() {
     let dir = tempfile::tempdir().unwrap();
     tools(dir.path(), "one");
-    let host = serve(dir, &["*.wasm#tool"], Changes::OfDirectories).await;
+    let host = serve(dir, &["*.wasm#tool"], WatchMode::Directories).await;
     let client = host.client();
     write(
         host.dir(),
@@ -300,7 +300,7 @@ async fn still_broken() {
     fs::write(dir.path().join("bad.wasm"), "rubbish").unwrap();
     tools(&dir.path().join("more"), "one");
     config.keep_going = true;
-    config.changes = Changes::OfDirectories;
+    config.changes = WatchMode::Directories;
     for text in ["bad.wasm", "more/"] {
         let reference = Reference::parse(text, dir.path()).unwrap();
         config.references.push(reference);
@@ -334,7 +334,7 @@ async fn let_go() {
     tools(dir.path(), "one");
     let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
     config.references.push(reference);
-    config.changes = Changes::OfDirectories;
+    config.changes = WatchMode::Directories;
     let app = App::build(config).await.unwrap();
     let catalog = std::sync::Arc::downgrade(&app.catalog());
     drop(app);

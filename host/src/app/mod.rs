@@ -1,13 +1,6 @@
 //! The composition root: from a configuration to a running server.
 
-mod arrange;
-mod load;
-mod own;
 mod problem;
-mod report;
-mod sources;
-mod stock;
-mod watcher;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,8 +17,7 @@ use crate::catalog::Catalog;
 use crate::config::{self, Access, Config};
 use crate::http::{self, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
-use stock::Stock;
-use watcher::Watcher;
+use crate::reload::{self, ComponentProblem, ComponentRegistry};
 
 /// A built application: mount its [`router`](App::router) in a server of your
 /// own, or let it [`serve`](App::serve).
@@ -62,7 +54,7 @@ use watcher::Watcher;
 /// # }
 /// ```
 pub struct App {
-    stock: Arc<Stock>,
+    registry: Arc<ComponentRegistry>,
     problems: watch::Receiver<Vec<String>>,
     guard: Option<Guard>,
     tls: Option<TlsAcceptor>,
@@ -98,19 +90,19 @@ impl App {
         });
         let config = Arc::new(config);
         let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
-        let (stock, found) = match stock(&config).await {
-            Ok(stock) => stock,
-            Err(error) => {
-                problems.extend(error.problems);
+        let (registry, found) = match reload::start(&config).await {
+            Ok(started) => started,
+            Err(found) => {
+                problems.extend(found.into_iter().map(Problem::Component));
                 return Err(BuildError { problems });
             }
         };
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
-        let server = tool_server(&config, &stock, draining.clone(), shutdown.clone());
+        let server = tool_server(&config, &registry, draining.clone(), shutdown.clone());
         Ok(Self {
-            stock,
+            registry,
             problems: found,
             guard,
             tls,
@@ -145,7 +137,7 @@ impl App {
             sessions: server.sessions,
             policy,
             guard: self.guard.clone(),
-            live: self.stock.live(),
+            live: self.registry.live(),
             server: self.server.clone(),
             problems: self.problems.clone(),
             draining: self.draining.clone(),
@@ -174,8 +166,8 @@ impl App {
     ///
     /// What is returned is everything that is not served as its file is; `/readyz`
     /// says it too.
-    pub async fn reload(&self) -> Vec<Problem> {
-        self.stock.reload().await
+    pub async fn reload(&self) -> Vec<ComponentProblem> {
+        self.registry.reload().await
     }
 
     /// Opens the data of `wasi:keyvalue` where a component is granted a bucket, or
@@ -184,12 +176,12 @@ impl App {
     /// # Errors
     /// When it cannot be had.
     pub async fn open_store(&self) -> Result<(), BuildError> {
-        self.stock.open_store().await
+        Ok(self.registry.open_store().await?)
     }
 
     /// What is served now.
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.stock.live().now()
+        self.registry.live().now()
     }
 
     /// What the operator should know about the guard, though it is no fault.
@@ -201,19 +193,19 @@ impl App {
 /// The MCP server over a catalog, without HTTP.
 pub(crate) fn tool_server(
     config: &Config,
-    stock: &Stock,
+    registry: &ComponentRegistry,
     draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> ToolServer {
-    let settings = mcp::Settings {
+    let settings = mcp::ServerOptions {
         name: config.server.name.clone(),
         instructions: config.server.instructions.clone(),
         public: matches!(config.access, Access::Open),
-        changes: stock.can_change(),
+        changes: registry.can_change(),
         state_key: config.server.state_key.clone(),
         task_ttl: config.server.task_ttl,
     };
-    ToolServer::new(stock.live(), settings, draining, shutdown)
+    ToolServer::new(registry.live(), settings, draining, shutdown)
 }
 
 /// The guard that the configuration asks for; `None` where everybody may call.
@@ -231,60 +223,20 @@ pub(crate) fn guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
     }
 }
 
-/// The components that the configuration names, and the problems with them from
-/// now on. What is watched is taken in as it changes, for as long as somebody has
-/// those problems.
+/// Loads the configured components once, without following changes.
 ///
 /// # Errors
-/// As [`App::build`], of references and components.
-pub(crate) async fn stock(
-    config: &Arc<Config>,
-) -> Result<(Arc<Stock>, watch::Receiver<Vec<String>>), BuildError> {
-    // Judged once: what is not there yet may be another thing a moment later.
-    let references = config.references.iter();
-    let watched: Vec<_> = references.map(|r| config.changes.are_watched(r)).collect();
-    let references = config.references.iter().zip(&watched);
-    let references = references.filter(|(_, is_watched)| **is_watched);
-    let references = references.map(|(reference, _)| reference.clone());
-    // Before the files are read, so that no change is missed.
-    let watcher = watched
-        .contains(&true)
-        .then(|| Watcher::start(references.collect()));
-    let (stock, problems) = Stock::load(config.clone(), watched).await?;
-    let stock = Arc::new(stock);
-    if let Some(watcher) = watcher {
-        tokio::spawn(watcher.run(stock.clone()));
-    }
-    Ok((stock, problems))
-}
-
-/// Loads what the configuration names, once.
-///
-/// # Errors
-/// Every fault of every reference and component.
+/// Every problem of every reference and component.
 pub(crate) async fn load(config: &Config) -> Result<Arc<Catalog>, BuildError> {
-    let (stock, _) = Stock::load(Arc::new(config.clone()), Vec::new()).await?;
-    Ok(stock.live().now())
+    Ok(reload::load_once(config).await?.live().now())
 }
 
-/// As [`load`], to be called, so that the data of `wasi:keyvalue` is opened too.
+/// Like [`load`], and opens the key-value store if a component is granted a bucket.
+///
+/// # Errors
+/// Like [`load`], and that the store cannot be opened.
 pub(crate) async fn load_to_call(config: &Config) -> Result<Arc<Catalog>, BuildError> {
-    let (stock, _) = Stock::load(Arc::new(config.clone()), Vec::new()).await?;
-    stock.open_store().await?;
-    Ok(stock.live().now())
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = error.source();
-    }
-    line.replace('\n', " ")
+    let registry = reload::load_once(config).await?;
+    registry.open_store().await?;
+    Ok(registry.live().now())
 }

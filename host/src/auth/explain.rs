@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::judge::{Denied, Judge};
+use super::challenge::Reason;
 use super::jwt::{self, Jwt};
-use super::refusal::Reason;
+use super::verifier::{Denied, Verifier};
 
 /// The longest text of a claim that is shown, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 200;
@@ -20,7 +20,7 @@ pub struct Finding {
     pub says: String,
 }
 
-pub(super) async fn explain(judge: &Judge, token: &str) -> Vec<Finding> {
+pub(super) async fn explain(judge: &Verifier, token: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let jwt = match Jwt::parse(token.trim()) {
         Ok(jwt) => jwt,
@@ -162,7 +162,7 @@ fn time(name: &'static str, claim: Option<&Value>, now_seconds: u64) -> String {
 }
 
 /// What the log says about a refused token beside the reason: numbers and the settings, no text of the token's.
-pub(super) fn detail(judge: &Judge, token: &str, reason: Reason) -> String {
+pub(super) fn detail(judge: &Verifier, token: &str, reason: Reason) -> String {
     let Ok(jwt) = Jwt::parse(token) else {
         return format!("{} bytes, {} parts", token.len(), token.split('.').count());
     };
@@ -182,7 +182,7 @@ pub(super) fn detail(judge: &Judge, token: &str, reason: Reason) -> String {
     format!("issuer {}; {more}", trust.issuer)
 }
 
-fn configured(judge: &Judge) -> String {
+fn configured(judge: &Verifier) -> String {
     let issuers: Vec<_> = judge
         .trusts
         .iter()

@@ -1,7 +1,6 @@
 //! The only place that reaches out: it gets a JWK set, directly or by way of the issuer's metadata (RFC 8414 §3, OpenID
 //! Connect Discovery 1.0 §4). Every URL comes from the settings, or from the metadata that they lead to; never from a token.
 
-use std::error::Error;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,8 +11,8 @@ use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-use super::identifier::is_same;
-use super::keyset::KeySet;
+use super::compare::is_same;
+use super::jwks::KeySet;
 use crate::network::{PrivateAddress, Reach, Resolver, cause, is_loopback, literal_address};
 
 /// How long one refresh may take altogether, metadata and keys.
@@ -198,18 +197,6 @@ pub(super) fn check_url(url: &Url) -> Result<(), FetchError> {
         "http" if is_loopback(url) => Ok(()),
         _ => Err(FetchError::NotHttps),
     }
-}
-
-/// An error with its causes, for the log: the URL in it is the operator's.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn transport(error: reqwest::Error) -> FetchError {

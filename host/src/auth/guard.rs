@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 
-use super::check;
+use super::caller::Caller;
+use super::challenge::{AuthError, Challenger};
 use super::clock::Clock;
 use super::explain::{self, Finding};
-use super::judge::{Denied, Judge};
+use super::issuer::Trust;
 use super::metadata::Metadata;
-use super::principal::Principal;
-use super::refusal::{Challenger, Refusal};
-use super::settings::{Fault, Settings, prefix};
-use super::trust::Trust;
+use super::settings::{GuardConfig, GuardConfigError, prefix};
+use super::validate;
+use super::verifier::{Denied, Verifier};
 
 /// An OAuth 2.1 resource server's guard. Cheap to clone; clones share keys and memory.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub struct Guard {
 }
 
 struct Inner {
-    judge: Judge,
+    judge: Verifier,
     challenger: Challenger,
     metadata: Metadata,
     warnings: Vec<String>,
@@ -34,15 +34,18 @@ impl Guard {
     /// # Errors
     ///
     /// Every fault of the settings at once.
-    pub fn build(settings: Settings) -> Result<Guard, Vec<Fault>> {
+    pub fn build(settings: GuardConfig) -> Result<Guard, Vec<GuardConfigError>> {
         Guard::build_with_clock(settings, Clock::default())
     }
 
     /// As [`Guard::build`], with a clock that a test can move.
     #[doc(hidden)]
-    pub fn build_with_clock(settings: Settings, clock: Clock) -> Result<Guard, Vec<Fault>> {
+    pub fn build_with_clock(
+        settings: GuardConfig,
+        clock: Clock,
+    ) -> Result<Guard, Vec<GuardConfigError>> {
         let mut faults = Vec::new();
-        check::check(&settings, &mut faults);
+        validate::check(&settings, &mut faults);
         let metadata = Metadata::new(&settings, &mut faults);
         let trusts: Vec<Trust> = settings
             .issuers
@@ -57,11 +60,11 @@ impl Guard {
             Some(metadata) if faults.is_empty() => metadata,
             _ => return Err(faults),
         };
-        let warnings = check::warnings(&settings);
+        let warnings = validate::warnings(&settings);
         Ok(Guard {
             inner: Arc::new(Inner {
                 challenger: Challenger::new(metadata.url.clone(), &settings.required_scopes),
-                judge: Judge::new(settings, trusts, clock),
+                judge: Verifier::new(settings, trusts, clock),
                 metadata,
                 warnings,
             }),
@@ -84,7 +87,7 @@ impl Guard {
     /// # Errors
     ///
     /// The refusal that goes to the client.
-    pub async fn verify(&self, token: &str) -> Result<Arc<Principal>, Refusal> {
+    pub async fn verify(&self, token: &str) -> Result<Arc<Caller>, AuthError> {
         let principal = match self.inner.judge.verify(token).await {
             Ok(principal) => principal,
             Err(Denied::Token(reason)) => {
@@ -111,7 +114,7 @@ impl Guard {
     }
 
     /// As [`Guard::insufficient_scope`], for a caller that gives the response a body of its own.
-    pub fn refuse_scopes(&self, needed: &[String]) -> Refusal {
+    pub fn refuse_scopes(&self, needed: &[String]) -> AuthError {
         self.inner.challenger.insufficient_scope(needed)
     }
 

@@ -1,297 +1,149 @@
-//! An issuer's keys: fixed in the settings, or fetched at first need, kept while fresh, refreshed before that ends, and
-//! kept longer through an outage.
+//! The keys of one source: read from a JWK set, a JWK or PEM blocks, and asked for the one that made a signature.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use serde::Deserialize;
+use serde_json::Value;
 
-use tokio::sync::watch;
+use super::algorithm::Algorithm;
+use super::challenge::Reason;
+use super::key::{Key, KeyId, Unusable, from_jwk, from_pem_block};
 
-use super::clock::Clock;
-use super::fetch::{FetchError, Fetched, Fetcher, chain};
-use super::key::KeyId;
-use super::keyset::KeySet;
+/// The most keys of one set that are looked at; the rest is left. Real sets have two to ten.
+pub(super) const KEYS_MAX: usize = 64;
 
-/// How often at most an unknown `kid` makes the keys be fetched.
-pub(super) const UNKNOWN_KID_SECONDS: u64 = 30;
-
-/// A failed fetch is tried again after 1, 2, 4, … seconds, this many at most.
-const RETRY_SECONDS_MAX: u32 = 30;
-
-/// Where an issuer's keys come from.
-pub(super) enum Keys {
-    Fixed(Arc<KeySet>),
-    Remote(Arc<Remote>),
-}
-
-/// No keys are known: when to ask again, and why.
-#[derive(Debug, Clone)]
-pub(super) struct Unavailable {
-    pub(super) retry_after_seconds: u32,
-    pub(super) why: String,
-}
-
-/// The keys at some time.
-#[derive(Clone)]
-pub(super) struct Known {
-    pub(super) set: Arc<KeySet>,
-    loaded_at: Instant,
-    /// From here on they are refreshed in the background.
-    refresh_at: Instant,
-    /// From here on a refresh is waited for.
-    stale_at: Instant,
-    /// From here on they are not used, whatever happens.
-    dead_at: Instant,
-}
-
-/// Keys that are fetched.
-pub(super) struct Remote {
-    issuer: String,
-    fetcher: Fetcher,
-    outage: Duration,
-    clock: Clock,
-    state: Mutex<State>,
-}
-
+/// The usable keys of one source, and why the others are not.
 #[derive(Default)]
-struct State {
-    known: Option<Known>,
-    /// The fetch under way; its sender goes when it ends.
-    flight: Option<Flight>,
-    failures: u32,
-    retry_at: Option<Instant>,
-    last_error: String,
-    unknown_kid_at: Option<Instant>,
+pub(super) struct KeySet {
+    pub(super) keys: Vec<Key>,
+    pub(super) unusable: Vec<Unusable>,
 }
 
-type Flight = watch::Receiver<()>;
-
-impl Keys {
-    /// The keys, fetched if need be.
-    pub(super) async fn current(&self, clock: &Clock) -> Result<Known, Unavailable> {
-        match self {
-            Keys::Fixed(set) => Ok(Known::forever(set, clock)),
-            Keys::Remote(remote) => remote.current().await,
-        }
-    }
-
-    /// The keys after a `kid` was not among `seen`: newer ones if there are any to be had now.
-    pub(super) async fn after_unknown(&self, seen: Known, asked_at: Instant) -> Known {
-        match self {
-            Keys::Fixed(_) => seen,
-            Keys::Remote(remote) => remote.after_unknown(seen, asked_at).await,
-        }
-    }
-
-    /// Whether this key stands, as far as can be said without waiting.
-    pub(super) fn still_has(&self, key: &KeyId) -> bool {
-        match self {
-            Keys::Fixed(set) => set.contains(key),
-            Keys::Remote(remote) => remote
-                .at_hand(&mut remote.lock())
-                .is_some_and(|known| known.set.contains(key)),
-        }
-    }
+/// No key of a set made a signature.
+pub(super) struct NoSigner {
+    pub(super) reason: Reason,
+    /// Whether the token's key may be one that the issuer has added since.
+    pub(super) newer_keys_may_help: bool,
 }
 
-impl Known {
-    fn forever(set: &Arc<KeySet>, clock: &Clock) -> Known {
-        let now = clock.monotonic();
-        Known {
-            set: Arc::clone(set),
-            loaded_at: now,
-            refresh_at: now,
-            stale_at: now,
-            dead_at: now,
-        }
-    }
+/// Why a text holds no keys at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoKeys {
+    #[error(
+        "is neither a PEM (`-----BEGIN PUBLIC KEY-----`) nor a JWK nor a JWK set; give one of them"
+    )]
+    Text,
+    #[error("holds a private key; give the public one (`openssl pkey -pubout`)")]
+    Private,
+    #[error("holds a certificate; give its public key (`openssl x509 -pubkey -noout`)")]
+    Certificate,
+    #[error(
+        "holds no usable key ({0}); give an RSA key of 2048 bits or more, a P-256, P-384 or Ed25519 one"
+    )]
+    Unusable(String),
 }
 
-impl Remote {
-    pub(super) fn new(issuer: String, fetcher: Fetcher, outage: Duration, clock: Clock) -> Remote {
-        Remote {
-            issuer,
-            fetcher,
-            outage,
-            clock,
-            state: Mutex::default(),
+impl KeySet {
+    /// Reads a JWK set; one bad key harms no other. Nothing when it is no JWK set.
+    pub(super) fn from_jwks(json: &[u8]) -> Option<KeySet> {
+        #[derive(Deserialize)]
+        struct Jwks {
+            keys: Vec<Value>,
         }
+        let jwks: Jwks = serde_json::from_slice(json).ok()?;
+        Some(jwks.keys.into_iter().take(KEYS_MAX).map(from_jwk).collect())
     }
 
-    async fn current(self: &Arc<Remote>) -> Result<Known, Unavailable> {
-        let flight = {
-            let mut state = self.lock();
-            if let Some(known) = self.at_hand(&mut state) {
-                return Ok(known);
-            }
-            self.fly(&mut state)
+    /// Reads what an operator gave: PEM blocks, a JWK or a JWK set.
+    pub(super) fn from_text(text: &str) -> Result<KeySet, NoKeys> {
+        let set = if text.contains("-----BEGIN ") {
+            from_pem(text)?
+        } else if let Some(set) = KeySet::from_jwks(text.as_bytes()) {
+            set
+        } else if let Ok(jwk @ Value::Object(_)) = serde_json::from_str(text) {
+            [from_jwk(jwk)].into_iter().collect()
+        } else {
+            return Err(NoKeys::Text);
         };
-        if let Some(flight) = flight {
-            landing(flight).await;
+        if set.unusable.contains(&Unusable::Private) {
+            return Err(NoKeys::Private);
         }
-        let state = self.lock();
-        let now = self.clock.monotonic();
-        state.usable(now).cloned().ok_or_else(|| Unavailable {
-            retry_after_seconds: state.retry_after_seconds(now),
-            why: state.last_error.clone(),
+        if set.keys.is_empty() {
+            return Err(NoKeys::Unusable(set.why_unusable()));
+        }
+        Ok(set)
+    }
+
+    /// The key that made the signature. It has the token's `kid`; where none has, or the token names none, keys without a
+    /// `kid`, or all, are tried.
+    pub(super) fn signer(
+        &self,
+        kid: Option<&str>,
+        message: &str,
+        signature: &str,
+        algorithm: Algorithm,
+    ) -> Result<KeyId, NoSigner> {
+        let named = |key: &Key| kid.is_some() && key.kid.as_deref() == kid;
+        let is_named = self.keys.iter().any(named);
+        let candidates = || {
+            self.keys.iter().filter(|key| match is_named {
+                true => named(key),
+                false => kid.is_none() || key.kid.is_none(),
+            })
+        };
+        if let Some(key) = candidates().find(|key| key.verifies(message, signature, algorithm)) {
+            return Ok(key.id);
+        }
+        let reason = if candidates().next().is_none() {
+            Reason::UnknownKey
+        } else if !candidates().any(|key| key.algorithms.contains(&algorithm)) {
+            Reason::Algorithm
+        } else {
+            Reason::Signature
+        };
+        Err(NoSigner {
+            reason,
+            newer_keys_may_help: !is_named,
         })
     }
 
-    async fn after_unknown(self: &Arc<Remote>, seen: Known, asked_at: Instant) -> Known {
-        let flight = {
-            let mut state = self.lock();
-            let now = self.clock.monotonic();
-            if let Some(known) = state.usable(now)
-                && known.loaded_at != seen.loaded_at
-            {
-                return known.clone();
-            }
-            // Keys that this very request had fetched are as new as they get.
-            if seen.loaded_at >= asked_at {
-                return seen;
-            }
-            let pause = Duration::from_secs(UNKNOWN_KID_SECONDS);
-            if let Some(flight) = state.in_flight() {
-                Some(flight)
-            } else if state.unknown_kid_at.is_none_or(|at| now >= at + pause) {
-                let flight = self.fly(&mut state);
-                if flight.is_some() {
-                    state.unknown_kid_at = Some(now);
-                }
-                flight
-            } else {
-                None
-            }
-        };
-        let Some(flight) = flight else { return seen };
-        landing(flight).await;
-        let state = self.lock();
-        state
-            .usable(self.clock.monotonic())
-            .cloned()
-            .unwrap_or(seen)
+    pub(super) fn why_unusable(&self) -> String {
+        let mut reasons: Vec<String> = self.unusable.iter().map(Unusable::to_string).collect();
+        reasons.dedup();
+        if reasons.is_empty() {
+            reasons.push("it is empty".to_owned());
+        }
+        reasons.join("; ")
     }
 
-    /// The keys that can be used without waiting. Starts a refresh in the background where one is due.
-    fn at_hand(self: &Arc<Remote>, state: &mut State) -> Option<Known> {
-        let now = self.clock.monotonic();
-        let known = state.usable(now)?.clone();
-        if now >= known.refresh_at {
-            // Stale keys are waited for once. While fetching fails, nobody waits for what will fail again.
-            let outage = state.is_outage(now);
-            if now >= known.stale_at && !outage {
-                return None;
-            }
-            self.fly(state);
-        }
-        Some(known)
-    }
-
-    /// The fetch under way, or a new one, or nothing while the last failure is too recent.
-    fn fly(self: &Arc<Remote>, state: &mut State) -> Option<Flight> {
-        if let Some(flight) = state.in_flight() {
-            return Some(flight);
-        }
-        if state.retry_at.is_some_and(|at| self.clock.monotonic() < at) {
-            return None;
-        }
-        let (landed, flight) = watch::channel(());
-        state.flight = Some(flight.clone());
-        let remote = Arc::clone(self);
-        // A task of its own: the request that began it may be gone before it ends, and others wait for it.
-        tokio::spawn(async move {
-            let outcome = remote.fetcher.fetch().await;
-            remote.land(outcome);
-            drop(landed);
-        });
-        Some(flight)
-    }
-
-    fn land(&self, outcome: Result<Fetched, FetchError>) {
-        let mut state = self.lock();
-        let now = self.clock.monotonic();
-        state.flight = None;
-        match outcome {
-            Ok(fetched) => {
-                tracing::info!(
-                    auth.issuer = %self.issuer,
-                    auth.keys.usable = fetched.keys.keys.len(),
-                    auth.keys.unusable = fetched.keys.unusable.len(),
-                    auth.keys.fresh_seconds = fetched.fresh.as_secs(),
-                    "keys loaded"
-                );
-                if fetched.keys.keys.is_empty() {
-                    tracing::warn!(
-                        auth.issuer = %self.issuer,
-                        auth.reason = %fetched.keys.why_unusable(),
-                        "no key is usable"
-                    );
-                }
-                let stale_at = now + fetched.fresh;
-                state.known = Some(Known {
-                    set: Arc::new(fetched.keys),
-                    loaded_at: now,
-                    refresh_at: now + fetched.fresh * 4 / 5,
-                    stale_at,
-                    dead_at: stale_at + self.outage,
-                });
-                state.failures = 0;
-                state.retry_at = None;
-            }
-            Err(error) => {
-                let seconds = RETRY_SECONDS_MAX.min(1 << state.failures.min(5));
-                state.failures = state.failures.saturating_add(1);
-                state.retry_at = Some(now + Duration::from_secs(seconds.into()));
-                // It told nothing of unknown keys, so the next one may ask again.
-                state.unknown_kid_at = None;
-                state.last_error = chain(&error);
-                tracing::warn!(
-                    auth.issuer = %self.issuer,
-                    auth.keys.known = state.usable(now).is_some(),
-                    auth.retry_seconds = seconds,
-                    auth.reason = %state.last_error,
-                    "keys not fetched"
-                );
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is a whole one, so that a panic elsewhere leaves nothing half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn contains(&self, id: &KeyId) -> bool {
+        self.keys.iter().any(|key| key.id == *id)
     }
 }
 
-impl State {
-    fn usable(&self, now: Instant) -> Option<&Known> {
-        self.known.as_ref().filter(|known| now < known.dead_at)
-    }
-
-    fn in_flight(&self) -> Option<Flight> {
-        // A fetch that panicked has dropped its sender and counts as none.
-        self.flight
-            .clone()
-            .filter(|flight| flight.has_changed().is_ok())
-    }
-
-    /// Whether fetching fails at this time. A failure of long ago says nothing, since nobody has asked after it.
-    fn is_outage(&self, now: Instant) -> bool {
-        let recent = Duration::from_secs(RETRY_SECONDS_MAX.into());
-        self.retry_at.is_some_and(|at| now < at + recent)
-    }
-
-    fn retry_after_seconds(&self, now: Instant) -> u32 {
-        let wait = self
-            .retry_at
-            .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        let seconds = wait.as_millis().div_ceil(1000);
-        u32::try_from(seconds).map_or(RETRY_SECONDS_MAX, |seconds| {
-            seconds.clamp(1, RETRY_SECONDS_MAX)
-        })
+impl FromIterator<Result<Key, Unusable>> for KeySet {
+    fn from_iter<I: IntoIterator<Item = Result<Key, Unusable>>>(keys: I) -> KeySet {
+        let mut set = KeySet::default();
+        for key in keys {
+            match key {
+                Ok(key) => set.keys.push(key),
+                Err(why) => set.unusable.push(why),
+            }
+        }
+        set
     }
 }
 
-/// Waits until the fetch has ended, well or not.
-async fn landing(mut flight: Flight) {
-    // Nothing is ever sent: the error says that the sender is gone.
-    let _ = flight.changed().await;
+/// Every block of a PEM text is a key, so that an operator can have the old one and the new one side by side.
+fn from_pem(text: &str) -> Result<KeySet, NoKeys> {
+    let mut keys = Vec::new();
+    for block in text.split("-----BEGIN ").skip(1).take(KEYS_MAX) {
+        let label = block.split("-----").next().unwrap_or_default();
+        if label.ends_with("PRIVATE KEY") {
+            return Err(NoKeys::Private);
+        }
+        if label.ends_with("CERTIFICATE") {
+            return Err(NoKeys::Certificate);
+        }
+        keys.push(from_pem_block(&format!("-----BEGIN {block}")));
+    }
+    Ok(keys.into_iter().collect())
 }

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
-use super::identifier::is_same;
-use super::refusal::Reason;
+use super::challenge::Reason;
+use super::compare::is_same;
+use super::issuer::Trust;
 use super::scopes;
-use super::trust::Trust;
 
 /// The last second of the year 9999. A later time is no time.
 const SECONDS_MAX: u64 = 253_402_300_799;

@@ -12,16 +12,16 @@ use http::{HeaderMap, Request};
 use serde_json::Value;
 use tower::{Layer, Service};
 
+use super::caller::Caller;
+use super::challenge::{AuthError, BadRequest};
 use super::guard::Guard;
-use super::principal::Principal;
-use super::refusal::{BadRequest, Refusal};
 
 /// The longest `Authorization` header that is looked at. Tokens with many groups in them reach half of it.
 pub const AUTHORIZATION_BYTES_MAX: usize = 16 * 1024;
 
 /// Puts a [`Guard`] in front of a service. See [`Guard::layer`].
 ///
-/// A request goes on with an `Arc<Principal>` among its extensions and without its `Authorization` header. It is refused
+/// A request goes on with an `Arc<Caller>` among its extensions and without its `Authorization` header. It is refused
 /// with
 ///
 /// | status | when |
@@ -36,7 +36,7 @@ pub const AUTHORIZATION_BYTES_MAX: usize = 16 * 1024;
 #[derive(Debug, Clone)]
 pub struct GuardLayer {
     guard: Guard,
-    body: fn(&Refusal) -> Value,
+    body: fn(&AuthError) -> Value,
 }
 
 /// The service that [`GuardLayer`] makes.
@@ -51,14 +51,14 @@ impl Guard {
     pub fn layer(&self) -> GuardLayer {
         GuardLayer {
             guard: self.clone(),
-            body: Refusal::body,
+            body: AuthError::body,
         }
     }
 }
 
 impl GuardLayer {
-    /// Gives refusals another JSON body than [`Refusal::body`], for a protocol that has its own.
-    pub fn with_body(self, body: fn(&Refusal) -> Value) -> GuardLayer {
+    /// Gives refusals another JSON body than [`AuthError::body`], for a protocol that has its own.
+    pub fn with_body(self, body: fn(&AuthError) -> Value) -> GuardLayer {
         GuardLayer { body, ..self }
     }
 }
@@ -115,13 +115,13 @@ where
     }
 }
 
-async fn authorize(guard: &Guard, headers: &mut HeaderMap) -> Result<Arc<Principal>, Refusal> {
+async fn authorize(guard: &Guard, headers: &mut HeaderMap) -> Result<Arc<Caller>, AuthError> {
     let token = take_token(guard, headers)?;
     guard.verify(&token).await
 }
 
 /// Takes the bearer token off the request (RFC 6750 §2.1). A token in the query or in the body is not looked at.
-fn take_token(guard: &Guard, headers: &mut HeaderMap) -> Result<String, Refusal> {
+fn take_token(guard: &Guard, headers: &mut HeaderMap) -> Result<String, AuthError> {
     let challenger = guard.challenger();
     let several = headers.get_all(AUTHORIZATION).iter().nth(1).is_some();
     let value = headers.remove(AUTHORIZATION);

@@ -11,7 +11,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use url::Url;
 
 use super::scopes;
-use super::settings::{Fault, Settings, prefix};
+use super::settings::{GuardConfig, GuardConfigError, prefix};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -27,7 +27,10 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
-    pub(super) fn new(settings: &Settings, faults: &mut Vec<Fault>) -> Option<Metadata> {
+    pub(super) fn new(
+        settings: &GuardConfig,
+        faults: &mut Vec<GuardConfigError>,
+    ) -> Option<Metadata> {
         let servers = authorization_servers(settings, faults);
         let (origin, path) = split_resource(&settings.resource, faults)?;
         let mut document = json!({
@@ -101,20 +104,23 @@ fn paths(path: &str) -> Vec<String> {
 }
 
 /// The resource's origin and its path, as written but that a lone slash is no path.
-fn split_resource<'a>(resource: &'a str, faults: &mut Vec<Fault>) -> Option<(&'a str, &'a str)> {
+fn split_resource<'a>(
+    resource: &'a str,
+    faults: &mut Vec<GuardConfigError>,
+) -> Option<(&'a str, &'a str)> {
     const KEY: &str = "server.public-url";
     let url = match Url::parse(resource) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && is_uri_text(resource) => url,
         _ => {
             let says =
                 "makes no http or https URL of the resource; give the base URL that clients use";
-            faults.push(Fault::new(KEY, says));
+            faults.push(GuardConfigError::new(KEY, says));
             return None;
         }
     };
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
         let says = "has a query, a fragment or credentials; a resource identifier has none (RFC 9728 §1.2)";
-        faults.push(Fault::new(KEY, says));
+        faults.push(GuardConfigError::new(KEY, says));
         return None;
     }
     let authority = resource.find("://").map_or(resource.len(), |at| at + 3);
@@ -123,14 +129,17 @@ fn split_resource<'a>(resource: &'a str, faults: &mut Vec<Fault>) -> Option<(&'a
         .map_or(resource.len(), |at| authority + at);
     if path_at == authority {
         let says = "names no host; give the base URL that clients use";
-        faults.push(Fault::new(KEY, says));
+        faults.push(GuardConfigError::new(KEY, says));
         return None;
     }
     let (origin, path) = resource.split_at(path_at);
     Some((origin, if path == "/" { "" } else { path }))
 }
 
-fn authorization_servers(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<String> {
+fn authorization_servers(
+    settings: &GuardConfig,
+    faults: &mut Vec<GuardConfigError>,
+) -> Vec<String> {
     let is_server = |server: &str| {
         is_uri_text(server)
             && Url::parse(server).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
@@ -140,7 +149,10 @@ fn authorization_servers(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<St
             // One that is missing has its own fault.
             if !issuer.issuer.is_empty() && !is_server(&issuer.issuer) {
                 let says = "is no http or https URL that clients could go to; give `auth.authorization-servers`";
-                faults.push(Fault::new(format!("{}.issuer", prefix(index)), says));
+                faults.push(GuardConfigError::new(
+                    format!("{}.issuer", prefix(index)),
+                    says,
+                ));
             }
         }
         return settings
@@ -154,7 +166,7 @@ fn authorization_servers(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<St
             let says = format!(
                 "holds {server:?}, which is no http or https URL; give the URLs that clients go to"
             );
-            faults.push(Fault::new("auth.authorization-servers", says));
+            faults.push(GuardConfigError::new("auth.authorization-servers", says));
         }
     }
     settings.authorization_servers.clone()

@@ -53,30 +53,30 @@
 
 mod algorithm;
 mod clock;
-mod identifier;
+mod compare;
 
-mod principal;
+mod caller;
 mod scopes;
 mod settings;
 
-mod refusal;
+mod challenge;
 
 mod key;
 
-mod keyset;
+mod jwks;
 
 mod fetch;
 
-mod jwks;
-mod memory;
+mod key_source;
 mod metadata;
+mod token_cache;
 
-mod check;
-mod trust;
+mod issuer;
+mod validate;
 
 mod jwt;
 
-mod judge;
+mod verifier;
 
 mod explain;
 
@@ -85,14 +85,15 @@ mod guard;
 mod layer;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use caller::Caller;
+pub use challenge::AuthError;
 #[doc(hidden)]
 pub use clock::Clock;
 pub use explain::Finding;
 pub use guard::Guard;
 pub use layer::{AUTHORIZATION_BYTES_MAX, GuardLayer, GuardService};
-pub use principal::Principal;
-pub use refusal::Refusal;
 pub use scopes::is_requirable_scope;
 pub use settings::{
-    Fault, Issuer, KeySource, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX, Secret, Settings,
+    GuardConfig, GuardConfigError, IssuerConfig, KeySource, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX,
+    Secret,
 };

@@ -8,14 +8,14 @@ use url::Url;
 
 use super::algorithm::Algorithm;
 
-/// The settings of a guard. [`Settings::new`] gives the secure defaults.
+/// The settings of a guard. [`GuardConfig::new`] gives the secure defaults.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct GuardConfig {
     /// The resource identifier (RFC 9728 §1.2): exactly the URL that clients use, emitted byte for byte. Its path tells where
     /// the metadata stands.
     pub resource: String,
     /// Whose tokens are accepted: the first is `[auth]` itself, the rest `[[auth.issuers]]`.
-    pub issuers: Vec<Issuer>,
+    pub issuers: Vec<IssuerConfig>,
     /// The metadata's `authorization_servers`, emitted byte for byte; empty means the issuers.
     pub authorization_servers: Vec<String>,
     /// The scopes that every request needs.
@@ -26,22 +26,22 @@ pub struct Settings {
     pub leeway: Duration,
     /// Accept only tokens whose header says `typ: at+jwt` (RFC 9068 §2.1).
     pub require_at_jwt: bool,
-    /// The claims that [`Principal::claims`](super::Principal::claims) hands on, by name.
+    /// The claims that [`Caller::claims`](super::Principal::claims) hands on, by name.
     pub pass_claims: Vec<String>,
     /// How long known keys serve on past their freshness while they cannot be fetched, 24 h; at most
     /// [`OUTAGE_SECONDS_MAX`].
     pub outage: Duration,
 }
 
-/// The most that [`Settings::leeway`] may be.
+/// The most that [`GuardConfig::leeway`] may be.
 pub const LEEWAY_SECONDS_MAX: u64 = 600;
 
-/// The most that [`Settings::outage`] may be: 7 days, since a key that was withdrawn serves on as long.
+/// The most that [`GuardConfig::outage`] may be: 7 days, since a key that was withdrawn serves on as long.
 pub const OUTAGE_SECONDS_MAX: u64 = 7 * 24 * 3600;
 
 /// One issuer: its own audience, keys and algorithms. Nothing of it is good for another issuer's tokens.
 #[derive(Debug, Clone)]
-pub struct Issuer {
+pub struct IssuerConfig {
     /// The `iss` of its tokens. Compared byte for byte, but that a URL without a path may end in a slash or not.
     pub issuer: String,
     /// The accepted audiences: one of them must stand in `aud`. Compared as the issuer is.
@@ -64,7 +64,7 @@ pub enum KeySource {
     JwksUri(Url),
     /// The text of a PEM (one or more public keys), of a JWK or of a JWK set.
     PublicKey(String),
-    /// An HMAC secret: only with [`Issuer::algorithms`] naming the HMACs.
+    /// An HMAC secret: only with [`IssuerConfig::algorithms`] naming the HMACs.
     Secret(Secret),
 }
 
@@ -75,23 +75,23 @@ pub struct Secret(Vec<u8>);
 /// One thing that is wrong with the settings: a sentence that names the key and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} {says}")]
-pub struct Fault {
+pub struct GuardConfigError {
     /// The key as it stands in the configuration file: `auth.jwks-uri`, `auth.issuers[0].audience`.
     pub key: String,
     /// What is wrong with it and what to do.
     pub says: String,
 }
 
-impl Settings {
+impl GuardConfig {
     /// A guard for one resource and one issuer whose metadata names its keys.
     pub fn new(
         resource: impl Into<String>,
         issuer: impl Into<String>,
         audience: impl Into<String>,
-    ) -> Settings {
-        Settings {
+    ) -> GuardConfig {
+        GuardConfig {
             resource: resource.into(),
-            issuers: vec![Issuer::new(issuer, audience)],
+            issuers: vec![IssuerConfig::new(issuer, audience)],
             authorization_servers: Vec::new(),
             required_scopes: Vec::new(),
             scope_implies: BTreeMap::new(),
@@ -103,10 +103,10 @@ impl Settings {
     }
 }
 
-impl Issuer {
+impl IssuerConfig {
     /// An issuer whose metadata names its keys.
-    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Issuer {
-        Issuer {
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> IssuerConfig {
+        IssuerConfig {
             issuer: issuer.into(),
             audience: vec![audience.into()],
             keys: KeySource::Discover,
@@ -134,9 +134,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Fault {
-    pub(super) fn new(key: impl Into<String>, says: impl Into<String>) -> Fault {
-        Fault {
+impl GuardConfigError {
+    pub(super) fn new(key: impl Into<String>, says: impl Into<String>) -> GuardConfigError {
+        GuardConfigError {
             key: key.into(),
             says: says.into(),
         }

@@ -10,7 +10,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Catalog, Found};
+use super::{Catalog, Target};
 use crate::component::Component;
 
 /// How long a call waits for a place before it is refused.
@@ -24,30 +24,30 @@ const MAX_WAITING_OF_CALLER: usize = 64;
 const MAX_CALLERS: usize = 10_000;
 
 /// A place for one call, given back when it is dropped.
-pub struct Permit(#[allow(dead_code)] Vec<OwnedSemaphorePermit>);
+pub struct CallPermit(#[allow(dead_code)] Vec<OwnedSemaphorePermit>);
 
 /// What a request is for, with the place for its call. It was looked up once, so
 /// that what was judged is what runs.
-pub struct Admission {
+pub struct CallTicket {
     /// What is called.
-    pub found: Found,
+    pub found: Target,
     /// The place.
-    pub permit: Permit,
+    pub permit: CallPermit,
 }
 
 /// An admission on its way through what keeps a request longer than its call
 /// runs: whoever takes it has the place alone.
 #[derive(Clone)]
-pub struct Admitted(Arc<Mutex<Option<Admission>>>);
+pub struct Admitted(Arc<Mutex<Option<CallTicket>>>);
 
 impl Admitted {
     /// Hands it on.
-    pub fn new(admission: Admission) -> Self {
+    pub fn new(admission: CallTicket) -> Self {
         Self(Arc::new(Mutex::new(Some(admission))))
     }
 
     /// `None` when somebody has taken it.
-    pub fn take(&self) -> Option<Admission> {
+    pub fn take(&self) -> Option<CallTicket> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -68,22 +68,22 @@ pub enum Refused {
 
 /// The places for calls of all components together, which outlive the catalogs
 /// that use them.
-pub struct Calls {
+pub struct CallLimits {
     all: Arc<Semaphore>,
     waiting: Semaphore,
     /// Places of one caller; `None` where callers are not told apart.
     per_caller: Option<u32>,
     /// By what the rate is counted for.
-    callers: Mutex<HashMap<String, Arc<OfCaller>>>,
+    callers: Mutex<HashMap<String, Arc<CallerLimits>>>,
 }
 
 /// The places of one caller.
-struct OfCaller {
+struct CallerLimits {
     calls: Arc<Semaphore>,
     waiting: Semaphore,
 }
 
-impl Calls {
+impl CallLimits {
     /// Places for so many calls, and for so many of one caller.
     pub fn new(all: u32, per_caller: Option<u32>) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Calls {
         }
     }
 
-    fn of(&self, caller: &str) -> Option<Arc<OfCaller>> {
+    fn of(&self, caller: &str) -> Option<Arc<CallerLimits>> {
         let places = self.per_caller? as usize;
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = callers.get(caller) {
@@ -105,7 +105,7 @@ impl Calls {
             callers
                 .retain(|_, of| of.calls.available_permits() < places || Arc::strong_count(of) > 1);
         }
-        let of = Arc::new(OfCaller {
+        let of = Arc::new(CallerLimits {
             calls: Arc::new(Semaphore::new(places)),
             waiting: Semaphore::new(MAX_WAITING_OF_CALLER),
         });
@@ -116,12 +116,12 @@ impl Calls {
 
 /// The places of one component. They outlive its versions: what a caller has used
 /// up stays used up, and calls that still run in the old version count.
-pub struct Places {
+pub struct ComponentCallLimits {
     calls: Arc<Semaphore>,
     rate: Option<DefaultKeyedRateLimiter<String>>,
 }
 
-impl Places {
+impl ComponentCallLimits {
     /// As many as the component's limits say.
     pub fn new(component: &Component) -> Self {
         let limits = &component.limits;
@@ -152,7 +152,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When there is none, with the time after which to try again.
-    pub async fn admit(&self, found: &Found, caller: &str) -> Result<Permit, Refused> {
+    pub async fn admit(&self, found: &Target, caller: &str) -> Result<CallPermit, Refused> {
         let component = &found.served().places;
         component.check_rate(caller)?;
         let of_caller = self.calls.of(caller);
@@ -162,7 +162,7 @@ impl Catalog {
         places.extend([component.calls.clone(), self.calls.all.clone()]);
         let now = places.iter().map(|p| p.clone().try_acquire_owned());
         if let Ok(taken) = now.collect() {
-            return Ok(Permit(taken));
+            return Ok(CallPermit(taken));
         }
         let (full, at_caller) = (Refused::Saturated(MAX_WAIT), Refused::Caller(MAX_WAIT));
         let own = of_caller.as_ref().map(|of| of.waiting.try_acquire());
@@ -174,10 +174,10 @@ impl Catalog {
                 // The semaphores are never closed, so only the wait can end.
                 taken.extend(place.acquire_owned().await.ok());
             }
-            Permit(taken)
+            CallPermit(taken)
         };
         tokio::time::timeout(MAX_WAIT, taking).await.map_err(|_| {
-            let is_at_own = |of: &Arc<OfCaller>| of.calls.available_permits() == 0;
+            let is_at_own = |of: &Arc<CallerLimits>| of.calls.available_permits() == 0;
             match of_caller.as_ref().is_some_and(is_at_own) {
                 true => at_caller,
                 false => full,

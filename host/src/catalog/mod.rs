@@ -2,39 +2,39 @@
 //! clients use, and the bounds on how many calls run at once.
 
 mod admission;
-mod entry;
-mod listing;
+mod entries;
 mod overlay;
+mod registration;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::component::{Component, Family, Prompt, Resource};
-pub use admission::{Admission, Admitted, Calls, Permit, Places, Refused};
-pub use entry::{Entry, Found, Offer};
-pub use listing::Listing;
-pub use overlay::{ArgumentFault, ToolSettings};
+use crate::component::{Component, Prompt, Resource, ResourceTemplate};
+pub use admission::{Admitted, CallLimits, CallPermit, CallTicket, ComponentCallLimits, Refused};
+pub use entries::{Entry, Target, ToolEntry};
+pub use overlay::{ArgumentOverrideError, ToolConfig};
+pub use registration::Registration;
 
 /// Name → tool, prompt, document; ordered, unique, unchanging.
 pub struct Catalog {
-    tools: BTreeMap<String, Arc<Entry>>,
-    prompts: BTreeMap<String, Arc<Offer<Prompt>>>,
-    resources: BTreeMap<String, Arc<Offer<Resource>>>,
-    families: BTreeMap<String, Arc<Offer<Family>>>,
-    components: Vec<Arc<Served>>,
-    calls: Arc<Calls>,
+    tools: BTreeMap<String, Arc<ToolEntry>>,
+    prompts: BTreeMap<String, Arc<Entry<Prompt>>>,
+    resources: BTreeMap<String, Arc<Entry<Resource>>>,
+    templates: BTreeMap<String, Arc<Entry<ResourceTemplate>>>,
+    components: Vec<Arc<ComponentEntry>>,
+    calls: Arc<CallLimits>,
 }
 
 /// The catalog that is served now. Cheap to clone; whoever holds what it gave out
 /// keeps that, however often it is swapped.
 #[derive(Clone)]
-pub struct Live(Arc<watch::Sender<Arc<Catalog>>>);
+pub struct LiveCatalog(Arc<watch::Sender<Arc<Catalog>>>);
 
 /// What a request is for, as the client names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum TargetName {
     /// `tools/call`
     Tool(String),
     /// `prompts/get`, and the completion of a prompt's arguments.
@@ -46,12 +46,12 @@ pub enum Subject {
 }
 
 /// A component in the catalog.
-pub struct Served {
+pub struct ComponentEntry {
     /// The component.
     pub component: Arc<Component>,
     /// Put before the name of each of its tools and prompts.
     pub prefix: String,
-    places: Arc<Places>,
+    places: Arc<ComponentCallLimits>,
 }
 
 /// Why components cannot stand beside each other.
@@ -121,7 +121,7 @@ pub enum CatalogError {
         /// Its tool.
         tool: String,
         /// Why.
-        fault: ArgumentFault,
+        fault: ArgumentOverrideError,
     },
     /// The settings leave nothing of a component.
     #[error(
@@ -154,12 +154,12 @@ fn is_tool(kind: &str) -> bool {
 
 impl Catalog {
     /// A catalog of nothing. `calls` are the places for calls in all.
-    pub fn new(calls: Arc<Calls>) -> Self {
+    pub fn new(calls: Arc<CallLimits>) -> Self {
         Self {
             tools: BTreeMap::new(),
             prompts: BTreeMap::new(),
             resources: BTreeMap::new(),
-            families: BTreeMap::new(),
+            templates: BTreeMap::new(),
             components: Vec::new(),
             calls,
         }
@@ -170,8 +170,8 @@ impl Catalog {
     /// # Errors
     /// Every clash of names.
     pub fn build<'a>(
-        listings: impl IntoIterator<Item = &'a Listing>,
-        calls: Arc<Calls>,
+        listings: impl IntoIterator<Item = &'a Registration>,
+        calls: Arc<CallLimits>,
     ) -> Result<Self, Vec<CatalogError>> {
         let mut catalog = Self::new(calls);
         let mut errors = Vec::new();
@@ -189,7 +189,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Every clash with those that are there.
-    pub fn add(&mut self, listing: &Listing) -> Result<(), Vec<CatalogError>> {
+    pub fn add(&mut self, listing: &Registration) -> Result<(), Vec<CatalogError>> {
         let mut errors = Vec::new();
         self.list(listing, &mut errors);
         if errors.is_empty() {
@@ -200,93 +200,96 @@ impl Catalog {
     }
 
     /// The tool of this name.
-    pub fn tool(&self, name: &str) -> Option<&Arc<Entry>> {
+    pub fn tool(&self, name: &str) -> Option<&Arc<ToolEntry>> {
         self.tools.get(name)
     }
 
     /// All tools in name order.
-    pub fn tools(&self) -> impl ExactSizeIterator<Item = &Arc<Entry>> {
+    pub fn tools(&self) -> impl ExactSizeIterator<Item = &Arc<ToolEntry>> {
         self.tools.values()
     }
 
     /// The prompts of one component of this catalog, in name order.
     pub fn prompts_of<'a>(
         &'a self,
-        served: &'a Arc<Served>,
-    ) -> impl Iterator<Item = &'a Offer<Prompt>> {
+        served: &'a Arc<ComponentEntry>,
+    ) -> impl Iterator<Item = &'a Entry<Prompt>> {
         of(self.prompts.values(), served)
     }
 
     /// The documents of one component of this catalog, in URI order.
     pub fn resources_of<'a>(
         &'a self,
-        served: &'a Arc<Served>,
-    ) -> impl Iterator<Item = &'a Offer<Resource>> {
+        served: &'a Arc<ComponentEntry>,
+    ) -> impl Iterator<Item = &'a Entry<Resource>> {
         of(self.resources.values(), served)
     }
 
     /// The families of one component of this catalog, in the order of their
     /// templates.
-    pub fn families_of<'a>(
+    pub fn templates_of<'a>(
         &'a self,
-        served: &'a Arc<Served>,
-    ) -> impl Iterator<Item = &'a Offer<Family>> {
-        of(self.families.values(), served)
+        served: &'a Arc<ComponentEntry>,
+    ) -> impl Iterator<Item = &'a Entry<ResourceTemplate>> {
+        of(self.templates.values(), served)
     }
 
     /// The tools of one component of this catalog, in name order.
-    pub fn tools_of<'a>(&'a self, served: &'a Arc<Served>) -> impl Iterator<Item = &'a Entry> {
+    pub fn tools_of<'a>(
+        &'a self,
+        served: &'a Arc<ComponentEntry>,
+    ) -> impl Iterator<Item = &'a ToolEntry> {
         let entries = self.tools.values().map(|entry| &**entry);
         entries.filter(|entry| Arc::ptr_eq(&entry.served, served))
     }
 
     /// All prompts in name order.
-    pub fn prompts(&self) -> impl ExactSizeIterator<Item = &Arc<Offer<Prompt>>> {
+    pub fn prompts(&self) -> impl ExactSizeIterator<Item = &Arc<Entry<Prompt>>> {
         self.prompts.values()
     }
 
     /// All documents that have a name of their own, in URI order.
-    pub fn resources(&self) -> impl ExactSizeIterator<Item = &Arc<Offer<Resource>>> {
+    pub fn resources(&self) -> impl ExactSizeIterator<Item = &Arc<Entry<Resource>>> {
         self.resources.values()
     }
 
     /// All families of documents, in the order of their templates.
-    pub fn families(&self) -> impl ExactSizeIterator<Item = &Arc<Offer<Family>>> {
-        self.families.values()
+    pub fn templates(&self) -> impl ExactSizeIterator<Item = &Arc<Entry<ResourceTemplate>>> {
+        self.templates.values()
     }
 
     /// What a client's request is for.
-    pub fn find(&self, subject: &Subject) -> Option<Found> {
+    pub fn find(&self, subject: &TargetName) -> Option<Target> {
         match subject {
-            Subject::Tool(name) => self.tools.get(name).cloned().map(Found::Tool),
-            Subject::Prompt(name) => self.prompts.get(name).cloned().map(Found::Prompt),
-            Subject::Template(uri) => self.families.get(uri).cloned().map(Found::Family),
-            Subject::Resource(uri) => match self.resources.get(uri) {
-                Some(resource) => Some(Found::Resource(resource.clone())),
+            TargetName::Tool(name) => self.tools.get(name).cloned().map(Target::Tool),
+            TargetName::Prompt(name) => self.prompts.get(name).cloned().map(Target::Prompt),
+            TargetName::Template(uri) => self.templates.get(uri).cloned().map(Target::Template),
+            TargetName::Resource(uri) => match self.resources.get(uri) {
+                Some(resource) => Some(Target::Resource(resource.clone())),
                 None => {
-                    let mut families = self.families.values();
-                    let family = families.find(|family| family.item().has(uri));
-                    family.cloned().map(Found::Family)
+                    let mut templates = self.templates.values();
+                    let template = templates.find(|template| template.item().has(uri));
+                    template.cloned().map(Target::Template)
                 }
             },
         }
     }
 
     /// All components in the order they were named.
-    pub fn components(&self) -> &[Arc<Served>] {
+    pub fn components(&self) -> &[Arc<ComponentEntry>] {
         &self.components
     }
 }
 
 fn of<'a, T: 'a>(
-    offers: impl Iterator<Item = &'a Arc<Offer<T>>>,
-    served: &'a Arc<Served>,
-) -> impl Iterator<Item = &'a Offer<T>> {
+    offers: impl Iterator<Item = &'a Arc<Entry<T>>>,
+    served: &'a Arc<ComponentEntry>,
+) -> impl Iterator<Item = &'a Entry<T>> {
     let offers = offers.map(|offer| &**offer);
     offers.filter(|offer| Arc::ptr_eq(&offer.served, served))
 }
 
-impl Live {
+impl LiveCatalog {
     /// Serves this catalog from now on.
     pub fn new(catalog: Catalog) -> Self {
         Self(Arc::new(watch::Sender::new(Arc::new(catalog))))

@@ -12,7 +12,7 @@ use crate::component::{Component, Schema, Tool};
 
 /// `[component.tool.NAME]`
 #[derive(Debug, Clone, PartialEq)]
-pub struct ToolSettings {
+pub struct ToolConfig {
     /// Scopes that a call of it needs beside those of its component.
     pub scopes: Vec<String>,
     /// Stands for its own name; the component's prefix goes before it.
@@ -31,7 +31,7 @@ pub struct ToolSettings {
 
 /// Why the arguments of a tool cannot be changed like this.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArgumentFault {
+pub enum ArgumentOverrideError {
     /// A name that stands for nothing.
     #[error("names the argument `{name}`, which the tool does not have; it has {known}")]
     Unknown {
@@ -78,7 +78,7 @@ pub(super) struct Arguments {
     defaults: Map<String, Value>,
 }
 
-impl Default for ToolSettings {
+impl Default for ToolConfig {
     fn default() -> Self {
         Self {
             scopes: Vec::new(),
@@ -97,7 +97,10 @@ impl Overlay {
     ///
     /// # Errors
     /// Every argument that cannot be changed like this.
-    pub(super) fn new(tool: &Tool, settings: &ToolSettings) -> Result<Self, Vec<ArgumentFault>> {
+    pub(super) fn new(
+        tool: &Tool,
+        settings: &ToolConfig,
+    ) -> Result<Self, Vec<ArgumentOverrideError>> {
         let is_plain = settings.defaults.is_empty() && settings.hide.is_empty();
         Ok(Self {
             title: settings.title.clone(),
@@ -111,7 +114,7 @@ impl Overlay {
 }
 
 impl Arguments {
-    fn new(own: &Schema, settings: &ToolSettings) -> Result<Self, Vec<ArgumentFault>> {
+    fn new(own: &Schema, settings: &ToolConfig) -> Result<Self, Vec<ArgumentOverrideError>> {
         let mut faults = Vec::new();
         let names: BTreeSet<_> = settings.defaults.keys().chain(&settings.hide).collect();
         for name in names {
@@ -119,12 +122,12 @@ impl Arguments {
         }
         let defaults = Value::Object(settings.defaults.clone());
         let unfit = own.member_faults(&defaults).into_iter();
-        faults.extend(unfit.map(ArgumentFault::Default));
+        faults.extend(unfit.map(ArgumentOverrideError::Default));
         if !faults.is_empty() {
             return Err(faults);
         }
         let schema = Schema::of_arguments(announced(&own.source, settings))
-            .map_err(|what| vec![ArgumentFault::Schema(what)])?;
+            .map_err(|what| vec![ArgumentOverrideError::Schema(what)])?;
         Ok(Self {
             schema,
             hidden: settings.hide.clone(),
@@ -164,13 +167,13 @@ impl Arguments {
 fn fault(
     schema: &Map<String, Value>,
     name: &str,
-    settings: &ToolSettings,
-) -> Option<ArgumentFault> {
+    settings: &ToolConfig,
+) -> Option<ArgumentOverrideError> {
     let properties = schema.get("properties").and_then(Value::as_object);
     if properties.is_none_or(|properties| !properties.contains_key(name)) {
         let known = properties.into_iter().flat_map(Map::keys);
         let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
-        return Some(ArgumentFault::Unknown {
+        return Some(ArgumentOverrideError::Unknown {
             name: name.to_owned(),
             known: match known.is_empty() {
                 true => "none".to_owned(),
@@ -184,9 +187,9 @@ fn fault(
         && !settings.defaults.contains_key(name)
         && required.any(|required| required.contains(&Value::from(name)))
     {
-        return Some(ArgumentFault::Required(name.to_owned()));
+        return Some(ArgumentOverrideError::Required(name.to_owned()));
     }
-    entangled(schema, name, is_hidden).map(|keyword| ArgumentFault::Entangled {
+    entangled(schema, name, is_hidden).map(|keyword| ArgumentOverrideError::Entangled {
         name: name.to_owned(),
         keyword,
     })
@@ -264,7 +267,7 @@ fn points_at(value: &Value, name: &str) -> bool {
 }
 
 /// The schema that callers see, of one without faults.
-fn announced(own: &Map<String, Value>, settings: &ToolSettings) -> Map<String, Value> {
+fn announced(own: &Map<String, Value>, settings: &ToolConfig) -> Map<String, Value> {
     let is_hidden = |name: &str| settings.hide.iter().any(|hidden| hidden == name);
     let is_given = |name: &str| is_hidden(name) || settings.defaults.contains_key(name);
     let mut schema = own.clone();

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Failure, configure, fail, report};
-use crate::catalog::Found;
-use crate::component::{self, Askable, Block, Body, Context, Outcome, Output};
+use crate::catalog::Target;
+use crate::component::{self, Block, Body, ClientFeatures, GuestContext, Outcome, Output};
 use crate::{app, mcp};
 
 /// Arguments read from standard input, in bytes.
@@ -49,15 +49,15 @@ impl Call {
                 names.join(", ")
             )));
         };
-        let found = Found::Tool(entry.clone());
+        let found = Target::Tool(entry.clone());
         let permit = catalog.admit(&found, "local").await.map_err(fail)?;
         let call = component::Call {
             arguments,
             answers: Vec::new(),
             state: None,
-            context: Context {
+            context: GuestContext {
                 id: "local".into(),
-                askable: Askable::default(),
+                client_features: ClientFeatures::default(),
                 caller: None,
                 events: None,
                 cancelled: CancellationToken::new(),

@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Access, Common, Failure, fail, report, report_faults, served, telemetry};
-use crate::app::{self, App, BuildError, Problem, chain};
-use crate::config::{self, Changes, Config, Overrides};
+use crate::app::{self, App, BuildError, Problem};
+use crate::config::{self, Config, Overrides, WatchMode};
+use crate::text::error_chain;
 
 /// A longer token is refused by the guard anyway.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
@@ -36,9 +37,9 @@ impl Check {
         let mut overrides = self.common.overrides(self.references);
         overrides.listen = self.access.listen;
         overrides.no_auth = self.access.no_auth;
-        telemetry::init(telemetry::Settings {
+        telemetry::init(telemetry::LogConfig {
             level: tracing::Level::WARN,
-            ..telemetry::Settings::default()
+            ..telemetry::LogConfig::default()
         });
         if let Some(token) = &self.token {
             return check_token(&overrides, token, self.json).await;
@@ -49,7 +50,7 @@ impl Check {
                 if overrides.file.is_none() && matches!(config.access, config::Access::Unset) {
                     config.access = config::Access::Open;
                 }
-                config.changes = Changes::Never;
+                config.changes = WatchMode::Never;
                 App::build(config).await
             }
             Err(faults) => Err(BuildError {
@@ -63,7 +64,7 @@ impl Check {
         // Without a file there is nobody who could have granted anything.
         if overrides.file.is_some() {
             for served in app.catalog().components() {
-                for asked in served.component.asked() {
+                for asked in served.component.import_report() {
                     say!("{}: {asked}", served.component.name);
                 }
             }
@@ -128,7 +129,7 @@ fn print_json(built: &Result<App, BuildError>) -> Result<(), Failure> {
             (report, Ok(()))
         }
         Err(error) => {
-            let faults: Vec<_> = error.problems.iter().map(|p| chain(p)).collect();
+            let faults: Vec<_> = error.problems.iter().map(|p| error_chain(p)).collect();
             let usage = error.problems.iter().any(Problem::is_configuration);
             let failure = if usage {
                 Failure::Usage

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Common, Failure, configure, report};
 use crate::app;
-use crate::catalog::{Catalog, Entry, Offer, Served};
-use crate::component::{Asked, Component, Family, Prompt, Resource};
+use crate::catalog::{Catalog, ComponentEntry, Entry, ToolEntry};
+use crate::component::{Component, ImportReport, Prompt, Resource, ResourceTemplate};
 
 #[derive(Args)]
 pub(super) struct Inspect {
@@ -45,7 +45,7 @@ impl Inspect {
 }
 
 /// A component as JSON, with what it offers as it is served.
-pub(super) fn describe(catalog: &Catalog, served: &Arc<Served>) -> Value {
+pub(super) fn describe(catalog: &Catalog, served: &Arc<ComponentEntry>) -> Value {
     let component = &served.component;
     let tools: Vec<_> = catalog.tools_of(served).map(describe_tool).collect();
     let skipped: Vec<_> = component
@@ -62,15 +62,15 @@ pub(super) fn describe(catalog: &Catalog, served: &Arc<Served>) -> Value {
         "tools": tools,
         "prompts": catalog.prompts_of(served).map(describe_prompt).collect::<Vec<_>>(),
         "resources": catalog.resources_of(served).map(describe_resource).collect::<Vec<_>>(),
-        "resourceTemplates": catalog.families_of(served).map(describe_family).collect::<Vec<_>>(),
+        "resourceTemplates": catalog.templates_of(served).map(describe_family).collect::<Vec<_>>(),
         "skipped": skipped,
     })
 }
 
 /// What the imports ask for, what is granted, and what is lacking or not needed.
 fn access(component: &Component) -> Vec<Value> {
-    let asked = component.asked();
-    let describe = |asked: &Asked| {
+    let asked = component.import_report();
+    let describe = |asked: &ImportReport| {
         json!({
             "key": asked.key,
             "imports": asked.imports,
@@ -81,7 +81,7 @@ fn access(component: &Component) -> Vec<Value> {
     asked.iter().map(describe).collect()
 }
 
-fn describe_tool(entry: &Entry) -> Value {
+fn describe_tool(entry: &ToolEntry) -> Value {
     let mut described = json!({
         "name": entry.name,
         "description": entry.description(),
@@ -96,7 +96,7 @@ fn describe_tool(entry: &Entry) -> Value {
     described
 }
 
-fn describe_prompt(offer: &Offer<Prompt>) -> Value {
+fn describe_prompt(offer: &Entry<Prompt>) -> Value {
     let prompt = offer.item();
     let arguments = prompt.arguments.iter().map(|argument| {
         let described = json!({ "name": argument.name, "required": argument.required });
@@ -109,7 +109,7 @@ fn describe_prompt(offer: &Offer<Prompt>) -> Value {
     with_texts(described, &prompt.title, &prompt.description)
 }
 
-fn describe_resource(offer: &Offer<Resource>) -> Value {
+fn describe_resource(offer: &Entry<Resource>) -> Value {
     let resource = offer.item();
     let mut described = json!({ "uri": resource.uri, "name": resource.name });
     if let Some(media_type) = &resource.media_type {
@@ -121,7 +121,7 @@ fn describe_resource(offer: &Offer<Resource>) -> Value {
     with_texts(described, &resource.title, &resource.description)
 }
 
-fn describe_family(offer: &Offer<Family>) -> Value {
+fn describe_family(offer: &Entry<ResourceTemplate>) -> Value {
     let template = &offer.item().template;
     let mut described = json!({ "uriTemplate": template.uri_template, "name": template.name });
     if let Some(media_type) = &template.media_type {
@@ -140,7 +140,7 @@ fn with_texts(mut described: Value, title: &Option<String>, description: &Option
     described
 }
 
-fn print(catalog: &Catalog, served: &Arc<Served>) {
+fn print(catalog: &Catalog, served: &Arc<ComponentEntry>) {
     let component = &served.component;
     say!("{}", component.name);
     say!("  digest   {}", component.digest);
@@ -149,7 +149,7 @@ fn print(catalog: &Catalog, served: &Arc<Served>) {
         "  imports  {}",
         or_nothing(&component.imports.join("\n           "))
     );
-    for asked in component.asked() {
+    for asked in component.import_report() {
         say!("  access   {asked}");
     }
     for (index, skipped) in component.skipped.iter().enumerate() {
@@ -185,7 +185,7 @@ fn print(catalog: &Catalog, served: &Arc<Served>) {
         print_texts(&resource.title, &resource.description);
         print_media_type(&resource.media_type);
     }
-    for offer in catalog.families_of(served) {
+    for offer in catalog.templates_of(served) {
         let template = &offer.item().template;
         say!("\n  template {}", offer.name);
         print_texts(&template.title, &template.description);

@@ -23,10 +23,11 @@ use clap::{Args, Parser, Subcommand};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{BuildError, chain};
+use crate::app::BuildError;
 use crate::catalog::Catalog;
-use crate::config::{Config, Fault, Overrides};
+use crate::config::{Config, ConfigError, Overrides};
 use crate::telemetry;
+use crate::text::error_chain;
 
 /// Serve WebAssembly components as MCP tools, each call in a sandbox of its own.
 #[derive(Parser)]
@@ -155,7 +156,7 @@ fn configure(overrides: &Overrides, level: tracing::Level) -> Result<Config, Fai
     Ok(config)
 }
 
-fn report_faults(faults: &[Fault]) -> Failure {
+fn report_faults(faults: &[ConfigError]) -> Failure {
     for fault in faults {
         eprintln!("error: {fault}");
     }
@@ -169,7 +170,7 @@ fn report(error: &BuildError) -> Failure {
         if problem.is_configuration() {
             failure = Failure::Usage;
         }
-        eprintln!("error: {}", chain(problem));
+        eprintln!("error: {}", error_chain(problem));
     }
     failure
 }
@@ -189,7 +190,7 @@ fn served(catalog: &Catalog) -> String {
         (catalog.tools().len(), "tool"),
         (catalog.prompts().len(), "prompt"),
         (catalog.resources().len(), "resource"),
-        (catalog.families().len(), "template"),
+        (catalog.templates().len(), "template"),
     ];
     offered.retain(|(number, _)| *number > 0);
     let counts: Vec<_> = offered

@@ -6,7 +6,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Failure, Watch, configure, report};
-use crate::{app, mcp};
+use crate::{app, mcp, reload};
 
 #[derive(Args)]
 pub(super) struct Stdio {
@@ -27,9 +27,14 @@ impl Stdio {
         let shutdown = CancellationToken::new();
         let draining = CancellationToken::new();
         // Watched for as long as somebody has the problems.
-        let (stock, _problems) = app::stock(&config).await.map_err(|error| report(&error))?;
-        stock.open_store().await.map_err(|error| report(&error))?;
-        let server = app::tool_server(&config, &stock, draining, shutdown.clone());
+        let (registry, _problems) = reload::start(&config)
+            .await
+            .map_err(|problems| report(&problems.into()))?;
+        registry
+            .open_store()
+            .await
+            .map_err(|problems| report(&problems.into()))?;
+        let server = app::tool_server(&config, &registry, draining, shutdown.clone());
         let served = mcp::serve_stdio(&server).await;
         shutdown.cancel();
         served.map_err(super::fail)

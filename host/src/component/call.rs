@@ -10,15 +10,16 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
+use super::call_error::{CallError, TargetKind, refused, trapped};
 use super::contract::{
-    self, Answer, Askable, CallData, Caller, Completion, CompletionRequest, Embedded, Event,
-    Filled, GuestError, Prompt,
+    self, Answer, CallData, ClientFeatures, Completion, CompletionRequest, Embedded, Event, Filled,
+    GuestError, Principal, Prompt,
 };
-use super::failure::{CallError, Called, refused, trapped};
 use super::outcome::{self, Outcome, Returned};
 use super::{Component, Tool};
 use crate::sandbox::keyvalue::Owner;
-use crate::sandbox::{self, Habit, State, Stopped};
+use crate::sandbox::{self, CpuProfile, Stopped, StoreData};
+use crate::text::{escape_untrusted, truncate};
 
 /// One call; `A` is what it is called with.
 pub struct Call<A = Map<String, Value>> {
@@ -29,17 +30,17 @@ pub struct Call<A = Map<String, Value>> {
     /// The state handed back with the answers.
     pub state: Option<Vec<u8>>,
     /// For whom it runs.
-    pub context: Context,
+    pub context: GuestContext,
 }
 
 /// For whom a call runs.
-pub struct Context {
+pub struct GuestContext {
     /// The call's id in the log.
     pub id: String,
     /// The questions that can reach the client.
-    pub askable: Askable,
+    pub client_features: ClientFeatures,
     /// Who calls; `None` without authentication.
-    pub caller: Option<Arc<Caller>>,
+    pub caller: Option<Arc<Principal>>,
     /// Where progress and log events go; `None` where nobody listens.
     pub events: Option<tokio::sync::mpsc::Sender<Event>>,
     /// Fires when the client has gone or the host shuts down.
@@ -56,7 +57,7 @@ impl Component {
         let arguments = Value::Object(call.arguments);
         self.check_size(&arguments, &call.answers)?;
         let guest = self.guest.clone();
-        let what = (Called::Tool, tool.name.as_str());
+        let what = (TargetKind::Tool, tool.name.as_str());
         if let Some(function) = self.functions.get(&tool.name) {
             // By the types that the schema is of: the sentences are clearer, and what it
             // takes grows with the arguments alone.
@@ -66,7 +67,9 @@ impl Component {
             let max_bytes = self.limits.output_bytes;
             let run = |store| prepared.run(guest, store, max_bytes);
             // The host writes its result by its types too.
-            return self.execute(what, call.context, &tool.habit, run).await;
+            return self
+                .execute(what, call.context, &tool.cpu_profile, run)
+                .await;
         }
         let checked = self.check(&tool.input, arguments).await;
         let arguments = checked.map_err(CallError::InvalidArguments)?;
@@ -77,10 +80,13 @@ impl Component {
             state: call.state,
         };
         let run = |store| guest.call(store, request);
-        let outcome = self.execute(what, call.context, &tool.habit, run).await?;
+        let outcome = self
+            .execute(what, call.context, &tool.cpu_profile, run)
+            .await?;
         if let Outcome::Complete(output) = &outcome {
-            let checked = outcome::check_structured(output, tool, self.engine.crew()).await;
-            checked.map_err(|e| refused(Called::Tool, e))?;
+            let checked =
+                outcome::check_structured(output, tool, self.engine.guest_runtime()).await;
+            checked.map_err(|e| refused(TargetKind::Tool, e))?;
         }
         Ok(outcome)
     }
@@ -114,9 +120,10 @@ impl Component {
             state: call.state,
         };
         let guest = self.guest.clone();
-        let what = (Called::Prompt, prompt.name.as_str());
+        let what = (TargetKind::Prompt, prompt.name.as_str());
         let run = |store| guest.fill(store, request);
-        self.execute(what, call.context, &self.habit, run).await
+        self.execute(what, call.context, &self.cpu_profile, run)
+            .await
     }
 
     /// Reads the document of this URI in an instance of its own.
@@ -132,9 +139,10 @@ impl Component {
         };
         let guest = self.guest.clone();
         let uri = request.uri.clone();
-        let what = (Called::Resource, uri.as_str());
+        let what = (TargetKind::Resource, uri.as_str());
         let run = |store| guest.read(store, request);
-        self.execute(what, call.context, &self.habit, run).await
+        self.execute(what, call.context, &self.cpu_profile, run)
+            .await
     }
 
     /// Completes an argument of one of its prompts or templates, in an instance
@@ -145,14 +153,14 @@ impl Component {
     pub async fn complete(
         &self,
         request: CompletionRequest,
-        context: Context,
+        context: GuestContext,
     ) -> Result<Completion, CallError> {
         self.check_size(&(&request.argument, &request.value, &request.others), &[])?;
         let guest = self.guest.clone();
         let argument = request.argument.clone();
-        let what = (Called::Completion, argument.as_str());
+        let what = (TargetKind::Completion, argument.as_str());
         let run = |store| guest.complete(store, request);
-        self.execute(what, context, &self.habit, run).await
+        self.execute(what, context, &self.cpu_profile, run).await
     }
 
     /// What a call is given costs memory before its guest has any.
@@ -173,10 +181,10 @@ impl Component {
     /// Runs a guest in the sandbox, and holds what it returns against its limits.
     async fn execute<T, F>(
         &self,
-        (called, name): (Called, &str),
-        context: Context,
-        habit: &Arc<Habit>,
-        guest: impl FnOnce(Store<State<CallData>>) -> F,
+        (called, name): (TargetKind, &str),
+        context: GuestContext,
+        cpu_profile: &Arc<CpuProfile>,
+        guest: impl FnOnce(Store<StoreData<CallData>>) -> F,
     ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, GuestError>> + Send + 'static,
@@ -188,7 +196,7 @@ impl Component {
         );
         // What is called is most often a tool; a URI is a client's text.
         let field = match called {
-            Called::Tool => "tool.name",
+            TargetKind::Tool => "tool.name",
             _ => "call.name",
         };
         span.record(field, shown(name).as_ref());
@@ -202,8 +210,8 @@ impl Component {
         let store = sandbox::store(&self.engine, limits, &self.granted, owner, &span, data);
         let guest = self.granted.alone(guest(store));
         let run = async {
-            let crew = self.engine.crew();
-            let running = sandbox::run(&self.limits, crew, &cancelled, habit, guest);
+            let guest_runtime = self.engine.guest_runtime();
+            let running = sandbox::run(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
             let returned = self.settled(called, running.await)?;
             let bytes = returned.size_bytes();
             if bytes > self.limits.output_bytes {
@@ -223,7 +231,7 @@ impl Component {
     /// How a guest ended, as a client may know it; the log has the rest.
     fn settled<T>(
         &self,
-        called: Called,
+        called: TargetKind,
         ended: Result<Result<T, GuestError>, Stopped>,
     ) -> Result<T, CallError> {
         Err(match ended {
@@ -259,9 +267,7 @@ impl Component {
     fn bounded(&self, mut text: String) -> String {
         const MAX_ERROR_BYTES: usize = 64 << 10;
         let max = self.limits.output_bytes.min(MAX_ERROR_BYTES);
-        if text.len() > max {
-            text.truncate(text.floor_char_boundary(max));
-        }
+        text.truncate(truncate(&text, max).len());
         text
     }
 }
@@ -286,11 +292,11 @@ impl io::Write for Left {
 /// A guest's or a client's text for the log: a backtrace has the names of functions, a URI any length.
 fn shown(text: &str) -> Cow<'_, str> {
     const MAX_SHOWN_BYTES: usize = 4_096;
-    sandbox::printable(&text[..text.floor_char_boundary(MAX_SHOWN_BYTES)])
+    escape_untrusted(truncate(text, MAX_SHOWN_BYTES))
 }
 
 /// Whom a caller's part of a bucket belongs to: the person, by whatever client it comes.
-fn owner(caller: &Caller) -> Owner {
+fn owner(caller: &Principal) -> Owner {
     Owner {
         issuer: caller.issuer.clone(),
         subject: caller.subject.clone(),

@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, InstancePre};
 
-use super::Context;
+use super::GuestContext;
 use super::outcome::Outcome;
 use crate::engine::Engine;
-use crate::sandbox::{self, MAX_LOG_LINES, MAX_PROGRESS_EVENTS, State};
+use crate::sandbox::{self, MAX_LOG_LINES, MAX_PROGRESS_EVENTS, StoreData};
+use crate::text::{escape_untrusted, truncate};
 
 mod bindings {
     #![allow(missing_docs)] // The WIT documents them.
@@ -41,7 +42,7 @@ mod bindings {
 
 use bindings::exports::toolcrib::mcp::{completions, prompts, resources, tool};
 use bindings::toolcrib::mcp::call;
-pub use bindings::toolcrib::mcp::call::{Level, Principal as Caller};
+pub use bindings::toolcrib::mcp::call::{Level, Principal};
 use bindings::toolcrib::mcp::types;
 pub use completions::{Completion, Request as CompletionRequest, Subject as CompletionSubject};
 pub(super) use prompts::Request as PromptRequest;
@@ -79,7 +80,7 @@ pub enum Event {
 
 /// The questions that can reach the client of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Askable {
+pub struct ClientFeatures {
     /// `elicitation/create`
     pub elicitation: bool,
     /// `sampling/createMessage`
@@ -88,7 +89,7 @@ pub struct Askable {
     pub roots: bool,
 }
 
-impl Askable {
+impl ClientFeatures {
     /// Whether a question of this method can reach the client.
     pub fn has(self, method: &str) -> bool {
         match method {
@@ -105,8 +106,8 @@ const MAX_MESSAGE_BYTES: usize = 4_096;
 
 /// What the `call` interface works on.
 pub(super) struct CallData {
-    caller: Option<Arc<Caller>>,
-    askable: Askable,
+    caller: Option<Arc<Principal>>,
+    client_features: ClientFeatures,
     events: Option<mpsc::Sender<Event>>,
     cancelled: CancellationToken,
     ends: Instant,
@@ -116,10 +117,10 @@ pub(super) struct CallData {
 }
 
 impl CallData {
-    pub(super) fn new(context: Context, time: Duration) -> Self {
+    pub(super) fn new(context: GuestContext, time: Duration) -> Self {
         Self {
             caller: context.caller,
-            askable: context.askable,
+            client_features: context.client_features,
             events: context.events,
             cancelled: context.cancelled,
             ends: Instant::now() + time,
@@ -142,7 +143,7 @@ impl CallData {
 impl types::Host for CallData {}
 
 impl call::Host for CallData {
-    fn caller(&mut self) -> Option<Caller> {
+    fn caller(&mut self) -> Option<Principal> {
         self.caller.as_deref().cloned()
     }
 
@@ -156,7 +157,7 @@ impl call::Host for CallData {
     }
 
     fn can_ask(&mut self, method: String) -> bool {
-        self.askable.has(&method)
+        self.client_features.has(&method)
     }
 
     async fn progress(&mut self, done: f64, total: Option<f64>, message: Option<String>) {
@@ -169,7 +170,7 @@ impl call::Host for CallData {
         self.send(Event::Progress {
             done,
             total: total.filter(|total| total.is_finite()),
-            message: message.map(cut),
+            message: message.map(|text| truncate(&text, MAX_MESSAGE_BYTES).to_owned()),
         })
         .await;
     }
@@ -182,7 +183,7 @@ impl call::Host for CallData {
             }
             return;
         }
-        let message = sandbox::printable(&cut(message)).into_owned();
+        let message = escape_untrusted(truncate(&message, MAX_MESSAGE_BYTES)).into_owned();
         match level {
             Level::Debug => tracing::debug!(guest.line = %message, "guest log"),
             Level::Info => tracing::info!(guest.line = %message, "guest log"),
@@ -193,14 +194,9 @@ impl call::Host for CallData {
     }
 }
 
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_MESSAGE_BYTES));
-    text
-}
-
 /// A linked component and the interfaces of the contract that it exports.
 pub(super) struct Guest {
-    pub(super) pre: InstancePre<State<CallData>>,
+    pub(super) pre: InstancePre<StoreData<CallData>>,
     tool: Option<tool::GuestIndices>,
     prompts: Option<prompts::GuestIndices>,
     resources: Option<resources::GuestIndices>,
@@ -247,7 +243,7 @@ impl Guest {
             sandbox::linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
         bindings::Everything::add_to_linker::<_, HasSelf<CallData>>(
             &mut linker,
-            |state: &mut State<CallData>| &mut state.contract,
+            |state: &mut StoreData<CallData>| &mut state.contract,
         )
         .map_err(|e| format!("the host cannot link it: {e}"))?;
         let pre = linker.instantiate_pre(component).map_err(|e| {
@@ -278,7 +274,7 @@ impl Guest {
 
     pub(super) async fn tools(
         self: Arc<Self>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
     ) -> Result<Vec<Definition>, GuestError> {
         if self.tool.is_none() {
             return Ok(Vec::new());
@@ -288,7 +284,7 @@ impl Guest {
 
     pub(super) async fn prompts(
         self: Arc<Self>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
     ) -> Result<Vec<Prompt>, GuestError> {
         if self.prompts.is_none() {
             return Ok(Vec::new());
@@ -298,7 +294,7 @@ impl Guest {
 
     pub(super) async fn resources(
         self: Arc<Self>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
     ) -> Result<Vec<Resource>, GuestError> {
         if self.resources.is_none() {
             return Ok(Vec::new());
@@ -308,7 +304,7 @@ impl Guest {
 
     pub(super) async fn templates(
         self: Arc<Self>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
     ) -> Result<Vec<Template>, GuestError> {
         if self.resources.is_none() {
             return Ok(Vec::new());
@@ -323,7 +319,7 @@ impl Guest {
 
     pub(super) async fn call(
         self: Arc<Self>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
         request: types::Request,
     ) -> Result<Outcome<Output>, GuestError> {
         match call_guest!(self.tool.call_call, store, &request)? {
@@ -335,7 +331,7 @@ impl Guest {
 
     pub(super) async fn fill(
         self: Arc<Self>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
         request: prompts::Request,
     ) -> Result<Outcome<Filled>, GuestError> {
         match call_guest!(self.prompts.call_get, store, &request)? {
@@ -347,7 +343,7 @@ impl Guest {
 
     pub(super) async fn read(
         self: Arc<Self>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
         request: resources::Request,
     ) -> Result<Outcome<Vec<Embedded>>, GuestError> {
         match call_guest!(self.resources.call_read, store, &request)? {
@@ -360,7 +356,7 @@ impl Guest {
 
     pub(super) async fn complete(
         self: Arc<Self>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
         request: CompletionRequest,
     ) -> Result<Completion, GuestError> {
         call_guest!(self.completions.call_complete, store, &request)?.map_err(GuestError::from)
@@ -393,7 +389,7 @@ fn exported<T>(
     })
 }
 
-pub(super) fn trap(error: wasmtime::Error, store: &Store<State<CallData>>) -> GuestError {
+pub(super) fn trap(error: wasmtime::Error, store: &Store<StoreData<CallData>>) -> GuestError {
     GuestError::Trap {
         error,
         memory_refused: store.data().memory_refused(),

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::contract::{Annotations, Definition, Icon};
 use super::schema::{Root, Schema};
-use crate::sandbox::{self, Habit};
+use crate::sandbox::CpuProfile;
+use crate::text::escape_untrusted;
 
 /// Tools that one component may define.
 pub(super) const MAX_TOOLS: usize = 1_000;
@@ -45,7 +46,7 @@ pub struct Tool {
     /// Whether its calls become tasks.
     pub task: TaskMode,
     /// What its calls before have cost.
-    pub(super) habit: Arc<Habit>,
+    pub(super) cpu_profile: Arc<CpuProfile>,
 }
 
 /// Whether the calls of a tool become tasks (the extension
@@ -64,7 +65,7 @@ pub enum TaskMode {
 
 /// One fault of one definition.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum DefinitionError {
     /// How many there are.
     #[error("it defines {0} {1}; {2} are allowed")]
     TooMany(usize, &'static str, usize),
@@ -95,20 +96,24 @@ pub enum Fault {
 ///
 /// # Errors
 /// Every fault of every definition.
-pub(super) fn check_all(definitions: Vec<Definition>) -> Result<Vec<Tool>, Vec<Fault>> {
+pub(super) fn check_all(definitions: Vec<Definition>) -> Result<Vec<Tool>, Vec<DefinitionError>> {
     if definitions.len() > MAX_TOOLS {
-        return Err(vec![Fault::TooMany(definitions.len(), "tools", MAX_TOOLS)]);
+        return Err(vec![DefinitionError::TooMany(
+            definitions.len(),
+            "tools",
+            MAX_TOOLS,
+        )]);
     }
     let mut faults = Vec::new();
     let mut names = BTreeSet::new();
     let mut tools = Vec::new();
     for definition in definitions {
         if !is_tool_name(&definition.name) {
-            faults.push(Fault::name("tool", &definition.name));
+            faults.push(DefinitionError::name("tool", &definition.name));
             continue;
         }
         if !names.insert(definition.name.clone()) {
-            faults.push(Fault::duplicate("tool", &definition.name));
+            faults.push(DefinitionError::duplicate("tool", &definition.name));
             continue;
         }
         match check(definition) {
@@ -131,10 +136,10 @@ pub fn is_tool_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-fn check(definition: Definition) -> Result<Tool, Vec<Fault>> {
+fn check(definition: Definition) -> Result<Tool, Vec<DefinitionError>> {
     let mut faults = Vec::new();
     let mut fault = |part: &'static str, what: String| {
-        faults.push(Fault::part("tool", &definition.name, part, what));
+        faults.push(DefinitionError::part("tool", &definition.name, part, what));
     };
 
     if definition.description.trim().is_empty() {
@@ -192,13 +197,13 @@ fn check(definition: Definition) -> Result<Tool, Vec<Fault>> {
             icons: definition.icons,
             meta,
             task,
-            habit: Arc::default(),
+            cpu_profile: Arc::default(),
         }),
         _ => Err(faults),
     }
 }
 
-impl Fault {
+impl DefinitionError {
     pub(super) fn name(kind: &'static str, name: &str) -> Self {
         Self::Name(kind, name.chars().take(100).collect())
     }
@@ -220,7 +225,7 @@ impl Fault {
 /// A guest's name for the line of a fault.
 pub(super) fn shown(name: &str) -> String {
     let name: String = name.chars().take(100).collect();
-    sandbox::printable(&name).into_owned()
+    escape_untrusted(&name).into_owned()
 }
 
 pub(super) fn check_icons(icons: &[Icon], fault: &mut impl FnMut(&'static str, String)) {

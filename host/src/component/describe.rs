@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
-use super::contract::{self, Askable, CallData, GuestError};
-use super::failure::{CallError, Called, trapped};
-use super::{Context, LoadError, Skipped, definition, one_line};
+use super::call_error::{CallError, TargetKind, trapped};
+use super::contract::{self, CallData, ClientFeatures, GuestError};
+use super::{GuestContext, LoadError, SkippedExport, definition, one_line};
 use crate::engine::Engine;
-use crate::sandbox::{self, Granted, Limits, State};
+use crate::sandbox::{self, Limits, OpenGrants, StoreData};
 
 /// What describes a component runs in the sandbox too, and answers within this
 /// time.
@@ -44,47 +44,53 @@ impl<'a> Describe<'a> {
     pub(super) async fn run<T, F>(
         &self,
         function: &'static str,
-        guest: impl FnOnce(Store<State<CallData>>) -> F,
+        guest: impl FnOnce(Store<StoreData<CallData>>) -> F,
     ) -> Result<T, Vec<LoadError>>
     where
         F: Future<Output = Result<T, GuestError>> + Send + 'static,
         T: Send + 'static,
     {
         let span = tracing::info_span!("describe", component.name = self.name, function);
-        let context = Context {
+        let context = GuestContext {
             id: String::new(),
-            askable: Askable::default(),
+            client_features: ClientFeatures::default(),
             caller: None,
             events: None,
             cancelled: CancellationToken::new(),
         };
         let cancelled = context.cancelled.clone();
         let data = CallData::new(context, self.limits.time);
-        let nothing = Arc::new(Granted::nothing());
+        let nothing = Arc::new(OpenGrants::nothing());
         let store = sandbox::store(self.engine, &self.limits, &nothing, None, &span, data);
         let failed = |why: String| vec![LoadError::Definitions(function, why)];
-        let habit = Arc::default();
-        let crew = self.engine.crew();
-        sandbox::run(&self.limits, crew, &cancelled, &habit, guest(store))
-            .await
-            .map_err(|stopped| failed(stopped.to_string()))?
-            .map_err(|error| match error {
-                GuestError::Trap {
-                    error,
-                    memory_refused,
-                } => {
-                    let trapped = trapped(Called::Tool, &error, memory_refused, &self.limits);
-                    failed(match trapped {
-                        CallError::Crashed(_) => one_line(&error),
-                        other => other.to_string(),
-                    })
-                }
-                GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
-                GuestError::NotFound => failed(CallError::NotFound.to_string()),
-                GuestError::Oversized => {
-                    failed(CallError::Oversized(Called::Tool, self.limits.output_bytes).to_string())
-                }
-            })
+        let cpu_profile = Arc::default();
+        let guest_runtime = self.engine.guest_runtime();
+        sandbox::run(
+            &self.limits,
+            guest_runtime,
+            &cancelled,
+            &cpu_profile,
+            guest(store),
+        )
+        .await
+        .map_err(|stopped| failed(stopped.to_string()))?
+        .map_err(|error| match error {
+            GuestError::Trap {
+                error,
+                memory_refused,
+            } => {
+                let trapped = trapped(TargetKind::Tool, &error, memory_refused, &self.limits);
+                failed(match trapped {
+                    CallError::Crashed(_) => one_line(&error),
+                    other => other.to_string(),
+                })
+            }
+            GuestError::InvalidArguments(why) | GuestError::Failed(why) => failed(why),
+            GuestError::NotFound => failed(CallError::NotFound.to_string()),
+            GuestError::Oversized => {
+                failed(CallError::Oversized(TargetKind::Tool, self.limits.output_bytes).to_string())
+            }
+        })
     }
 }
 
@@ -120,12 +126,12 @@ pub(super) fn unlinked(why: String, imports: &[String]) -> LoadError {
 }
 
 /// A component of which nothing can be served: what it has instead.
-pub(super) fn nothing(has_definitions: bool, skipped: &[Skipped]) -> LoadError {
+pub(super) fn nothing(has_definitions: bool, skipped: &[SkippedExport]) -> LoadError {
     const MAX_LISTED: usize = 5;
     let mut listed: Vec<_> = skipped
         .iter()
         .take(MAX_LISTED)
-        .map(Skipped::to_string)
+        .map(SkippedExport::to_string)
         .collect();
     if skipped.len() > MAX_LISTED {
         listed.push(format!("and {} more", skipped.len() - MAX_LISTED));
@@ -147,7 +153,7 @@ pub(super) fn nothing(has_definitions: bool, skipped: &[Skipped]) -> LoadError {
 }
 
 pub(super) fn faultless<T>(
-    checked: Result<T, Vec<definition::Fault>>,
+    checked: Result<T, Vec<definition::DefinitionError>>,
 ) -> Result<T, Vec<LoadError>> {
     checked.map_err(|faults| faults.into_iter().map(LoadError::Definition).collect())
 }

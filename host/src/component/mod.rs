@@ -1,16 +1,15 @@
 //! A compiled component: loaded once, described by its own `definitions` or by
 //! the types of its functions, and called in a fresh instance each time.
 
+mod binary_format;
 mod call;
+mod call_error;
 mod contract;
 mod definition;
 mod describe;
-mod effort;
-mod failure;
 mod function;
-mod kind;
-mod offers;
 mod outcome;
+mod prompts_resources;
 mod schema;
 
 use std::collections::HashMap;
@@ -19,26 +18,26 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use call::{Call, Context};
+pub use call::{Call, GuestContext};
+pub use call_error::{CallError, TargetKind};
 use contract::Guest;
 pub use contract::{
-    Annotations, Answer, Askable, Audience, Block, Body, Caller, Completion, CompletionRequest,
-    CompletionSubject, Content, Embedded, Event, Filled, Icon, Level, Link, Output, Prompt,
-    PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
+    Annotations, Answer, Audience, Block, Body, ClientFeatures, Completion, CompletionRequest,
+    CompletionSubject, Content, Embedded, Event, Filled, Icon, Level, Link, Output, Principal,
+    Prompt, PromptArgument, PromptMessage, Question, Questions, Resource, Role, Template,
 };
 pub use definition::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, TaskMode, Tool, is_tool_name};
 use describe::{Describe, faultless, nothing, uncompiled, unlinked};
-pub use failure::{CallError, Called};
-pub use function::Skipped;
+pub use function::SkippedExport;
 use function::{Function, Functions};
-pub use offers::Family;
 pub use outcome::Outcome;
+pub use prompts_resources::ResourceTemplate;
 pub use schema::Schema;
 
-pub use crate::sandbox::Asked;
+pub use crate::sandbox::ImportReport;
 
 use crate::engine::{self, Engine};
-use crate::sandbox::{self, GrantFault, Granted, Grants, Habit, Limits, keyvalue};
+use crate::sandbox::{self, CpuProfile, GrantError, Grants, Limits, OpenGrants, keyvalue};
 
 /// `sha256:` and the lower-case hexadecimal digest of a component's bytes.
 pub fn digest(bytes: &[u8]) -> String {
@@ -64,16 +63,16 @@ pub struct Component {
     /// Its documents, in URI order.
     pub resources: Vec<Resource>,
     /// Its families of documents, in the order of their templates.
-    pub families: Vec<Family>,
+    pub templates: Vec<ResourceTemplate>,
     /// What it exports besides, and why that is nothing to be served.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedExport>,
     /// What one call may use.
     pub limits: Limits,
     /// What its calls may reach.
     pub grants: Grants,
-    granted: Arc<Granted>,
+    granted: Arc<OpenGrants>,
     /// Of its calls that are not of tools.
-    habit: Arc<Habit>,
+    cpu_profile: Arc<CpuProfile>,
     guest: Arc<Guest>,
     /// By the names of their tools; the other tools are of the contract.
     functions: HashMap<String, Arc<Function>>,
@@ -86,7 +85,7 @@ pub struct Component {
 pub enum LoadError {
     /// The bytes are something else than a component.
     #[error("{0}")]
-    Kind(#[from] kind::NotAComponent),
+    Kind(#[from] binary_format::NotAComponent),
     /// Its bytes are not those that were pinned.
     #[error("its digest is {found}, not the pinned {pinned}; review the file, then pin what it is")]
     Digest {
@@ -100,19 +99,19 @@ pub enum LoadError {
     Invalid(String),
     /// The compiler did not come to an end.
     #[error(transparent)]
-    NotCompiled(#[from] engine::NotDone),
+    NotCompiled(#[from] engine::CompileError),
     /// It does not fit the contract.
     #[error("{0}")]
     World(String),
     /// What it is granted cannot be kept as it is written.
     #[error(transparent)]
-    Grant(#[from] GrantFault),
+    Grant(#[from] GrantError),
     /// What describes it did not answer.
     #[error("its `{0}` failed: {1}")]
     Definitions(&'static str, String),
     /// One of its definitions breaks a rule.
     #[error("{0}")]
-    Definition(#[from] definition::Fault),
+    Definition(#[from] definition::DefinitionError),
     /// A definition and a function have one name.
     #[error(
         "its `definitions` name a tool `{tool}`, and its function `{function}` is a tool of that \
@@ -143,7 +142,7 @@ impl Component {
         limits: Limits,
         (grants, store): (Grants, &keyvalue::Store),
     ) -> Result<Self, Vec<LoadError>> {
-        kind::check(&bytes).map_err(|e| vec![e.into()])?;
+        binary_format::check(&bytes).map_err(|e| vec![e.into()])?;
         let digest = digest(&bytes);
         let hex = digest.trim_start_matches("sha256:").to_owned();
         if let Some(pinned) = pinned.filter(|pinned| *pinned != digest) {
@@ -154,7 +153,7 @@ impl Component {
         }
         let size = bytes.len();
         let compiler = engine.clone();
-        let compiled = engine::apart(limits.compile, move || {
+        let compiled = engine::compile_within(limits.compile, move || {
             let compiled = compiler.compile(&bytes, &hex)?;
             let functions = Functions::find(compiler.wasmtime(), &compiled, &bytes);
             Ok::<_, wasmtime::Error>((compiled, functions))
@@ -165,7 +164,7 @@ impl Component {
             .map_err(|e| vec![uncompiled(&e)])?;
         let imports = contract::imports(engine, &compiled);
         let guest = Guest::new(engine, &compiled).map_err(|e| vec![unlinked(e, &imports)])?;
-        let granted = Granted::open(&grants, name, store)
+        let granted = OpenGrants::open(&grants, name, store)
             .map_err(|faults| faults.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
         let guest = Arc::new(guest);
         let describe = Describe::new(engine, name, &limits);
@@ -173,15 +172,15 @@ impl Component {
         let tools = faultless(definition::check_all(tools.await?))?;
         let (tools, functions, skipped) = functions.beside(tools)?;
         let prompts = describe.run("prompts.definitions", |store| guest.clone().prompts(store));
-        let prompts = faultless(offers::check_prompts(prompts.await?))?;
+        let prompts = faultless(prompts_resources::check_prompts(prompts.await?))?;
         let resources = describe.run("resources", |store| guest.clone().resources(store));
-        let resources = faultless(offers::check_resources(resources.await?))?;
-        let families = describe.run("templates", |store| guest.clone().templates(store));
-        let families = faultless(offers::check_templates(families.await?))?;
-        if tools.is_empty() && prompts.is_empty() && resources.is_empty() && families.is_empty() {
+        let resources = faultless(prompts_resources::check_resources(resources.await?))?;
+        let templates = describe.run("templates", |store| guest.clone().templates(store));
+        let templates = faultless(prompts_resources::check_templates(templates.await?))?;
+        if tools.is_empty() && prompts.is_empty() && resources.is_empty() && templates.is_empty() {
             return Err(vec![nothing(guest.has_definitions(), &skipped)]);
         }
-        for Skipped { export, reason } in &skipped {
+        for SkippedExport { export, reason } in &skipped {
             tracing::info!(
                 component.name = name, export.name = %export, export.reason = %reason,
                 "export skipped"
@@ -195,12 +194,12 @@ impl Component {
             tools,
             prompts,
             resources,
-            families,
+            templates,
             skipped,
             limits,
             grants,
             granted: Arc::new(granted),
-            habit: Arc::default(),
+            cpu_profile: Arc::default(),
             guest,
             functions,
             engine: engine.clone(),
@@ -212,17 +211,17 @@ impl Component {
     /// # Errors
     /// One sentence with the place as a JSON Pointer (RFC 6901).
     pub(crate) async fn check(&self, schema: &Schema, value: Value) -> Result<Value, String> {
-        schema.check(value, self.engine.crew()).await
+        schema.check(value, self.engine.guest_runtime()).await
     }
 
     /// What its imports ask for beside what it is granted.
-    pub fn asked(&self) -> Vec<Asked> {
-        sandbox::asked(&self.imports, &self.grants)
+    pub fn import_report(&self) -> Vec<ImportReport> {
+        sandbox::import_report(&self.imports, &self.grants)
     }
 
     /// Whether it offers prompts or documents.
-    pub fn offers_more_than_tools(&self) -> bool {
-        !(self.prompts.is_empty() && self.resources.is_empty() && self.families.is_empty())
+    pub fn has_prompts_or_resources(&self) -> bool {
+        !(self.prompts.is_empty() && self.resources.is_empty() && self.templates.is_empty())
     }
 
     /// Whether it completes the arguments of its prompts and templates.

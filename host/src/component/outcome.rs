@@ -8,7 +8,7 @@ use super::Tool;
 use super::contract::{
     Block, Body, Completion, Content, Embedded, Filled, Output, Question, Questions,
 };
-use crate::engine::Crew;
+use crate::engine::GuestRuntime;
 
 /// Questions that one outcome may ask.
 const MAX_QUESTIONS: usize = 16;
@@ -114,7 +114,7 @@ impl Returned for Vec<Embedded> {
 pub(super) async fn check_structured(
     output: &Output,
     tool: &Tool,
-    crew: &Crew,
+    guest_runtime: &GuestRuntime,
 ) -> Result<(), String> {
     match (&output.structured, &tool.output) {
         (None, Some(_)) => {
@@ -125,7 +125,7 @@ pub(super) async fn check_structured(
                 .map_err(|e| format!("`structured` is not valid JSON: {e}"))?;
             match schema {
                 Some(schema) => schema
-                    .check(value, crew)
+                    .check(value, guest_runtime)
                     .await
                     .map(drop)
                     .map_err(|e| format!("`structured` breaks the output schema: {e}")),

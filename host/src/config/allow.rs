@@ -5,7 +5,7 @@ use std::path::Path;
 use etcetera::BaseStrategy;
 
 use super::section::Section;
-use crate::sandbox::keyvalue::{self, BucketGrant, Place};
+use crate::sandbox::keyvalue::{self, BucketGrant, StoreLocation};
 use crate::sandbox::{DirGrant, Grants, HttpGrant, HttpRule, TcpRule, Variables};
 
 /// What one component is granted; nothing where the section is absent.
@@ -71,15 +71,15 @@ fn dir(section: Section<'_, '_>) -> Option<DirGrant> {
 }
 
 /// Where `wasi:keyvalue` lives.
-pub(super) fn kv(section: Section<'_, '_>) -> keyvalue::Settings {
+pub(super) fn kv(section: Section<'_, '_>) -> keyvalue::KeyValueConfig {
     let default = default_kv();
     let place = section.secret("url").and_then(|text| {
-        Place::parse(&text, section.base())
+        StoreLocation::parse(&text, section.base())
             .map_err(|what| section.fault("url", format!("is not a place for data: {what}")))
             .ok()
     });
     let quota = section.size("quota");
-    let settings = keyvalue::Settings {
+    let settings = keyvalue::KeyValueConfig {
         place: place.or(default.place),
         quota_bytes: quota.map_or(default.quota_bytes, |bytes| bytes as u64),
     };
@@ -88,11 +88,11 @@ pub(super) fn kv(section: Section<'_, '_>) -> keyvalue::Settings {
 }
 
 /// A file in the platform's data directory; none where the user has no home.
-pub(super) fn default_kv() -> keyvalue::Settings {
+pub(super) fn default_kv() -> keyvalue::KeyValueConfig {
     let dir = etcetera::choose_base_strategy().ok();
     let dir = dir.map(|strategy| strategy.data_dir().join("toolcrib"));
-    keyvalue::Settings {
-        place: dir.as_deref().map(|dir: &Path| Place::below(dir)),
-        ..keyvalue::Settings::default()
+    keyvalue::KeyValueConfig {
+        place: dir.as_deref().map(|dir: &Path| StoreLocation::below(dir)),
+        ..keyvalue::KeyValueConfig::default()
     }
 }

@@ -19,11 +19,11 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::auth;
-use crate::catalog::{Calls, ToolSettings};
+use crate::catalog::{CallLimits, ToolConfig};
 use crate::reference::Reference;
 use crate::sandbox::{Grants, Limits, keyvalue};
 use crate::telemetry;
-pub use section::Fault;
+pub use section::ConfigError;
 use section::{Section, Source};
 
 /// The least that `server.state-key` has: HMAC-SHA256 wants a key as long as its
@@ -36,7 +36,7 @@ pub struct Config {
     /// The file that it was read from.
     pub file: Option<PathBuf>,
     /// `[server]`
-    pub server: Server,
+    pub server: ServerConfig,
     /// Who may call.
     pub access: Access,
     /// `[limits]`: the defaults for all components, and those of components
@@ -45,23 +45,23 @@ pub struct Config {
     /// What is served.
     pub references: Vec<Reference>,
     /// `[[component]]`: settings for the files that they name.
-    pub components: Vec<ComponentSettings>,
+    pub components: Vec<ComponentConfig>,
     /// Which changes of components are taken in while they are served.
-    pub changes: Changes,
+    pub changes: WatchMode,
     /// Whether a component that is broken at the start is left out instead of
     /// ending it.
     pub keep_going: bool,
     /// Where compiled components are kept; `None` compiles at every start.
     pub cache: Option<PathBuf>,
     /// `[kv]`: where `wasi:keyvalue` lives.
-    pub kv: keyvalue::Settings,
+    pub kv: keyvalue::KeyValueConfig,
     /// `[telemetry]`
-    pub telemetry: telemetry::Settings,
+    pub telemetry: telemetry::LogConfig,
 }
 
 /// `[server]`
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct ServerConfig {
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
     /// The path of the MCP endpoint.
@@ -96,12 +96,12 @@ pub struct Server {
     /// How long running calls may take to end at shutdown.
     pub drain: Duration,
     /// `[server.tls]`: serve HTTPS.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
 }
 
 /// `[server.tls]`
 #[derive(Debug, Clone)]
-pub struct Tls {
+pub struct TlsConfig {
     /// A PEM file with the certificate and those that lead to its root.
     pub cert: PathBuf,
     /// A PEM file with its private key.
@@ -116,25 +116,25 @@ pub enum Access {
     /// Everybody who reaches the address.
     Open,
     /// Whoever has a token that the guard accepts.
-    Guarded(Box<auth::Settings>),
+    Guarded(Box<auth::GuardConfig>),
 }
 
 /// Which changes of components are taken in while they are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changes {
+pub enum WatchMode {
     /// None: clients are told that nothing changes.
     Never,
     /// Those that [`App::reload`](crate::App::reload) finds.
-    ByReload,
+    Manual,
     /// Those in directories and of patterns, as they happen.
-    OfDirectories,
+    Directories,
     /// Those of every reference, as they happen.
-    OfEverything,
+    Everything,
 }
 
 /// `[[component]]`
 #[derive(Debug, Clone)]
-pub struct ComponentSettings {
+pub struct ComponentConfig {
     /// What these settings are for.
     pub reference: Reference,
     /// What logs and errors call it; the file's stem where it is `None`.
@@ -150,7 +150,7 @@ pub struct ComponentSettings {
     /// Tools that are not served, by their own names.
     pub exclude: Vec<String>,
     /// `[component.tool.NAME]`, by the tools' own names.
-    pub tools: BTreeMap<String, ToolSettings>,
+    pub tools: BTreeMap<String, ToolConfig>,
     /// How much its calls may use.
     pub limits: Limits,
     /// `[component.allow]`: what its calls may reach.
@@ -178,21 +178,21 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             file: None,
-            server: Server::default(),
+            server: ServerConfig::default(),
             access: Access::Unset,
             limits: Limits::default(),
             references: Vec::new(),
             components: Vec::new(),
-            changes: Changes::ByReload,
+            changes: WatchMode::Manual,
             keep_going: false,
             cache: read::default_cache(),
             kv: allow::default_kv(),
-            telemetry: telemetry::Settings::default(),
+            telemetry: telemetry::LogConfig::default(),
         }
     }
 }
 
-impl Default for Server {
+impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
@@ -214,7 +214,7 @@ impl Default for Server {
     }
 }
 
-impl Server {
+impl ServerConfig {
     /// `https` where the host serves TLS itself.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
@@ -230,18 +230,18 @@ impl Server {
     }
 }
 
-impl Changes {
+impl WatchMode {
     /// Whether those of this reference are taken in as they happen.
     pub(crate) fn are_watched(self, reference: &Reference) -> bool {
         match self {
-            Self::Never | Self::ByReload => false,
-            Self::OfDirectories => reference.is_open(),
-            Self::OfEverything => true,
+            Self::Never | Self::Manual => false,
+            Self::Directories => reference.is_open(),
+            Self::Everything => true,
         }
     }
 }
 
-impl ComponentSettings {
+impl ComponentConfig {
     /// Whether they say what can only be said of one component.
     pub(crate) fn is_for_one(&self) -> bool {
         self.name.is_some()
@@ -254,12 +254,12 @@ impl ComponentSettings {
 
 impl Config {
     /// The places for calls that it gives.
-    pub(crate) fn places(&self) -> Calls {
+    pub(crate) fn places(&self) -> CallLimits {
         let all = self.server.max_concurrent_calls;
         let per_caller = self.server.max_calls_per_caller;
         // Without authentication everybody would be one caller.
         let are_told_apart = matches!(self.access, Access::Guarded(_));
-        Calls::new(
+        CallLimits::new(
             all,
             are_told_apart.then(|| per_caller.unwrap_or(all.div_ceil(2))),
         )
@@ -269,12 +269,12 @@ impl Config {
     ///
     /// # Errors
     /// Every fault of the configuration.
-    pub fn load(overrides: &Overrides) -> Result<Self, Vec<Fault>> {
+    pub fn load(overrides: &Overrides) -> Result<Self, Vec<ConfigError>> {
         let (name, text, base) = match &overrides.file {
             None => (String::new(), String::new(), PathBuf::new()),
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|e| {
-                    vec![Fault {
+                    vec![ConfigError {
                         place: path.display().to_string(),
                         what: format!("the configuration cannot be read: {e}"),
                     }]

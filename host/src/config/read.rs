@@ -9,7 +9,9 @@ use super::MIN_STATE_KEY_BYTES;
 use super::allow;
 use super::section::{Section, Source};
 use super::tool::tool;
-use super::{Access, Changes, ComponentSettings, Config, Fault, Overrides, Server, Tls};
+use super::{
+    Access, ComponentConfig, Config, ConfigError, Overrides, ServerConfig, TlsConfig, WatchMode,
+};
 use crate::auth;
 use crate::reference::Reference;
 use crate::sandbox::Limits;
@@ -43,9 +45,9 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
         config.access = Access::Open;
     }
     config.changes = match overrides.watch {
-        None => Changes::OfDirectories,
-        Some(true) => Changes::OfEverything,
-        Some(false) => Changes::Never,
+        None => WatchMode::Directories,
+        Some(true) => WatchMode::Everything,
+        Some(false) => WatchMode::Never,
     };
     config.keep_going = overrides.keep_going;
     config.file.clone_from(&overrides.file);
@@ -67,7 +69,7 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
     for text in &overrides.references {
         match Reference::parse(text, Path::new("")) {
             Ok(reference) => config.references.push(reference),
-            Err(error) => source.faults.borrow_mut().push(Fault {
+            Err(error) => source.faults.borrow_mut().push(ConfigError {
                 place: "command line".into(),
                 what: error.to_string(),
             }),
@@ -77,8 +79,8 @@ pub(super) fn read(root: &Section<'_, '_>, overrides: &Overrides, source: &Sourc
     config
 }
 
-fn server(section: Section<'_, '_>) -> Server {
-    let default = Server::default();
+fn server(section: Section<'_, '_>) -> ServerConfig {
+    let default = ServerConfig::default();
     let listen = section.parsed(
         "listen",
         "an address and port such as \"127.0.0.1:8080\"",
@@ -103,7 +105,7 @@ fn server(section: Section<'_, '_>) -> Server {
             is_base.then(|| t.to_owned())
         },
     );
-    let server = Server {
+    let server = ServerConfig {
         listen: listen.unwrap_or(default.listen),
         path: path.unwrap_or(default.path),
         public_url,
@@ -150,7 +152,7 @@ fn server(section: Section<'_, '_>) -> Server {
     server
 }
 
-fn tls(section: Section<'_, '_>) -> Option<Tls> {
+fn tls(section: Section<'_, '_>) -> Option<TlsConfig> {
     let file = |key| {
         if section.value(key).is_none() {
             section.fault(key, "is missing; name a PEM file");
@@ -160,7 +162,7 @@ fn tls(section: Section<'_, '_>) -> Option<Tls> {
     };
     let (cert, key) = (file("cert"), file("key"));
     section.finish();
-    Some(Tls {
+    Some(TlsConfig {
         cert: cert?,
         key: key?,
     })
@@ -240,9 +242,9 @@ pub(super) fn default_cache() -> Option<PathBuf> {
     Some(strategy.cache_dir().join("toolcrib"))
 }
 
-fn telemetry(section: Section<'_, '_>) -> telemetry::Settings {
-    let default = telemetry::Settings::default();
-    let settings = telemetry::Settings {
+fn telemetry(section: Section<'_, '_>) -> telemetry::LogConfig {
+    let default = telemetry::LogConfig::default();
+    let settings = telemetry::LogConfig {
         format: section
             .parsed("log", "\"text\" or \"json\"", |t| t.parse().ok())
             .unwrap_or(default.format),
@@ -258,7 +260,7 @@ fn telemetry(section: Section<'_, '_>) -> telemetry::Settings {
     settings
 }
 
-fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSettings> {
+fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentConfig> {
     let reference = section.string("ref");
     if section.value("ref").is_none() {
         section.fault(
@@ -297,7 +299,7 @@ fn component(section: Section<'_, '_>, default: &Limits) -> Option<ComponentSett
     let tools = section.named_sections("tool").into_iter();
     let tools = tools.map(|(name, section)| (name, tool(section))).collect();
     section.finish();
-    Some(ComponentSettings {
+    Some(ComponentConfig {
         reference: reference?,
         name,
         digest,
@@ -337,7 +339,7 @@ fn is_digest(text: &str) -> bool {
     })
 }
 
-fn auth(section: Section<'_, '_>, server: &Server) -> auth::Settings {
+fn auth(section: Section<'_, '_>, server: &ServerConfig) -> auth::GuardConfig {
     if server.public_url.is_none()
         && (server.listen.port() == 0 || server.listen.ip().is_unspecified())
     {
@@ -347,7 +349,7 @@ fn auth(section: Section<'_, '_>, server: &Server) -> auth::Settings {
              which URL clients use",
         );
     }
-    let mut settings = auth::Settings::new(server.resource(), String::new(), String::new());
+    let mut settings = auth::GuardConfig::new(server.resource(), String::new(), String::new());
     settings.issuers = vec![issuer(&section)];
     settings
         .issuers
@@ -371,7 +373,7 @@ fn auth(section: Section<'_, '_>, server: &Server) -> auth::Settings {
     settings
 }
 
-fn issuer(section: &Section<'_, '_>) -> auth::Issuer {
+fn issuer(section: &Section<'_, '_>) -> auth::IssuerConfig {
     for key in ["issuer", "audience"] {
         if section.value(key).is_none() {
             section.fault(
@@ -391,7 +393,7 @@ fn issuer(section: &Section<'_, '_>) -> auth::Issuer {
         );
     }
     let algorithms = section.strings("algorithms").unwrap_or_default();
-    auth::Issuer {
+    auth::IssuerConfig {
         issuer: section.string("issuer").unwrap_or_default(),
         audience: section.string_or_strings("audience").unwrap_or_default(),
         keys: match (jwks_uri, public_key, secret) {

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 /// One fault of the configuration: where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {what}")]
-pub struct Fault {
+pub struct ConfigError {
     /// Such as `toolcrib.toml:12`.
     pub place: String,
     /// One sentence.
@@ -25,14 +25,14 @@ pub(super) struct Source<'t> {
     pub(super) text: &'t str,
     /// Relative paths start here.
     pub(super) base: PathBuf,
-    pub(super) faults: RefCell<Vec<Fault>>,
+    pub(super) faults: RefCell<Vec<ConfigError>>,
 }
 
 impl Source<'_> {
     pub(super) fn fault(&self, offset: usize, what: impl Into<String>) {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        self.faults.borrow_mut().push(Fault {
+        self.faults.borrow_mut().push(ConfigError {
             place: format!("{}:{line}", self.name),
             what: what.into(),
         });

@@ -2,12 +2,12 @@
 
 use super::read::scopes;
 use super::section::Section;
-use crate::catalog::ToolSettings;
+use crate::catalog::ToolConfig;
 use crate::component::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, is_tool_name};
 
-pub(super) fn tool(section: Section<'_, '_>) -> ToolSettings {
+pub(super) fn tool(section: Section<'_, '_>) -> ToolConfig {
     let wanted = "1 to 64 characters of `A-Z a-z 0-9 _ -`";
-    let settings = ToolSettings {
+    let settings = ToolConfig {
         scopes: scopes(&section, "scopes"),
         rename: section.parsed("rename", wanted, |name| {
             is_tool_name(name).then(|| name.to_owned())

@@ -5,9 +5,9 @@
 //! a fresh sandbox for every call costs microseconds; compiled components come
 //! from a cache on disk.
 
-mod apart;
 mod cache;
-mod crew;
+mod compile;
+mod guest_runtime;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use std::time::Duration;
 use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-pub use apart::{NotDone, apart};
 use cache::Cache;
-pub use crew::Crew;
+pub use compile::{CompileError, compile_within};
+pub use guest_runtime::GuestRuntime;
 
 /// How often a running guest comes back to the host: the resolution of every
 /// time limit and the longest that a guest keeps a thread to itself.
@@ -43,7 +43,7 @@ const WASM_STACK_BYTES: usize = 512 << 10;
 
 /// What the engine is made for.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct EngineConfig {
     /// Calls that may run at the same time.
     pub slots: u32,
     /// The largest linear memory that any call may have, in bytes.
@@ -57,7 +57,7 @@ pub struct Settings {
 pub struct Engine {
     wasmtime: wasmtime::Engine,
     cache: Option<Arc<Cache>>,
-    crew: Arc<Crew>,
+    guest_runtime: Arc<GuestRuntime>,
 }
 
 /// Why there is no engine.
@@ -85,7 +85,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the memory pool or the clock thread cannot be had.
-    pub fn new(settings: &Settings) -> Result<Self, EngineError> {
+    pub fn new(settings: &EngineConfig) -> Result<Self, EngineError> {
         let wasmtime =
             wasmtime::Engine::new(&wasmtime_config(settings)).map_err(|e| EngineError::Pool {
                 slots: settings.slots,
@@ -108,7 +108,7 @@ impl Engine {
         Ok(Self {
             wasmtime,
             cache,
-            crew: Arc::default(),
+            guest_runtime: Arc::default(),
         })
     }
 
@@ -134,12 +134,12 @@ impl Engine {
     }
 
     /// The threads of guests that compute for long.
-    pub fn crew(&self) -> &Crew {
-        &self.crew
+    pub fn guest_runtime(&self) -> &GuestRuntime {
+        &self.guest_runtime
     }
 }
 
-fn wasmtime_config(settings: &Settings) -> Config {
+fn wasmtime_config(settings: &EngineConfig) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     let slots = settings.slots.saturating_add(SPARE_SLOTS as u32);
     pool.total_component_instances(slots)

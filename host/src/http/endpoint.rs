@@ -17,11 +17,11 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::envelope::{self, Envelope};
-use super::error::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
-use super::sessions::{Caller, Sessions};
-use crate::auth::{Guard, Principal, Refusal};
-use crate::catalog::{Admission, Admitted, Found, Live};
+use super::jsonrpc::{self, Envelope};
+use super::responses::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
+use super::sessions::{SessionOwner, Sessions};
+use crate::auth::{AuthError, Caller, Guard};
+use crate::catalog::{Admitted, CallTicket, LiveCatalog, Target};
 use crate::mcp::{PROTOCOL_VERSIONS, ToolServer, rate_key};
 
 /// How long a client may take to send its body.
@@ -34,7 +34,7 @@ const SESSION_ID: &str = "mcp-session-id";
 /// What the endpoint's handler works with.
 pub(super) struct Endpoint {
     transport: Transport,
-    live: Live,
+    live: LiveCatalog,
     guard: Option<Guard>,
     max_body_bytes: usize,
     draining: CancellationToken,
@@ -87,7 +87,7 @@ impl Endpoint {
 
     /// Whether the caller lacks a scope that is needed. Decided by the name in the
     /// body, which is what would run.
-    fn denied(&self, found: &Found, principal: Option<&Arc<Principal>>) -> Option<Refusal> {
+    fn denied(&self, found: &Target, principal: Option<&Arc<Caller>>) -> Option<AuthError> {
         let (guard, principal) = self.guard.as_ref().zip(principal)?;
         if principal.has_scopes(found.scopes()) {
             return None;
@@ -137,7 +137,7 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
         Ok(body) => body,
         Err(response) => return *response,
     };
-    let envelope = match envelope::parse(&body) {
+    let envelope = match jsonrpc::parse(&body) {
         Ok(envelope) => envelope,
         Err(fault) => {
             let id = fault.id.as_ref();
@@ -157,19 +157,19 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
     let catalog = endpoint.live.now();
     let subject = envelope.subject.as_ref();
     if let Some(found) = subject.and_then(|subject| catalog.find(subject)) {
-        let principal = head.extensions.get::<Arc<Principal>>();
+        let principal = head.extensions.get::<Arc<Caller>>();
         if let Some(refusal) = endpoint.denied(&found, principal) {
-            return error::denied(refusal, id);
+            return responses::denied(refusal, id);
         }
         match catalog
             .admit(&found, &rate_key(principal.map(|p| &**p)))
             .await
         {
             Ok(permit) => {
-                let admission = Admission { found, permit };
+                let admission = CallTicket { found, permit };
                 head.extensions.insert(Admitted::new(admission));
             }
-            Err(refused) => return error::refused(refused, id),
+            Err(refused) => return responses::refused(refused, id),
         };
     }
     let expiry = expiry(&head);
@@ -190,7 +190,7 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
             }
         }
     };
-    until(error::normalised(response, id).await, expiry)
+    until(responses::normalised(response, id).await, expiry)
 }
 
 /// A message of an older revision where there are sessions: it opens one, or
@@ -203,7 +203,7 @@ async fn post_of_session(
     body: Bytes,
 ) -> Result<Response, Box<Response>> {
     let id = envelope.id.as_ref();
-    let caller = Caller::of(head.extensions.get::<Arc<Principal>>());
+    let caller = SessionOwner::of(head.extensions.get::<Arc<Caller>>());
     if let Some(session) = head.headers.get(SESSION_ID) {
         if !session
             .to_str()
@@ -242,7 +242,7 @@ async fn of_session(
     request: Request,
 ) -> Response {
     let (head, _) = request.into_parts();
-    let caller = Caller::of(head.extensions.get::<Arc<Principal>>());
+    let caller = SessionOwner::of(head.extensions.get::<Arc<Caller>>());
     let Some(session) = head.headers.get(SESSION_ID) else {
         let message = "the Mcp-Session-Id header is missing";
         return json_rpc(
@@ -268,7 +268,7 @@ async fn of_session(
         *done.status_mut() = StatusCode::NO_CONTENT;
         return done;
     }
-    let response = error::normalised(response, None).await;
+    let response = responses::normalised(response, None).await;
     // It has no end of its own, and a shutdown does not wait for it.
     until(response, async move {
         tokio::select! {
@@ -294,7 +294,7 @@ fn until(response: Response, end: impl Future<Output = ()> + Send + 'static) -> 
 
 /// Resolves when the request's token expires; never without one.
 fn expiry(head: &Parts) -> impl Future<Output = ()> + Send + 'static {
-    let expires = head.extensions.get::<Arc<Principal>>().map(|p| p.expires);
+    let expires = head.extensions.get::<Arc<Caller>>().map(|p| p.expires);
     async move {
         match expires.map(|at| at.duration_since(SystemTime::now())) {
             Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,

@@ -3,15 +3,15 @@
 //! A request passes, in this order: `Host` and `Origin`, CORS, the guard, the
 //! body's limit, the JSON-RPC envelope, a place for the call, MCP.
 
-mod drain;
+mod connection_threads;
 mod endpoint;
-mod envelope;
-mod error;
+mod jsonrpc;
+mod lingering_body;
 mod origin;
+mod responses;
 mod serve;
 mod sessions;
 mod tls;
-mod workers;
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::auth::Guard;
-use crate::catalog::Live;
+use crate::catalog::LiveCatalog;
 use crate::mcp::ToolServer;
 use endpoint::Endpoint;
 pub use origin::Policy;
@@ -50,7 +50,7 @@ pub struct Parts {
     /// Who may call; `None` lets everybody.
     pub guard: Option<Guard>,
     /// What is served.
-    pub live: Live,
+    pub live: LiveCatalog,
     /// The MCP server over it.
     pub server: ToolServer,
     /// What of the components is not served as it should be, one line each.
@@ -74,14 +74,14 @@ pub fn router(parts: Parts) -> Router {
             get(ready).with_state((parts.draining, parts.problems)),
         );
     if let Some(guard) = &parts.guard {
-        mcp = mcp.layer(guard.layer().with_body(error::refusal_body));
+        mcp = mcp.layer(guard.layer().with_body(responses::refusal_body));
         open = open.merge(guard.metadata_router());
     }
     mcp = mcp
-        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(CatchPanicLayer::custom(responses::panicked))
         .layer(cors(policy.clone()))
         .layer(middleware::from_fn_with_state(policy, origin::check))
-        .layer(middleware::from_fn(drain::drain));
+        .layer(middleware::from_fn(lingering_body::drain));
     open.merge(mcp).fallback(not_found)
 }
 
@@ -124,5 +124,5 @@ async fn ready(
 }
 
 async fn not_found() -> Response {
-    error::plain(StatusCode::NOT_FOUND, "there is nothing at this path")
+    responses::plain(StatusCode::NOT_FOUND, "there is nothing at this path")
 }

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use url::Url;
 
-use super::error::{INVALID_REQUEST, json_rpc};
+use super::responses::{INVALID_REQUEST, json_rpc};
 
 /// Names of this machine that no rebinding can point elsewhere.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];

@@ -15,8 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::connection_threads::Workers;
 use super::tls::TlsAcceptor;
-use super::workers::Workers;
 
 /// Connections that are open at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 4_096;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use tokio::sync::MutexGuard;
 
-use crate::auth::Principal;
+use crate::auth::Caller;
 
 /// Sessions that are open at once.
 const MAX_SESSIONS: usize = 1_024;
@@ -23,7 +23,7 @@ const MAX_IDLE: Duration = Duration::from_secs(600);
 /// Whose sessions are open.
 pub(super) struct Sessions {
     manager: Arc<LocalSessionManager>,
-    owners: Mutex<HashMap<String, Caller>>,
+    owners: Mutex<HashMap<String, SessionOwner>>,
     /// Held while a session is opened, so that the caps hold among those who come
     /// at the same moment.
     opening: tokio::sync::Mutex<()>,
@@ -31,7 +31,7 @@ pub(super) struct Sessions {
 
 /// Who a session belongs to; without a guard all callers are one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Caller {
+pub(super) struct SessionOwner {
     issuer: String,
     subject: String,
     client: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
     #[error("you have {MAX_SESSIONS_PER_CALLER} sessions open; end one with DELETE")]
-    Caller,
+    SessionOwner,
     #[error("the server has no place for another session")]
     Server,
 }
@@ -65,19 +65,19 @@ impl Sessions {
     }
 
     /// Whether this session is the caller's.
-    pub(super) fn is_owned(&self, id: &str, caller: &Caller) -> bool {
+    pub(super) fn is_owned(&self, id: &str, caller: &SessionOwner) -> bool {
         self.owners().get(id) == Some(caller)
     }
 
     /// A place for one more session, until the guard is dropped.
-    pub(super) async fn open(&self, caller: &Caller) -> Result<MutexGuard<'_, ()>, Full> {
+    pub(super) async fn open(&self, caller: &SessionOwner) -> Result<MutexGuard<'_, ()>, Full> {
         let opening = self.opening.lock().await;
         let alive = self.manager.sessions.read().await;
         let mut owners = self.owners();
         owners.retain(|id, _| alive.contains_key(id.as_str()));
         let own = owners.values().filter(|owner| *owner == caller).count();
         if own >= MAX_SESSIONS_PER_CALLER {
-            Err(Full::Caller)
+            Err(Full::SessionOwner)
         } else if owners.len() >= MAX_SESSIONS {
             Err(Full::Server)
         } else {
@@ -87,7 +87,7 @@ impl Sessions {
     }
 
     /// Binds a session that was just opened.
-    pub(super) fn opened(&self, id: &str, caller: Caller) {
+    pub(super) fn opened(&self, id: &str, caller: SessionOwner) {
         self.owners().insert(id.to_owned(), caller);
     }
 
@@ -96,13 +96,13 @@ impl Sessions {
         self.owners().remove(id);
     }
 
-    fn owners(&self) -> std::sync::MutexGuard<'_, HashMap<String, Caller>> {
+    fn owners(&self) -> std::sync::MutexGuard<'_, HashMap<String, SessionOwner>> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Caller {
-    pub(super) fn of(principal: Option<&Arc<Principal>>) -> Self {
+impl SessionOwner {
+    pub(super) fn of(principal: Option<&Arc<Caller>>) -> Self {
         principal.map_or_else(Self::default, |principal| Self {
             issuer: principal.issuer.clone(),
             subject: principal.subject.clone(),

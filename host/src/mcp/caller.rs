@@ -7,21 +7,21 @@ use rmcp::model::ProtocolVersion;
 use rmcp::service::RequestContext;
 use serde_json::json;
 
-use crate::auth::Principal;
+use crate::auth::Caller;
 
 /// Whom the guard let in; `None` without a guard.
-pub(super) fn principal(context: &RequestContext<RoleServer>) -> Option<&Principal> {
+pub(super) fn principal(context: &RequestContext<RoleServer>) -> Option<&Caller> {
     shared_principal(context).map(Arc::as_ref)
 }
 
 /// The same, to keep.
-pub(super) fn shared_principal(context: &RequestContext<RoleServer>) -> Option<&Arc<Principal>> {
+pub(super) fn shared_principal(context: &RequestContext<RoleServer>) -> Option<&Arc<Caller>> {
     let parts = context.extensions.get::<http::request::Parts>()?;
     parts.extensions.get()
 }
 
 /// Whom a rate is counted for.
-pub(crate) fn rate_key(principal: Option<&Principal>) -> String {
+pub(crate) fn rate_key(principal: Option<&Caller>) -> String {
     match principal {
         Some(principal) => format!("{}\n{}", principal.issuer, principal.subject),
         None => "anonymous".into(),
@@ -29,7 +29,7 @@ pub(crate) fn rate_key(principal: Option<&Principal>) -> String {
 }
 
 /// Whose a task is: issuer, subject and client, as with sessions.
-pub(super) fn owner(principal: Option<&Principal>) -> String {
+pub(super) fn owner(principal: Option<&Caller>) -> String {
     principal.map_or_else(String::new, |p| {
         json!([p.issuer, p.subject, p.client_id]).to_string()
     })

@@ -14,15 +14,17 @@ use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
 
 use super::caller::{is_modern, owner, principal, rate_key, shared_principal};
-use super::conversation::{Answered, Conversation, Dialogue, Inputs};
 use super::convert;
-use super::questions::{Binding, Rounds};
-use super::relay::{Listener, Relay};
-use super::running::{Failed, Round, Running};
+use super::in_flight::{Failed, Round, Running};
+use super::input_required::{Binding, Rounds};
+use super::notifications::{Listener, Relay};
+use super::rounds::{Answered, Conversation, Dialogue, Inputs};
 use super::server::ToolServer;
 use super::tasks::{PATIENCE, Room};
-use crate::catalog::{Admission, Admitted, Entry, Found, Refused, Subject};
-use crate::component::{Askable, Call, CallError, CompletionRequest, Context, Outcome, TaskMode};
+use crate::catalog::{Admitted, CallTicket, Refused, Target, TargetName, ToolEntry};
+use crate::component::{
+    Call, CallError, ClientFeatures, CompletionRequest, GuestContext, Outcome, TaskMode,
+};
 
 /// Why a call does not start.
 enum NotAdmitted {
@@ -53,10 +55,10 @@ impl ToolServer {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let modern = is_modern(context);
-        let subject = Subject::Tool(request.name.to_string());
+        let subject = TargetName::Tool(request.name.to_string());
         let (entry, admission) = match self.admission(subject, context).await {
             Ok(admission) => match &admission.found {
-                Found::Tool(entry) => (entry.clone(), admission),
+                Target::Tool(entry) => (entry.clone(), admission),
                 _ => return Err(unknown("tool", &request.name)),
             },
             Err(NotAdmitted::Unknown) => return Err(unknown("tool", &request.name)),
@@ -142,10 +144,10 @@ impl ToolServer {
         request: GetPromptRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let subject = Subject::Prompt(request.name.clone());
+        let subject = TargetName::Prompt(request.name.clone());
         let (offer, admission) = match self.admission(subject, context).await {
             Ok(admission) => match &admission.found {
-                Found::Prompt(offer) => (offer.clone(), admission),
+                Target::Prompt(offer) => (offer.clone(), admission),
                 _ => return Err(unknown("prompt", &request.name)),
             },
             Err(NotAdmitted::Unknown) => return Err(unknown("prompt", &request.name)),
@@ -201,7 +203,7 @@ impl ToolServer {
         request: ReadResourceRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let subject = Subject::Resource(request.uri.clone());
+        let subject = TargetName::Resource(request.uri.clone());
         let admission = match self.admission(subject, context).await {
             Ok(admission) => admission,
             Err(NotAdmitted::Unknown) => return Err(no_resource(&request.uri)),
@@ -257,7 +259,7 @@ impl ToolServer {
         let Some((subject, name)) = convert::subject(&request.r#ref) else {
             return Err(ErrorData::invalid_params("unknown kind of `ref`", None));
         };
-        let Admission { found, permit } = match self.admission(subject, context).await {
+        let CallTicket { found, permit } = match self.admission(subject, context).await {
             Ok(admission) => admission,
             Err(NotAdmitted::Unknown) => return Err(unknown("prompt or template", name)),
             Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
@@ -273,9 +275,9 @@ impl ToolServer {
             others: others.unwrap_or_default().into_iter().collect(),
         };
         let caller = principal(context).map(|principal| Arc::new(convert::caller(principal)));
-        let guest = Context {
+        let guest = GuestContext {
             id: uuid::Uuid::new_v4().simple().to_string(),
-            askable: Askable::default(),
+            client_features: ClientFeatures::default(),
             caller,
             events: None,
             cancelled: self.shared.shutdown.child_token(),
@@ -312,9 +314,9 @@ impl ToolServer {
     /// What the request is for, with a place for its call.
     async fn admission(
         &self,
-        subject: Subject,
+        subject: TargetName,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Admission, NotAdmitted> {
+    ) -> Result<CallTicket, NotAdmitted> {
         // Over HTTP it was judged where a refusal still has a status code: what was
         // not found there must not be found here, in a catalog that is newer.
         if let Some(parts) = context.extensions.get::<http::request::Parts>() {
@@ -325,7 +327,7 @@ impl ToolServer {
         let catalog = self.shared.live.now();
         let found = catalog.find(&subject).ok_or(NotAdmitted::Unknown)?;
         match catalog.admit(&found, &rate_key(None)).await {
-            Ok(permit) => Ok(Admission { found, permit }),
+            Ok(permit) => Ok(CallTicket { found, permit }),
             Err(refused) => Err(NotAdmitted::Refused(refused)),
         }
     }
@@ -334,7 +336,7 @@ impl ToolServer {
     async fn converse<T: Send + 'static>(
         &self,
         request: Asking<'_>,
-        admission: Admission,
+        admission: CallTicket,
         context: &RequestContext<RoleServer>,
         patience: Option<Duration>,
         start: impl Fn(Inputs) -> Round<T> + Send + Sync + 'static,
@@ -401,7 +403,7 @@ impl ToolServer {
     /// The tool runs only as a task, and the client does not know tasks.
     fn patience(
         &self,
-        entry: &Entry,
+        entry: &ToolEntry,
         knows: bool,
         context: &RequestContext<RoleServer>,
     ) -> Result<Option<(Duration, Room)>, NoTasks> {

@@ -8,8 +8,8 @@ use rmcp::model::LoggingLevel;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::changes::Followed;
-use super::questions::MAX_WAITING;
+use super::input_required::MAX_WAITING;
+use super::subscriptions::Followed;
 
 /// One connection. Its end is that of what goes on for it.
 pub(super) struct Connection {

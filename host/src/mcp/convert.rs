@@ -12,15 +12,15 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
-use crate::auth::Principal;
-use crate::catalog::{Entry, Found, Subject};
+use crate::auth::Caller;
+use crate::catalog::{Target, TargetName, ToolEntry};
 use crate::component::{
-    self, Block, Body, CallError, Caller, Completion, CompletionSubject, Content, Embedded, Filled,
-    Level, Outcome, Output,
+    self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, Filled, Level,
+    Outcome, Output, Principal,
 };
 
 /// A catalog entry as `tools/list` announces it.
-pub(super) fn tool(entry: &Entry) -> Tool {
+pub(super) fn tool(entry: &ToolEntry) -> Tool {
     let known = entry.tool();
     let mut tool = Tool::new_with_raw(
         entry.name.clone(),
@@ -105,28 +105,28 @@ pub(super) fn completion(completion: Completion) -> CompleteResult {
 }
 
 /// Whose argument is to be completed, and its name.
-pub(super) fn subject(reference: &Reference) -> Option<(Subject, &str)> {
+pub(super) fn subject(reference: &Reference) -> Option<(TargetName, &str)> {
     match reference {
-        Reference::Prompt(prompt) => Some((Subject::Prompt(prompt.name.clone()), &prompt.name)),
+        Reference::Prompt(prompt) => Some((TargetName::Prompt(prompt.name.clone()), &prompt.name)),
         Reference::Resource(template) => {
-            Some((Subject::Template(template.uri.clone()), &template.uri))
+            Some((TargetName::Template(template.uri.clone()), &template.uri))
         }
         _ => None,
     }
 }
 
 /// The same as its component knows it.
-pub(super) fn completed(found: &Found) -> Option<CompletionSubject> {
+pub(super) fn completed(found: &Target) -> Option<CompletionSubject> {
     match found {
-        Found::Prompt(offer) => Some(CompletionSubject::Prompt(offer.item().name.clone())),
-        Found::Family(offer) => Some(CompletionSubject::Template(offer.name.clone())),
-        Found::Tool(_) | Found::Resource(_) => None,
+        Target::Prompt(offer) => Some(CompletionSubject::Prompt(offer.item().name.clone())),
+        Target::Template(offer) => Some(CompletionSubject::Template(offer.name.clone())),
+        Target::Tool(_) | Target::Resource(_) => None,
     }
 }
 
 /// Who calls, as components may know it. The token is not part of it.
-pub(super) fn caller(principal: &Principal) -> Caller {
-    Caller {
+pub(super) fn caller(principal: &Caller) -> Principal {
+    Principal {
         issuer: principal.issuer.clone(),
         subject: principal.subject.clone(),
         client_id: principal.client_id.clone(),

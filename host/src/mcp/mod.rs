@@ -7,20 +7,20 @@
 
 mod caller;
 mod calls;
-mod changes;
 mod connection;
-mod conversation;
 mod convert;
-mod questions;
+mod in_flight;
+mod input_required;
+mod listing;
+mod notifications;
 mod quota;
-mod relay;
-mod running;
+mod rounds;
 mod server;
+mod subscriptions;
 mod tasks;
-mod view;
 
 pub(crate) use caller::rate_key;
-pub use server::{Settings, ToolServer};
+pub use server::{ServerOptions, ToolServer};
 
 /// The revisions that are served, oldest first.
 pub const PROTOCOL_VERSIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];

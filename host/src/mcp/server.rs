@@ -22,15 +22,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::{is_modern, owner, principal};
-use super::changes;
 use super::connection::Connection;
 use super::convert;
-use super::questions::Seal;
+use super::input_required::Seal;
+use super::listing::View;
 use super::quota::Quota;
+use super::subscriptions;
 use super::tasks::Tasks;
-use super::view::View;
 use crate::auth::Secret;
-use crate::catalog::{Catalog, Live};
+use crate::catalog::{Catalog, LiveCatalog};
 
 /// How long clients may keep what does not depend on the caller.
 const LIST_TTL: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ const MAX_KEPT_BYTES_PER_CALLER: usize = 256 << 20;
 
 /// What clients are told about the server.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ServerOptions {
     /// The server's name.
     pub name: String,
     /// What to do with it.
@@ -67,9 +67,9 @@ pub struct ToolServer {
 }
 
 pub(super) struct Shared {
-    pub(super) live: Live,
+    pub(super) live: LiveCatalog,
     view: RwLock<Arc<View>>,
-    settings: Settings,
+    settings: ServerOptions,
     info: Implementation,
     server_info: Value,
     pub(super) seal: Seal,
@@ -85,8 +85,8 @@ impl ToolServer {
     /// A server of the live catalog. When `draining` fires, streams that have no
     /// end of their own end; when `shutdown` fires, running calls are stopped.
     pub fn new(
-        live: Live,
-        settings: Settings,
+        live: LiveCatalog,
+        settings: ServerOptions,
         draining: CancellationToken,
         shutdown: CancellationToken,
     ) -> Self {
@@ -102,7 +102,7 @@ impl ToolServer {
                 seal: Seal::new(settings.state_key.as_ref().map(Secret::bytes)),
                 tasks: Tasks::new(settings.task_ttl, memory.clone()),
                 memory,
-                streams: changes::places(settings.public),
+                streams: subscriptions::places(settings.public),
                 settings,
                 draining,
                 shutdown,
@@ -256,7 +256,7 @@ impl ServerHandler for ToolServer {
             // A session has one caller, whatever tokens they come with.
             let parts = context.extensions.get::<http::request::Parts>();
             let caller = parts.and_then(|parts| parts.extensions.get()).cloned();
-            tokio::spawn(changes::notify(
+            tokio::spawn(subscriptions::notify(
                 server,
                 context.peer,
                 caller,
@@ -363,7 +363,7 @@ impl ServerHandler for ToolServer {
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
         let changes = self.shared.settings.changes;
-        changes.then(|| changes::granted(requested.clone()))
+        changes.then(|| subscriptions::granted(requested.clone()))
     }
 
     async fn listen(&self, stream: SubscriptionContext) -> Result<(), ErrorData> {
@@ -372,7 +372,7 @@ impl ServerHandler for ToolServer {
             let message = "there are too many open streams already; close one, or try again later";
             return Err(ErrorData::internal_error(message, None));
         };
-        changes::listen(self, stream, self.shared.draining.clone()).await
+        subscriptions::listen(self, stream, self.shared.draining.clone()).await
     }
 
     async fn subscribe(

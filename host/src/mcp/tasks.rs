@@ -15,7 +15,7 @@ use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, DetailedTask, InputResponses, Task};
 use rmcp::task_manager::{TaskContext, TaskExit, TaskFuture, TaskManager, TaskOptions};
 
-use super::questions::MAX_ANSWER_BYTES;
+use super::input_required::MAX_ANSWER_BYTES;
 use super::quota::{self, Quota, Share};
 
 /// How long a call may take before it becomes a task.

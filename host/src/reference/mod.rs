@@ -4,15 +4,15 @@
 //! Relative ones start at the configuration file, or at the working directory
 //! where they come from the command line. `#tool` at the end selects one tool.
 
-mod lookups;
-mod stamp;
+mod fingerprint;
+mod watch_paths;
 
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-pub use lookups::Lookups;
-pub use stamp::Stamp;
+pub use fingerprint::Fingerprint;
+pub use watch_paths::WatchPaths;
 
 /// The largest component that is read, in bytes.
 const MAX_COMPONENT_BYTES: u64 = 256 << 20;
@@ -35,7 +35,7 @@ enum Place {
 
 /// One component that a reference names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct ComponentFile {
     /// Where it lies.
     pub path: PathBuf,
     /// Its file name without the ending.
@@ -170,7 +170,7 @@ impl Reference {
     ///
     /// # Errors
     /// When it names none.
-    pub fn resolve(&self) -> Result<Vec<Source>, ReferenceError> {
+    pub fn resolve(&self) -> Result<Vec<ComponentFile>, ReferenceError> {
         let mut paths = match &self.place {
             Place::Path(path) if path.is_dir() => {
                 components_in(path).map_err(|e| self.cannot(e))?
@@ -197,7 +197,7 @@ impl Reference {
         let tools = self.tool.clone().map(|tool| vec![tool]);
         let sources = paths
             .into_iter()
-            .map(|path| Source::new(path, tools.clone()));
+            .map(|path| ComponentFile::new(path, tools.clone()));
         Ok(sources.collect())
     }
 
@@ -212,7 +212,7 @@ impl fmt::Display for Reference {
     }
 }
 
-impl Source {
+impl ComponentFile {
     fn new(path: PathBuf, tools: Option<Vec<String>>) -> Self {
         let stem = path
             .file_stem()
@@ -235,27 +235,30 @@ impl Source {
     ///
     /// # Errors
     /// When it cannot be read or is too large.
-    pub fn read(&self, known: Option<Stamp>) -> Result<Option<(Vec<u8>, Stamp)>, ReferenceError> {
+    pub fn read(
+        &self,
+        known: Option<Fingerprint>,
+    ) -> Result<Option<(Vec<u8>, Fingerprint)>, ReferenceError> {
         let name = || self.path.display().to_string();
         let cannot = |e| ReferenceError::Unreadable(name(), e);
         // Opened in any case: network file systems look again only then.
         let file = std::fs::File::open(&self.path).map_err(cannot)?;
-        let stamp = Stamp::of(&file.metadata().map_err(cannot)?);
-        if known == Some(stamp) {
+        let fingerprint = Fingerprint::of(&file.metadata().map_err(cannot)?);
+        if known == Some(fingerprint) {
             return Ok(None);
         }
-        if stamp.size_bytes > MAX_COMPONENT_BYTES {
+        if fingerprint.size_bytes > MAX_COMPONENT_BYTES {
             return Err(ReferenceError::TooLarge(name()));
         }
         // A buffer that grows would leave several times the file's size behind.
-        let mut bytes = Vec::with_capacity(stamp.size_bytes as usize);
+        let mut bytes = Vec::with_capacity(fingerprint.size_bytes as usize);
         file.take(MAX_COMPONENT_BYTES + 1)
             .read_to_end(&mut bytes)
             .map_err(cannot)?;
         if bytes.len() as u64 > MAX_COMPONENT_BYTES {
             return Err(ReferenceError::TooLarge(name()));
         }
-        Ok(Some((bytes, stamp)))
+        Ok(Some((bytes, fingerprint)))
     }
 }
 

@@ -15,8 +15,8 @@ use wasmtime_wasi::p2::bindings::filesystem::types;
 use wasmtime_wasi::p2::{FsError, FsResult, ReaddirIterator};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use super::blocking_pool::Threads;
 use super::limits::{MAX_FILE_STREAMS, MAX_LISTED_ENTRIES, MAX_OPEN_FILES};
-use super::threads::Threads;
 
 /// An entry of `dirs`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use wasmtime_wasi_config::WasiConfigVariables;
 
+use super::blocking_pool::{Threads, waiting_on};
 use super::dirs::{self, DirGrant, OpenDir};
 use super::egress::{HttpGrant, Outgoing};
 use super::keyvalue::{self, BucketGrant, KeyValue};
 use super::sockets::{TcpGrant, TcpRule};
-use super::threads::{Threads, waiting_on};
 
 /// `[component.allow]`. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Variables(pub BTreeMap<String, String>);
 /// A grant that cannot be kept as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`allow.{key}` {what}")]
-pub struct GrantFault {
+pub struct GrantError {
     /// The key in `[component.allow]`.
     pub key: &'static str,
     /// The rest of the sentence.
@@ -66,9 +66,9 @@ impl Grants {
     }
 
     /// What cannot be kept, as far as the words themselves tell.
-    pub fn faults(&self) -> Vec<GrantFault> {
+    pub fn faults(&self) -> Vec<GrantError> {
         let mut faults = Vec::new();
-        let mut fault = |key, what| faults.push(GrantFault { key, what });
+        let mut fault = |key, what| faults.push(GrantError { key, what });
         let lacks_leave = |what: &dyn fmt::Display| {
             format!("has \"{what}\", which is private; it needs `private-network = true` beside it")
         };
@@ -107,7 +107,7 @@ impl fmt::Debug for Variables {
 }
 
 /// Grants made ready for a component's calls: directories opened, clients built.
-pub struct Granted {
+pub struct OpenGrants {
     pub(super) outgoing: Option<Arc<Outgoing>>,
     pub(super) tcp: Arc<TcpGrant>,
     pub(super) dirs: Arc<[OpenDir]>,
@@ -118,7 +118,7 @@ pub struct Granted {
     pub(super) threads: Option<Arc<Threads>>,
 }
 
-impl Granted {
+impl OpenGrants {
     /// What a guest without a grant has.
     pub fn nothing() -> Self {
         Self {
@@ -140,20 +140,20 @@ impl Granted {
         grants: &Grants,
         component: &str,
         store: &keyvalue::Store,
-    ) -> Result<Self, Vec<GrantFault>> {
+    ) -> Result<Self, Vec<GrantError>> {
         let mut faults = grants.faults();
         let dirs = dirs::open(&grants.dirs).unwrap_or_else(|found| {
             faults.extend(
                 found
                     .into_iter()
-                    .map(|what| GrantFault { key: "dirs", what }),
+                    .map(|what| GrantError { key: "dirs", what }),
             );
             Vec::new()
         });
         let kv = if grants.kv.is_empty() {
             None
         } else if store.is_nowhere() {
-            faults.push(GrantFault {
+            faults.push(GrantError {
                 key: "kv",
                 what: "needs a place for the data: there is no home directory, so name a file \
                        with `url` in [kv]"
@@ -182,7 +182,7 @@ impl Granted {
             Some((_, Ok(threads))) => Some(threads),
             Some((key, Err(error))) => {
                 let what = format!("needs threads, and there are none: {error}");
-                return Err(vec![GrantFault { key, what }]);
+                return Err(vec![GrantError { key, what }]);
             }
         };
         Ok(Self {

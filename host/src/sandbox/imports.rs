@@ -10,7 +10,7 @@ use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi_config::WasiConfig;
 
 use super::limits::{MAX_LISTED_ENTRIES, MAX_OPEN_FILES};
-use super::state::State;
+use super::store::StoreData;
 use super::{dirs, egress, keyvalue, sockets};
 use crate::engine::Engine;
 
@@ -18,14 +18,14 @@ use crate::engine::Engine;
 ///
 /// # Errors
 /// When two of the interfaces collide, which is a defect of the host.
-pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<State<C>>> {
+pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<StoreData<C>>> {
     let mut linker = Linker::new(engine.wasmtime());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State<C>| {
+    wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut StoreData<C>| {
         WasiConfig::from(&state.granted.config)
     })?;
-    keyvalue::add_to_linker(&mut linker, |state: &mut State<C>| keyvalue::View {
+    keyvalue::add_to_linker(&mut linker, |state: &mut StoreData<C>| keyvalue::View {
         kv: state.granted.kv.as_ref(),
         owner: state.owner.as_ref(),
         table: &mut state.table,
@@ -39,10 +39,10 @@ pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<Sta
 }
 
 /// Puts the host's own judgement before what WASI has of files.
-fn judge_files<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Result<()> {
+fn judge_files<C: Send + 'static>(linker: &mut Linker<StoreData<C>>) -> wasmtime::Result<()> {
     linker.instance(PREOPENS)?.func_wrap_async(
         "get-directories",
-        |mut store: StoreContextMut<'_, State<C>>, (): ()| {
+        |mut store: StoreContextMut<'_, StoreData<C>>, (): ()| {
             Box::new(async move {
                 let granted = store.data().granted.clone();
                 // Whoever uses files comes by here first.
@@ -66,7 +66,7 @@ fn judge_files<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Re
     let mut files = linker.instance(FILESYSTEM)?;
     files.func_wrap_async(
         "[method]descriptor.open-at",
-        |mut store: StoreContextMut<'_, State<C>>,
+        |mut store: StoreContextMut<'_, StoreData<C>>,
          (dir, path_flags, path, open_flags, flags): OpenAt| {
             Box::new(async move {
                 if !store.data_mut().open_files.have_room() {
@@ -87,7 +87,7 @@ fn judge_files<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Re
     )?;
     files.func_wrap_async(
         "[method]descriptor.read-directory",
-        |mut store: StoreContextMut<'_, State<C>>, (dir,): (Resource<Descriptor>,)| {
+        |mut store: StoreContextMut<'_, StoreData<C>>, (dir,): (Resource<Descriptor>,)| {
             Box::new(async move {
                 let state = store.data_mut();
                 let entries = match dirs::entries(state.table.get(&dir)?).await {
@@ -110,21 +110,23 @@ fn judge_files<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Re
     )?;
     files.func_wrap(
         "[method]descriptor.read-via-stream",
-        |mut store: StoreContextMut<'_, State<C>>, (file, from): (Resource<Descriptor>, u64)| {
+        |mut store: StoreContextMut<'_, StoreData<C>>,
+         (file, from): (Resource<Descriptor>, u64)| {
             let stream = |files: &mut Files<'_>| files.read_via_stream(file, from);
             Ok((store.data_mut().stream(stream)?,))
         },
     )?;
     files.func_wrap(
         "[method]descriptor.write-via-stream",
-        |mut store: StoreContextMut<'_, State<C>>, (file, from): (Resource<Descriptor>, u64)| {
+        |mut store: StoreContextMut<'_, StoreData<C>>,
+         (file, from): (Resource<Descriptor>, u64)| {
             let stream = |files: &mut Files<'_>| files.write_via_stream(file, from);
             Ok((store.data_mut().stream(stream)?,))
         },
     )?;
     files.func_wrap(
         "[method]descriptor.append-via-stream",
-        |mut store: StoreContextMut<'_, State<C>>, (file,): (Resource<Descriptor>,)| {
+        |mut store: StoreContextMut<'_, StoreData<C>>, (file,): (Resource<Descriptor>,)| {
             let stream = |files: &mut Files<'_>| files.append_via_stream(file);
             Ok((store.data_mut().stream(stream)?,))
         },
@@ -132,10 +134,11 @@ fn judge_files<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Re
 }
 
 /// Puts the host's own judgement before what WASI has of sockets.
-fn judge_sockets<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::Result<()> {
+fn judge_sockets<C: Send + 'static>(linker: &mut Linker<StoreData<C>>) -> wasmtime::Result<()> {
     linker.instance(IP_NAME_LOOKUP)?.func_wrap(
         "resolve-addresses",
-        |mut store: StoreContextMut<'_, State<C>>, (network, name): (Resource<Network>, String)| {
+        |mut store: StoreContextMut<'_, StoreData<C>>,
+         (network, name): (Resource<Network>, String)| {
             let state = store.data_mut();
             if !state.may_have_socket() {
                 return Ok((Err(network::ErrorCode::OutOfMemory),));
@@ -151,7 +154,7 @@ fn judge_sockets<C: Send + 'static>(linker: &mut Linker<State<C>>) -> wasmtime::
     )?;
     linker.instance(TCP_CREATE_SOCKET)?.func_wrap(
         "create-tcp-socket",
-        |mut store: StoreContextMut<'_, State<C>>, (family,): (network::IpAddressFamily,)| {
+        |mut store: StoreContextMut<'_, StoreData<C>>, (family,): (network::IpAddressFamily,)| {
             let state = store.data_mut();
             if !state.may_have_socket() {
                 return Ok((Err(network::ErrorCode::NewSocketLimit),));

@@ -1,6 +1,5 @@
 //! A guest's standard output and error: lines in the operator's log, bounded.
 
-use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +12,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
 use super::limits::MAX_LOG_LINES;
+use crate::text::escape_untrusted;
 
 /// A longer line is logged in pieces.
 const MAX_LINE_BYTES: usize = 4_096;
@@ -69,7 +69,7 @@ impl GuestOutput {
         } else {
             let line = String::from_utf8_lossy(&buffer.line);
             tracing::info!(
-                guest.stream = self.stream, guest.line = %printable(&line), "guest output"
+                guest.stream = self.stream, guest.line = %escape_untrusted(&line), "guest output"
             );
         }
         buffer.line.clear();
@@ -102,30 +102,6 @@ impl StdoutStream for GuestOutput {
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }
-}
-
-/// A guest's text for the log: what could end a line or steer a terminal is
-/// escaped, so that it cannot pass for a line of the host. Line feeds at its end
-/// are dropped.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    let text = text.trim_end_matches(['\n', '\r']);
-    // Besides the control characters: what reorders or breaks lines.
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if steers(c) {
-            safe.extend(c.escape_default());
-        } else {
-            safe.push(c);
-        }
-    }
-    Cow::Owned(safe)
 }
 
 #[async_trait]
@@ -165,25 +141,5 @@ impl AsyncWrite for GuestOutput {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_steers_is_escaped() {
-        for (text, shown) in [
-            ("a line\r\n", "a line"),
-            ("é 世界", "é 世界"),
-            ("a\nb", "a\\nb"),
-            ("a\u{1b}[2Jb", "a\\u{1b}[2Jb"),
-            ("a\u{9b}b", "a\\u{9b}b"),
-            ("a\u{2028}b\u{2029}c", "a\\u{2028}b\\u{2029}c"),
-            ("a\u{202e}b\u{2066}c", "a\\u{202e}b\\u{2066}c"),
-        ] {
-            assert_eq!(printable(text), shown, "{text:?}");
-        }
     }
 }

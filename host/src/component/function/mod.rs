@@ -49,7 +49,7 @@ use super::contract::{self, Block, CallData, Content, Guest, GuestError, Output}
 use super::definition::{MAX_DESCRIPTION_BYTES, MAX_TOOLS, TaskMode, Tool, shown};
 use super::outcome::Outcome;
 use super::schema::{Root, Schema};
-use crate::sandbox::State;
+use crate::sandbox::StoreData;
 use exports::Exports;
 use names::Path;
 use shape::{Field, Kind, Shape};
@@ -73,7 +73,7 @@ pub(super) struct Function {
 
 /// An export that is no tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedExport {
     /// The interface, the interface and the function (`ns:pkg/iface#function`),
     /// or the function.
     pub export: String,
@@ -83,16 +83,16 @@ pub struct Skipped {
 
 /// Exports that are no tools; of very many, the first.
 #[derive(Default)]
-struct AllSkipped(Vec<Skipped>);
+struct AllSkipped(Vec<SkippedExport>);
 
 impl AllSkipped {
     fn add(&mut self, export: impl fmt::Display, reason: impl Into<String>) {
         match self.0.len().cmp(&MAX_SKIPPED) {
-            Ordering::Less => self.0.push(Skipped {
+            Ordering::Less => self.0.push(SkippedExport {
                 export: shown(&export.to_string()),
                 reason: reason.into(),
             }),
-            Ordering::Equal => self.0.push(Skipped {
+            Ordering::Equal => self.0.push(SkippedExport {
                 export: "…".into(),
                 reason: format!("{MAX_SKIPPED} are listed, and there are more"),
             }),
@@ -101,7 +101,7 @@ impl AllSkipped {
     }
 }
 
-impl fmt::Display for Skipped {
+impl fmt::Display for SkippedExport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}", self.export, self.reason)
     }
@@ -111,11 +111,15 @@ impl fmt::Display for Skipped {
 pub(super) struct Functions {
     /// With their tools.
     served: Vec<(Arc<Function>, Tool)>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedExport>,
 }
 
 /// Tools in name order, the functions among them, and what is no tool.
-type Together = (Vec<Tool>, HashMap<String, Arc<Function>>, Vec<Skipped>);
+type Together = (
+    Vec<Tool>,
+    HashMap<String, Arc<Function>>,
+    Vec<SkippedExport>,
+);
 
 impl Functions {
     /// Looks at everything that a component exports besides the contract.
@@ -255,7 +259,7 @@ impl Function {
             icons: Vec::new(),
             meta: None,
             task: TaskMode::default(),
-            habit: Arc::default(),
+            cpu_profile: Arc::default(),
         })
     }
 
@@ -365,7 +369,7 @@ impl Prepared {
     pub(super) async fn run(
         self,
         guest: Arc<Guest>,
-        mut store: Store<State<CallData>>,
+        mut store: Store<StoreData<CallData>>,
         max_output_bytes: usize,
     ) -> Result<Outcome, GuestError> {
         let Self {

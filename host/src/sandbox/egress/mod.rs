@@ -1,16 +1,16 @@
 //! Outgoing HTTP: every request is judged against the entries of `http`, and then by the address that it leads to.
 
 mod body;
-mod head;
-mod rule;
-mod send;
+mod client;
+mod header_limits;
+mod http_grant;
 
 use http::Method;
 use url::Url;
 
-pub(super) use head::bound;
-pub use rule::HttpRule;
-pub(super) use send::{Egress, Outgoing};
+pub(super) use client::{Egress, Outgoing};
+pub(super) use header_limits::bound;
+pub use http_grant::HttpRule;
 
 use crate::network::Reach;
 
@@ -25,7 +25,7 @@ pub struct HttpGrant {
 
 /// Why a request is refused before anything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
+pub enum EgressDenied {
     /// No entry covers it.
     #[error("no entry of `http` covers it")]
     NotGranted,
@@ -47,19 +47,19 @@ impl HttpGrant {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn judge(&self, method: &Method, url: &str) -> Result<Url, Denied> {
+    pub fn authorize(&self, method: &Method, url: &str) -> Result<Url, EgressDenied> {
         if method == Method::CONNECT {
-            return Err(Denied::Connect);
+            return Err(EgressDenied::Connect);
         }
-        let url = Url::parse(url).map_err(|_| Denied::Url)?;
+        let url = Url::parse(url).map_err(|_| EgressDenied::Url)?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Denied::Url);
+            return Err(EgressDenied::Url);
         }
         if !self.rules.iter().any(|rule| rule.covers(&url)) {
-            return Err(Denied::NotGranted);
+            return Err(EgressDenied::NotGranted);
         }
-        match rule::address(&url) {
-            Some(address) if !self.permits(address) => Err(Denied::PrivateAddress),
+        match http_grant::address(&url) {
+            Some(address) if !self.permits(address) => Err(EgressDenied::PrivateAddress),
             _ => Ok(url),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
 
-use super::{Bucket, Fault, KeyValue, MAX_KEYS, Owner};
+use super::{Bucket, KeyValue, KeyValueError, MAX_KEYS, Owner};
 
 mod generated {
     #![allow(missing_docs)] // The WIT documents them.
@@ -14,7 +14,7 @@ mod generated {
         world: "imports",
         imports: { default: async | trappable },
         with: { "wasi:keyvalue/store.bucket": crate::sandbox::keyvalue::Bucket },
-        trappable_error_type: { "wasi:keyvalue/store.error" => super::Fault },
+        trappable_error_type: { "wasi:keyvalue/store.error" => super::KeyValueError },
     });
 }
 
@@ -46,21 +46,21 @@ pub(in crate::sandbox) fn add_to_linker<T: Send + 'static>(
     batch::add_to_linker::<_, HasKeyValue>(linker, view)
 }
 
-impl From<ResourceTableError> for Fault {
+impl From<ResourceTableError> for KeyValueError {
     fn from(error: ResourceTableError) -> Self {
         Self::other(error.to_string())
     }
 }
 
 impl View<'_> {
-    fn bucket(&self, bucket: &Resource<Bucket>) -> Result<&Bucket, Fault> {
+    fn bucket(&self, bucket: &Resource<Bucket>) -> Result<&Bucket, KeyValueError> {
         Ok(self.table.get(bucket)?)
     }
 }
 
-fn check_batch(keys: usize) -> Result<(), Fault> {
+fn check_batch(keys: usize) -> Result<(), KeyValueError> {
     if keys > MAX_KEYS {
-        return Err(Fault::other(format!(
+        return Err(KeyValueError::other(format!(
             "the batch has more than {MAX_KEYS} keys"
         )));
     }
@@ -68,17 +68,17 @@ fn check_batch(keys: usize) -> Result<(), Fault> {
 }
 
 impl store::Host for View<'_> {
-    async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Fault> {
-        let kv = self.kv.ok_or(Fault::AccessDenied)?;
+    async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, KeyValueError> {
+        let kv = self.kv.ok_or(KeyValueError::AccessDenied)?;
         let bucket = kv.bucket(&identifier, self.owner)?;
         Ok(self.table.push(bucket)?)
     }
 
-    fn convert_error(&mut self, fault: Fault) -> wasmtime::Result<store::Error> {
+    fn convert_error(&mut self, fault: KeyValueError) -> wasmtime::Result<store::Error> {
         Ok(match fault {
-            Fault::NoSuchStore => store::Error::NoSuchStore,
-            Fault::AccessDenied => store::Error::AccessDenied,
-            Fault::Other(sentence) => store::Error::Other(sentence),
+            KeyValueError::NoSuchStore => store::Error::NoSuchStore,
+            KeyValueError::AccessDenied => store::Error::AccessDenied,
+            KeyValueError::Other(sentence) => store::Error::Other(sentence),
         })
     }
 }
@@ -88,7 +88,7 @@ impl store::HostBucket for View<'_> {
         &mut self,
         bucket: Resource<Bucket>,
         key: String,
-    ) -> Result<Option<Vec<u8>>, Fault> {
+    ) -> Result<Option<Vec<u8>>, KeyValueError> {
         let mut found = self.bucket(&bucket)?.get(vec![key]).await?;
         Ok(found.pop().flatten())
     }
@@ -98,15 +98,19 @@ impl store::HostBucket for View<'_> {
         bucket: Resource<Bucket>,
         key: String,
         value: Vec<u8>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), KeyValueError> {
         self.bucket(&bucket)?.set(vec![(key, value)]).await
     }
 
-    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Fault> {
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), KeyValueError> {
         self.bucket(&bucket)?.delete(vec![key]).await
     }
 
-    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Fault> {
+    async fn exists(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> Result<bool, KeyValueError> {
         self.bucket(&bucket)?.exists(key).await
     }
 
@@ -114,7 +118,7 @@ impl store::HostBucket for View<'_> {
         &mut self,
         bucket: Resource<Bucket>,
         cursor: Option<u64>,
-    ) -> Result<store::KeyResponse, Fault> {
+    ) -> Result<store::KeyResponse, KeyValueError> {
         let page = self.bucket(&bucket)?.list(cursor.unwrap_or(0)).await?;
         Ok(store::KeyResponse {
             keys: page.keys,
@@ -134,7 +138,7 @@ impl atomics::Host for View<'_> {
         bucket: Resource<Bucket>,
         key: String,
         delta: u64,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, KeyValueError> {
         self.bucket(&bucket)?.increment(key, delta).await
     }
 }
@@ -144,7 +148,7 @@ impl batch::Host for View<'_> {
         &mut self,
         bucket: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Result<Vec<Option<(String, Vec<u8>)>>, Fault> {
+    ) -> Result<Vec<Option<(String, Vec<u8>)>>, KeyValueError> {
         check_batch(keys.len())?;
         let found = self.bucket(&bucket)?.get(keys.clone()).await?;
         let pairs = keys.into_iter().zip(found);
@@ -155,7 +159,7 @@ impl batch::Host for View<'_> {
         &mut self,
         bucket: Resource<Bucket>,
         entries: Vec<(String, Vec<u8>)>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), KeyValueError> {
         check_batch(entries.len())?;
         // Of a key that stands there twice, the last value.
         let entries: BTreeMap<_, _> = entries.into_iter().collect();
@@ -168,7 +172,7 @@ impl batch::Host for View<'_> {
         &mut self,
         bucket: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), KeyValueError> {
         check_batch(keys.len())?;
         self.bucket(&bucket)?.delete(keys).await
     }

@@ -12,8 +12,8 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefini
 use tokio::sync::Semaphore;
 
 use super::{
-    Fault, MAX_BATCH_BYTES, MAX_KEYS, Page, StoreError, counted, entry_bytes, over_quota, page,
-    place_of,
+    KeyValueError, MAX_BATCH_BYTES, MAX_KEYS, Page, StoreError, counted, entry_bytes, over_quota,
+    page, place_of,
 };
 
 /// Space, place in the order of lists, key → value.
@@ -55,7 +55,7 @@ impl File {
         &self,
         space: &str,
         keys: Vec<String>,
-    ) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+    ) -> Result<Vec<Option<Vec<u8>>>, KeyValueError> {
         let space = space.to_owned();
         self.run(move |database| {
             let values = database.begin_read()?.open_table(VALUES)?;
@@ -66,7 +66,7 @@ impl File {
                 let value = value.map(|value| value.value().to_vec());
                 bytes += value.as_ref().map_or(0, Vec::len);
                 if bytes > MAX_BATCH_BYTES {
-                    return Ok(Err(Fault::other(format!(
+                    return Ok(Err(KeyValueError::other(format!(
                         "the values are more than {MAX_BATCH_BYTES} bytes together"
                     ))));
                 }
@@ -77,7 +77,7 @@ impl File {
         .await
     }
 
-    pub(super) async fn exists(&self, space: &str, key: String) -> Result<bool, Fault> {
+    pub(super) async fn exists(&self, space: &str, key: String) -> Result<bool, KeyValueError> {
         let space = space.to_owned();
         self.run(move |database| {
             let values = database.begin_read()?.open_table(VALUES)?;
@@ -93,7 +93,7 @@ impl File {
         space: &str,
         entries: Vec<(String, Vec<u8>)>,
         quota_bytes: u64,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), KeyValueError> {
         let (component, space) = (component.to_owned(), space.to_owned());
         self.run(move |database| {
             let writing = database.begin_write()?;
@@ -127,7 +127,7 @@ impl File {
         component: &str,
         space: &str,
         keys: Vec<String>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), KeyValueError> {
         let (component, space) = (component.to_owned(), space.to_owned());
         self.run(move |database| {
             let writing = database.begin_write()?;
@@ -157,7 +157,7 @@ impl File {
         key: String,
         delta: u64,
         quota_bytes: u64,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, KeyValueError> {
         let (component, space) = (component.to_owned(), space.to_owned());
         self.run(move |database| {
             let writing = database.begin_write()?;
@@ -189,7 +189,7 @@ impl File {
         .await
     }
 
-    pub(super) async fn list(&self, space: &str, from: u64) -> Result<Page, Fault> {
+    pub(super) async fn list(&self, space: &str, from: u64) -> Result<Page, KeyValueError> {
         let space = space.to_owned();
         self.run(move |database| {
             let values = database.begin_read()?.open_table(VALUES)?;
@@ -210,18 +210,23 @@ impl File {
     /// Runs an operation where it may wait.
     async fn run<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&Database) -> Result<Result<T, Fault>, redb::Error> + Send + 'static,
-    ) -> Result<T, Fault> {
+        operation: impl FnOnce(&Database) -> Result<Result<T, KeyValueError>, redb::Error>
+        + Send
+        + 'static,
+    ) -> Result<T, KeyValueError> {
         let inner = self.0.clone();
         let turn = inner.turns.clone().acquire_owned().await;
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let database = inner.database().map_err(|error| Fault::store(&error))?;
-            operation(&database).unwrap_or_else(|error| Err(Fault::store(&inner.cannot(error))))
+            let database = inner
+                .database()
+                .map_err(|error| KeyValueError::store(&error))?;
+            operation(&database)
+                .unwrap_or_else(|error| Err(KeyValueError::store(&inner.cannot(error))))
         });
         match done.await {
             Ok(done) => done,
-            Err(error) => Err(Fault::store(&self.0.cannot(error))),
+            Err(error) => Err(KeyValueError::store(&self.0.cannot(error))),
         }
     }
 }

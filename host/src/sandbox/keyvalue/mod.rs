@@ -6,7 +6,7 @@
 
 mod bindings;
 mod file;
-mod place;
+mod location;
 mod redis;
 
 use std::fmt;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 pub(super) use bindings::{View, add_to_linker};
-pub use place::Place;
+pub use location::StoreLocation;
 
 /// The longest key.
 pub const MAX_KEY_BYTES: usize = 1 << 10;
@@ -34,14 +34,14 @@ const MAX_NAME_BYTES: usize = 64;
 
 /// `[kv]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct KeyValueConfig {
     /// Where the data is; `None` where there is no home directory for it.
-    pub place: Option<Place>,
+    pub place: Option<StoreLocation>,
     /// What one component may keep, keys and values together, in bytes.
     pub quota_bytes: u64,
 }
 
-impl Default for Settings {
+impl Default for KeyValueConfig {
     fn default() -> Self {
         Self {
             place: None,
@@ -132,14 +132,14 @@ pub enum StoreError {
 
 /// What an operation says to a guest.
 #[derive(Debug)]
-enum Fault {
+enum KeyValueError {
     NoSuchStore,
     AccessDenied,
     /// One sentence.
     Other(String),
 }
 
-impl Fault {
+impl KeyValueError {
     fn other(sentence: impl Into<String>) -> Self {
         Self::Other(sentence.into())
     }
@@ -153,11 +153,11 @@ impl Fault {
 
 impl Store {
     /// Over the place of the settings.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &KeyValueConfig) -> Self {
         let backend = settings.place.as_ref().map(|place| {
             Arc::new(match place {
-                Place::File(path) => Backend::File(file::File::new(path.clone())),
-                Place::Redis(url) => Backend::Redis(redis::Redis::new(url.clone())),
+                StoreLocation::File(path) => Backend::File(file::File::new(path.clone())),
+                StoreLocation::Redis(url) => Backend::Redis(redis::Redis::new(url.clone())),
             })
         });
         Self {
@@ -201,11 +201,15 @@ impl KeyValue {
     }
 
     /// The bucket that a guest asks for.
-    fn bucket(self: &Arc<Self>, identifier: &str, owner: Option<&Owner>) -> Result<Bucket, Fault> {
+    fn bucket(
+        self: &Arc<Self>,
+        identifier: &str,
+        owner: Option<&Owner>,
+    ) -> Result<Bucket, KeyValueError> {
         let (name, of_caller) = match identifier.split_once('@') {
             None => (identifier, false),
             Some((name, CALLER)) => (name, true),
-            Some(_) => return Err(Fault::NoSuchStore),
+            Some(_) => return Err(KeyValueError::NoSuchStore),
         };
         let granted =
             |grant: &&BucketGrant| grant.name == name && (of_caller || !grant.caller_only);
@@ -213,11 +217,11 @@ impl KeyValue {
             .grants
             .iter()
             .find(granted)
-            .ok_or(Fault::AccessDenied)?;
+            .ok_or(KeyValueError::AccessDenied)?;
         let mut space = format!("{}/{}", self.component, grant.name);
         if of_caller {
             let owner = owner.ok_or_else(|| {
-                Fault::other(format!(
+                KeyValueError::other(format!(
                     "the bucket `{identifier}` belongs to a caller, and nobody is known: the \
                      host runs without authentication"
                 ))
@@ -286,13 +290,13 @@ fn entry_bytes(key: &str, value_bytes: usize) -> u64 {
 
 /// The page that the first `MAX_KEYS` and one more of the keys behind a cursor make, each with its place: keys of one
 /// place stay together, so that a cursor is between places.
-fn page(mut found: Vec<(u64, String)>) -> Result<Page, Fault> {
+fn page(mut found: Vec<(u64, String)>) -> Result<Page, KeyValueError> {
     let mut next = None;
     if found.len() > MAX_KEYS {
         next = found.last().map(|(place, _)| *place);
         found.retain(|(place, _)| Some(*place) != next);
         if found.is_empty() {
-            return Err(Fault::other("the keys cannot be told apart"));
+            return Err(KeyValueError::other("the keys cannot be told apart"));
         }
     }
     Ok(Page {
@@ -302,11 +306,15 @@ fn page(mut found: Vec<(u64, String)>) -> Result<Page, Fault> {
 }
 
 impl Bucket {
-    fn backend(&self) -> Result<&Backend, Fault> {
-        self.of.store.backend.as_deref().ok_or(Fault::NoSuchStore)
+    fn backend(&self) -> Result<&Backend, KeyValueError> {
+        self.of
+            .store
+            .backend
+            .as_deref()
+            .ok_or(KeyValueError::NoSuchStore)
     }
 
-    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+    async fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>, KeyValueError> {
         for key in &keys {
             check_key(key)?;
         }
@@ -316,7 +324,7 @@ impl Bucket {
         }
     }
 
-    async fn exists(&self, key: String) -> Result<bool, Fault> {
+    async fn exists(&self, key: String) -> Result<bool, KeyValueError> {
         check_key(&key)?;
         match self.backend()? {
             Backend::File(file) => file.exists(&self.space, key).await,
@@ -324,11 +332,11 @@ impl Bucket {
         }
     }
 
-    async fn set(&self, entries: Vec<(String, Vec<u8>)>) -> Result<(), Fault> {
+    async fn set(&self, entries: Vec<(String, Vec<u8>)>) -> Result<(), KeyValueError> {
         for (key, value) in &entries {
             check_key(key)?;
             if value.len() > MAX_VALUE_BYTES {
-                return Err(Fault::other(format!(
+                return Err(KeyValueError::other(format!(
                     "the value is longer than {MAX_VALUE_BYTES} bytes"
                 )));
             }
@@ -340,7 +348,7 @@ impl Bucket {
         }
     }
 
-    async fn delete(&self, keys: Vec<String>) -> Result<(), Fault> {
+    async fn delete(&self, keys: Vec<String>) -> Result<(), KeyValueError> {
         for key in &keys {
             check_key(key)?;
         }
@@ -350,7 +358,7 @@ impl Bucket {
         }
     }
 
-    async fn increment(&self, key: String, delta: u64) -> Result<u64, Fault> {
+    async fn increment(&self, key: String, delta: u64) -> Result<u64, KeyValueError> {
         check_key(&key)?;
         let (component, quota) = (&self.of.component, self.of.store.quota_bytes);
         match self.backend()? {
@@ -366,7 +374,7 @@ impl Bucket {
         }
     }
 
-    async fn list(&self, from: u64) -> Result<Page, Fault> {
+    async fn list(&self, from: u64) -> Result<Page, KeyValueError> {
         match self.backend()? {
             Backend::File(file) => file.list(&self.space, from).await,
             Backend::Redis(redis) => redis.list(&self.of.component, &self.space, from).await,
@@ -374,9 +382,9 @@ impl Bucket {
     }
 }
 
-fn check_key(key: &str) -> Result<(), Fault> {
+fn check_key(key: &str) -> Result<(), KeyValueError> {
     if key.len() > MAX_KEY_BYTES {
-        return Err(Fault::other(format!(
+        return Err(KeyValueError::other(format!(
             "the key is longer than {MAX_KEY_BYTES} bytes"
         )));
     }
@@ -384,14 +392,14 @@ fn check_key(key: &str) -> Result<(), Fault> {
 }
 
 /// The quota is used up.
-fn over_quota(quota_bytes: u64) -> Fault {
-    Fault::other(format!(
+fn over_quota(quota_bytes: u64) -> KeyValueError {
+    KeyValueError::other(format!(
         "the component keeps its {quota_bytes} bytes already; delete something"
     ))
 }
 
 /// A counter is a number in decimal digits, and stays within what every store can count.
-fn counted(value: Option<&[u8]>, delta: u64) -> Result<u64, Fault> {
+fn counted(value: Option<&[u8]>, delta: u64) -> Result<u64, KeyValueError> {
     let now: u64 = match value {
         None => 0,
         Some(digits) => std::str::from_utf8(digits)
@@ -400,11 +408,11 @@ fn counted(value: Option<&[u8]>, delta: u64) -> Result<u64, Fault> {
             // As Redis has it.
             .filter(|digits| !digits.starts_with('0') || *digits == "0")
             .and_then(|digits| digits.parse().ok())
-            .ok_or_else(|| Fault::other("the value is no number"))?,
+            .ok_or_else(|| KeyValueError::other("the value is no number"))?,
     };
     now.checked_add(delta)
         .filter(|sum| *sum <= MAX_COUNT)
-        .ok_or_else(|| Fault::other(format!("the sum is over {MAX_COUNT}")))
+        .ok_or_else(|| KeyValueError::other(format!("the sum is over {MAX_COUNT}")))
 }
 
 /// The largest number that a counter reaches: Redis counts with a sign.
@@ -434,7 +442,7 @@ mod tests {
         for component in ["a", "a/b", "a%2Fb", "A", "a/b/c", "é"] {
             let buckets = ["b", "c", "B", DIGEST, &digest];
             let grants = buckets.map(|name| BucketGrant::parse(name).expect("a name"));
-            let store = Store::new(&Settings::default());
+            let store = Store::new(&KeyValueConfig::default());
             let kv = Arc::new(KeyValue::new(store, component, &grants));
             for bucket in buckets {
                 let shared = kv.bucket(bucket, None).ok();

@@ -8,9 +8,9 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ErrorKind, FromRedisValue, RedisError, Script};
 
-use super::place::RedisUrl;
+use super::location::RedisUrl;
 use super::{
-    ENTRY_OVERHEAD_BYTES, Fault, MAX_BATCH_BYTES, MAX_COUNT, MAX_KEYS, Page, StoreError,
+    ENTRY_OVERHEAD_BYTES, KeyValueError, MAX_BATCH_BYTES, MAX_COUNT, MAX_KEYS, Page, StoreError,
     over_quota, page, place_of,
 };
 
@@ -122,7 +122,7 @@ impl Redis {
         component: &str,
         space: &str,
         keys: Vec<String>,
-    ) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+    ) -> Result<Vec<Option<Vec<u8>>>, KeyValueError> {
         let script = Script::new(GET);
         let mut call = script.key(values(component, space));
         call.arg(MAX_BATCH_BYTES).arg(&keys);
@@ -134,14 +134,17 @@ impl Redis {
         component: &str,
         space: &str,
         key: String,
-    ) -> Result<bool, Fault> {
-        let mut connection = self.connection().await.map_err(|e| Fault::store(&e))?;
+    ) -> Result<bool, KeyValueError> {
+        let mut connection = self
+            .connection()
+            .await
+            .map_err(|e| KeyValueError::store(&e))?;
         redis::cmd("HEXISTS")
             .arg(values(component, space))
             .arg(key)
             .query_async(&mut connection)
             .await
-            .map_err(|error| Fault::store(&self.cannot(&error)))
+            .map_err(|error| KeyValueError::store(&self.cannot(&error)))
     }
 
     pub(super) async fn set(
@@ -150,7 +153,7 @@ impl Redis {
         space: &str,
         entries: Vec<(String, Vec<u8>)>,
         quota_bytes: u64,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), KeyValueError> {
         let script = Script::new(SET);
         let mut call = script.key(values(component, space));
         call.key(keys(component, space)).key(used(component));
@@ -166,7 +169,7 @@ impl Redis {
         component: &str,
         space: &str,
         names: Vec<String>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), KeyValueError> {
         let script = Script::new(DELETE);
         let mut call = script.key(values(component, space));
         call.key(keys(component, space)).key(used(component));
@@ -181,7 +184,7 @@ impl Redis {
         key: String,
         delta: u64,
         quota_bytes: u64,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, KeyValueError> {
         if delta > MAX_COUNT {
             return Err(over_count());
         }
@@ -198,8 +201,11 @@ impl Redis {
         component: &str,
         space: &str,
         from: u64,
-    ) -> Result<Page, Fault> {
-        let mut connection = self.connection().await.map_err(|e| Fault::store(&e))?;
+    ) -> Result<Page, KeyValueError> {
+        let mut connection = self
+            .connection()
+            .await
+            .map_err(|e| KeyValueError::store(&e))?;
         let found: Vec<(String, f64)> = redis::cmd("ZRANGEBYSCORE")
             .arg(keys(component, space))
             .arg(from)
@@ -210,7 +216,7 @@ impl Redis {
             .arg(MAX_KEYS + 1)
             .query_async(&mut connection)
             .await
-            .map_err(|error| Fault::store(&self.cannot(&error)))?;
+            .map_err(|error| KeyValueError::store(&self.cannot(&error)))?;
         // A place has 53 bits, which a score holds exactly.
         page(
             found
@@ -224,18 +230,21 @@ impl Redis {
         &self,
         call: &redis::ScriptInvocation<'_>,
         quota_bytes: u64,
-    ) -> Result<T, Fault> {
-        let mut connection = self.connection().await.map_err(|e| Fault::store(&e))?;
+    ) -> Result<T, KeyValueError> {
+        let mut connection = self
+            .connection()
+            .await
+            .map_err(|e| KeyValueError::store(&e))?;
         call.invoke_async(&mut connection)
             .await
             .map_err(|error| match error.code() {
                 Some("QUOTA") => over_quota(quota_bytes),
-                Some("NUMBER") => Fault::other("the value is no number"),
+                Some("NUMBER") => KeyValueError::other("the value is no number"),
                 Some("OVERFLOW") => over_count(),
-                Some("LARGE") => Fault::other(format!(
+                Some("LARGE") => KeyValueError::other(format!(
                     "the values are more than {MAX_BATCH_BYTES} bytes together"
                 )),
-                _ => Fault::store(&self.cannot(&error)),
+                _ => KeyValueError::store(&self.cannot(&error)),
             })
     }
 
@@ -269,8 +278,8 @@ impl Redis {
     }
 }
 
-fn over_count() -> Fault {
-    Fault::other(format!("the sum is over {MAX_COUNT}"))
+fn over_count() -> KeyValueError {
+    KeyValueError::other(format!("the sum is over {MAX_COUNT}"))
 }
 
 fn values(component: &str, space: &str) -> String {

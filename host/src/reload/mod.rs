@@ -1,0 +1,64 @@
+//! Loads the configured components and replaces them when their files change.
+//!
+//! `sources` resolves references to files, `loader` loads one file, `conflicts` decides which components the next
+//! catalog has, `registry` swaps that catalog in, and `watcher` triggers a rescan after a change of a file.
+
+mod problem;
+
+mod protected_paths;
+mod sources;
+
+mod loader;
+
+mod conflicts;
+mod status;
+
+mod registry;
+
+mod watcher;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use problem::ComponentProblem;
+pub(crate) use registry::ComponentRegistry;
+
+use crate::config::Config;
+use watcher::Watcher;
+
+/// Loads the configured components and rescans the watched ones after each change.
+///
+/// The receiver holds the current problems, one line each. Watching ends when its last clone is dropped.
+///
+/// # Errors
+/// Every problem of every reference and component.
+pub(crate) async fn start(
+    config: &Arc<Config>,
+) -> Result<(Arc<ComponentRegistry>, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
+    // Decided once: a path that does not exist yet may become a file or a directory.
+    let references = config.references.iter();
+    let watched: Vec<_> = references.map(|r| config.changes.are_watched(r)).collect();
+    let references = config.references.iter().zip(&watched);
+    let references = references.filter(|(_, is_watched)| **is_watched);
+    let references = references.map(|(reference, _)| reference.clone());
+    // Started before the files are read, so that no change is missed.
+    let watcher = watched
+        .contains(&true)
+        .then(|| Watcher::start(references.collect()));
+    let (registry, problems) = ComponentRegistry::load(config.clone(), watched).await?;
+    let registry = Arc::new(registry);
+    if let Some(watcher) = watcher {
+        tokio::spawn(watcher.run(registry.clone()));
+    }
+    Ok((registry, problems))
+}
+
+/// Loads the configured components once.
+///
+/// # Errors
+/// Every problem of every reference and component.
+pub(crate) async fn load_once(config: &Config) -> Result<ComponentRegistry, Vec<ComponentProblem>> {
+    let (registry, _) = ComponentRegistry::load(Arc::new(config.clone()), Vec::new()).await?;
+    Ok(registry)
+}

@@ -1,0 +1,104 @@
+//! Problems with references and components, each one sentence that names the thing and the way out.
+
+use std::path::PathBuf;
+
+use crate::catalog::CatalogError;
+use crate::component::LoadError;
+use crate::engine::EngineError;
+use crate::reference::ReferenceError;
+use crate::sandbox::keyvalue::StoreError;
+use crate::text::{error_chain, escape_untrusted, truncate};
+
+/// Upper limit of [`ComponentProblem::line`]: part of it comes from a component.
+const MAX_LINE_BYTES: usize = 2_000;
+
+/// A reason why a reference or a component is not served as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentProblem {
+    /// Nothing is to be served.
+    #[error("nothing is named to be served; name a component, a directory or a glob pattern")]
+    NothingNamed,
+    /// A setting that is for one component stands at many.
+    #[error(
+        "`{0}` names {1} components; `name`, `digest`, `tools`, `exclude` and [component.tool.…] are \
+         for one, so name its file"
+    )]
+    NotOne(String, usize),
+    /// Settings for single tools of one file stand apart.
+    #[error(
+        "`{0}` and `{1}` have a [[component]] each and are of one file; name the file in one of them, \
+         with `tools` and [component.tool.…]"
+    )]
+    OneFile(String, String),
+    /// Grants at a reference that others can add components to.
+    #[error(
+        "`{0}` names every component there, also those to come, and [component.allow] is for one; \
+         name the file"
+    )]
+    GrantsForMany(String),
+    /// Data of `wasi:keyvalue` would belong to two components.
+    #[error(
+        "two components that are granted `kv` are called `{0}`, and what they keep would be \
+         shared; give each a `name` of its own"
+    )]
+    SameName(String),
+    /// The data of `wasi:keyvalue` cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A reference names nothing.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// A component cannot be served.
+    #[error("`{}`: {error}", path.display())]
+    Component {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        error: LoadError,
+    },
+    /// Components cannot stand beside each other.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// There is no engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl ComponentProblem {
+    /// Formats the problem and its causes as one line that is safe to print.
+    pub(super) fn line(&self) -> String {
+        let mut line = escape_untrusted(&error_chain(self)).into_owned();
+        line.truncate(truncate(&line, MAX_LINE_BYTES).len());
+        line
+    }
+
+    /// Returns whether everything else can be served without the component or reference.
+    pub(super) fn is_of_component(&self) -> bool {
+        matches!(
+            self,
+            Self::Reference(_) | Self::Component { .. } | Self::Catalog(_)
+        )
+    }
+
+    /// Returns whether the configuration or the command line is at fault.
+    pub(crate) fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::NothingNamed
+                | Self::NotOne(..)
+                | Self::OneFile(..)
+                | Self::Catalog(
+                    CatalogError::UnknownTool { .. }
+                        | CatalogError::SameName { .. }
+                        | CatalogError::Argument { .. }
+                        | CatalogError::NoTools(_)
+                )
+                | Self::GrantsForMany(_)
+                | Self::SameName(_)
+                | Self::Component {
+                    error: LoadError::Grant(_),
+                    ..
+                }
+        )
+    }
+}
