@@ -7,7 +7,7 @@ use std::task::Poll;
 use tempfile::TempDir;
 use toolcrib::App;
 use toolcrib::auth;
-use toolcrib::catalog::{CallPermit, Catalog, Refused, TargetName};
+use toolcrib::catalog::{CallPermit, Catalog, Rejection, TargetName};
 use toolcrib::config::{Access, Config};
 
 use crate::support::guest::Guest;
@@ -31,7 +31,7 @@ async fn app(change: impl FnOnce(&mut Config)) -> (TempDir, App) {
 }
 
 /// A call on its way to its place.
-type Admitting<'a> = Pin<Box<dyn Future<Output = Result<CallPermit, Refused>> + Send + 'a>>;
+type Admitting<'a> = Pin<Box<dyn Future<Output = Result<CallPermit, Rejection>> + Send + 'a>>;
 
 fn admitting<'a>(catalog: &'a Catalog, tool: &str, caller: &'a str) -> Admitting<'a> {
     let found = catalog.find(&TargetName::Tool(tool.into())).unwrap();
@@ -43,7 +43,7 @@ async fn at_once<'a>(
     catalog: &'a Catalog,
     tool: &str,
     caller: &'a str,
-) -> Option<Result<CallPermit, Refused>> {
+) -> Option<Result<CallPermit, Rejection>> {
     match futures::poll!(admitting(catalog, tool, caller)) {
         Poll::Ready(ended) => Some(ended),
         Poll::Pending => None,
@@ -75,7 +75,7 @@ async fn waiting() {
         }
         let refused = at_once(&catalog, "first", "alice").await;
         let refused = refused.expect("one more waits").err().unwrap();
-        assert_eq!(matches!(refused, Refused::Caller(_)), of_caller == 1);
+        assert_eq!(matches!(refused, Rejection::Caller(_)), of_caller == 1);
         // Who goes makes room to wait.
         calls.pop();
         assert!(at_once(&catalog, "first", "alice").await.is_none());
@@ -137,7 +137,7 @@ async fn rates() {
         ("second", "alice", false),
     ] {
         let ended = at_once(&catalog, tool, caller).await.unwrap();
-        let is_over = matches!(ended, Err(Refused::Rate(_)));
+        let is_over = matches!(ended, Err(Rejection::Rate(_)));
         assert_eq!(
             (ended.is_ok(), is_over),
             (is_first, !is_first),

@@ -420,7 +420,7 @@ async fn grants_of_an_embedder() {
             name: None,
             digest: None,
             prefix: String::new(),
-            only: None,
+            include: None,
             exclude: Vec::new(),
             scopes: Vec::new(),
             tools: Default::default(),

@@ -114,7 +114,7 @@ impl Host {
         let (dir, mut config) = config(guests);
         let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
         config.references = vec![reference];
-        config.changes = WatchMode::Directories;
+        config.watch = WatchMode::Directories;
         change(&mut config);
         Self::run(dir, config).await
     }

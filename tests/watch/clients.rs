@@ -257,7 +257,7 @@ async fn documents_of_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_to_hear() {
     let host = Host::watching(&[("doc", &documented("one"))], |config| {
-        config.changes = WatchMode::Never;
+        config.watch = WatchMode::Never;
         config.server.sessions = true;
     })
     .await;

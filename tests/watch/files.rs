@@ -254,10 +254,10 @@ async fn loaded_once() {
     }
     assert_eq!(count("export skipped"), 1);
     // And what is wrong is said once.
-    assert_eq!(count("not everything is served"), 2);
-    assert_eq!(count("problem gone"), 0);
+    assert_eq!(count("component not served"), 2);
+    assert_eq!(count("component problem resolved"), 0);
     std::fs::remove_file(place.path().join("clash.wasm")).unwrap();
-    until("it is gone", async || count("problem gone") == 1).await;
+    until("it is gone", async || count("component problem resolved") == 1).await;
 }
 
 /// A function component with the tool `run`, and an export of which the log has a line each time it is loaded.

@@ -74,14 +74,14 @@ async fn limits() {
         });
         let client = client(&process);
         let has = |text: &str| heard.lock().unwrap().matches(text).count();
-        assert_eq!(has("looked for every 5 s instead"), 1, "{heard:?}");
+        assert_eq!(has("checked every 5 s instead"), 1, "{heard:?}");
         assert_eq!(has(&format!("fs.inotify.max_user_{limit}")), 1, "{heard:?}");
         place.write("a", &Guest::saying("a", "two").component());
         until_says(&client, "a", "two").await;
         place.file("raise", "");
-        until("reported again", async || has("reported again") == 1).await;
+        until("reported again", async || has("file watching restored") == 1).await;
         place.write("a", &Guest::saying("a", "three").component());
         until_says(&client, "a", "three").await;
-        assert_eq!(has("looked for every 5 s instead"), 1, "{heard:?}");
+        assert_eq!(has("checked every 5 s instead"), 1, "{heard:?}");
     }
 }

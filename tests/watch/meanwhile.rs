@@ -17,7 +17,7 @@ use crate::support::server::{Host, config, write};
 /// references are loaded, and `change` happens.
 async fn held_up(references: &[&str], change: impl FnOnce(&Path) + Send + 'static) -> Host {
     let (dir, mut config) = config(&[]);
-    config.changes = WatchMode::Directories;
+    config.watch = WatchMode::Directories;
     config.keep_going = true;
     write(
         &made(dir.path(), "tools"),

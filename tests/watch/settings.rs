@@ -24,7 +24,7 @@ pub(super) async fn configured(dir: TempDir, text: &str) -> Host {
     let mut config = toolcrib::config::Config::load(&overrides).unwrap();
     config.cache = None;
     config.server.max_concurrent_calls = 4;
-    config.changes = WatchMode::Everything;
+    config.watch = WatchMode::Everything;
     Host::run(dir, config).await
 }
 

@@ -21,7 +21,7 @@ use crate::support::server::{Host, config, write};
 /// Serves what these references name below the directory.
 async fn serve(dir: TempDir, references: &[&str], changes: WatchMode) -> Host {
     let (_, mut config) = config(&[]);
-    config.changes = changes;
+    config.watch = changes;
     for text in references {
         let reference = Reference::parse(text, dir.path()).unwrap();
         config.references.push(reference);
@@ -300,7 +300,7 @@ async fn still_broken() {
     fs::write(dir.path().join("bad.wasm"), "rubbish").unwrap();
     tools(&dir.path().join("more"), "one");
     config.keep_going = true;
-    config.changes = WatchMode::Directories;
+    config.watch = WatchMode::Directories;
     for text in ["bad.wasm", "more/"] {
         let reference = Reference::parse(text, dir.path()).unwrap();
         config.references.push(reference);
@@ -334,7 +334,7 @@ async fn let_go() {
     tools(dir.path(), "one");
     let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
     config.references.push(reference);
-    config.changes = WatchMode::Directories;
+    config.watch = WatchMode::Directories;
     let app = App::build(config).await.unwrap();
     let catalog = std::sync::Arc::downgrade(&app.catalog());
     drop(app);

@@ -154,7 +154,7 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
     if let Some(response) = unsupported_version(&head.headers, &envelope) {
         return response;
     }
-    let catalog = endpoint.live.now();
+    let catalog = endpoint.live.current();
     let subject = envelope.subject.as_ref();
     if let Some(found) = subject.and_then(|subject| catalog.find(subject)) {
         let principal = head.extensions.get::<Arc<Caller>>();
@@ -166,7 +166,7 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
             .await
         {
             Ok(permit) => {
-                let admission = CallTicket { found, permit };
+                let admission = CallTicket { target: found, permit };
                 head.extensions.insert(Admitted::new(admission));
             }
             Err(refused) => return responses::refused(refused, id),

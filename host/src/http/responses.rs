@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
 use crate::auth::AuthError;
-use crate::catalog::Refused;
+use crate::catalog::Rejection;
 
 pub(super) const PARSE_ERROR: i32 = -32700;
 pub(super) const INVALID_REQUEST: i32 = -32600;
@@ -44,10 +44,10 @@ pub(super) fn plain(status: StatusCode, message: &str) -> Response {
 }
 
 /// A refused call, with the time after which to try again (RFC 9110, 10.2.3).
-pub(super) fn refused(refused: Refused, id: Option<&Value>) -> Response {
+pub(super) fn refused(refused: Rejection, id: Option<&Value>) -> Response {
     let (status, wait) = match refused {
-        Refused::Saturated(wait) => (StatusCode::SERVICE_UNAVAILABLE, wait),
-        Refused::Caller(wait) | Refused::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait),
+        Rejection::Saturated(wait) => (StatusCode::SERVICE_UNAVAILABLE, wait),
+        Rejection::Caller(wait) | Rejection::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait),
     };
     let mut response = json_rpc(status, own_code(status), &refused.to_string(), id, None);
     let seconds = wait.as_secs().max(1).into();

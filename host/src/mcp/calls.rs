@@ -21,7 +21,7 @@ use super::notifications::{Listener, Relay};
 use super::rounds::{Answered, Conversation, Dialogue, Inputs};
 use super::server::ToolServer;
 use super::tasks::{PATIENCE, Room};
-use crate::catalog::{Admitted, CallTicket, Refused, Target, TargetName, ToolEntry};
+use crate::catalog::{Admitted, CallTicket, Rejection, Target, TargetName, ToolEntry};
 use crate::component::{
     Call, CallError, ClientFeatures, CompletionRequest, GuestContext, Outcome, TaskMode,
 };
@@ -29,7 +29,7 @@ use crate::component::{
 /// Why a call does not start.
 enum NotAdmitted {
     Unknown,
-    Refused(Refused),
+    Refused(Rejection),
 }
 
 /// What of a request a conversation needs to know.
@@ -57,7 +57,7 @@ impl ToolServer {
         let modern = is_modern(context);
         let subject = TargetName::Tool(request.name.to_string());
         let (entry, admission) = match self.admission(subject, context).await {
-            Ok(admission) => match &admission.found {
+            Ok(admission) => match &admission.target {
                 Target::Tool(entry) => (entry.clone(), admission),
                 _ => return Err(unknown("tool", &request.name)),
             },
@@ -146,7 +146,7 @@ impl ToolServer {
     ) -> Result<GetPromptResponse, ErrorData> {
         let subject = TargetName::Prompt(request.name.clone());
         let (offer, admission) = match self.admission(subject, context).await {
-            Ok(admission) => match &admission.found {
+            Ok(admission) => match &admission.target {
                 Target::Prompt(offer) => (offer.clone(), admission),
                 _ => return Err(unknown("prompt", &request.name)),
             },
@@ -220,7 +220,7 @@ impl ToolServer {
             responses: request.input_responses,
             client: context.client_capabilities(),
         };
-        let (found, uri) = (admission.found.clone(), request.uri.clone());
+        let (found, uri) = (admission.target.clone(), request.uri.clone());
         let start = move |inputs: Inputs| -> Round<_> {
             let found = found.clone();
             let call = Call {
@@ -259,7 +259,7 @@ impl ToolServer {
         let Some((subject, name)) = convert::subject(&request.r#ref) else {
             return Err(ErrorData::invalid_params("unknown kind of `ref`", None));
         };
-        let CallTicket { found, permit } = match self.admission(subject, context).await {
+        let CallTicket { target: found, permit } = match self.admission(subject, context).await {
             Ok(admission) => admission,
             Err(NotAdmitted::Unknown) => return Err(unknown("prompt or template", name)),
             Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
@@ -324,10 +324,10 @@ impl ToolServer {
             let admission = admitted.and_then(Admitted::take);
             return admission.ok_or(NotAdmitted::Unknown);
         }
-        let catalog = self.shared.live.now();
+        let catalog = self.shared.live.current();
         let found = catalog.find(&subject).ok_or(NotAdmitted::Unknown)?;
         match catalog.admit(&found, &rate_key(None)).await {
-            Ok(permit) => Ok(CallTicket { found, permit }),
+            Ok(permit) => Ok(CallTicket { target: found, permit }),
             Err(refused) => Err(NotAdmitted::Refused(refused)),
         }
     }
@@ -354,7 +354,7 @@ impl ToolServer {
         let can_be_asked = modern || self.connection.is_some();
         let conversation = Conversation {
             start: Box::new(start),
-            found: admission.found,
+            found: admission.target,
             live: shared.live.clone(),
             rounds,
             seal: shared.seal.clone(),
@@ -457,6 +457,6 @@ fn no_resource(uri: &str) -> ErrorData {
     ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": uri })))
 }
 
-fn busy(refused: Refused) -> ErrorData {
+fn busy(refused: Rejection) -> ErrorData {
     ErrorData::internal_error(refused.to_string(), None)
 }

@@ -19,7 +19,7 @@ use super::input_required::{
 };
 use super::notifications::{Listener, Relay};
 use super::quota::{self, Share};
-use crate::catalog::{CallPermit, LiveCatalog, Refused, Target};
+use crate::catalog::{CallPermit, LiveCatalog, Rejection, Target};
 use crate::component::{Answer, GuestContext, Outcome, Output, Principal, TargetKind};
 
 const CANCELLED: &str = "the call was cancelled";
@@ -206,8 +206,8 @@ impl<T: Send + 'static> Conversation<T> {
     }
 
     /// A place for the next round; the one before gave its place back.
-    async fn admit(&self) -> Result<CallPermit, Refused> {
-        self.live.now().admit(&self.found, &self.rate_key).await
+    async fn admit(&self) -> Result<CallPermit, Rejection> {
+        self.live.current().admit(&self.found, &self.rate_key).await
     }
 }
 

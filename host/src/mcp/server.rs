@@ -91,7 +91,7 @@ impl ToolServer {
         shutdown: CancellationToken,
     ) -> Self {
         let info = Implementation::new(settings.name.clone(), env!("CARGO_PKG_VERSION"));
-        let view = View::new(live.now(), &settings, &info);
+        let view = View::new(live.current(), &settings, &info);
         let memory = Quota::new(MAX_KEPT_BYTES, MAX_KEPT_BYTES_PER_CALLER);
         Self {
             shared: Arc::new(Shared {
@@ -123,7 +123,7 @@ impl ToolServer {
     /// The catalog that is served now, announced.
     pub(super) fn view(&self) -> Arc<View> {
         let shared = &self.shared;
-        let now = shared.live.now();
+        let now = shared.live.current();
         let view = shared.view.read().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&view.catalog, &now) {
             return view.clone();
@@ -136,7 +136,7 @@ impl ToolServer {
 
     /// Hears of every change of the catalog.
     pub(super) fn swaps(&self) -> watch::Receiver<Arc<Catalog>> {
-        self.shared.live.changes()
+        self.shared.live.subscribe()
     }
 
     /// How long a list may be kept, and by whom. One that depends on the caller's
