@@ -5,7 +5,9 @@ mod output;
 mod options;
 
 mod call;
+mod completions;
 mod inspect;
+mod man;
 mod serve;
 mod stdio;
 
@@ -13,7 +15,7 @@ mod check;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,6 +41,10 @@ enum Command {
     Call(call::Call),
     /// Report every fault of the configuration and of every component.
     Check(check::Check),
+    /// Print a completion script for a shell.
+    Completions(completions::Completions),
+    /// Print the manual page, in roff.
+    Man,
 }
 
 /// Runs the command line of this process.
@@ -62,6 +68,8 @@ pub fn run() -> ExitCode {
             Command::Inspect(inspect) => inspect.run().await,
             Command::Call(call) => call.run().await,
             Command::Check(check) => check.run().await,
+            Command::Completions(completions) => completions.run(Cli::command()),
+            Command::Man => man::run(Cli::command()),
         }
     });
     // A thread blocked on standard input must not keep the process alive.

@@ -1,6 +1,7 @@
 //! Output of the subcommands: printing, error reports, and the exit status.
 
 use std::fmt::Display;
+use std::io::Write;
 
 use crate::app::BuildError;
 use crate::catalog::Catalog;
@@ -60,6 +61,11 @@ pub(super) fn failure_of(error: &BuildError) -> Failure {
         true => Failure::Usage,
         false => Failure::Failed,
     }
+}
+
+/// Writes a generated text to standard output. A closed pipe is not an error.
+pub(super) fn print_raw(text: &[u8]) {
+    let _ = std::io::stdout().write_all(text);
 }
 
 /// Summarises the catalog, such as `7 tools and 1 prompt from 3 components`. Kinds without entries are left out; an empty
