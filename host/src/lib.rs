@@ -1,16 +1,16 @@
 //! Toolcrib loads WebAssembly components and serves them as MCP tools over Streamable HTTP, behind an OAuth 2.1
 //! resource-server guard. Each call runs in a sandbox of its own.
 //!
-//! [`App`] is the whole application; [`auth::Guard`] can be used alone in front of any axum router. A module may use only
-//! the modules above it in this table:
+//! [`App`] is the whole application; [`auth::Guard`] can be used alone in front of any axum router. A module may use
+//! only the modules above it in this table:
 //!
 //! | module | purpose |
 //! |---|---|
 //! | `network` | addresses that may be connected to, and name resolution limited to them |
 //! | `text` | truncation, escaping of untrusted text, error chains |
 //! | [`auth`] | the guard: access tokens, keys, scopes, metadata; independent of MCP and WebAssembly |
-//! | [`reference`](mod@reference) | strings that name components, and the files they resolve to |
 //! | [`engine`] | wasmtime's engine: instance pool, epochs, compilation cache |
+//! | [`reference`](mod@reference) | strings that name components, and the files they resolve to |
 //! | [`telemetry`] | the log |
 //! | [`sandbox`] | limits, grants and the store of one call |
 //! | [`component`] | a compiled component: load, describe, call |

@@ -49,8 +49,8 @@ impl FromStr for LogFormat {
 
 /// Installs the log as the process's `tracing` subscriber, unless there is one already.
 pub fn init(config: LogConfig) {
-    // Libraries log warnings and errors only, whatever the level: `rmcp` logs whole requests with their arguments at the
-    // levels below.
+    // Libraries log warnings and errors only, regardless of `config.level`: `rmcp` logs whole requests with their
+    // arguments at the levels below.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("toolcrib", config.level);

@@ -42,7 +42,7 @@ fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Formats an error and its sources as one line. A source whose text the line contains already is left out.
+/// Formats an error and its sources as one line. A source is left out if the line contains its text already.
 pub(crate) fn error_chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();

@@ -115,8 +115,8 @@ impl App {
         })
     }
 
-    /// Returns the application as a router: the MCP endpoint at `server.path`, the protected resource metadata (RFC 9728),
-    /// `/healthz` and `/readyz`.
+    /// Returns the application as a router: the MCP endpoint at `server.path`, the protected resource metadata (RFC
+    /// 9728), `/healthz` and `/readyz`.
     pub fn router(&self) -> Router {
         let server = &self.config.server;
         let policy = Policy::new(
@@ -158,7 +158,7 @@ impl App {
         http::serve(listener, router, shutdown, serving).await;
     }
 
-    /// Resolves every reference again and loads the components whose files have changed. A component that cannot be
+    /// Resolves every reference again and loads the components that have changed. A component that cannot be
     /// loaded keeps its old version, and running calls continue in the version they started in.
     ///
     /// Clients are notified unless [`Config::watch`] is [`WatchMode::Never`](config::WatchMode::Never).
@@ -168,8 +168,8 @@ impl App {
         self.registry.reload().await
     }
 
-    /// Opens the key-value store if a component is granted a bucket. Otherwise the first guest that needs the store opens
-    /// it.
+    /// Opens the key-value store if a component is granted a bucket. Otherwise the first guest that needs the store
+    /// opens it.
     ///
     /// # Errors
     /// The store cannot be opened.

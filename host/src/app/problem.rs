@@ -24,7 +24,7 @@ pub enum Problem {
     /// The certificate or the key of `[server.tls]` cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// It is not configured who may call.
+    /// The configuration does not say who may call.
     #[error(
         "nobody said who may call: give an [auth] section with `issuer` and `audience`, or \
          --no-auth to serve everybody on a loopback address"

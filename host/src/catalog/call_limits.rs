@@ -54,8 +54,8 @@ struct CallerLimits {
 
 /// Limits of one component.
 ///
-/// They are kept when a new version of the component is loaded, so that a reload does not reset a caller's rate and calls
-/// still running in the old version count.
+/// They are kept when a new version of the component is loaded, so that a reload does not reset a caller's rate and
+/// calls still running in the old version count.
 pub struct ComponentCallLimits {
     calls: Arc<Semaphore>,
     rate: Option<DefaultKeyedRateLimiter<String>>,

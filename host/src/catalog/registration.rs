@@ -51,8 +51,8 @@ impl Registration {
         })
     }
 
-    /// Returns whether the component's prompts and resources are served. A reference that selects a tool serves that tool
-    /// only.
+    /// Returns whether the component's prompts and resources are served. A reference that selects a tool serves that
+    /// tool only.
     pub(super) fn has_prompts_and_resources(&self) -> bool {
         self.selected.is_none()
     }

@@ -81,8 +81,8 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Handles SIGXFSZ, so that a write beyond the file size limit (`ulimit -f`), possibly by a guest, fails with an error. By
-/// default the signal ends the process.
+/// Handles SIGXFSZ, so that a write beyond the file size limit (`ulimit -f`), possibly by a guest, fails with an error.
+/// By default the signal ends the process.
 fn handle_file_size_signal() {
     let file_size_exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
     if let Err(error) = signal(file_size_exceeded) {

@@ -32,7 +32,8 @@ pub(super) struct AccessOptions {
 /// Options of `serve` and `stdio`.
 #[derive(Args)]
 pub(super) struct WatchOptions {
-    /// Reload every component when its file changes; without this option, only those in directories and of glob patterns.
+    /// Reload every component when its file changes; without this option, only those in directories and of glob
+    /// patterns.
     #[arg(long, overrides_with = "no_watch")]
     watch: bool,
     /// Never reload components.

@@ -8,8 +8,8 @@ use crate::catalog::Catalog;
 use crate::config::ConfigError;
 use crate::text::error_chain;
 
-/// Prints a line to standard output. Unlike `println!` it does not panic when the reader, such as `head`, has closed the
-/// pipe.
+/// Prints a line to standard output. Unlike `println!` it does not panic when the reader, such as `head`, has closed
+/// the pipe.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -68,8 +68,8 @@ pub(super) fn print_raw(text: &[u8]) {
     let _ = std::io::stdout().write_all(text);
 }
 
-/// Summarises the catalog, such as `7 tools and 1 prompt from 3 components`. Kinds without entries are left out; an empty
-/// catalog has `0 tools`.
+/// Summarises the catalog, such as `7 tools and 1 prompt from 3 components`. Kinds without entries are left out; an
+/// empty catalog has `0 tools`.
 pub(super) fn summary(catalog: &Catalog) -> String {
     let mut counts = vec![
         (catalog.tools().len(), "tool"),

@@ -1,4 +1,4 @@
-//! `[auth]`: who may call, and which access tokens are accepted.
+//! `[auth]`: access control, and the access tokens that are accepted.
 
 use url::Url;
 

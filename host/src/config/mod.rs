@@ -55,7 +55,7 @@ pub struct Config {
     pub references: Vec<Reference>,
     /// `[[component]]`: settings for the components named there.
     pub components: Vec<ComponentConfig>,
-    /// Which changes of components take effect while they are served.
+    /// The changes of components that take effect while they are served.
     pub watch: WatchMode,
     /// Whether to start without the components that cannot be loaded, instead of failing.
     pub keep_going: bool,

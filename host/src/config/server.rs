@@ -34,8 +34,8 @@ pub struct ServerConfig {
     pub allowed_hosts: Vec<String>,
     /// Whether clients of the older protocol revisions get sessions. A session is bound to its caller.
     pub sessions: bool,
-    /// Key of at least [`MIN_STATE_KEY_BYTES`] that seals request states held by clients; equal on every replica. `None`
-    /// generates one at startup.
+    /// Key of at least [`MIN_STATE_KEY_BYTES`] that seals request states held by clients; equal on every replica.
+    /// `None` generates one at startup.
     pub state_key: Option<Secret>,
     /// Time a task may wait for its client, and time its result is kept.
     pub task_ttl: Duration,
@@ -44,8 +44,8 @@ pub struct ServerConfig {
     /// Upper limit of concurrent calls of all components.
     pub max_concurrent_calls: u32,
     /// Upper limit of concurrent calls of one caller; `None` means half of
-    /// [`max_concurrent_calls`](Self::max_concurrent_calls). Without authentication callers cannot be distinguished, and
-    /// the limit does not apply.
+    /// [`max_concurrent_calls`](Self::max_concurrent_calls). Without authentication callers cannot be distinguished,
+    /// and the limit does not apply.
     pub max_calls_per_caller: Option<u32>,
     /// Time that running calls get to finish at shutdown.
     pub drain: Duration,

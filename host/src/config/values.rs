@@ -164,7 +164,8 @@ impl<'t> Section<'_, 't> {
         Some(members)
     }
 
-    /// Reads a value with `read`, which returns `None` for a value of the wrong type and an error for any other problem.
+    /// Reads a value with `read`, which returns `None` for a value of the wrong type and an error for any other
+    /// problem.
     fn read<T>(
         &self,
         key: &'static str,

@@ -1,8 +1,8 @@
-//! Which changes of components take effect while they are served.
+//! Selects the changes of components that take effect while they are served.
 
 use crate::reference::Reference;
 
-/// Which changes of components take effect while they are served.
+/// The changes of components that take effect while they are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchMode {
     /// No changes. Clients are told that the lists never change.

@@ -35,8 +35,8 @@ impl ComponentFile {
         };
     }
 
-    /// Reads the component's bytes, and its fingerprint from before they were read. Returns `None` if the file still has
-    /// the fingerprint `known`.
+    /// Reads the component's bytes, and its fingerprint from before they were read. Returns `None` if the file still
+    /// has the fingerprint `known`.
     ///
     /// # Errors
     /// The file cannot be read or is too large.

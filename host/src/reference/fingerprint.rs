@@ -24,8 +24,8 @@ impl Fingerprint {
         }
     }
 
-    /// Returns the time since the last change; `None` if the clock of the file system is ahead and the change lies in the
-    /// future.
+    /// Returns the time since the last change; `None` if the clock of the file system is ahead and the change lies in
+    /// the future.
     pub fn age(&self) -> Option<Duration> {
         let (seconds, nanoseconds) = self.changed_at;
         let since_epoch = Duration::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?);

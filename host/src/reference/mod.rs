@@ -1,8 +1,8 @@
 //! References: strings that name components, and the files they resolve to.
 //!
 //! A reference is a file, a directory (every `*.wasm` in it) or a glob pattern. Relative references start at the
-//! directory of the configuration file or, on the command line, at the working directory. `#tool` at the end selects one
-//! tool.
+//! directory of the configuration file or, on the command line, at the working directory. `#tool` at the end selects
+//! one tool.
 
 mod error;
 mod fingerprint;

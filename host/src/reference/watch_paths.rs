@@ -1,7 +1,8 @@
 //! The directories and names to watch for changes of what references resolve to.
 //!
 //! The kernel resolves a path one name at a time, each in a directory. Any of these lookups may give another result
-//! later: the file itself, a directory above it, or a symbolic link on the way may be replaced. All of them are watched.
+//! later: the file itself, a directory above it, or a symbolic link on the way may be replaced. All of them are
+//! watched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};

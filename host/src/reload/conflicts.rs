@@ -17,7 +17,7 @@ pub(super) struct Resolution {
     pub(super) errors: Vec<CatalogError>,
 }
 
-/// Rejects components with access to `wasi:keyvalue` whose name another one has already: the name is the key of their
+/// Rejects components with access to `wasi:keyvalue` that have the name of another one: the name is the key of their
 /// data. Components that are `served` already take precedence.
 pub(super) fn reject_shared_data(results: &mut [ScanResult], served: &LoadedFiles) {
     let mut names = HashSet::new();
@@ -38,8 +38,8 @@ pub(super) fn reject_shared_data(results: &mut [ScanResult], served: &LoadedFile
 
 /// Builds the next catalog from the scanned files.
 ///
-/// If all components fit together, all of them are in it. Otherwise a changed component that conflicts keeps its version
-/// in `served`, and a new one that conflicts is left out.
+/// If all components fit together, all of them are in it. Otherwise a changed component that conflicts keeps its
+/// version in `served`, and a new one that conflicts is left out.
 pub(super) fn resolve(
     results: Vec<ScanResult>,
     served: &LoadedFiles,

@@ -1,7 +1,7 @@
 //! Loads one file, or decides to keep what was loaded from it before.
 //!
-//! A scan of a file has one of these results: the loaded component is kept because the file has not changed; a new version
-//! is loaded; or the last version is kept because the new one cannot be loaded or is still being written.
+//! A scan of a file has one of these results: the loaded component is kept because the file has not changed; a new
+//! version is loaded; or the last version is kept because the new one cannot be loaded or is still being written.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Loads the configured components and replaces them when their files change.
 //!
-//! `sources` resolves references to files, `loader` loads one file, `conflicts` decides which components the next catalog
-//! has, `registry` publishes that catalog, and `watcher` triggers a rescan after a file has changed.
+//! `sources` resolves references to files, `loader` loads one file, `conflicts` decides which components the next
+//! catalog has, `registry` publishes that catalog, and `watcher` triggers a rescan after a file has changed.
 
 mod problem;
 

@@ -6,7 +6,8 @@ use crate::config::Config;
 use crate::sandbox::keyvalue::StoreLocation;
 use crate::sandbox::{GrantError, Grants};
 
-/// Returns an error for each writable grant that covers the cache, the configuration, the key-value store or components.
+/// Returns an error for each writable grant that covers the cache, the configuration, the key-value store or
+/// components.
 pub(super) fn violations(config: &Config, grants: &Grants) -> Vec<GrantError> {
     let mut errors = Vec::new();
     for grant in grants.dirs.iter().filter(|grant| grant.write) {

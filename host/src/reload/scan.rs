@@ -21,8 +21,8 @@ pub(super) struct State {
     /// The versions loaded last, including those that are not served because of a conflict.
     pub(super) loaded: LoadedFiles,
     pub(super) failed: BTreeMap<PathBuf, FailedLoad>,
-    /// Digests of components with grants, by the index of the `[[component]]` with the grants. Kept after a component is
-    /// gone, because another one may take its place.
+    /// Digests of components with grants, by the index of the `[[component]]` with the grants. Kept after a component
+    /// is gone, because another one may take its place.
     pub(super) granted_digests: BTreeMap<usize, String>,
 }
 
@@ -34,11 +34,11 @@ pub(super) struct Scan {
     problems: Vec<ComponentProblem>,
 }
 
-/// Which references are scanned, and why.
+/// The references to scan.
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'a> {
-    /// All references, at the request of the operator. Failed files are loaded again, since the cause may lie outside the
-    /// file.
+    /// All references, at the request of the operator. Failed files are loaded again, since the cause may lie outside
+    /// the file.
     All,
     /// The watched references, after a change. The flags are in the order of the references.
     Watched(&'a [bool]),

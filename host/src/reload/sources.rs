@@ -96,8 +96,8 @@ struct ConfigLookup<'a> {
     config: &'a Config,
     /// Index of the `[[component]]`, by canonical path.
     by_path: HashMap<PathBuf, usize>,
-    /// Canonical paths of files with conflicting settings. They are not served without settings instead, which could lack
-    /// a scope or a digest.
+    /// Canonical paths of files with conflicting settings. They are not served without settings instead, which could
+    /// lack a scope or a digest.
     ambiguous: HashSet<PathBuf>,
 }
 

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use super::loader::LoadedFiles;
 use super::problem::ComponentProblem;
 
-/// Publishes the current problems and logs those that are new or resolved. `earlier` are lines reported before that still
-/// apply.
+/// Publishes the current problems and logs those that are new or resolved. `earlier` are lines reported before that
+/// still apply.
 pub(super) fn report_problems(
     current: &watch::Sender<Vec<String>>,
     problems: &[ComponentProblem],
