@@ -9,6 +9,7 @@ mod auth_end_to_end;
 mod bad_input;
 mod command_line;
 mod contract;
+mod documentation;
 mod functions;
 mod guard;
 mod hostile;

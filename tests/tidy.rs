@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use source::{ROOT, Source, comments, sources};
+pub(crate) use source::ROOT;
+use source::{Source, comments, sources};
 
 const MAX_LINES: usize = 500;
 

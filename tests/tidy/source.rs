@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// A Rust file of the project.
 pub(super) struct Source {
