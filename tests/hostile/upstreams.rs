@@ -1,82 +1,83 @@
-//! Guests that wait, and guests whose server is hostile too or whose request is no single one.
+//! Hostile guests that block, that use a hostile server, or that try to smuggle requests.
 
-use super::{POLL, Pack, Packing, TIMER, forever, times};
+use super::{HostileComponent, HostileComponentBuilder, POLL, TIMER, repeat, repeat_forever};
 use crate::support::guest::Guest;
 use crate::support::guest::http::{Fetch, can_fetch, fetch};
 use crate::support::upstream::Upstream;
 
-pub(super) fn packs(upstream: &Upstream) -> Vec<Pack> {
-    vec![waits(upstream), servers(upstream)]
+pub(super) fn components(upstream: &Upstream) -> Vec<HostileComponent> {
+    vec![blocking(upstream), servers_and_smuggling(upstream)]
 }
 
-fn allow(upstream: &Upstream) -> String {
+fn allow_upstream(upstream: &Upstream) -> String {
     format!(
         "[component.allow]\nhttp = [{:?}]\nprivate-network = true\n",
         upstream.origin()
     )
 }
 
-fn waits(upstream: &Upstream) -> Pack {
+fn blocking(upstream: &Upstream) -> HostileComponent {
     let mut guest = Guest::new();
     can_fetch(&mut guest);
     guest.import(TIMER).import(POLL);
     let origin = upstream.origin();
-    let asks: Vec<_> = ["silent", "stalls", "drips"]
+    let fetches: Vec<_> = ["silent", "stalls", "drips"]
         .iter()
         .map(|path| fetch(&mut guest, &Fetch::get(&format!("{origin}/{path}"))))
         .collect();
-    let mut pack = Packing::of(guest);
-    pack.row(
-        "sleeps",
-        "sleeps for an hour",
-        "(call $block (call $timer (i64.const 3600000000000))) (unreachable)",
-    )
-    .row(
-        "sleeps-again-and-again",
-        "sleeps a millisecond, for ever",
-        format!(
-            "(local $timer i32) {}",
-            forever(
-                "(local.set $timer (call $timer (i64.const 1000000)))
+    let mut component = HostileComponentBuilder::new(guest);
+    component
+        .tool(
+            "sleeps",
+            "sleeps for an hour",
+            "(call $block (call $timer (i64.const 3600000000000))) (unreachable)",
+        )
+        .tool(
+            "sleeps-repeatedly",
+            "sleeps for a millisecond forever",
+            format!(
+                "(local $timer i32) {}",
+                repeat_forever(
+                    "(local.set $timer (call $timer (i64.const 1000000)))
                  (call $block (local.get $timer)) (call $drop_pollable (local.get $timer))"
-            )
-        ),
-    )
-    .row(
-        "polls-many",
-        "waits for 400 timers of an hour",
-        format!(
-            "{}
+                )
+            ),
+        )
+        .tool(
+            "polls-many",
+            "polls 400 timers of one hour",
+            format!(
+                "{}
              (call $poll (i32.const 1024) (i32.const 400) (i32.const 256)) (unreachable)",
-            times(
-                400,
-                "(i32.store (i32.add (i32.const 1020) (i32.mul (local.get $n) (i32.const 4)))
+                repeat(
+                    400,
+                    "(i32.store (i32.add (i32.const 1020) (i32.mul (local.get $n) (i32.const 4)))
                    (call $timer (i64.const 3600000000000)))"
-            )
-        ),
-    )
-    .row(
-        "waits-for-silence",
-        "asks a server that accepts and never answers",
-        format!("{} (call $said)", asks[0]),
-    )
-    .row(
-        "waits-for-the-rest",
-        "asks a server that stops in the middle of its answer",
-        format!("{} (call $said)", asks[1]),
-    )
-    .row(
-        "waits-for-drips",
-        "asks a server that sends a byte now and then, for ever",
-        format!("{} (call $said)", asks[2]),
-    );
-    // Only the time can end them.
+                )
+            ),
+        )
+        .tool(
+            "waits-for-a-response",
+            "sends a request to a server that accepts the connection and never answers",
+            format!("{} (call $said)", fetches[0]),
+        )
+        .tool(
+            "waits-for-the-rest",
+            "sends a request to a server that stops in the middle of its response",
+            format!("{} (call $said)", fetches[1]),
+        )
+        .tool(
+            "waits-for-drips",
+            "sends a request to a server that sends single bytes with pauses, forever",
+            format!("{} (call $said)", fetches[2]),
+        );
+    // Limits of which only the time limit can be reached.
     let settings = "[component.limits]\ntime = \"600ms\"\ncpu = \"60s\"\n";
-    let settings = format!("{settings}{}", allow(upstream));
-    pack.packed("Guests that wait", "waits", &settings)
+    let settings = format!("{settings}{}", allow_upstream(upstream));
+    component.build("Guests that block", "waits", &settings)
 }
 
-fn servers(upstream: &Upstream) -> Pack {
+fn servers_and_smuggling(upstream: &Upstream) -> HostileComponent {
     let mut guest = Guest::new();
     can_fetch(&mut guest);
     let at = |path: &str| Fetch::get(&format!("{}/{path}", upstream.origin()));
@@ -93,61 +94,65 @@ fn servers(upstream: &Upstream) -> Pack {
            (call $handle (local.get $request) (i32.const 0) (i32.const 0) (i32.const 256)))"
     ));
     let one_more = fetch(&mut guest, &at("x"));
-    let many = format!("{} {one_more} (call $said)", times(32, "(call $start)"));
+    let too_many_requests = format!("{} {one_more} (call $said)", repeat(32, "(call $start)"));
     let cases = [
         (
-            "asks-for-a-bomb",
-            "asks a server whose answer would unpack to something large",
+            "fetches-compressed-data",
+            "sends a request to a server whose response claims to be compressed",
             at("packed"),
         ),
         (
-            "asks-for-headers",
-            "asks a server whose headers never end",
+            "fetches-endless-headers",
+            "sends a request to a server whose response headers never end",
             at("headers"),
         ),
         (
-            "asks-for-a-large-head",
-            "asks a server whose headers are 40 kB",
+            "fetches-large-headers",
+            "sends a request to a server whose response headers have 40 kB",
             at("head"),
         ),
         (
-            "smuggles-a-header",
-            "hides a header in the value of another",
+            "smuggles-in-a-header-value",
+            "hides a header in the value of another header",
             at("x").header("x-one", "1\r\nx-evil: 1"),
         ),
         (
-            "smuggles-a-name",
-            "hides a header in the name of another",
+            "smuggles-in-a-header-name",
+            "hides a header in the name of another header",
             at("x").header("x-one: 1\r\nx-evil", "1"),
         ),
         (
-            "smuggles-a-path",
+            "smuggles-in-the-path",
             "hides a second request in the path of the first",
             at("x HTTP/1.1\r\nhost: x\r\n\r\nGET /evil"),
         ),
         (
-            "smuggles-a-host",
-            "hides a header in the name of the host",
+            "smuggles-in-the-host",
+            "hides a header in the host name",
             Fetch::get(&format!("{}\r\nx-evil: 1/x", upstream.origin())),
         ),
-        ("asks-for-a-tunnel", "asks with CONNECT", at("x").method(5)),
+        (
+            "requests-a-tunnel",
+            "sends a CONNECT request",
+            at("x").method(5),
+        ),
     ];
     let mut bodies = Vec::new();
-    for (name, does, asked) in cases {
-        bodies.push((name, does, fetch(&mut guest, &asked)));
+    for (name, behaviour, request) in cases {
+        bodies.push((name, behaviour, fetch(&mut guest, &request)));
     }
-    let mut pack = Packing::of(guest);
-    for (name, does, body) in bodies {
-        pack.row(name, does, format!("{body} (call $said)"));
+    let mut component = HostileComponentBuilder::new(guest);
+    for (name, behaviour, body) in bodies {
+        component.tool(name, behaviour, format!("{body} (call $said)"));
     }
-    pack.row(
-        "asks-at-once",
-        "has 32 requests open and makes one more",
-        many,
+    component.tool(
+        "opens-too-many-requests",
+        "has 32 requests open and sends one more",
+        too_many_requests,
     );
-    pack.packed(
-        "Servers that do harm, and requests that are more than one",
+    component.build(
+        "Hostile servers and request smuggling",
         "servers",
-        &allow(upstream),
+        &allow_upstream(upstream),
     )
 }
