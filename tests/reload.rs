@@ -1,14 +1,24 @@
-//! The catalog changes while it is served: files come, go, break and mend, and clients hear of it.
+//! Reloading: changes of component files are served without a restart, and clients are notified of them.
 
-mod clients;
+mod app;
+mod calls;
+mod command_line;
+mod during_startup;
 mod files;
 mod grants;
-mod kernel;
-mod meanwhile;
+mod inotify;
+mod problems;
+mod references;
+mod scans;
+mod sessions;
 mod settings;
-mod ways;
+mod subscriptions;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use toolcrib::config::{Config, Overrides, WatchMode};
 
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
@@ -16,19 +26,22 @@ use crate::support::guest::Guest;
 use crate::support::process::Process;
 use crate::support::server::{Host, write};
 
-/// How long a change may take to be served; a busy machine needs some of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time after which a change must be served, even on a busy machine.
+const MAX_RELOAD_TIME: Duration = Duration::from_secs(30);
 
-/// Asks again and again until the answer is `true`, in time.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so().await {
-        assert!(begun.elapsed() < PATIENCE, "never: {what}");
+/// Waits until `condition` returns `true`; fails after [`MAX_RELOAD_TIME`].
+async fn wait_until(description: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(
+            started.elapsed() < MAX_RELOAD_TIME,
+            "timed out waiting for: {description}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-async fn names(client: &Client) -> Vec<String> {
+async fn tool_names(client: &Client) -> Vec<String> {
     let answer = client.list().await;
     let tools = answer.result()["tools"].as_array().unwrap().iter();
     tools
@@ -36,23 +49,25 @@ async fn names(client: &Client) -> Vec<String> {
         .collect()
 }
 
-async fn until_names(client: &Client, expected: &[&str]) {
-    until(&format!("{expected:?}"), async || {
-        names(client).await == expected
+/// Waits until exactly these tools are listed.
+async fn wait_for_tools(client: &Client, expected: &[&str]) {
+    wait_until(&format!("the tools {expected:?}"), async || {
+        tool_names(client).await == expected
     })
     .await;
 }
 
-async fn until_says(client: &Client, tool: &str, text: &str) {
-    until(text, async || {
+/// Waits until a call of the tool returns this text.
+async fn wait_for_text(client: &Client, tool: &str, text: &str) {
+    wait_until(&format!("{text:?} from {tool}"), async || {
         let answer = client.call(tool, serde_json::json!({})).await;
         answer.last()["result"]["content"][0]["text"] == text
     })
     .await;
 }
 
-/// What `/readyz` says below its word.
-async fn problems(host: &Host) -> Vec<String> {
+/// Returns the problems that `/readyz` lists below its first line.
+async fn ready_problems(host: &Host) -> Vec<String> {
     let answer = host
         .client()
         .http
@@ -67,50 +82,82 @@ async fn problems(host: &Host) -> Vec<String> {
     lines.collect()
 }
 
-async fn until_problem(host: &Host, parts: &[&str]) {
-    until(&format!("{parts:?}"), async || {
-        let problems = problems(host).await;
-        let has = |line: &String| parts.iter().all(|part| line.contains(part));
-        problems.len() == 1 && problems.iter().all(has)
+/// Waits until `/readyz` lists one problem, which contains all of `parts`.
+async fn wait_for_problem(host: &Host, parts: &[&str]) {
+    wait_until(&format!("a problem with {parts:?}"), async || {
+        let problems = ready_problems(host).await;
+        let matches = |line: &String| parts.iter().all(|part| line.contains(part));
+        problems.len() == 1 && problems.iter().all(matches)
     })
     .await;
 }
 
-async fn until_ready(host: &Host) {
-    until("no problems", async || problems(host).await.is_empty()).await;
+async fn wait_for_no_problems(host: &Host) {
+    wait_until("no problems", async || {
+        ready_problems(host).await.is_empty()
+    })
+    .await;
 }
 
-/// Puts a component into the watched directory, whole at once.
-fn put(host: &Host, name: &str, guest: &Guest) {
-    let made = write(host.dir(), &format!(".{name}"), &guest.component());
-    std::fs::rename(made, host.dir().join(format!("{name}.wasm"))).unwrap();
+/// Writes a component into the watched directory atomically.
+fn put_component(host: &Host, name: &str, guest: &Guest) {
+    let temporary = write(host.dir(), &format!(".{name}"), &guest.component());
+    std::fs::rename(temporary, host.dir().join(format!("{name}.wasm"))).unwrap();
 }
 
-/// Serves these references to everybody in a process of its own.
-fn serve(place: &Toolcrib, references: &[&str]) -> Process {
-    let mut command = place.command(&["serve", "--no-auth", "--listen", "127.0.0.1:0"]);
+fn remove_component(host: &Host, name: &str) {
+    std::fs::remove_file(host.dir().join(format!("{name}.wasm"))).unwrap();
+}
+
+/// A component with the tool `tool`, which returns `text`.
+fn tool_component(text: &str) -> Vec<u8> {
+    Guest::saying("tool", text).component()
+}
+
+/// Writes [`tool_component`] to `tool.wasm` in this directory, which is created if necessary.
+fn write_tool(dir: &Path, text: &str) {
+    std::fs::create_dir_all(dir).unwrap();
+    write(dir, "tool", &tool_component(text));
+}
+
+/// Starts a host with this configuration file, with all references watched, and without components that fail to load.
+async fn start_configured(dir: TempDir, text: &str) -> Host {
+    let file = dir.path().join("toolcrib.toml");
+    std::fs::write(&file, text).unwrap();
+    let overrides = Overrides {
+        file: Some(file),
+        no_auth: true,
+        keep_going: true,
+        ..Overrides::default()
+    };
+    let mut config = Config::load(&overrides).unwrap();
+    config.cache = None;
+    config.server.max_concurrent_calls = 4;
+    config.changes = WatchMode::Everything;
+    Host::run(dir, config).await
+}
+
+/// Starts the binary with these references.
+fn start_process(dir: &Toolcrib, references: &[&str]) -> Process {
+    let mut command = dir.command(&["serve", "--no-auth", "--listen", "127.0.0.1:0"]);
     command.args(references);
     Process::start(command)
 }
 
-fn client(process: &Process) -> Client {
+fn client_of(process: &Process) -> Client {
     Client::new(
         &format!("http://{}/mcp", process.address),
         Revision::July2026,
     )
 }
 
-/// The threads in which the process hears of changes. Each look begins with a new one.
-fn listeners(process: &Process) -> Vec<String> {
+/// Returns the threads that receive file system events. Each scan of the references replaces the thread.
+fn watcher_threads(process: &Process) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
     let tasks = tasks.filter_map(|task| Some(task.ok()?.path()));
-    let listeners = tasks.filter(|task| {
+    let watchers = tasks.filter(|task| {
         let name = std::fs::read_to_string(task.join("comm"));
         name.is_ok_and(|name| name.starts_with("notify-rs"))
     });
-    listeners.map(|task| task.display().to_string()).collect()
-}
-
-fn remove(host: &Host, name: &str) {
-    std::fs::remove_file(host.dir().join(format!("{name}.wasm"))).unwrap();
+    watchers.map(|task| task.display().to_string()).collect()
 }
