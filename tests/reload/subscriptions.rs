@@ -31,14 +31,14 @@ fn prompt_guest(name: &str) -> Guest {
 }
 
 /// Opens a stream with this request id and reads its acknowledgement.
-async fn listen(client: &Client, id: u64, wanted: Value) -> Stream {
-    let params = json!({ "notifications": wanted });
+async fn listen(client: &Client, id: u64, filter: Value) -> Stream {
+    let params = json!({ "notifications": filter });
     let mut message = client.message("subscriptions/listen", params);
     message["id"] = id.into();
     let mut stream = Stream::open(client.post(&message)).await;
     let first = stream.next().await.unwrap();
     assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
-    assert_eq!(first["params"]["notifications"], wanted, "{first}");
+    assert_eq!(first["params"]["notifications"], filter, "{first}");
     assert_eq!(first["params"]["_meta"][SUBSCRIPTION_ID], id, "{first}");
     stream
 }
@@ -73,8 +73,8 @@ async fn streams_deliver_the_requested_notifications() {
 
     let mut tools = listen(&client, 7, json!({ "toolsListChanged": true })).await;
     let mut prompts = listen(&client, 8, json!({ "promptsListChanged": true })).await;
-    let wanted = json!({ "resourceSubscriptions": ["doc://one", "doc://none"] });
-    let mut resources = listen(&client, 9, wanted).await;
+    let filter = json!({ "resourceSubscriptions": ["doc://one", "doc://none"] });
+    let mut resources = listen(&client, 9, filter).await;
 
     put_component(&host, "b", &Guest::saying("b", "two"));
     expect_notification(&mut tools, 7, "notifications/tools/list_changed").await;
@@ -187,12 +187,12 @@ async fn open_streams_of_one_caller_are_limited() {
         host.client().with_token(&token)
     };
     let (alice, bob) = (client_of("alice"), client_of("bob"));
-    let wanted = json!({ "toolsListChanged": true });
+    let filter = json!({ "toolsListChanged": true });
     let mut open = Vec::new();
     for id in 0..64 {
-        open.push(listen(&alice, id, wanted.clone()).await);
+        open.push(listen(&alice, id, filter.clone()).await);
     }
-    let mut rejected = listen(&alice, 64, wanted.clone()).await;
+    let mut rejected = listen(&alice, 64, filter.clone()).await;
     let error = &rejected.next().await.unwrap()["error"];
     assert_eq!(error["code"], -32603);
     assert!(
@@ -202,7 +202,7 @@ async fn open_streams_of_one_caller_are_limited() {
             .contains("too many open streams"),
         "{error}"
     );
-    let mut other = listen(&bob, 1, wanted.clone()).await;
+    let mut other = listen(&bob, 1, filter.clone()).await;
     put_component(&host, "b", &Guest::saying("b", "two"));
     expect_notification(&mut other, 1, "notifications/tools/list_changed").await;
     // Without authentication.
@@ -210,7 +210,7 @@ async fn open_streams_of_one_caller_are_limited() {
     let client = public.client();
     let mut all = Vec::new();
     for id in 0..65 {
-        all.push(listen(&client, id, wanted.clone()).await);
+        all.push(listen(&client, id, filter.clone()).await);
     }
     put_component(&public, "b", &Guest::saying("b", "two"));
     let last = all.last_mut().unwrap();
@@ -219,7 +219,7 @@ async fn open_streams_of_one_caller_are_limited() {
     drop(open.pop());
     let started = std::time::Instant::now();
     loop {
-        let mut stream = listen(&alice, 65, wanted.clone()).await;
+        let mut stream = listen(&alice, 65, filter.clone()).await;
         let message = tokio::time::timeout(Duration::from_millis(200), stream.next()).await;
         if message.is_err() {
             break;
@@ -251,9 +251,9 @@ async fn updates_of_forbidden_resources_are_not_sent() {
         let token = issuer.token(|claims| claims["scope"] = scope.into());
         host.client().with_token(&token)
     };
-    let wanted = json!({ "resourceSubscriptions": ["doc://one"], "toolsListChanged": true });
-    let mut reader = listen(&client_of("read"), 1, wanted.clone()).await;
-    let mut other = listen(&client_of("write"), 2, wanted).await;
+    let filter = json!({ "resourceSubscriptions": ["doc://one"], "toolsListChanged": true });
+    let mut reader = listen(&client_of("read"), 1, filter.clone()).await;
+    let mut other = listen(&client_of("write"), 2, filter).await;
     put_component(&host, "doc", &resource_guest("two"));
     expect_notification(&mut reader, 1, "notifications/resources/updated").await;
     put_component(&host, "b", &Guest::saying("b", "two"));
