@@ -19,7 +19,8 @@ use crate::support::upstream::Upstream;
 
 /// File operations of one component that can block at the same time.
 const MAX_BLOCKED: usize = 32;
-/// Longer than any call that is not blocked takes, even on a busy machine, and far below the time limit of blocked calls.
+/// Longer than any call that is not blocked takes, even on a busy machine, and far below the time limit of blocked
+/// calls.
 const MAX_LATENCY: Duration = Duration::from_secs(20);
 
 /// A FUSE file system on which operations hang. Dropping it unmounts it and ends the blocked operations.
@@ -76,8 +77,8 @@ impl Drop for HangingDisk {
     }
 }
 
-/// A guest with a tool for each file of the disk. `read`, `look` and `close` hang when the file is read, looked up or closed;
-/// `quick` does not hang. The tools return the content they read. `list` only lists the preopened directories.
+/// A guest with a tool for each file of the disk. `read`, `look` and `close` hang when the file is read, looked up or
+/// closed; `quick` does not hang. The tools return the content they read. `list` only lists the preopened directories.
 fn guest() -> Guest {
     let mut guest = Guest::saying("hello", "hello");
     guest.import(

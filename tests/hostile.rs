@@ -1,7 +1,7 @@
 //! Hostile guests: the host contains each of them, and they do not slow down or fail other calls.
 //!
-//! `docs/hostile-guests.md` is generated from `table.rs` and lists each guest, its behaviour and its outcome. The tests of
-//! `sandbox/` cover the single limits and grants.
+//! `docs/hostile-guests.md` is generated from `table.rs` and lists each guest, its behaviour and its outcome. The tests
+//! of `sandbox/` cover the single limits and grants.
 
 mod calls;
 mod cancellation;

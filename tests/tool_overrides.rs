@@ -1,4 +1,4 @@
-//! Overrides of tools in the configuration: selection, tool_names, texts, and arguments that are hidden or have defaults.
+//! Overrides of tools in the configuration: selection, names, texts, and arguments that are hidden or have defaults.
 
 mod arguments;
 
@@ -28,7 +28,7 @@ fn forecast_schema() -> Value {
     })
 }
 
-/// A guest with the tools `forecast`, which returns its arguments, and `alerts` and `about`, which return their tool_names.
+/// A guest with the tools `forecast`, which returns its arguments, and `alerts` and `about`, which return their names.
 fn weather_guest() -> Guest {
     let mut guest = Guest::saying("alerts", "alerts");
     let about = guest.string("about");
@@ -98,7 +98,7 @@ async fn tools_can_be_selected_excluded_and_disabled() {
             "tools = [\"forecast\", \"about\"]\n[component.tool.about]\nenabled = false",
             &["forecast"],
         ),
-        // The lists name the component's own tool_names, whatever clients see.
+        // The lists refer to the names of the component, not to the overridden ones.
         (
             "prefix = \"w_\"\ntools = [\"forecast\"]\n[component.tool.forecast]\nrename = \"alerts\"",
             &["w_alerts"],
@@ -215,7 +215,7 @@ async fn names_titles_and_descriptions_can_be_changed() {
     let found = find_tool(&host.client(), "forecast").await;
     assert_eq!(found["title"], "Weather");
     assert_eq!(found["description"], "What the weather will be.");
-    // Two tools may swap their tool_names.
+    // Two tools can swap their names.
     let swapped =
         "[component.tool.about]\nrename = \"alerts\"\n[component.tool.alerts]\nrename = \"about\"";
     let host = start_host(swapped).await;

@@ -87,8 +87,8 @@ async fn start_call(client: &Client, session: Option<&str>, tool: &str) -> reqwe
     response
 }
 
-/// Calls `hello` until the stopped call has released its slot. A call waits for a slot itself, but on a busy machine the
-/// epoch tick that stops the guest may come later.
+/// Calls `hello` until the stopped call has released its slot. A call waits for a slot itself, but on a busy machine
+/// the epoch tick that stops the guest may come later.
 async fn call_hello(client: &Client, stopped_tool: &str) {
     let started = Instant::now();
     loop {

@@ -111,8 +111,8 @@ impl Server {
         started.elapsed()
     }
 
-    /// Calls all hostile tools, several at once, beside light calls. Returns the outcomes in order, and the median latency
-    /// of the light calls.
+    /// Calls all hostile tools, several at once, beside light calls. Returns the outcomes in order, and the median
+    /// latency of the light calls.
     async fn call_all(&self, components: &[HostileComponent]) -> (Vec<String>, Duration) {
         let tools = components.iter().flat_map(|component| &component.tools);
         let calls = tools.map(async |(tool, _)| {

@@ -74,8 +74,8 @@ async fn conflicting_changes_lose_nothing_that_is_served() {
     let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
     config.references.push(reference);
     let app = App::build(config).await.unwrap();
-    // A new component needs the name `x`, which a new version of `a` gives up. That version conflicts with `b`, so `a` keeps
-    // its old version and `x`, and nothing of the new component is served.
+    // A new component needs the name `x`, which a new version of `a` gives up. That version conflicts with `b`, so `a`
+    // keeps its old version and `x`, and nothing of the new component is served.
     let mut blocked = Guest::saying("fresh", "0");
     blocked.tool(Tool::new("x"), "unreachable");
     blocked.prompt(Prompt::new("ask"), "unreachable");

@@ -171,8 +171,8 @@ async fn resource_subscriptions_are_limited() {
     }
 }
 
-/// The limit applies to each authenticated caller. Without authentication it would apply to all clients together, so there
-/// is none.
+/// The limit applies to each authenticated caller. Without authentication it would apply to all clients together, so
+/// there is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_streams_of_one_caller_are_limited() {
     let issuer = Issuer::start().await;

@@ -1,4 +1,5 @@
-//! Limits of a call on time, CPU time, memory, tables and stack. The host keeps serving other calls when one is reached.
+//! Limits of a call on time, CPU time, memory, tables and stack. The host keeps serving other calls when one is
+//! reached.
 
 use std::time::{Duration, Instant};
 

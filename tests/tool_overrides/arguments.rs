@@ -10,18 +10,18 @@ use crate::support::server::Host;
 /// The arguments of each call, and what the tool receives, or parts of the error that the caller receives.
 type Calls<'a> = &'a [(Value, Result<Value, &'a [&'a str]>)];
 
-/// Serves `forecast` with these settings. Asserts that its listed schema is the original with `change` applied, and that
-/// these calls have these outcomes.
+/// Serves `forecast` with these settings. Asserts that its listed schema is the original with `change` applied, and
+/// that these calls have these outcomes.
 async fn check(settings: &str, change: impl FnOnce(&mut Value), calls: Calls<'_>) {
     let host = start_host(&format!("[component.tool.forecast]\n{settings}")).await;
-    let mut listed_schema = forecast_schema();
-    change(&mut listed_schema);
+    let mut expected_schema = forecast_schema();
+    change(&mut expected_schema);
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        let found = find_tool(&client, "forecast").await["inputSchema"].clone();
-        assert_eq!(found, listed_schema, "{settings}");
+        let listed = find_tool(&client, "forecast").await["inputSchema"].clone();
+        assert_eq!(listed, expected_schema, "{settings}");
         for (arguments, expected) in calls {
-            let answer = call(&client, &listed_schema, arguments).await;
+            let answer = call(&client, &expected_schema, arguments).await;
             match expected {
                 Ok(expected) => {
                     let received: Value = serde_json::from_str(answer.text()).unwrap();
@@ -40,11 +40,11 @@ async fn check(settings: &str, change: impl FnOnce(&mut Value), calls: Calls<'_>
 }
 
 /// Calls `forecast` like a client that knows the listed schema, with the argument `key` mirrored in a header.
-async fn call(client: &Client, listed_schema: &Value, arguments: &Value) -> Answer {
+async fn call(client: &Client, expected_schema: &Value, arguments: &Value) -> Answer {
     let params = json!({ "name": "forecast", "arguments": arguments });
     let message = client.message("tools/call", params);
     let mut request = client.post(&message);
-    let is_mirrored = listed_schema["properties"]["key"]["x-mcp-header"].is_string();
+    let is_mirrored = expected_schema["properties"]["key"]["x-mcp-header"].is_string();
     if let Some(key) = arguments["key"].as_str().filter(|_| is_mirrored) {
         request = request.header("mcp-param-key", key);
     }
