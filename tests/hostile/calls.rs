@@ -189,7 +189,7 @@ fn resource_exhaustion() -> HostileComponent {
     )
     .tool(
         "polls-half-a-million",
-        "polls a list that contains the same timer half a million repeat",
+        "polls a list that contains the same timer half a million times",
         "(local $timer i32) (local $at i32)
          (local.set $timer (call $timer (i64.const 1000000)))
          (local.set $at (i32.const 65536))
@@ -280,7 +280,7 @@ fn floods() -> HostileComponent {
         )
         .tool(
             "floods-its-client",
-            "reports progress 50,000 repeat",
+            "reports progress 50,000 times",
             repeat_then_done(
                 50_000,
                 "(call $progress (f64.convert_i32_u (i32.sub (i32.const 60000) (local.get $n)))
