@@ -41,7 +41,7 @@ async fn removed_recreated_and_renamed_directories_are_detected() {
             parent.clone()
         };
         fs::remove_dir_all(removed).unwrap();
-        wait_for_write_tool(&client, &[]).await;
+        wait_for_tools(&client, &[]).await;
         wait_for_problem(&host, &["parent/tools/", "no such"]).await;
         write_tool(&parent.join("tools"), text);
         wait_for_text(&client, "tool", text).await;
@@ -105,17 +105,17 @@ async fn new_matches_of_patterns_are_detected() {
         let second = Guest::saying("second", "hello").component();
         write(&host.dir().join("set-2"), "tool-2", &second);
         write(&host.dir().join("set-2"), "other", &tool_component("no"));
-        wait_for_write_tool(&client, &["second", "tool"]).await;
+        wait_for_tools(&client, &["second", "tool"]).await;
         if pattern.starts_with("**") {
             let deep = host.dir().join("set-2/more");
             fs::create_dir(&deep).unwrap();
-            wait_for_write_tool(&client, &["second", "tool"]).await;
+            wait_for_tools(&client, &["second", "tool"]).await;
             write(&deep, "tool-3", &Guest::saying("deep", "hello").component());
-            wait_for_write_tool(&client, &["deep", "second", "tool"]).await;
+            wait_for_tools(&client, &["deep", "second", "tool"]).await;
             fs::remove_dir_all(deep).unwrap();
         }
         fs::remove_dir_all(host.dir().join("set-1")).unwrap();
-        wait_for_write_tool(&client, &["second"]).await;
+        wait_for_tools(&client, &["second"]).await;
         wait_for_no_problems(&host).await;
     }
 }
@@ -136,7 +136,7 @@ async fn files_are_watched_on_request_only() {
         if watch_mode == WatchMode::Everything {
             wait_for_text(&client, "tool", "two").await;
             fs::remove_file(host.dir().join("tool.wasm")).unwrap();
-            wait_for_write_tool(&client, &["a"]).await;
+            wait_for_tools(&client, &["a"]).await;
             wait_for_problem(&host, &["tool.wasm", "no such"]).await;
             continue;
         }
@@ -145,11 +145,11 @@ async fn files_are_watched_on_request_only() {
             "b",
             &Guest::saying("b", "b").component(),
         );
-        wait_for_write_tool(&client, &["a", "b", "tool"]).await;
+        wait_for_tools(&client, &["a", "b", "tool"]).await;
         assert_eq!(client.call("tool", json!({})).await.text(), "one");
         fs::remove_file(host.dir().join("tool.wasm")).unwrap();
         fs::remove_file(host.dir().join("more/b.wasm")).unwrap();
-        wait_for_write_tool(&client, &["a", "tool"]).await;
+        wait_for_tools(&client, &["a", "tool"]).await;
         wait_for_no_problems(&host).await;
     }
 }
@@ -164,13 +164,13 @@ async fn circular_links_are_ignored() {
     fs::create_dir(dir.path().join("out")).unwrap();
     let host = start_host(dir, &["."], WatchMode::Directories).await;
     let client = host.client();
-    wait_for_write_tool(&client, &["tool"]).await;
+    wait_for_tools(&client, &["tool"]).await;
     symlink("out/a.wasm", host.dir().join("link")).unwrap();
     fs::rename(host.dir().join("link"), host.dir().join("b.wasm")).unwrap();
     // Both links lead to one file, so it is served once.
     let second = Guest::saying("second", "hello").component();
     write(&host.dir().join("out"), "a", &second);
-    wait_for_write_tool(&client, &["second", "tool"]).await;
+    wait_for_tools(&client, &["second", "tool"]).await;
     wait_for_no_problems(&host).await;
 }
 
@@ -203,9 +203,9 @@ async fn several_references_to_one_file_are_merged() {
     symlink("a.wasm", dir.path().join("b.wasm")).unwrap();
     let host = start_host(dir, &["a.wasm#a", "b.wasm#b"], WatchMode::Everything).await;
     let client = host.client();
-    wait_for_write_tool(&client, &["a", "b"]).await;
+    wait_for_tools(&client, &["a", "b"]).await;
     fs::remove_file(host.dir().join("b.wasm")).unwrap();
-    wait_for_write_tool(&client, &["a"]).await;
+    wait_for_tools(&client, &["a"]).await;
 }
 
 /// `pattern#tool` must match one component. If another match is added, the first one stays served.
