@@ -128,9 +128,14 @@ async fn hosts_with_one_redis_share_data_and_survive_its_restart() {
         redis.kv_section(),
         component("g", "replicas", &["cache"])
     );
-    let one = Host::configured(&[("g", &guest)], &text).await;
-    let two = Host::configured(&[("g", &guest)], &text).await;
-    for (host, expected) in [(&one, "7"), (&two, "14"), (&one, "21"), (&two, "28")] {
+    let first = Host::configured(&[("g", &guest)], &text).await;
+    let second = Host::configured(&[("g", &guest)], &text).await;
+    for (host, expected) in [
+        (&first, "7"),
+        (&second, "14"),
+        (&first, "21"),
+        (&second, "28"),
+    ] {
         let result = host
             .client()
             .call("g_count", json!({}))
@@ -141,7 +146,7 @@ async fn hosts_with_one_redis_share_data_and_survive_its_restart() {
     }
     let port = redis.port;
     drop(redis);
-    let result = one
+    let result = first
         .client()
         .call("g_count", json!({}))
         .await
@@ -149,7 +154,7 @@ async fn hosts_with_one_redis_share_data_and_survive_its_restart() {
         .to_owned();
     assert_eq!(result, "E2 the store cannot be used now");
     let _restarted = Redis::with(&["--port", &port.to_string()]);
-    let result = one
+    let result = first
         .client()
         .call("g_count", json!({}))
         .await

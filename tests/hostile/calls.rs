@@ -237,8 +237,8 @@ fn floods() -> HostileComponent {
     let line = guest.string("a line of the guest\n");
     let without_newline = guest.string("x".repeat(4_000));
     let done = guest.string("done");
-    let long = guest.string("y".repeat(400_000));
-    let deep = guest.string("[".repeat(90_000));
+    let long_text = guest.string("y".repeat(400_000));
+    let deep_json = guest.string("[".repeat(90_000));
     let invalid_utf8 = guest.string([b'a', 0xff, b'b']);
     // A function name close to the maximum length, which appears twenty times in the backtrace.
     let name = "n".repeat(90_000);
@@ -290,17 +290,17 @@ fn floods() -> HostileComponent {
         .tool(
             "returns-too-much",
             "returns 400,000 bytes of text",
-            format!("(call $text {long})"),
+            format!("(call $text {long_text})"),
         )
         .tool(
             "fails-with-long-text",
             "fails with an error text of 400,000 bytes",
-            format!("(call $failed {long})"),
+            format!("(call $failed {long_text})"),
         )
         .tool(
             "returns-deep-json",
             "returns JSON that is nested 90,000 levels deep",
-            format!("(call $structured {deep})"),
+            format!("(call $structured {deep_json})"),
         )
         .tool(
             "returns-invalid-utf-8",

@@ -10,7 +10,7 @@ use crate::support::server::Host;
 
 /// Number of concurrent calls that spin.
 const SPINNING_CALLS: u32 = 32;
-/// The median latency beside the spinning calls may be up to this value, or up to [`MAX_SLOWDOWN`] times the latency
+/// The median latency while the spinning calls run may be up to this value, or up to [`MAX_SLOWDOWN`] times the latency
 /// without them, whichever is larger. The second bound is for busy machines.
 const MAX_LATENCY: Duration = Duration::from_millis(100);
 const MAX_SLOWDOWN: u32 = 20;
@@ -94,7 +94,7 @@ async fn health_and_lists_stay_fast_when_all_call_slots_are_taken() {
 
 /// With call slots left, light tools stay fast, in another component and in the component that spins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn light_calls_stay_fast_beside_spinning_calls() {
+async fn light_calls_stay_fast_while_others_spin() {
     let light = Guest::saying("light", "light");
     let host = Host::start(&[("guest", &guest()), ("light", &light)], |config| {
         configure(config, SPINNING_CALLS + 2);

@@ -174,28 +174,28 @@ pub(super) const RELATED_TESTS: [(&str, &str, &str); 41] = [
     ),
     (
         "endless loops in function components",
-        "functions/limits.rs",
-        "time",
+        "functions/call_limits.rs",
+        "time_limit_stops_functions",
     ),
     (
         "arguments that are small as JSON and large in the host",
-        "functions/bounds.rs",
-        "long_names_of_fields",
+        "functions/amplification.rs",
+        "long_field_names_count_towards_the_value_limit",
     ),
     (
         "enums with thousands of cases, in a hundred thousand values",
-        "functions/bounds.rs",
-        "many_names",
+        "functions/amplification.rs",
+        "cases_are_looked_up_in_constant_time",
     ),
     (
         "millions of flags in a result",
-        "functions/bounds.rs",
-        "many_flags",
+        "functions/amplification.rs",
+        "memory_for_flags_is_bounded_by_the_output_limit",
     ),
     (
         "documentation that is repeated in a thousand places of a schema",
-        "functions/bounds.rs",
-        "documentation_of_a_type_that_is_everywhere",
+        "functions/amplification.rs",
+        "repeated_documentation_of_a_type_is_limited",
     ),
     (
         "one caller that makes too many calls",

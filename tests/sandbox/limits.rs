@@ -231,7 +231,7 @@ async fn stack_overflow_is_a_crash_of_the_tool() {
             "(call $say_number (call $deeper (i64.const 0))) (call $said)",
         )
         .tool(
-            Tool::new("goes-deep"),
+            Tool::new("recurses-2000-times"),
             "(call $say_number (i64.extend_i32_u (call $depth (i32.const 2000)))) (call $said)",
         );
     let host = Host::of(&guest).await;
@@ -240,6 +240,9 @@ async fn stack_overflow_is_a_crash_of_the_tool() {
         client.call("recurses", json!({})).await.failure_with_id(),
         "the tool crashed"
     );
-    assert_eq!(client.call("goes-deep", json!({})).await.text(), "2000");
+    assert_eq!(
+        client.call("recurses-2000-times", json!({})).await.text(),
+        "2000"
+    );
     assert_eq!(client.call("hello", json!({})).await.text(), "hello");
 }

@@ -159,7 +159,7 @@ async fn mirrored_header_annotations_are_validated() {
     let mirrored = |type_name: &str, header: Value| {
         property(json!({ "type": type_name, "x-mcp-header": header }))
     };
-    let two = |first: &str, second: &str| {
+    let two_headers = |first: &str, second: &str| {
         json!({ "type": "object", "properties": {
             "a": { "type": "string", "x-mcp-header": first },
             "b": { "type": "object", "properties": { "c": { "type": "string", "x-mcp-header": second } } },
@@ -176,7 +176,7 @@ async fn mirrored_header_annotations_are_validated() {
         (mirrored("string", json!("Region-1")), None),
         (mirrored("integer", json!("P")), None),
         (mirrored("boolean", json!("P")), None),
-        (two("P", "Q"), None),
+        (two_headers("P", "Q"), None),
         (
             mirrored("number", json!("P")),
             Some("not string, integer or boolean"),
@@ -206,8 +206,8 @@ async fn mirrored_header_annotations_are_validated() {
         ),
         (mirrored("string", json!(7)), Some("not a header token")),
         (mirrored("string", Value::Null), Some("not a header token")),
-        (two("P", "P"), Some("twice")),
-        (two("Region", "rEGION"), Some("twice")),
+        (two_headers("P", "P"), Some("twice")),
+        (two_headers("Region", "rEGION"), Some("twice")),
         (in_items, Some("chain of `properties`")),
         (in_defs, Some("chain of `properties`")),
         (at_root, Some("chain of `properties`")),

@@ -9,7 +9,7 @@ use crate::support::server::Host;
 /// A guest with the tools `env` and `config`, which list environment variables and `wasi:config` values.
 fn guest() -> Guest {
     let mut guest = Guest::new();
-    let (key, none) = (guest.string("greeting"), guest.string("nothing"));
+    let (key, missing_key) = (guest.string("greeting"), guest.string("nothing"));
     guest
         .import(
             r#"(import "wasi:cli/environment@0.2.0" "get-environment" (func $environment (param i32)))
@@ -45,7 +45,7 @@ fn guest() -> Guest {
                  (call $get {key} (i32.const 256))
                  (call $say_number (i64.load8_u (i32.const 260)))
                  (call $say (i32.load (i32.const 264)) (i32.load (i32.const 268)))
-                 (call $get {none} (i32.const 256))
+                 (call $get {missing_key} (i32.const 256))
                  (call $say_number (i64.load8_u (i32.const 260)))
                  (call $said)"
             ),
