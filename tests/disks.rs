@@ -78,7 +78,8 @@ impl Drop for HangingDisk {
 }
 
 /// A guest with a tool for each file of the disk. `read`, `look` and `close` hang when the file is read, looked up or
-/// closed; `quick` does not hang. The tools return the content they read. `list` only lists the preopened directories.
+/// closed; `quick` does not hang. The tools return the content they read. `directories` lists the preopened directories
+/// and does not use the disk.
 fn guest() -> Guest {
     let mut guest = Guest::saying("hello", "hello");
     guest.import(
@@ -105,7 +106,7 @@ fn guest() -> Guest {
         guest.tool(Tool::new(name), body);
     }
     guest.tool(
-        Tool::new("list"),
+        Tool::new("directories"),
         "(call $directories (i32.const 256)) (call $said)",
     );
     guest
@@ -207,14 +208,14 @@ async fn calls_blocked_on_a_disk_end_at_their_time_limit() {
             "round {round}: {threads_before}, {threads}"
         );
     }
-    // With all threads blocked, a call waits before its first file operation, so it leaves no operation behind.
-    let answer = client.call("list", json!({})).await;
+    // With all threads blocked, a call waits before its first `wasi:filesystem` function, so it leaves no operation behind.
+    let answer = client.call("directories", json!({})).await;
     assert_eq!(
         answer.failure(),
         "the call was stopped after its time limit of 1s"
     );
     disk.recover();
-    assert_eq!(call(&client, "list").await, "");
+    assert_eq!(call(&client, "directories").await, "");
     assert_eq!(call(&client, "quick").await, "quick");
     assert_eq!(call(&client, "read").await, "late");
 }
