@@ -208,7 +208,7 @@ async fn calls_blocked_on_a_disk_end_at_their_time_limit() {
             "round {round}: {threads_before}, {threads}"
         );
     }
-    // With all threads blocked, a call waits before its first `wasi:filesystem` function, so it leaves no operation behind.
+    // With all threads blocked, a call waits before its first file system operation and leaves none behind.
     let answer = client.call("directories", json!({})).await;
     assert_eq!(
         answer.failure(),
