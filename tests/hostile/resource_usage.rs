@@ -1,21 +1,21 @@
-//! What one call takes of the host, as the kernel counts it.
+//! CPU time and memory that one call costs the host, as measured by the kernel.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{forever, times};
+use super::{repeat, repeat_forever};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::guest::http::can_fetch;
 use crate::support::guest::{Guest, Tool};
 use crate::support::process::{Process, TOOLCRIB, peak_mb, processor_time, resident_mb};
 
-/// A guest that has little of a core all the same has all of its processor time.
+/// The CPU limit counts the time that the guest computes, not the time that it waits for the core.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_busy_core() {
-    const LIMIT: Duration = Duration::from_millis(300);
+async fn a_guest_on_a_busy_core_gets_its_full_cpu_time() {
+    const CPU_LIMIT: Duration = Duration::from_millis(300);
     let dir = Toolcrib::new();
     dir.write(
         "spins",
@@ -25,7 +25,7 @@ async fn on_a_busy_core() {
         "toolcrib.toml",
         "components = [\"spins.wasm\"]\n[limits]\ncpu = \"300ms\"\ntime = \"10m\"\n",
     );
-    // On one core, beside three others that never end.
+    // The host shares one core with three busy processes.
     let mut command = Command::new("taskset");
     command
         .args(["--cpu-list", "0", TOOLCRIB, "serve", "--no-auth"])
@@ -37,7 +37,7 @@ async fn on_a_busy_core() {
         &format!("http://{}/mcp", process.address),
         Revision::July2026,
     );
-    let _others: Vec<_> = (0..3).map(|_| Busy::start()).collect();
+    let _busy: Vec<_> = (0..3).map(|_| BusyProcess::start()).collect();
     let before = processor_time(process.id());
     let answer = client.call("spins", json!({})).await;
     let used = processor_time(process.id()) - before;
@@ -45,15 +45,15 @@ async fn on_a_busy_core() {
         answer.failure(),
         "the call was stopped after its limit of 300ms of processor time"
     );
-    // The kernel shows it in steps of 10 ms.
-    let least = LIMIT - Duration::from_millis(20);
-    assert!(used >= least && used < 2 * LIMIT, "{used:?}");
+    // The kernel reports CPU time in steps of 10 ms.
+    let min = CPU_LIMIT - Duration::from_millis(20);
+    assert!(used >= min && used < 2 * CPU_LIMIT, "{used:?}");
 }
 
-/// A process that never ends by itself, on the first core.
-struct Busy(Child);
+/// A process that keeps the first core busy until it is dropped.
+struct BusyProcess(Child);
 
-impl Busy {
+impl BusyProcess {
     fn start() -> Self {
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", "0", "sh", "-c", "while :; do :; done"]);
@@ -61,22 +61,22 @@ impl Busy {
     }
 }
 
-impl Drop for Busy {
+impl Drop for BusyProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// What the host keeps for a guest is bounded, whatever that is, and comes back when the call is over, also where no
-/// other call follows.
+/// The host memory behind a guest's handles is limited, and is returned after the call even if no other call follows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kept_for_a_guest() {
-    const MAX_KEPT_MB: f64 = 130.0;
-    /// What an idle host may hold more than before the call.
-    const MAX_LEFT_MB: f64 = 16.0;
-    /// The allocator returns what is free little by little.
-    const SETTLE: Duration = Duration::from_secs(30);
+async fn host_memory_per_guest_is_limited_and_returned() {
+    /// Host memory for the handles of one call.
+    const MAX_HANDLES_MB: f64 = 130.0;
+    /// Growth of the idle host between before and after the calls.
+    const MAX_GROWTH_MB: f64 = 16.0;
+    /// The allocator returns free memory to the kernel gradually.
+    const MAX_SETTLE_TIME: Duration = Duration::from_secs(30);
     let dir = Toolcrib::new();
     let mut guest = Guest::new();
     can_fetch(&mut guest);
@@ -88,8 +88,8 @@ async fn kept_for_a_guest() {
     );
     let path = guest.string(format!("/{}", "p".repeat(16_000)));
     let authority = guest.string("a".repeat(500));
-    let new = "(local.set $request (call $request (call $fields)))";
-    let rows = [
+    let new_request = "(local.set $request (call $request (call $fields)))";
+    let leaks = [
         (
             "headers",
             format!(
@@ -99,7 +99,7 @@ async fn kept_for_a_guest() {
         ),
         (
             "methods",
-            format!("{new} (drop (call $set_method (local.get $request) (i32.const 9) {mebibyte}))"),
+            format!("{new_request} (drop (call $set_method (local.get $request) (i32.const 9) {mebibyte}))"),
         ),
         (
             "all-parts",
@@ -114,7 +114,7 @@ async fn kept_for_a_guest() {
         (
             "bodies",
             format!(
-                "{new}
+                "{new_request}
                  (call $outgoing_body (local.get $request) (i32.const 256))
                  (local.set $request (i32.load (i32.const 260)))
                  (call $body_write (local.get $request) (i32.const 264))
@@ -128,12 +128,12 @@ async fn kept_for_a_guest() {
             ),
         ),
     ];
-    for (tool, body) in rows {
+    for (tool, body) in leaks {
         guest.tool(
             Tool::new(tool),
             format!(
                 "(local $request i32) (local $stream i32) {}",
-                forever(&body)
+                repeat_forever(&body)
             ),
         );
     }
@@ -143,7 +143,10 @@ async fn kept_for_a_guest() {
     );
     guest.tool(
         Tool::new("few"),
-        format!("(local $request i32) {} (call $said)", times(100, new)),
+        format!(
+            "(local $request i32) {} (call $said)",
+            repeat(100, new_request)
+        ),
     );
     dir.write("guest", &guest.component());
     dir.file(
@@ -167,16 +170,16 @@ async fn kept_for_a_guest() {
             "{tool}"
         );
         let peak = peak_mb(process.id());
-        // With the guest's own memory.
+        // 8 MB are the guest's own memory.
         assert!(
-            peak < before + MAX_KEPT_MB + 8.0 + MAX_LEFT_MB,
+            peak < before + MAX_HANDLES_MB + 8.0 + MAX_GROWTH_MB,
             "{tool}: {before}, {peak}"
         );
     }
-    let begun = Instant::now();
-    while resident_mb(process.id()) > before + MAX_LEFT_MB {
+    let started = Instant::now();
+    while resident_mb(process.id()) > before + MAX_GROWTH_MB {
         assert!(
-            begun.elapsed() < SETTLE,
+            started.elapsed() < MAX_SETTLE_TIME,
             "{before}, {}",
             resident_mb(process.id())
         );

@@ -1,4 +1,4 @@
-//! Guests that say too much: in results, in errors, in progress, in logs.
+//! Limits on what a guest can send: results, errors, progress and log lines.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use crate::support::command::Toolcrib;
 use crate::support::guest::{Block, Guest, Reply, Tool};
 use crate::support::server::Host;
 
-/// The result as a whole has a bound, wherever its bytes are.
+/// The limit applies to the result as a whole, wherever its bytes are.
 #[tokio::test]
-async fn results() {
+async fn oversized_results_are_rejected() {
     const MAX_BYTES: usize = 100_000;
-    let small = "x".repeat(MAX_BYTES - 1_000);
-    let large = "x".repeat(MAX_BYTES + 1);
+    let allowed = "x".repeat(MAX_BYTES - 1_000);
+    let oversized = "x".repeat(MAX_BYTES + 1);
     let json_of = |text: &str| format!("{{\"a\":\"{text}\"}}");
-    let (small_json, large_json) = (json_of(&small), json_of(&large));
+    let (allowed_json, oversized_json) = (json_of(&allowed), json_of(&oversized));
     let half = "x".repeat(MAX_BYTES / 2);
     let text = |text| (Block::Text(text), None);
     let cases: Vec<(&str, Reply<'_>, bool)> = vec![
         (
             "text",
             Reply {
-                content: vec![text(&small)],
+                content: vec![text(&allowed)],
                 ..Reply::default()
             },
             true,
@@ -30,7 +30,7 @@ async fn results() {
         (
             "text-over",
             Reply {
-                content: vec![text(&large)],
+                content: vec![text(&oversized)],
                 ..Reply::default()
             },
             false,
@@ -46,7 +46,7 @@ async fn results() {
         (
             "image-over",
             Reply {
-                content: vec![(Block::Image(large.as_bytes(), "image/png"), None)],
+                content: vec![(Block::Image(oversized.as_bytes(), "image/png"), None)],
                 ..Reply::default()
             },
             false,
@@ -54,7 +54,7 @@ async fn results() {
         (
             "link-over",
             Reply {
-                content: vec![(Block::EmbeddedText(&large, None, ""), None)],
+                content: vec![(Block::EmbeddedText(&oversized, None, ""), None)],
                 ..Reply::default()
             },
             false,
@@ -62,7 +62,7 @@ async fn results() {
         (
             "type-over",
             Reply {
-                content: vec![(Block::Image(b"", &large), None)],
+                content: vec![(Block::Image(b"", &oversized), None)],
                 ..Reply::default()
             },
             false,
@@ -70,7 +70,7 @@ async fn results() {
         (
             "structured",
             Reply {
-                structured: Some(&small_json),
+                structured: Some(&allowed_json),
                 ..Reply::default()
             },
             true,
@@ -78,7 +78,7 @@ async fn results() {
         (
             "structured-over",
             Reply {
-                structured: Some(&large_json),
+                structured: Some(&oversized_json),
                 ..Reply::default()
             },
             false,
@@ -86,7 +86,7 @@ async fn results() {
         (
             "meta-over",
             Reply {
-                meta: Some(&large_json),
+                meta: Some(&oversized_json),
                 ..Reply::default()
             },
             false,
@@ -101,13 +101,13 @@ async fn results() {
         ),
     ];
     let mut guest = Guest::new();
-    let mut wanted = Vec::new();
-    for (name, reply, good) in cases {
+    let mut tools = Vec::new();
+    for (name, reply, is_allowed) in cases {
         let body = guest.reply(&reply);
         guest.tool(Tool::new(name), body);
-        wanted.push((name, good));
+        tools.push((name, is_allowed));
     }
-    // One string of a mebibyte that thirty thousand blocks share: 30 GiB, were it copied out.
+    // 30,000 blocks share one string of 1 MiB: 30 GiB if each were copied.
     guest.tool(
         Tool::new("shared-over"),
         "(local $block i32) (local $end i32) (local $blocks i32)
@@ -125,14 +125,14 @@ async fn results() {
          (i32.store (i32.const 28) (i32.const 30000))
          (i32.const 16)",
     );
-    wanted.push(("shared-over", false));
+    tools.push(("shared-over", false));
     let host = Host::start(&[("guest", &guest)], |config| {
         config.limits.output_bytes = MAX_BYTES;
     })
     .await;
-    for (name, good) in wanted {
+    for (name, is_allowed) in tools {
         let answer = host.client().call(name, json!({})).await;
-        if good {
+        if is_allowed {
             assert!(answer.text().len() > MAX_BYTES / 2, "{name}");
         } else {
             assert_eq!(
@@ -144,16 +144,16 @@ async fn results() {
     }
 }
 
-/// An error's text is cut, since its first sentences are what a model reads.
+/// A truncated error text is still useful to a model, unlike a truncated result.
 #[tokio::test]
-async fn errors() {
+async fn long_error_texts_are_truncated() {
     let mut guest = Guest::new();
     let text = guest.string("\u{1F980}".repeat(100_000));
     guest
         .tool(Tool::new("fails"), format!("(call $failed {text})"))
-        .tool(Tool::new("refuses"), format!("(call $invalid {text})"));
+        .tool(Tool::new("rejects"), format!("(call $invalid {text})"));
     let host = Host::of(&guest).await;
-    for tool in ["fails", "refuses"] {
+    for tool in ["fails", "rejects"] {
         let answer = host.client().call(tool, json!({})).await;
         let length = answer.failure().len();
         assert!((60_000..=65_536).contains(&length), "{tool}: {length}");
@@ -162,13 +162,13 @@ async fn errors() {
 }
 
 #[tokio::test]
-async fn progress() {
+async fn progress_notifications_are_limited() {
     let mut guest = Guest::new();
     let done = guest.string("done");
     let message = guest.string("y".repeat(10_000));
     guest
         .tool(
-            Tool::new("counts"),
+            Tool::new("many-notifications"),
             format!(
                 "(local $n f64)
                  (loop $again
@@ -179,19 +179,25 @@ async fn progress() {
             ),
         )
         .tool(
-            Tool::new("talks"),
+            Tool::new("long-message"),
             format!(
                 "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 1) {message})
                  (call $text {done})"
             ),
         );
     let host = Host::of(&guest).await;
-    let answer = host.client().call_with_progress("counts", json!(1)).await;
+    let answer = host
+        .client()
+        .call_with_progress("many-notifications", json!(1))
+        .await;
     let events = answer.notifications("notifications/progress");
     assert_eq!(events.len(), 1_000);
     assert_eq!(events[999]["progress"], 1000.0);
     assert_eq!(answer.text(), "done");
-    let answer = host.client().call_with_progress("talks", json!(1)).await;
+    let answer = host
+        .client()
+        .call_with_progress("long-message", json!(1))
+        .await;
     let message = answer.notifications("notifications/progress")[0]["message"]
         .as_str()
         .unwrap();
@@ -204,12 +210,12 @@ const STDOUT: &str = r#"
       (func $write (param i32 i32 i32 i32)))
 "#;
 
-/// What a guest writes to the operator's log is bounded, and cannot be taken for a line of the host.
+/// A guest cannot flood the log, forge lines of the host or send control characters to the operator's terminal.
 #[test]
-fn logs() {
+fn log_lines_are_limited_and_escaped() {
     let mut guest = Guest::new();
     let line = guest.string("a line of the guest\n");
-    let endless = guest.string("x".repeat(4_000));
+    let without_newline = guest.string("x".repeat(4_000));
     let forged =
         guest.string("all is well\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2J\x1b]0;x\x07 end");
     let done = guest.string("done");
@@ -230,7 +236,7 @@ fn logs() {
         .tool(Tool::new("prints"), repeat(50_000, &write(&line)))
         .tool(
             Tool::new("prints-one-line"),
-            repeat(5_000, &write(&endless)),
+            repeat(5_000, &write(&without_newline)),
         )
         .tool(
             Tool::new("logs"),
@@ -281,9 +287,9 @@ fn logs() {
     }
 }
 
-/// A client that does not read holds up its own call and no other.
+/// Backpressure of one client only affects its own call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_does_not_read() {
+async fn a_client_that_does_not_read_blocks_no_other() {
     let mut guest = Guest::saying("hello", "hello");
     let done = guest.string("done");
     let message = guest.string("z".repeat(4_000));
@@ -310,7 +316,7 @@ async fn a_client_that_does_not_read() {
         .await
         .unwrap();
     assert_eq!(client.call("hello", json!({})).await.text(), "hello");
-    // Whatever its limit has left of it ends like every other answer.
+    // Complete or stopped at its time limit, the call ends with a result.
     let text = unread.text().await.unwrap();
     assert!(text.contains("\"result\""), "{} bytes", text.len());
 }

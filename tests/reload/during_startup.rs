@@ -1,5 +1,4 @@
-//! What happens while the components are loaded for the first time. A pipe among them holds that up for as long as the test
-//! likes.
+//! File changes during the first load of the components, which the test delays with named pipes.
 
 use std::fs;
 use std::path::Path;
@@ -9,23 +8,25 @@ use serde_json::json;
 use toolcrib::config::WatchMode;
 use toolcrib::reference::Reference;
 
-use super::{until_names, until_ready};
+use super::{wait_for_no_problems, wait_for_text, wait_for_tools};
 use crate::support::guest::Guest;
 use crate::support::server::{Host, config, write};
 
-/// Serves these references and as many pipes as are read at once, in that order. While the last pipe is waited for, the first
-/// references are loaded, and `change` happens.
-async fn held_up(references: &[&str], change: impl FnOnce(&Path) + Send + 'static) -> Host {
+/// Starts a host with these references, followed by as many pipes as the host reads in parallel. `change` runs when the
+/// references have been read and the host waits for the pipes.
+async fn start_delayed(references: &[&str], change: impl FnOnce(&Path) + Send + 'static) -> Host {
     let (dir, mut config) = config(&[]);
     config.changes = WatchMode::Directories;
     config.keep_going = true;
     write(
-        &made(dir.path(), "tools"),
+        &created_dir(dir.path(), "tools"),
         "a",
         &Guest::saying("a", "a").component(),
     );
-    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    let pipes: Vec<_> = (0..at_once).map(|index| format!("pipe{index}")).collect();
+    let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
+    let pipes: Vec<_> = (0..parallelism)
+        .map(|index| format!("pipe{index}"))
+        .collect();
     for pipe in &pipes {
         let status = Command::new("mkfifo").arg(dir.path().join(pipe)).status();
         assert!(status.unwrap().success());
@@ -40,7 +41,7 @@ async fn held_up(references: &[&str], change: impl FnOnce(&Path) + Send + 'stati
     }
     let path = dir.path().to_owned();
     let writing = tokio::task::spawn_blocking(move || {
-        // Each can be opened when somebody has begun to read it.
+        // Opening a pipe for writing waits until the host reads it.
         let open = |pipe| {
             fs::File::options()
                 .write(true)
@@ -66,21 +67,21 @@ async fn held_up(references: &[&str], change: impl FnOnce(&Path) + Send + 'stati
     host
 }
 
-fn made(dir: &Path, name: &str) -> std::path::PathBuf {
+fn created_dir(dir: &Path, name: &str) -> std::path::PathBuf {
     let path = dir.join(name);
     fs::create_dir(&path).unwrap();
     path
 }
 
-fn pipes() -> Vec<String> {
-    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    (0..at_once).map(|index| format!("p{index}")).collect()
+/// The tools of the components that are read from pipes.
+fn pipe_tools() -> Vec<String> {
+    let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
+    (0..parallelism).map(|index| format!("p{index}")).collect()
 }
 
-/// A file that changes after it was read is read again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changed() {
-    let host = held_up(&["tools/"], |dir| {
+async fn a_file_that_changes_during_startup_is_reloaded() {
+    let host = start_delayed(&["tools/"], |dir| {
         write(
             &dir.join("tools"),
             "a",
@@ -88,32 +89,32 @@ async fn changed() {
         );
     })
     .await;
-    let names = [vec!["b".to_owned()], pipes()].concat();
+    let names = [vec!["b".to_owned()], pipe_tools()].concat();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    until_names(&host.client(), &names).await;
-    until_ready(&host).await;
+    wait_for_tools(&host.client(), &names).await;
+    wait_for_no_problems(&host).await;
 }
 
-/// A file that comes is followed as what it was when it was awaited, and clients are told that it is.
+/// The missing path is watched, although it turns out to be a file and files are not watched in this mode.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn came() {
-    let host = held_up(&["later.wasm"], |dir| {
+async fn a_file_that_is_created_during_startup_stays_watched() {
+    let host = start_delayed(&["later.wasm"], |dir| {
         write(dir, "later", &Guest::saying("later", "one").component());
     })
     .await;
     let client = host.client();
     let found = client.request("server/discover", json!({})).await;
-    let can = &found.result()["capabilities"]["tools"];
-    assert_eq!(can["listChanged"], true, "{can}");
-    let names = [vec!["later".to_owned()], pipes()].concat();
+    let capability = &found.result()["capabilities"]["tools"];
+    assert_eq!(capability["listChanged"], true, "{capability}");
+    let names = [vec!["later".to_owned()], pipe_tools()].concat();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    until_names(&client, &names).await;
-    // Pipes are read once.
+    wait_for_tools(&client, &names).await;
+    // The tools of the pipes stay, although a pipe cannot be read twice.
     write(
         host.dir(),
         "later",
         &Guest::saying("later", "two").component(),
     );
-    super::until_says(&client, "later", "two").await;
-    until_names(&client, &names).await;
+    wait_for_text(&client, "later", "two").await;
+    wait_for_tools(&client, &names).await;
 }

@@ -1,14 +1,14 @@
-//! `dirs`: what is the host's own is given to no component for writing.
+//! `allow.dirs`: no component gets write access to files that the host itself uses.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::dirs::{Do, entry, guest};
+use super::filesystem_guest::{FileOp, entry, guest};
 use crate::support::command::Toolcrib;
 
-/// Who may write what the host runs could change it: grants of that are refused.
+/// A guest with write access to components, configuration, cache or key-value data could change what the host runs.
 #[test]
-fn the_hosts_own() {
+fn writable_grants_over_host_files_are_rejected() {
     let toolcrib = Toolcrib::new();
     for dir in [
         "tools",
@@ -22,10 +22,10 @@ fn the_hosts_own() {
         std::fs::create_dir_all(toolcrib.path().join(dir)).unwrap();
     }
     symlink("tools", toolcrib.path().join("alias")).unwrap();
-    let component = guest(0, &[Do::Read("x", true)]).component();
+    let component = guest(0, &[FileOp::Read("x", true)]).component();
     toolcrib.write("tools/guest", &component);
     toolcrib.write("more/other", &component);
-    for (host, what) in [
+    for (host_path, reason) in [
         ("data", None),
         ("data/sub", None),
         ("other", None),
@@ -36,13 +36,13 @@ fn the_hosts_own() {
         ("tools", Some("components are")),
         ("alias", Some("components are")),
         ("more", Some("components are")),
-        // Where there is none yet.
+        // Matches the pattern of a reference, but has no component yet.
         ("plug-in", Some("components are")),
         ("config", Some("the configuration is")),
     ] {
         std::fs::create_dir_all(toolcrib.path().join("config")).unwrap();
         for write in [false, true] {
-            let dirs = entry(Path::new("..").join(host).as_path(), "/data", write);
+            let dirs = entry(Path::new("..").join(host_path).as_path(), "/data", write);
             toolcrib.file(
                 "config/c.toml",
                 format!(
@@ -51,15 +51,15 @@ fn the_hosts_own() {
                 ),
             );
             let ended = toolcrib.run(&["check", "--no-auth", "--config", "config/c.toml"]);
-            match what.filter(|_| write) {
-                None => assert_eq!(ended.status, 0, "{host}: {ended:?}"),
-                Some(what) => {
-                    assert_ne!(ended.status, 0, "{host}");
+            match reason.filter(|_| write) {
+                None => assert_eq!(ended.status, 0, "{host_path}: {ended:?}"),
+                Some(reason) => {
+                    assert_ne!(ended.status, 0, "{host_path}");
                     assert!(
                         ended.stderr.contains("`allow.dirs` gives"),
-                        "{host}: {ended:?}"
+                        "{host_path}: {ended:?}"
                     );
-                    assert!(ended.stderr.contains(what), "{host}: {ended:?}");
+                    assert!(ended.stderr.contains(reason), "{host_path}: {ended:?}");
                 }
             }
         }

@@ -1,5 +1,4 @@
-//! What the operator changes about tools in the configuration: which are served, under which names and texts, and which of
-//! their arguments callers see and give.
+//! Overrides of tools in the configuration: selection, names, texts, and arguments that are hidden or have defaults.
 
 mod arguments;
 
@@ -11,8 +10,8 @@ use crate::support::guest::{Guest, Icon, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::Host;
 
-/// What `forecast` takes.
-fn schema() -> Value {
+/// The input schema of `forecast`.
+fn forecast_schema() -> Value {
     json!({
         "type": "object",
         "properties": {
@@ -29,8 +28,8 @@ fn schema() -> Value {
     })
 }
 
-/// `forecast` says what its arguments are; `alerts` and `about` say their names.
-fn weather() -> Guest {
+/// A guest with the tools `forecast`, which returns its arguments, and `alerts` and `about`, which return their names.
+fn weather_guest() -> Guest {
     let mut guest = Guest::saying("alerts", "alerts");
     let about = guest.string("about");
     let forecast = Tool {
@@ -45,7 +44,7 @@ fn weather() -> Guest {
         ..Tool::new("forecast")
     }
     .described("What the weather will be.")
-    .taking(schema());
+    .taking(forecast_schema());
     guest
         .tool(
             forecast,
@@ -55,30 +54,30 @@ fn weather() -> Guest {
     guest
 }
 
-/// Serves the component with these settings in its `[[component]]`.
-async fn served(settings: &str) -> Host {
+/// Starts a host whose `[[component]]` section for the guest has these settings.
+async fn start_host(settings: &str) -> Host {
     let text = format!("[[component]]\nref = \"weather.wasm\"\n{settings}\n");
-    Host::configured(&[("weather", &weather())], &text).await
+    Host::configured(&[("weather", &weather_guest())], &text).await
 }
 
-async fn tools(client: &Client) -> Vec<Value> {
+async fn list_tools(client: &Client) -> Vec<Value> {
     let answer = client.list().await;
     answer.result()["tools"].as_array().unwrap().clone()
 }
 
-async fn names(client: &Client) -> Vec<String> {
+async fn tool_names(client: &Client) -> Vec<String> {
     let name = |tool: Value| tool["name"].as_str().unwrap().to_owned();
-    tools(client).await.into_iter().map(name).collect()
+    list_tools(client).await.into_iter().map(name).collect()
 }
 
-async fn tool(client: &Client, name: &str) -> Value {
-    let mut tools = tools(client).await.into_iter();
+async fn find_tool(client: &Client, name: &str) -> Value {
+    let mut tools = list_tools(client).await.into_iter();
     tools.find(|tool| tool["name"] == name).unwrap()
 }
 
 #[tokio::test]
-async fn what_is_served() {
-    for (settings, wanted) in [
+async fn tools_can_be_selected_excluded_and_disabled() {
+    for (settings, expected) in [
         ("", &["about", "alerts", "forecast"][..]),
         ("tools = [\"forecast\", \"about\"]", &["about", "forecast"]),
         ("exclude = [\"about\"]", &["alerts", "forecast"]),
@@ -99,27 +98,27 @@ async fn what_is_served() {
             "tools = [\"forecast\", \"about\"]\n[component.tool.about]\nenabled = false",
             &["forecast"],
         ),
-        // The lists name the component's own names, whatever clients see.
+        // The lists refer to the names of the component, not to the overridden ones.
         (
             "prefix = \"w_\"\ntools = [\"forecast\"]\n[component.tool.forecast]\nrename = \"alerts\"",
             &["w_alerts"],
         ),
     ] {
-        let host = served(settings).await;
+        let host = start_host(settings).await;
         let client = host.client();
-        assert_eq!(names(&client).await, wanted, "{settings}");
+        assert_eq!(tool_names(&client).await, expected, "{settings}");
         for name in ["about", "alerts", "forecast"] {
             let answer = client.call(name, json!({ "city": "Oslo" })).await;
             let is_known = answer.last()["error"]["code"] != -32602;
-            assert_eq!(is_known, wanted.contains(&name), "{settings}: {name}");
+            assert_eq!(is_known, expected.contains(&name), "{settings}: {name}");
         }
     }
 }
 
-/// `#tool` after a file selects one tool of it.
+/// `file#tool` selects one tool of the file.
 #[tokio::test]
-async fn selected_by_a_reference() {
-    for (text, wanted) in [
+async fn references_can_select_a_tool() {
+    for (text, expected) in [
         (
             "components = [\"weather.wasm#forecast\"]",
             &["forecast"][..],
@@ -137,46 +136,45 @@ async fn selected_by_a_reference() {
             &["about", "alerts", "forecast", "hello"],
         ),
         ("components = [\"w*.wasm#about\"]", &["about"]),
-        // A `#` may be part of a path.
+        // A path may contain `#`.
         ("components = [\"c#.wasm\"]", &["hello"]),
         ("components = [\"c#.wasm#hello\"]", &["hello"]),
         (
             "[[component]]\nref = \"weather.wasm#alerts\"\nprefix = \"w_\"\n[component.tool.alerts]\nrename = \"all\"",
             &["w_all"],
         ),
-        // The settings are for the file, however it is named.
+        // Settings apply to the file, whichever reference selects its tools.
         (
             "components = [\"weather.wasm#alerts\"]\n[[component]]\nref = \"weather.wasm\"\nprefix = \"w_\"\nexclude = [\"about\"]",
             &["w_alerts", "w_forecast"],
         ),
     ] {
         let hello = Guest::saying("hello", "hello");
-        let host = Host::configured(&[("weather", &weather()), ("c#", &hello)], text).await;
-        assert_eq!(names(&host.client()).await, wanted, "{text}");
+        let host = Host::configured(&[("weather", &weather_guest()), ("c#", &hello)], text).await;
+        assert_eq!(tool_names(&host.client()).await, expected, "{text}");
     }
 }
 
-/// What is said of a file itself holds for it, whatever is said of its directory, and in whichever order.
 #[tokio::test]
-async fn of_the_file_itself() {
-    let of = |reference: &str, prefix: &str| {
+async fn settings_of_a_file_take_precedence_over_those_of_a_pattern() {
+    let section = |reference: &str, prefix: &str| {
         format!("[[component]]\nref = \"{reference}\"\nprefix = \"{prefix}\"\n")
     };
-    let (all, one) = (of("*.wasm", "all_"), of("hello.wasm", "one_"));
+    let (all, one) = (section("*.wasm", "all_"), section("hello.wasm", "one_"));
     for text in [format!("{all}{one}"), format!("{one}{all}")] {
         let (hello, other) = (Guest::saying("hello", "1"), Guest::saying("other", "2"));
         let host = Host::configured(&[("hello", &hello), ("other", &other)], &text).await;
         assert_eq!(
-            names(&host.client()).await,
+            tool_names(&host.client()).await,
             ["all_other", "one_hello"],
             "{text}"
         );
     }
 }
 
-/// Names and texts are the operator's; everything else stays the component's.
+/// All other fields keep the component's values.
 #[tokio::test]
-async fn names_and_texts() {
+async fn names_titles_and_descriptions_can_be_changed() {
     let settings = "prefix = \"w_\"
         [component.tool.forecast]
         rename = \"ahead\"
@@ -184,44 +182,50 @@ async fn names_and_texts() {
         description = \"Für morgen.\\nUnd übermorgen.\"
         [component.tool.alerts]
         rename = \"forecast\"";
-    let host = served(settings).await;
+    let host = start_host(settings).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        assert_eq!(names(&client).await, ["w_about", "w_ahead", "w_forecast"]);
-        let wanted = json!({
+        assert_eq!(
+            tool_names(&client).await,
+            ["w_about", "w_ahead", "w_forecast"]
+        );
+        let expected = json!({
             "name": "w_ahead",
             "title": "Das Wetter",
             "description": "Für morgen.\nUnd übermorgen.",
-            "inputSchema": schema(),
+            "inputSchema": forecast_schema(),
             "annotations": { "readOnlyHint": true, "openWorldHint": true },
             "icons": [{ "src": "https://example.com/i.png" }],
             "_meta": { "com.example/rank": 7 },
         });
-        assert_eq!(tool(&client, "w_ahead").await, wanted, "{revision:?}");
-        // A call of a new name gets to the tool behind it.
+        assert_eq!(
+            find_tool(&client, "w_ahead").await,
+            expected,
+            "{revision:?}"
+        );
+        // A call with the new name reaches the renamed tool.
         let answer = client.call("w_forecast", json!({})).await;
         assert_eq!(answer.text(), "alerts", "{revision:?}");
         for name in ["ahead", "forecast", "w_alerts"] {
             assert_eq!(client.call(name, json!({})).await.code(), -32602, "{name}");
         }
     }
-    // Only what is written changes.
-    let host = served("[component.tool.forecast]\ntitle = \"Weather\"").await;
-    let found = tool(&host.client(), "forecast").await;
+    // Fields that are not set stay the same.
+    let host = start_host("[component.tool.forecast]\ntitle = \"Weather\"").await;
+    let found = find_tool(&host.client(), "forecast").await;
     assert_eq!(found["title"], "Weather");
     assert_eq!(found["description"], "What the weather will be.");
-    // Two tools may swap their names.
+    // Two tools can swap their names.
     let swapped =
         "[component.tool.about]\nrename = \"alerts\"\n[component.tool.alerts]\nrename = \"about\"";
-    let host = served(swapped).await;
+    let host = start_host(swapped).await;
     let client = host.client();
     assert_eq!(client.call("alerts", json!({})).await.text(), "about");
     assert_eq!(client.call("about", json!({})).await.text(), "alerts");
 }
 
-/// Scopes follow the tool to its new name.
 #[tokio::test]
-async fn scopes() {
+async fn scopes_apply_to_the_renamed_tool() {
     let issuer = Issuer::start().await;
     let text = format!(
         "[server]\npublic-url = \"https://tools.example\"\n[auth]\nissuer = \"{}\"\naudience = \"{AUDIENCE}\"\n\
@@ -230,24 +234,23 @@ async fn scopes() {
         issuer.url(),
         issuer.jwks_uri(),
     );
-    let host = Host::configured(&[("weather", &weather())], &text).await;
-    for (scope, all, status) in [
+    let host = Host::configured(&[("weather", &weather_guest())], &text).await;
+    for (scope, listed, status) in [
         ("none", &["about", "alerts"][..], 403),
         ("alerts", &["about", "alerts", "forecast"], 200),
     ] {
         let token = issuer.token(|claims| claims["scope"] = json!(scope));
         let client = host.client().with_token(&token);
-        assert_eq!(names(&client).await, all, "{scope}");
+        assert_eq!(tool_names(&client).await, listed, "{scope}");
         let answer = client.call("forecast", json!({})).await;
         assert_eq!(answer.status, status, "{scope}: {answer:?}");
     }
 }
 
-/// `inspect`, `call` and `check` show and use what is served.
 #[test]
-fn command_line() {
+fn commands_show_and_call_the_changed_tools() {
     let toolcrib = Toolcrib::new();
-    toolcrib.write("weather", &weather().component());
+    toolcrib.write("weather", &weather_guest().component());
     let settings = "[[component]]\nref = \"weather.wasm\"\nprefix = \"w_\"\nexclude = [\"about\"]
         [component.tool.forecast]\nrename = \"ahead\"\ntitle = \"Ahead\"\ndescription = \"What comes.\"
         hide = [\"key\"]\ndefaults = { key = \"k\", days = 2 }\n";
@@ -279,7 +282,7 @@ fn command_line() {
     assert_eq!(ended.stdout, "ok: 2 tools from 1 component\n");
 
     let ended = run(&["inspect", "weather.wasm"]);
-    for (text, is_there) in [
+    for (text, is_shown) in [
         ("w_ahead", true),
         ("Ahead", true),
         ("What comes.", true),
@@ -289,7 +292,7 @@ fn command_line() {
         ("about", false),
     ] {
         let stdout = &ended.stdout;
-        assert_eq!(stdout.contains(text), is_there, "{text}: {stdout}");
+        assert_eq!(stdout.contains(text), is_shown, "{text}: {stdout}");
     }
 
     let ended = run(&["call", "weather.wasm", "w_ahead", "{\"city\":\"Oslo\"}"]);

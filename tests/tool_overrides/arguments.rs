@@ -1,58 +1,58 @@
-//! Arguments that callers may leave out, and those that they neither see nor give.
+//! Arguments with a configured default, and arguments that are hidden from callers.
 
 use serde_json::{Value, json};
 
-use super::{schema, served, tool};
+use super::{find_tool, forecast_schema, start_host};
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-/// What a call says, and what the tool gets or the caller is told.
+/// The arguments of each call, and what the tool receives, or parts of the error that the caller receives.
 type Calls<'a> = &'a [(Value, Result<Value, &'a [&'a str]>)];
 
-/// Serves `forecast` with these settings; it is announced as `change` makes its own schema, and answers these calls.
+/// Serves `forecast` with these settings. Asserts that its listed schema is the original with `change` applied, and
+/// that these calls have these outcomes.
 async fn check(settings: &str, change: impl FnOnce(&mut Value), calls: Calls<'_>) {
-    let host = served(&format!("[component.tool.forecast]\n{settings}")).await;
-    let mut announced = schema();
-    change(&mut announced);
+    let host = start_host(&format!("[component.tool.forecast]\n{settings}")).await;
+    let mut expected_schema = forecast_schema();
+    change(&mut expected_schema);
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        let found = tool(&client, "forecast").await["inputSchema"].clone();
-        assert_eq!(found, announced, "{settings}");
-        for (arguments, wanted) in calls {
-            let answer = call(&client, &announced, arguments).await;
-            match wanted {
-                Ok(wanted) => {
-                    let found: Value = serde_json::from_str(answer.text()).unwrap();
-                    assert_eq!(found, *wanted, "{settings}: {arguments}");
+        let listed = find_tool(&client, "forecast").await["inputSchema"].clone();
+        assert_eq!(listed, expected_schema, "{settings}");
+        for (arguments, expected) in calls {
+            let answer = call(&client, &expected_schema, arguments).await;
+            match expected {
+                Ok(expected) => {
+                    let received: Value = serde_json::from_str(answer.text()).unwrap();
+                    assert_eq!(received, *expected, "{settings}: {arguments}");
                 }
-                Err(words) => {
-                    let sentence = answer.failure();
-                    for word in *words {
-                        assert!(sentence.contains(word), "{sentence:?} lacks {word:?}");
+                Err(parts) => {
+                    let error = answer.failure();
+                    for part in *parts {
+                        assert!(error.contains(part), "{error:?} lacks {part:?}");
                     }
-                    assert!(!sentence.contains("s3cret"), "{sentence}");
+                    assert!(!error.contains("s3cret"), "{error}");
                 }
             }
         }
     }
 }
 
-/// A call of `forecast` as a client makes it that knows the announced schema: its key is mirrored in a header.
-async fn call(client: &Client, announced: &Value, arguments: &Value) -> Answer {
+/// Calls `forecast` like a client that knows the listed schema, with the argument `key` mirrored in a header.
+async fn call(client: &Client, expected_schema: &Value, arguments: &Value) -> Answer {
     let params = json!({ "name": "forecast", "arguments": arguments });
     let message = client.message("tools/call", params);
     let mut request = client.post(&message);
-    let is_mirrored = announced["properties"]["key"]["x-mcp-header"].is_string();
+    let is_mirrored = expected_schema["properties"]["key"]["x-mcp-header"].is_string();
     if let Some(key) = arguments["key"].as_str().filter(|_| is_mirrored) {
         request = request.header("mcp-param-key", key);
     }
     Answer::to(request).await
 }
 
-/// A default fills in for what the caller leaves out, and for nothing else.
 #[tokio::test]
-async fn defaults() {
+async fn defaults_replace_missing_arguments_only() {
     check(
         "defaults = { city = \"Oslo\", days = 3 }",
         |schema| {
@@ -74,7 +74,7 @@ async fn defaults() {
                 Ok(json!({ "key": "k", "city": "Rome", "days": 1, "more": [] })),
             ),
             (json!({}), Err(&["the arguments", "key"])),
-            // What is given counts, also where it is wrong.
+            // Given arguments are never replaced, even if they are invalid.
             (json!({ "key": "k", "city": "" }), Err(&["`/city`"])),
             (
                 json!({ "key": "k", "city": null }),
@@ -84,7 +84,7 @@ async fn defaults() {
         ],
     )
     .await;
-    // A property whose schema is `true`, one that is a reference, and nothing required any more.
+    // A property with the schema `true`, one with a `$ref`, and defaults for all required properties.
     check(
         "[component.tool.forecast.defaults]\n\"a/b\" = [1]\nunit = \"F\"\nkey = \"k\"\ncity = \"Oslo\"",
         |schema| {
@@ -108,10 +108,10 @@ async fn defaults() {
     .await;
 }
 
-/// A hidden argument is not the caller's: it is fixed, or never given.
+/// A hidden argument has its configured default, or none.
 #[tokio::test]
-async fn hidden() {
-    let refused: &[&str] = &["`/key`", "no such argument"];
+async fn hidden_arguments_cannot_be_set_by_callers() {
+    let rejected: &[&str] = &["`/key`", "no such argument"];
     check(
         "hide = [\"key\"]\ndefaults = { key = \"s3cret\" }",
         |schema| {
@@ -125,13 +125,13 @@ async fn hidden() {
                 json!({ "city": "Oslo" }),
                 Ok(json!({ "city": "Oslo", "key": "s3cret" })),
             ),
-            // Although the schema allows more arguments than it names.
+            // The schema allows additional properties, but not the hidden one.
             (
                 json!({ "city": "Oslo", "more": 1 }),
                 Ok(json!({ "city": "Oslo", "more": 1, "key": "s3cret" })),
             ),
-            (json!({ "city": "Oslo", "key": "mine" }), Err(refused)),
-            (json!({ "key": null }), Err(refused)),
+            (json!({ "city": "Oslo", "key": "mine" }), Err(rejected)),
+            (json!({ "key": null }), Err(rejected)),
             (json!({}), Err(&["the arguments", "city"])),
             (json!({ "city": 5 }), Err(&["`/city`", "string"])),
         ],
@@ -160,7 +160,7 @@ async fn hidden() {
         ],
     )
     .await;
-    // Nothing is left to give.
+    // All arguments are hidden.
     let all = "hide = [\"city\", \"days\", \"unit\", \"key\", \"a/b\"]\n\
                defaults = { city = \"Oslo\", key = \"s3cret\" }";
     check(
@@ -176,9 +176,9 @@ async fn hidden() {
     .await;
 }
 
-/// Schemas that speak of arguments more than once: those that are changed must stand alone.
+/// An argument can be hidden even if the schema refers to other arguments elsewhere.
 #[tokio::test]
-async fn schemas_with_more() {
+async fn schemas_with_further_keywords_are_supported() {
     let schema = json!({
         "type": "object",
         "properties": {
@@ -196,7 +196,7 @@ async fn schemas_with_more() {
     let text = "[[component]]\nref = \"guest.wasm\"\n[component.tool.sum]\nhide = [\"c\"]\ndefaults = { c = 3 }";
     let host = Host::configured(&[("guest", &guest)], text).await;
     let client = host.client();
-    for (arguments, wanted) in [
+    for (arguments, expected) in [
         (json!({ "a": 1 }), Ok(json!({ "a": 1, "c": 3 }))),
         (json!({}), Err("the arguments")),
         (
@@ -206,20 +206,19 @@ async fn schemas_with_more() {
         (json!({ "a": 1, "d": 3 }), Err("'d' was unexpected")),
     ] {
         let answer = client.call("sum", arguments.clone()).await;
-        match wanted {
-            Ok(wanted) => {
-                let found: Value = serde_json::from_str(answer.text()).unwrap();
-                assert_eq!(found, wanted, "{arguments}");
+        match expected {
+            Ok(expected) => {
+                let received: Value = serde_json::from_str(answer.text()).unwrap();
+                assert_eq!(received, expected, "{arguments}");
             }
-            Err(words) => assert!(answer.failure().contains(words), "{answer:?}"),
+            Err(part) => assert!(answer.failure().contains(part), "{answer:?}"),
         }
     }
 }
 
-/// A default in TOML is the same value in JSON.
 #[tokio::test]
-async fn values() {
-    for (toml, wanted) in [
+async fn toml_defaults_become_equal_json_values() {
+    for (toml, expected) in [
         ("\"\"", json!("")),
         ("\"Tromsø \\u0000 \\\"\"", json!("Tromsø \u{0} \"")),
         ("'''\na\n  b'''", json!("a\n  b")),
@@ -246,18 +245,18 @@ async fn values() {
         let settings = format!(
             "[component.tool.forecast.defaults]\ncity = \"x\"\nkey = \"k\"\n\"a/b\" = {toml}"
         );
-        let host = served(&settings).await;
+        let host = start_host(&settings).await;
         let client = host.client();
         let answer = client.call("forecast", json!({})).await;
-        let found: Value = serde_json::from_str(answer.text()).unwrap();
-        assert_eq!(found["a/b"], wanted, "{toml}");
-        let announced = tool(&client, "forecast").await;
+        let received: Value = serde_json::from_str(answer.text()).unwrap();
+        let received = &received["a/b"];
+        assert_eq!(*received, expected, "{toml}");
+        let listed = find_tool(&client, "forecast").await;
         assert_eq!(
-            announced["inputSchema"]["properties"]["a/b"]["default"],
-            wanted
+            listed["inputSchema"]["properties"]["a/b"]["default"],
+            expected
         );
-        // An integer is none that only looks like one, and the other way round.
-        let found = &found["a/b"];
-        assert_eq!(found.is_f64(), wanted.is_f64(), "{toml}");
+        // Integers stay integers, and floats stay floats.
+        assert_eq!(received.is_f64(), expected.is_f64(), "{toml}");
     }
 }

@@ -1,4 +1,4 @@
-//! Nothing is granted: WASI is there, and empty.
+//! A component without grants can import WASI, but gets no data, files or network through it.
 
 use futures::FutureExt;
 use serde_json::json;
@@ -7,9 +7,8 @@ use tokio::net::TcpListener;
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-/// Environment, arguments, files, configuration: none of the host's.
 #[tokio::test]
-async fn nothing_to_see() {
+async fn without_grants_a_guest_has_no_environment_files_or_config() {
     let mut guest = Guest::new();
     guest
         .import(
@@ -31,15 +30,14 @@ async fn nothing_to_see() {
              (call $say_number (i64.load32_u (i32.const 312)))
              (call $said)",
         );
-    // Every process of a test has an environment.
+    // The test's own process has an environment to hide.
     assert!(std::env::vars().next().is_some());
     let host = Host::of(&guest).await;
     assert_eq!(host.client().call("look", json!({})).await.text(), "00000");
 }
 
-/// No socket connects, no name is looked up, no request goes out.
 #[tokio::test]
-async fn nowhere_to_go() {
+async fn without_grants_a_guest_has_no_network() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut guest = Guest::new();
@@ -68,7 +66,7 @@ async fn nowhere_to_go() {
                (import "wasi:http/types@0.2.0" "[method]future-incoming-response.get" (func $get (param i32 i32)))
                (import "wasi:http/outgoing-handler@0.2.0" "handle" (func $handle (param i32 i32 i32 i32)))"#,
         )
-        // 1 and the error's number where it is refused.
+        // Says 1 and the error code if connecting fails.
         .tool(
             Tool::new("connect"),
             format!(
@@ -95,7 +93,7 @@ async fn nowhere_to_go() {
                  (call $said)"
             ),
         )
-        // handle's own result, and where it is a future, what comes of that: some, ok, error, its number.
+        // Says the result of `handle`; if it is a future, the discriminants of its value and the error code.
         .tool(
             Tool::new("fetch"),
             format!(
@@ -120,14 +118,14 @@ async fn nowhere_to_go() {
         );
     let host = Host::of(&guest).await;
     let client = host.client();
-    // 11: access denied is the second of the error codes.
+    // 1 is `error-code.access-denied`.
     assert_eq!(client.call("connect", json!({})).await.text(), "11");
     assert_eq!(client.call("resolve", json!({})).await.text(), "1");
-    // The request is denied: error 15.
+    // 15 is `error-code.HTTP-request-denied`.
     let fetched = client.call("fetch", json!({})).await.text().to_owned();
     assert!(["115", "010115"].contains(&fetched.as_str()), "{fetched}");
     assert!(
         listener.accept().now_or_never().is_none(),
-        "something connected"
+        "a guest without grants connected"
     );
 }

@@ -1,19 +1,18 @@
-//! `http`: what a request may take of time, size and number.
+//! `allow.http`: limits on size, number and time of outgoing requests.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::egress::{configuration, heard};
+use super::egress::{configuration, send_all};
 use crate::support::guest::http::{self, Fetch, can_fetch, fetch, fetching};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 use crate::support::upstream::Upstream;
 
-/// Bodies go through in both directions, bounded.
 #[tokio::test]
-async fn sizes() {
+async fn oversized_bodies_headers_and_uris_are_rejected() {
     let upstream = Upstream::start().await;
     let origin = upstream.origin();
     let requests = [
@@ -28,19 +27,19 @@ async fn sizes() {
             .method(2)
             .chunks(17_000),
     ];
-    let heard = heard(&[&origin], "", &requests).await;
-    assert_eq!(heard[0], "200 asked /post");
-    assert_eq!(heard[1], "200 shortE99");
+    let outcomes = send_all(&[&origin], "", &requests).await;
+    assert_eq!(outcomes[0], "200 asked /post");
+    assert_eq!(outcomes[1], "200 shortE99");
     assert!(
-        heard[2].starts_with("200 000") && heard[2].ends_with("E99"),
+        outcomes[2].starts_with("200 000") && outcomes[2].ends_with("E99"),
         "{:?}",
-        heard[2].len()
+        outcomes[2].len()
     );
-    assert_eq!(heard[3], http::LARGE_ANSWER_HEAD);
-    assert!(heard[4].starts_with('E'), "{}", heard[4]);
-    assert_eq!(heard[5], http::LONG_URI);
-    assert_eq!(heard[6], http::LARGE_HEAD);
-    assert!(heard[7].starts_with('E'), "{}", heard[7]);
+    assert_eq!(outcomes[3], http::LARGE_ANSWER_HEAD);
+    assert!(outcomes[4].starts_with('E'), "{}", outcomes[4]);
+    assert_eq!(outcomes[5], http::LONG_URI);
+    assert_eq!(outcomes[6], http::LARGE_HEAD);
+    assert!(outcomes[7].starts_with('E'), "{}", outcomes[7]);
     assert!(
         upstream.asked()[0].contains("\r\nbody: 41"),
         "{}",
@@ -48,39 +47,38 @@ async fn sizes() {
     );
 }
 
-/// A call makes so many requests, refused ones counted.
+/// Denied requests count too.
 #[tokio::test]
-async fn requests_per_call() {
+async fn requests_per_call_are_limited() {
     let upstream = Upstream::start().await;
     let mut guest = Guest::new();
     can_fetch(&mut guest);
-    let refused = fetch(&mut guest, &Fetch::get("http://127.0.0.1:1/"));
+    let denied = fetch(&mut guest, &Fetch::get("http://127.0.0.1:1/"));
     let granted = fetch(&mut guest, &Fetch::get(&format!("{}/x", upstream.origin())));
     guest.tool(
         Tool::new("many"),
         format!(
             "(local $n i32)
              (loop $again
-               {refused}
+               {denied}
                (global.set $said (i32.const 0))
                (local.set $n (i32.add (local.get $n) (i32.const 1)))
                (br_if $again (i32.lt_u (local.get $n) (i32.const 199))))
-             {granted} {granted} {refused}
+             {granted} {granted} {denied}
              (call $said)"
         ),
     );
     let text = configuration(&[&upstream.origin()], "");
     let host = Host::configured(&[("guest", &guest)], &text).await;
     let expected = format!("200 asked /x{0}{0}", http::TOO_MANY);
-    // Of each call: the next one has its own.
+    // The next call has its own limit.
     for _ in 0..2 {
         assert_eq!(host.client().call("many", json!({})).await.text(), expected);
     }
 }
 
-/// So many of them are open at once.
 #[tokio::test]
-async fn requests_at_once() {
+async fn concurrent_requests_of_a_call_are_limited() {
     let upstream = Upstream::start().await;
     let mut guest = Guest::new();
     can_fetch(&mut guest);
@@ -112,12 +110,12 @@ async fn requests_at_once() {
     );
 }
 
-/// Handles are no way to use up the host's memory, or its files.
+/// Each handle uses memory of the host, some a file descriptor.
 #[tokio::test]
-async fn handles() {
+async fn handles_of_a_call_are_limited() {
     let mut guest = Guest::new();
     can_fetch(&mut guest);
-    for (name, handles) in [("few", 1_000), ("many", 1_100)] {
+    for (name, handles) in [("allowed", 1_000), ("too-many", 1_100)] {
         guest.tool(
             Tool::new(name),
             format!(
@@ -132,41 +130,44 @@ async fn handles() {
         );
     }
     let host = Host::of(&guest).await;
-    assert_eq!(host.client().call("few", json!({})).await.text(), "1000");
-    let answer = host.client().call("many", json!({})).await;
+    assert_eq!(
+        host.client().call("allowed", json!({})).await.text(),
+        "1000"
+    );
+    let answer = host.client().call("too-many", json!({})).await;
     assert_eq!(
         answer.failure(),
         "the tool has more handles than its limit of 1024"
     );
 }
 
-/// A silent server costs a guest its own time; what the guest asks for can only make it less.
+/// The timeouts of a request can only be shorter than the time limit of the call.
 #[tokio::test]
-async fn times() {
+async fn request_timeouts_are_enforced() {
     let upstream = Upstream::start().await;
     let origin = upstream.origin();
-    // A listener whose queue is full: a connection to it neither stands nor fails.
+    // A listener with a full backlog: a connection to it neither succeeds nor fails.
     let full = TcpSocket::new_v4().unwrap();
     full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let full = full.listen(1).unwrap();
     let address = full.local_addr().unwrap();
-    let mut waiting = Vec::new();
+    let mut pending = Vec::new();
     while let Ok(Ok(stream)) =
         tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await
     {
-        waiting.push(stream);
+        pending.push(stream);
     }
-    let millis = Some(300);
+    let timeout = Some(300);
     let requests = [
-        Fetch::get(&format!("{origin}/silent")).times([None, millis, None]),
-        Fetch::get(&format!("{origin}/stalls")).times([None, None, millis]),
-        Fetch::get(&format!("http://{address}/")).times([millis, None, None]),
+        Fetch::get(&format!("{origin}/silent")).times([None, timeout, None]),
+        Fetch::get(&format!("{origin}/stalls")).times([None, None, timeout]),
+        Fetch::get(&format!("http://{address}/")).times([timeout, None, None]),
         Fetch::get(&format!("{origin}/x")).times([Some(60_000), Some(60_000), Some(60_000)]),
         Fetch::get(&format!("{origin}/silent")).times([None, Some(3_600_000), None]),
     ];
     let guest = fetching(&requests);
-    let more = "[component.limits]\ntime = \"5s\"\n";
-    let text = configuration(&[&origin, &format!("http://{address}")], more);
+    let limits = "[component.limits]\ntime = \"5s\"\n";
+    let text = configuration(&[&origin, &format!("http://{address}")], limits);
     let host = Host::configured(&[("guest", &guest)], &text).await;
     for (tool, expected) in [
         ("t0", http::READ_TIMEOUT),
@@ -186,7 +187,7 @@ async fn times() {
             started.elapsed()
         );
     }
-    // The two ends are at the same time; either way it is over.
+    // The request's timeout is cut to the call's time limit, so either of the two may end it.
     let started = Instant::now();
     let answer = host.client().call("t4", json!({})).await;
     if answer.result()["isError"] == true {
