@@ -1,11 +1,12 @@
-//! The protocol: three revisions at one endpoint, and every fault answered in a way that each of their clients understands.
+//! MCP over Streamable HTTP: three protocol revisions at one endpoint, and error responses that clients of each
+//! understand.
 
 mod admission;
+mod call_limits;
 mod http_rules;
 mod lifecycle;
-mod list;
 mod messages;
 mod mirrored_headers;
-mod places;
 mod sessions;
 mod shutdown;
+mod tools_list;
