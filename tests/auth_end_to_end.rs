@@ -1,4 +1,4 @@
-//! The whole host with authorization enabled: accepted callers, what a tool learns about them, and error responses.
+//! The complete host with authorization enabled: accepted callers, what a tool learns about them, and error responses.
 
 mod callers;
 mod entry;
@@ -7,7 +7,7 @@ use crate::support::guest::{Guest, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::Host;
 
-/// `who` returns everything that a tool can learn about its caller. `open` and `admin` return their names; tests give
+/// `whoami` returns everything that a tool can learn about its caller. `open` and `admin` return their names; tests give
 /// them different scopes.
 fn guest() -> Guest {
     let mut guest = Guest::saying("admin", "admin");
@@ -21,7 +21,7 @@ fn guest() -> Guest {
     };
     guest.tool(Tool::new("open"), format!("(call $text {open})"));
     guest.tool(
-        Tool::new("who"),
+        Tool::new("whoami"),
         format!(
             "(local $scope i32) (local $left i32)
              (call $caller (i32.const 256))

@@ -84,9 +84,9 @@ fn asking_guest() -> Guest {
         let mut body = String::new();
         for round in 0..rounds {
             let key = format!("q{round:02}");
-            let asked = guest.questions(&[[&key, "elicitation/create", NAME_FORM]]);
+            let questions = guest.questions(&[[&key, "elicitation/create", NAME_FORM]]);
             body.push_str(&format!(
-                "(if (i32.eq (local.get $answers_len) (i32.const {round})) (then (return {asked})))"
+                "(if (i32.eq (local.get $answers_len) (i32.const {round})) (then (return {questions})))"
             ));
         }
         guest.tool(

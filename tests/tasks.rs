@@ -28,15 +28,15 @@ fn guest() -> Guest {
         "(func $sleep (param $ms i64)
            (call $block (call $timer (i64.mul (local.get $ms) (i64.const 1000000)))))",
     );
-    let done = guest.string("done");
-    let done = format!("(call $text {done})");
-    guest.tool(Tool::new("quick"), done.clone());
+    let text = guest.string("done");
+    let return_done = format!("(call $text {text})");
+    guest.tool(Tool::new("quick"), return_done.clone());
     let half = guest.string("half way");
     guest.tool(
         Tool::new("slow"),
         format!(
             "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 1) {half})
-             (call $sleep (i64.const 900)) {done}"
+             (call $sleep (i64.const 900)) {return_done}"
         ),
     );
     guest.tool(
@@ -54,20 +54,20 @@ fn guest() -> Guest {
         format!("(call $sleep (i64.const 700)) (call $failed {message})"),
     );
     let form = r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{}}}"#;
-    let asked = guest.questions(&[["name", "elicitation/create", form]]);
+    let ask = guest.questions(&[["name", "elicitation/create", form]]);
     let answer = "(call $text (call $answer (local.get $answers) (i32.const 0)))";
     guest.tool(
         Tool::new("asks_later"),
         format!(
             "(if (i32.eqz (local.get $answers_len))
-               (then (call $sleep (i64.const 700)) (return {asked})))
+               (then (call $sleep (i64.const 700)) (return {ask})))
              {answer}"
         ),
     );
     guest.tool(
         Tool::new("asks_first"),
         format!(
-            "(if (i32.eqz (local.get $answers_len)) (then (return {asked})))
+            "(if (i32.eqz (local.get $answers_len)) (then (return {ask})))
              (call $sleep (i64.const 700)) {answer}"
         ),
     );
@@ -90,16 +90,16 @@ fn guest() -> Guest {
             length = 3 * items,
         ),
     );
-    let again = guest.questions_with(&[["name", "elicitation/create", form]], "once");
+    let ask_again = guest.questions_with(&[["name", "elicitation/create", form]], "once");
     guest.tool(
         as_task("asks_twice"),
         format!(
-            "(if (i32.eqz (local.get $answers_len)) (then (return {asked})))
-             (if (i32.eqz (local.get $state)) (then (return {again})))
+            "(if (i32.eqz (local.get $answers_len)) (then (return {ask})))
+             (if (i32.eqz (local.get $state)) (then (return {ask_again})))
              {answer}"
         ),
     );
-    guest.tool(as_task("always_asks"), asked);
+    guest.tool(as_task("always_asks"), ask);
     let keys: Vec<_> = (0..16).map(|n| format!("q{n:02}")).collect();
     let sixteen: Vec<[&str; 3]> = keys
         .iter()
@@ -113,7 +113,10 @@ fn guest() -> Guest {
             ..Tool::new(mode)
         };
         let ms = if mode == "never" { 700 } else { 5 };
-        guest.tool(tool, format!("(call $sleep (i64.const {ms})) {done}"));
+        guest.tool(
+            tool,
+            format!("(call $sleep (i64.const {ms})) {return_done}"),
+        );
     }
     guest
 }
@@ -154,8 +157,8 @@ fn task_id(answer: &Answer) -> String {
 }
 
 /// Sends `tasks/get`.
-async fn get_task(client: &Client, task: &str) -> Value {
-    let answer = request(client, "tasks/get", json!({ "taskId": task })).await;
+async fn get_task(client: &Client, task_id: &str) -> Value {
+    let answer = request(client, "tasks/get", json!({ "taskId": task_id })).await;
     answer.result().clone()
 }
 
@@ -198,10 +201,13 @@ async fn a_long_call_becomes_a_task() {
         (&working["status"], working.get("result")),
         (&json!("working"), None)
     );
-    let done = wait_for_status(&client, &id, "completed").await;
-    assert_eq!(done["result"]["content"][0]["text"], "done", "{done}");
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(
+        completed["result"]["content"][0]["text"], "done",
+        "{completed}"
+    );
     // Progress that was reported before the call became a task.
-    assert_eq!(done["statusMessage"], "half way");
+    assert_eq!(completed["statusMessage"], "half way");
     // A completed task can be read again.
     assert_eq!(get_task(&client, &id).await["status"], "completed");
 
@@ -254,8 +260,8 @@ async fn tools_that_require_tasks_refuse_other_clients() {
     let host = Host::of(&guest()).await;
     let client = host.client();
     let id = task_id(&call(&client, "required").await);
-    let done = wait_for_status(&client, &id, "completed").await;
-    assert_eq!(done["result"]["content"][0]["text"], "done");
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(completed["result"]["content"][0]["text"], "done");
     let refused = client.call("required", json!({})).await;
     assert_eq!(refused.code(), MISSING_CAPABILITY);
     let required = &refused.last()["error"]["data"]["requiredCapabilities"]["extensions"];
@@ -327,8 +333,11 @@ async fn tasks_can_ask_the_client() {
     assert_eq!(ack.result()["resultType"], "complete");
     assert_eq!(get_task(&client, &id).await["status"], "input_required");
     update(id.clone(), json!({ "name": accept })).await;
-    let done = wait_for_status(&client, &id, "completed").await;
-    assert_eq!(done["result"]["content"][0]["text"], accept.to_string());
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(
+        completed["result"]["content"][0]["text"],
+        accept.to_string()
+    );
     // The size of an answer is limited.
     let id = task_id(&call(&client, "asks_later").await);
     wait_for_status(&client, &id, "input_required").await;
@@ -343,18 +352,21 @@ async fn tasks_can_ask_the_client() {
     let id = task_id(&call(&client, "asks_later").await);
     wait_for_status(&client, &id, "input_required").await;
     update(id.clone(), json!({ "name": 5 })).await;
-    let done = wait_for_status(&client, &id, "completed").await;
-    assert_eq!(done["result"]["isError"], true, "{done}");
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(completed["result"]["isError"], true, "{completed}");
     // The call asks before it becomes a task: a round first, then a task.
-    let asked = call(&client, "asks_first").await;
-    assert_eq!(asked.result()["resultType"], "input_required");
+    let pending = call(&client, "asks_first").await;
+    assert_eq!(pending.result()["resultType"], "input_required");
     let params = json!({
         "name": "asks_first", "arguments": {},
-        "inputResponses": { "name": accept }, "requestState": asked.result()["requestState"],
+        "inputResponses": { "name": accept }, "requestState": pending.result()["requestState"],
     });
     let id = task_id(&request(&client, "tools/call", params).await);
-    let done = wait_for_status(&client, &id, "completed").await;
-    assert_eq!(done["result"]["content"][0]["text"], accept.to_string());
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(
+        completed["result"]["content"][0]["text"],
+        accept.to_string()
+    );
     // A question that the client cannot answer fails the task.
     let mut params = json!({ "name": "asks_later", "arguments": {} });
     params["_meta"] = json!({ "io.modelcontextprotocol/clientCapabilities": {
@@ -395,8 +407,11 @@ async fn tasks_can_repeat_a_question_within_the_round_limit() {
             let params = json!({ "taskId": id, "inputResponses": answers });
             request(&client, "tasks/update", params).await.result();
         }
-        let done = wait_for_status(&client, &id, "completed").await;
-        assert_eq!(done["result"]["content"][0]["text"], last, "{done}");
+        let completed = wait_for_status(&client, &id, "completed").await;
+        assert_eq!(
+            completed["result"]["content"][0]["text"], last,
+            "{completed}"
+        );
     }
 }
 

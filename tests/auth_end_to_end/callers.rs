@@ -44,7 +44,7 @@ async fn a_tool_sees_its_caller_and_only_the_configured_claims() {
         for revision in Revision::ALL {
             let client = host.client_of(revision).with_token(&token);
             assert_eq!(
-                client.call("who", json!({})).await.text(),
+                client.call("whoami", json!({})).await.text(),
                 expected,
                 "{change}"
             );
@@ -58,7 +58,7 @@ async fn a_tool_sees_its_caller_and_only_the_configured_claims() {
             let answer = host
                 .client()
                 .with_token(&token)
-                .call("who", json!({}))
+                .call("whoami", json!({}))
                 .await;
             if ![429, 503].contains(&answer.status.as_u16()) {
                 break answer;
@@ -88,12 +88,12 @@ async fn tools_require_the_scopes_of_component_and_tool() {
         ("use", json!([]), Some(("open", "guest use"))),
         (
             "use guest",
-            json!(["open", "who"]),
+            json!(["open", "whoami"]),
             Some(("admin", "admin guest use")),
         ),
-        ("use guest admin", json!(["admin", "open", "who"]), None),
-        ("admin guest", json!(["admin", "open", "who"]), None),
-        ("root guest", json!(["admin", "open", "who"]), None),
+        ("use guest admin", json!(["admin", "open", "whoami"]), None),
+        ("admin guest", json!(["admin", "open", "whoami"]), None),
+        ("root guest", json!(["admin", "open", "whoami"]), None),
     ] {
         let token = issuer.token(|claims| claims["scope"] = json!(scopes));
         for revision in Revision::ALL {
@@ -209,23 +209,27 @@ async fn tokens_and_arguments_are_not_logged_at_any_level() {
         }
         assert!(!line.is_empty(), "{log}");
     };
-    let good = issuer.token(|_| {});
-    let bad = issuer.token(|claims| claims["exp"] = json!(1));
+    let valid = issuer.token(|_| {});
+    let expired = issuer.token(|claims| claims["exp"] = json!(1));
     let client = Client::new(&address, Revision::November2025);
     let secret = json!({ "password": "swordfish" });
     assert_eq!(
         client
-            .with_token(&good)
+            .with_token(&valid)
             .call("open", secret.clone())
             .await
             .text(),
         "open"
     );
     assert_eq!(
-        client.with_token(&bad).call("open", secret).await.status,
+        client
+            .with_token(&expired)
+            .call("open", secret)
+            .await
+            .status,
         401
     );
-    let answer = client.with_token(&good).call("who", json!({})).await;
+    let answer = client.with_token(&valid).call("whoami", json!({})).await;
     assert!(answer.text().contains("alice"));
     std::process::Command::new("kill")
         .arg(child.id().to_string())
@@ -247,12 +251,12 @@ async fn tokens_and_arguments_are_not_logged_at_any_level() {
     );
     for (secret, text) in [
         ("an argument", "swordfish"),
-        ("the valid token", &good),
-        ("the expired token", &bad),
+        ("the valid token", &valid),
+        ("the expired token", &expired),
     ] {
         assert!(!log.contains(text), "{secret} was logged");
     }
-    for token in [&good, &bad] {
+    for token in [&valid, &expired] {
         for part in token.split('.') {
             assert!(!log.contains(part), "part of a token was logged");
         }

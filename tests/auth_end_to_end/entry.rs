@@ -92,7 +92,7 @@ async fn calls_with_invalid_tokens_are_refused() {
         ),
         (
             "not a JWT",
-            "rubbish".to_owned(),
+            "garbage".to_owned(),
             Some((401, "not a signed JWT")),
         ),
         (

@@ -32,7 +32,7 @@ fn errors_name_the_configuration_key() {
         (|s| s.issuers[0].keys = jwks("http://127.0.0.1:9/jwks"), &[]),
         (|s| s.issuers[0].keys = jwks("http://localhost:9/jwks"), &[]),
         (|s| s.issuers[0].keys = jwks("http://[::1]:9/jwks"), &[]),
-        (|s| s.issuers[0].keys = KeySource::PublicKey("rubbish".to_owned()), &[("auth.public-key", "neither")]),
+        (|s| s.issuers[0].keys = KeySource::PublicKey("garbage".to_owned()), &[("auth.public-key", "neither")]),
         (|s| s.issuers[0].keys = KeySource::PublicKey(String::new()), &[("auth.public-key", "neither")]),
         (|s| s.issuers[0].keys = KeySource::PublicKey("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----".to_owned()), &[("auth.public-key", "private")]),
         (|s| s.issuers[0].keys = KeySource::PublicKey("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".to_owned()), &[("auth.public-key", "certificate")]),

@@ -125,7 +125,7 @@ async fn tokens_outside_the_authorization_header_are_ignored() {
         assert_eq!(answer.status, 401, "{name}");
         assert!(!answer.challenge().contains("error"), "{name}");
     }
-    // They do not invalidate a good header either.
+    // They do not invalidate a valid header either.
     let both = site
         .request(Method::GET, "/mcp?access_token=x")
         .bearer_auth(&token);

@@ -12,7 +12,7 @@ async fn keys_are_fetched_only_for_signed_tokens_of_a_trusted_issuer() {
         for request in [
             site.request(Method::GET, "/mcp"),
             site.request(Method::GET, METADATA_PATH),
-            site.request(Method::GET, "/mcp").bearer_auth("rubbish"),
+            site.request(Method::GET, "/mcp").bearer_auth("garbage"),
             site.request(Method::GET, "/mcp")
                 .bearer_auth(issuer.token(|claims| claims["iss"] = json!("https://other.example"))),
             site.request(Method::GET, "/mcp").bearer_auth(format!(

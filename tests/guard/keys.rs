@@ -123,7 +123,7 @@ async fn jwk_members_restrict_the_use_of_a_key() {
     ];
     for (name, jwk, key, status, why) in cases {
         let issuer = Issuer::start().await;
-        let valid = SigningKey::ed25519("good");
+        let valid = SigningKey::ed25519("valid");
         issuer.serve_jwks(json!({ "keys": [jwk, valid.jwk] }));
         let site = Site::start(config(&issuer)).await;
         let token = key.token(&issuer.claims(|_| {}));
@@ -244,5 +244,5 @@ itLMTOfk5IVcsI033b+WAXGmSUwJ8jsaRjBHYMZuUTnCx59Litvd+qKcJH0RKCou
 
 pub(super) const RSA_1024_N: &str = "t_gNCnfbvo-yUAPFGIIPAKBYUIrSzEzn5OSFXLCNN92_lgFxpklMCfI7GkYwR2DGblE5wsefS4rb3fqinCR9ESgqLuAPGnPkdK3zXt9BhGNP0J47G2fLMUWJprHgZsQIk5GgdH3_F9_vdPQBdfFtjJvplt_p2pqaT87W-LBlW6E";
 
-/// Valid until the year 2100 apart from the size of its key.
+/// Valid until the year 2100 except for the size of its key.
 pub(super) const RSA_1024_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InNtYWxsIiwidHlwIjoiYXQrand0In0.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwiYXVkIjoiaHR0cHM6Ly90b29scy5leGFtcGxlL21jcCIsInN1YiI6ImFsaWNlIiwiZXhwIjo0MTAyNDQ0ODAwfQ.KTR6YrSPNirTOurXh9X9Zk4AXPDOeY3CD9qiVk7S3y0nemgznXIKSY11_bE2E6xRccqt6XysBGnFdyFV1Cvi3O4ht2qvpc0j72b9NRHkxz-OLklqWgJtcWkCBQqWFbdlISrjxzM7A-eF_5p8BRImMNE7GTVsslaGL8vyXZHfdXc";

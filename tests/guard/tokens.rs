@@ -51,8 +51,8 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
         let key = SigningKey::secret(kid, Jws::HS256, secret);
         key.token(&issuer.claims(|_| {}))
     };
-    let good = with(&|_| {});
-    let (message, signature) = good.rsplit_once('.').unwrap();
+    let valid = with(&|_| {});
+    let (message, signature) = valid.rsplit_once('.').unwrap();
     let tampered = {
         let (_, other_claims) = unsigned("", &claims.replace("alice", "mallo"))
             .split_once('.')
@@ -113,10 +113,10 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
         ("a key in the header", jwk_in_header, Rejected("bad signature")),
         ("changed claims", tampered, Rejected("bad signature")),
         ("no signature", format!("{message}."), Rejected("bad signature")),
-        ("a shortened signature", good[..good.len() - 4].to_owned(), Rejected("bad signature")),
-        ("a lengthened signature", format!("{good}AAAA"), Rejected("bad signature")),
+        ("a shortened signature", valid[..valid.len() - 4].to_owned(), Rejected("bad signature")),
+        ("a lengthened signature", format!("{valid}AAAA"), Rejected("bad signature")),
         ("a signature of zeros", format!("{message}.{}", "A".repeat(86)), Rejected("bad signature")),
-        ("a padded signature", format!("{good}=="), Rejected("bad signature")),
+        ("a padded signature", format!("{valid}=="), Rejected("bad signature")),
         // header
         ("typ JWT", header(json!({ "alg": "ES256", "kid": "key-1", "typ": "JWT" })), Accepted),
         ("typ jwt", header(json!({ "alg": "ES256", "kid": "key-1", "typ": "jwt" })), Accepted),
@@ -217,9 +217,9 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
         ("an opaque token", "opaque".to_owned(), Rejected("not a signed JWT")),
         ("the text `undefined`", "undefined".to_owned(), Rejected("not a signed JWT")),
         ("two parts", message.to_owned(), Rejected("not a signed JWT")),
-        ("five parts", format!("{good}.a.b"), Rejected("not a signed JWT")),
+        ("five parts", format!("{valid}.a.b"), Rejected("not a signed JWT")),
         ("only dots", "...".to_owned(), Rejected("not a signed JWT")),
-        ("not base64url", format!("+{good}"), Rejected("not a signed JWT")),
+        ("not base64url", format!("+{valid}"), Rejected("not a signed JWT")),
         ("a header that is not JSON", p256.sign("{", &claims), Rejected("not a signed JWT")),
         ("a header that is a list", p256.sign("[]", &claims), Rejected("not a signed JWT")),
         ("claims that are not JSON", p256.sign(r#"{"alg":"ES256"}"#, "{"), Rejected("not a signed JWT")),

@@ -16,8 +16,8 @@ async fn call(
     answer: impl Fn(&Value) -> Value,
 ) -> (Vec<Value>, Value) {
     let params = json!({ "name": tool, "arguments": {} });
-    let (asked, last) = session.converse("tools/call", params, answer).await;
-    (asked, last["result"].clone())
+    let (questions, last) = session.converse("tools/call", params, answer).await;
+    (questions, last["result"].clone())
 }
 
 fn text(result: &Value) -> &str {
@@ -37,9 +37,9 @@ async fn a_tool_receives_the_answers_of_the_client() {
     for revision in [Revision::June2025, Revision::November2025] {
         let capabilities = json!({ "elicitation": {}, "sampling": {}, "roots": {} });
         let session = Session::open(host.client_of(revision), capabilities).await;
-        let (asked, result) = call(&session, "asks", accept).await;
-        assert_eq!(asked[0]["method"], "elicitation/create");
-        assert_eq!(asked[0]["params"]["message"], "Your name?");
+        let (questions, result) = call(&session, "asks", accept).await;
+        assert_eq!(questions[0]["method"], "elicitation/create");
+        assert_eq!(questions[0]["params"]["message"], "Your name?");
         assert_ne!(result["isError"], true, "{result}");
         assert!(text(&result).contains("Ada"), "{result}");
         let (_, result) = call(&session, "remembers", accept).await;
@@ -48,8 +48,8 @@ async fn a_tool_receives_the_answers_of_the_client() {
             ("two", ["elicitation/create", "sampling/createMessage"]),
             ("steps", ["elicitation/create", "roots/list"]),
         ] {
-            let (asked, result) = call(&session, tool, accept).await;
-            let mut found: Vec<_> = asked
+            let (questions, result) = call(&session, tool, accept).await;
+            let mut found: Vec<_> = questions
                 .iter()
                 .map(|q| q["method"].as_str().unwrap())
                 .collect();
@@ -93,15 +93,15 @@ async fn calls_without_a_valid_answer_fail() {
         ),
         ("asks", &long_answer, "takes more than 1048576 bytes", 1),
     ];
-    for (tool, answer, message, questions) in cases {
-        let (asked, result) = call(&session, tool, answer).await;
+    for (tool, answer, message, question_count) in cases {
+        let (questions, result) = call(&session, tool, answer).await;
         assert_eq!(result["isError"], true, "{tool}: {result}");
         assert!(text(&result).contains(message), "{tool}: {result}");
-        assert_eq!(asked.len(), questions, "{tool}");
+        assert_eq!(questions.len(), question_count, "{tool}");
     }
-    let (asked, result) = call(&session, "at_round_limit", accept).await;
+    let (questions, result) = call(&session, "at_round_limit", accept).await;
     assert_ne!(result["isError"], true, "{result}");
-    assert_eq!(asked.len(), MAX_ROUNDS);
+    assert_eq!(questions.len(), MAX_ROUNDS);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,8 +160,8 @@ fn clients_on_stdio_are_asked_and_each_round_counts_towards_the_rate_limit() {
     answer["jsonrpc"] = "2.0".into();
     answer["id"] = question["id"].clone();
     client.send(&answer);
-    let done = client.read();
-    assert!(text(&done["result"]).contains("Ada"), "{done}");
+    let reply = client.read();
+    assert!(text(&reply["result"]).contains("Ada"), "{reply}");
     let refused = client.ask(3, "tools/call", asks);
     assert!(
         text(&refused["result"]).contains("too many calls"),
@@ -187,9 +187,9 @@ async fn memory_of_waiting_calls_is_limited_per_caller_across_sessions() {
         waiting.push(stream);
     }
     for session in [&first, &second] {
-        let (asked, refused) = call(session, "sixteen_at_once", accept).await;
+        let (questions, refused) = call(session, "sixteen_at_once", accept).await;
         let message = "too many calls wait for answers already; answer those first";
-        assert_eq!((asked.len(), text(&refused)), (0, message));
+        assert_eq!((questions.len(), text(&refused)), (0, message));
         let (_, result) = call(session, "asks", accept).await;
         assert!(text(&result).contains("Ada"), "{result}");
     }
@@ -225,8 +225,8 @@ async fn arguments_count_towards_the_memory_of_waiting_calls() {
         assert_eq!(stream.next().await.unwrap()["method"], "elicitation/create");
         waiting.push(stream);
     }
-    let (asked, refused) = session.converse("tools/call", asks, accept).await;
-    assert!(asked.is_empty(), "{asked:?}");
+    let (questions, refused) = session.converse("tools/call", asks, accept).await;
+    assert!(questions.is_empty(), "{questions:?}");
     assert!(
         text(&refused["result"]).contains("too many calls wait"),
         "{refused}"

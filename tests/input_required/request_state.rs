@@ -17,9 +17,9 @@ async fn a_guest_receives_its_own_state_back() {
     let host = Host::of(&asking_guest()).await;
     let client = host.client();
     let state = request_state(&round(&client, "remembers", json!({})).await);
-    let again = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
+    let retry = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
     assert_eq!(
-        round(&client, "remembers", again).await.text(),
+        round(&client, "remembers", retry).await.text(),
         "the guest's own"
     );
 }
@@ -30,21 +30,21 @@ async fn a_state_is_bound_to_host_tool_and_arguments() {
     let other_host = Host::of(&asking_guest()).await;
     let client = host.client();
     let arguments = json!({ "b": 1, "a": { "y": 1, "x": 2 } });
-    let asked = round(&client, "asks", json!({ "arguments": arguments })).await;
-    let state = request_state(&asked).as_str().unwrap().to_owned();
-    let again = |tool: &'static str, arguments: &Value, state: String| {
-        let again = json!({
+    let pending = round(&client, "asks", json!({ "arguments": arguments })).await;
+    let state = request_state(&pending).as_str().unwrap().to_owned();
+    let retry = |tool: &'static str, arguments: &Value, state: String| {
+        let retry = json!({
             "arguments": arguments,
             "inputResponses": { "name": accepted("Ada") },
             "requestState": state,
         });
         let client = &client;
-        async move { round(client, tool, again).await }
+        async move { round(client, tool, retry).await }
     };
     // The order of members is irrelevant.
     let reordered = json!({ "a": { "x": 2, "y": 1 }, "b": 1 });
     assert_eq!(
-        again("asks", &reordered, state.clone()).await.text(),
+        retry("asks", &reordered, state.clone()).await.text(),
         accepted("Ada").to_string()
     );
 
@@ -60,13 +60,13 @@ async fn a_state_is_bound_to_host_tool_and_arguments() {
     for (tool, arguments, state) in [
         ("asks", &arguments, format!("{state}-TAMPERED")),
         ("asks", &arguments, String::from_utf8(flipped).unwrap()),
-        ("asks", &arguments, "rubbish".into()),
+        ("asks", &arguments, "garbage".into()),
         ("asks", &arguments, String::new()),
         ("asks", &arguments, foreign),
         ("asks", &json!({ "b": 2 }), state.clone()),
         ("remembers", &arguments, state.clone()),
     ] {
-        let refused = again(tool, arguments, state).await;
+        let refused = retry(tool, arguments, state).await;
         assert_eq!(refused.code(), INVALID_PARAMS, "{refused:?}");
         assert!(refused.message().contains("`requestState`"), "{refused:?}");
     }
@@ -81,14 +81,14 @@ async fn a_state_is_bound_to_the_method() {
     guest.prompt(Prompt::new("asks"), asks);
     let host = Host::of(&guest).await;
     let client = host.client();
-    let again = json!({
+    let retry = json!({
         "name": "asks", "arguments": {},
         "requestState": request_state(&round(&client, "asks", json!({})).await),
         "_meta": { "io.modelcontextprotocol/clientCapabilities": all_capabilities() },
     });
-    let asked = client.request("tools/call", again.clone()).await;
-    assert_eq!(asked.result()["resultType"], "input_required");
-    let refused = client.request("prompts/get", again).await;
+    let pending = client.request("tools/call", retry.clone()).await;
+    assert_eq!(pending.result()["resultType"], "input_required");
+    let refused = client.request("prompts/get", retry).await;
     assert_eq!(refused.code(), INVALID_PARAMS, "{refused:?}");
     assert!(refused.message().contains("`requestState`"), "{refused:?}");
 }
@@ -115,9 +115,9 @@ async fn replicas_with_the_same_key_accept_each_others_states() {
         Host::start(&[("guest", &guest)], |c| c.server.state_key = key.clone()).await,
     ];
     let state = request_state(&round(&hosts[0].client(), "asks", json!({})).await);
-    let again = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
-    let done = round(&hosts[1].client(), "asks", again).await;
-    assert_eq!(done.text(), accepted("Ada").to_string());
+    let retry = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
+    let completed = round(&hosts[1].client(), "asks", retry).await;
+    assert_eq!(completed.text(), accepted("Ada").to_string());
 }
 
 /// The check also covers keys that are set through the library.
@@ -152,10 +152,10 @@ async fn a_state_is_bound_to_the_caller() {
         host.client().with_token(&token)
     };
     let state = request_state(&round(&client_of("alice", "1"), "asks", json!({})).await);
-    let again = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
-    let done = round(&client_of("alice", "2"), "asks", again.clone()).await;
-    assert_eq!(done.text(), accepted("Ada").to_string());
-    let refused = round(&client_of("mallory", "3"), "asks", again).await;
+    let retry = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": state });
+    let completed = round(&client_of("alice", "2"), "asks", retry.clone()).await;
+    assert_eq!(completed.text(), accepted("Ada").to_string());
+    let refused = round(&client_of("mallory", "3"), "asks", retry).await;
     assert_eq!(refused.code(), INVALID_PARAMS, "{refused:?}");
 }
 
@@ -180,15 +180,15 @@ async fn the_size_of_a_state_is_limited() {
         );
         let host = Host::of(&guest).await;
         let client = host.client();
-        let asked = round(&client, "hoards", json!({})).await;
+        let pending = round(&client, "hoards", json!({})).await;
         if !fits {
             let message = "the tool's questions, its state and the answers so far take more than \
                             1048576 bytes";
-            assert_eq!(asked.failure(), message);
+            assert_eq!(pending.failure(), message);
             continue;
         }
-        let again = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": request_state(&asked) });
-        let done = round(&client, "hoards", again).await;
-        assert_eq!(done.text(), bytes.to_string());
+        let retry = json!({ "inputResponses": { "name": accepted("Ada") }, "requestState": request_state(&pending) });
+        let completed = round(&client, "hoards", retry).await;
+        assert_eq!(completed.text(), bytes.to_string());
     }
 }

@@ -52,28 +52,28 @@ pub(super) fn accepted(name: &str) -> Value {
 async fn a_tool_receives_the_answer_to_its_question() {
     let host = Host::of(&asking_guest()).await;
     let client = host.client();
-    let asked = round(&client, "asks", json!({})).await;
-    assert_eq!(asked.status, 200);
-    let requests = &asked.result()["inputRequests"];
+    let pending = round(&client, "asks", json!({})).await;
+    assert_eq!(pending.status, 200);
+    let requests = &pending.result()["inputRequests"];
     assert_eq!(
         requests["name"]["method"], "elicitation/create",
-        "{asked:?}"
+        "{pending:?}"
     );
     assert_eq!(requests["name"]["params"]["message"], "Your name?");
     assert_eq!(requests.as_object().unwrap().len(), 1);
-    let info = &asked.result()["_meta"]["io.modelcontextprotocol/serverInfo"];
+    let info = &pending.result()["_meta"]["io.modelcontextprotocol/serverInfo"];
     assert_eq!(info["name"], "toolcrib");
 
-    let state = request_state(&asked);
+    let state = request_state(&pending);
     for answers in [
         json!({ "name": accepted("Ada") }),
         // Answers to unknown questions are ignored.
         json!({ "name": accepted("Ada"), "other": { "action": "accept" }, "more": 5 }),
     ] {
-        let again = json!({ "inputResponses": answers, "requestState": state });
-        let done = round(&client, "asks", again).await;
-        assert_eq!(done.text(), accepted("Ada").to_string());
-        assert_eq!(done.result()["resultType"], "complete");
+        let retry = json!({ "inputResponses": answers, "requestState": state });
+        let completed = round(&client, "asks", retry).await;
+        assert_eq!(completed.text(), accepted("Ada").to_string());
+        assert_eq!(completed.result()["resultType"], "complete");
     }
     // A client that knows the question may answer it in the first round.
     let params = json!({ "inputResponses": { "name": accepted("Ada") } });
@@ -83,10 +83,10 @@ async fn a_tool_receives_the_answer_to_its_question() {
     );
     // The other two answers to a form.
     for action in ["decline", "cancel"] {
-        let again =
+        let retry =
             json!({ "inputResponses": { "name": { "action": action } }, "requestState": state });
-        let done = round(&client, "asks", again).await;
-        assert_eq!(done.text(), json!({ "action": action }).to_string());
+        let completed = round(&client, "asks", retry).await;
+        assert_eq!(completed.text(), json!({ "action": action }).to_string());
     }
 }
 
@@ -94,12 +94,12 @@ async fn a_tool_receives_the_answer_to_its_question() {
 async fn missing_answers_are_requested_again_and_given_ones_are_kept() {
     let host = Host::of(&asking_guest()).await;
     let client = host.client();
-    let asked = round(&client, "two", json!({})).await;
+    let pending = round(&client, "two", json!({})).await;
     assert_eq!(
-        asked.result()["inputRequests"].as_object().unwrap().len(),
+        pending.result()["inputRequests"].as_object().unwrap().len(),
         2
     );
-    let first = request_state(&asked);
+    let first = request_state(&pending);
     // No answer.
     let none = round(&client, "two", json!({ "requestState": first })).await;
     assert_eq!(none.result()["inputRequests"].as_object().unwrap().len(), 2);
@@ -115,11 +115,11 @@ async fn missing_answers_are_requested_again_and_given_ones_are_kept() {
     let sampled =
         json!({ "role": "assistant", "model": "m", "content": { "type": "text", "text": "hi" } });
     let other = json!({ "inputResponses": { "b": sampled }, "requestState": request_state(&one) });
-    let done = round(&client, "two", other).await;
-    assert_eq!(done.text(), format!("{}{sampled}", accepted("Ada")));
+    let completed = round(&client, "two", other).await;
+    assert_eq!(completed.text(), format!("{}{sampled}", accepted("Ada")));
     // A client that no longer declares the capability is not asked again.
-    let again = json!({ "requestState": first });
-    let refused = round_with(&client, "two", again, json!({ "elicitation": {} })).await;
+    let retry = json!({ "requestState": first });
+    let refused = round_with(&client, "two", retry, json!({ "elicitation": {} })).await;
     assert_eq!(refused.code(), MISSING_CAPABILITY, "{refused:?}");
     // Without the state, the given answer is lost, and the tool asks both questions again.
     let one = json!({ "inputResponses": { "a": accepted("Ada") } });
@@ -132,8 +132,8 @@ async fn a_tool_receives_the_answers_of_all_rounds() {
     let host = Host::of(&asking_guest()).await;
     let client = host.client();
     let first = request_state(&round(&client, "steps", json!({})).await);
-    let again = json!({ "inputResponses": { "step1": accepted("Ada") }, "requestState": first });
-    let second = round(&client, "steps", again).await;
+    let retry = json!({ "inputResponses": { "step1": accepted("Ada") }, "requestState": first });
+    let second = round(&client, "steps", retry).await;
     assert_eq!(
         second.result()["inputRequests"]["step2"]["method"],
         "roots/list"
@@ -142,8 +142,8 @@ async fn a_tool_receives_the_answers_of_all_rounds() {
     assert_ne!(state, first);
     let roots = json!({ "roots": [{ "uri": "file:///home" }] });
     let last = json!({ "inputResponses": { "step2": roots }, "requestState": state });
-    let done = round(&client, "steps", last).await;
-    assert_eq!(done.text(), format!("{}{roots}", accepted("Ada")));
+    let completed = round(&client, "steps", last).await;
+    assert_eq!(completed.text(), format!("{}{roots}", accepted("Ada")));
 }
 
 #[tokio::test]
@@ -173,9 +173,9 @@ async fn malformed_answers_are_invalid_params() {
             "`role`",
         ),
     ] {
-        let again =
+        let retry =
             json!({ "inputResponses": { key: answer }, "requestState": fresh_state(tool).await });
-        let refused = round(&client, tool, again).await;
+        let refused = round(&client, tool, retry).await;
         assert_eq!(refused.code(), INVALID_PARAMS, "{refused:?}");
         let message = refused.message();
         assert!(
@@ -237,8 +237,12 @@ async fn questions_need_a_declared_capability() {
         ("roots", json!({ "roots": {} })),
         ("with_tools", json!({ "sampling": { "tools": {} } })),
     ] {
-        let asked = round_with(&client, tool, json!({}), declared).await;
-        assert_eq!(asked.result()["resultType"], "input_required", "{asked:?}");
+        let pending = round_with(&client, tool, json!({}), declared).await;
+        assert_eq!(
+            pending.result()["resultType"],
+            "input_required",
+            "{pending:?}"
+        );
     }
 
     // A tool can find out what the client can be asked.
@@ -282,11 +286,11 @@ async fn answers_count_towards_the_argument_limit() {
     let answer = accepted(&"x".repeat(1_000 - 2 - "name".len() - accepted("").to_string().len()));
     for (arguments, fits) in [(json!({}), true), (json!({ "a": 1 }), false)] {
         let params = json!({ "arguments": arguments, "inputResponses": { "name": answer } });
-        let done = round(&host.client(), "asks", params).await;
+        let completed = round(&host.client(), "asks", params).await;
         match fits {
-            true => assert_eq!(done.text(), answer.to_string()),
+            true => assert_eq!(completed.text(), answer.to_string()),
             false => assert_eq!(
-                done.failure(),
+                completed.failure(),
                 "the arguments and answers are larger than 1000 bytes"
             ),
         }
@@ -315,8 +319,8 @@ async fn invalid_questions_do_not_reach_the_client() {
         ("params_not_json", vec![["a", "roots/list", "{"]]),
         ("params_not_object", vec![["a", "roots/list", "[]"]]),
     ];
-    for (name, asked) in &cases {
-        let body = guest.questions(asked);
+    for (name, questions) in &cases {
+        let body = guest.questions(questions);
         guest.tool(Tool::new(name), body);
     }
     let invalid_params = guest.questions(&[["a", "elicitation/create", r#"{"message":5}"#]]);

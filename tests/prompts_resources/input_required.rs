@@ -89,9 +89,9 @@ async fn questions_and_answers_travel_in_rounds() {
     let host = Host::of(&asking_guest()).await;
     let client = host.client();
     for asking in ASKING {
-        let asked = round(&client, asking, json!({})).await;
-        let result = asked.result();
-        assert_eq!(result["resultType"], "input_required", "{asked:?}");
+        let pending = round(&client, asking, json!({})).await;
+        let result = pending.result();
+        assert_eq!(result["resultType"], "input_required", "{pending:?}");
         let requests = result["inputRequests"].as_object().unwrap();
         assert_eq!(requests.len(), 1);
         assert_eq!(requests["name"]["params"]["message"], "Your name?");
@@ -111,15 +111,15 @@ async fn questions_and_answers_travel_in_rounds() {
         assert_eq!(refused.code(), INVALID_PARAMS, "{refused:?}");
         assert!(refused.message().contains("`requestState`"), "{refused:?}");
 
-        let asked = round(&client, (method, key, &other), json!({})).await;
-        let state = asked.result()["requestState"].clone();
+        let pending = round(&client, (method, key, &other), json!({})).await;
+        let state = pending.result()["requestState"].clone();
         let retry = json!({ "inputResponses": { "name": accepted() }, "requestState": state });
         let completed = round(&client, (method, key, &other), retry).await;
         assert_eq!(text(&completed), "the guest's own");
     }
     // The state is accepted only with the same arguments.
-    let asked = round(&client, ASKING[0], json!({ "arguments": { "topic": "a" } })).await;
-    let state = &asked.result()["requestState"];
+    let pending = round(&client, ASKING[0], json!({ "arguments": { "topic": "a" } })).await;
+    let state = &pending.result()["requestState"];
     for (topic, is_same) in [("a", true), ("b", false)] {
         let retry = json!({
             "arguments": { "topic": topic },
@@ -153,14 +153,17 @@ async fn older_revisions_are_asked_in_a_session_while_the_request_waits() {
         for (method, key, name) in ASKING {
             let params = |name: &str| json!({ key: name });
             let converse = |name: &str| session.converse(method, params(name), accept);
-            let (asked, last) = converse(name).await;
-            assert_eq!(asked.len(), 1, "{last}");
-            assert_eq!(asked[0]["method"], "elicitation/create");
-            assert_eq!(asked[0]["params"]["message"], "Your name?");
+            let (questions, last) = converse(name).await;
+            assert_eq!(questions.len(), 1, "{last}");
+            assert_eq!(questions[0]["method"], "elicitation/create");
+            assert_eq!(questions[0]["params"]["message"], "Your name?");
             assert_eq!(text_of(&last), accepted().to_string());
             // The guest receives its state with the answer.
-            let (asked, last) = converse(&name.replace("asks", "remembers")).await;
-            assert_eq!((asked.len(), text_of(&last)), (1, "the guest's own".into()));
+            let (questions, last) = converse(&name.replace("asks", "remembers")).await;
+            assert_eq!(
+                (questions.len(), text_of(&last)),
+                (1, "the guest's own".into())
+            );
             let can = name.replace("asks", "can");
             assert_eq!(text_of(&converse(&can).await.1), "1");
 
@@ -175,10 +178,10 @@ async fn older_revisions_are_asked_in_a_session_while_the_request_waits() {
             assert_eq!(last["error"]["code"], INTERNAL_ERROR, "{last}");
             assert_eq!(last["error"]["message"], unanswered);
 
-            let (asked, last) = without_elicitation
+            let (questions, last) = without_elicitation
                 .converse(method, params(name), accept)
                 .await;
-            assert!(asked.is_empty(), "{asked:?}");
+            assert!(questions.is_empty(), "{questions:?}");
             assert_eq!(last["error"]["code"], INTERNAL_ERROR, "{last}");
             let (_, last) = without_elicitation
                 .converse(method, params(&can), accept)

@@ -135,7 +135,7 @@ async fn a_template_serves_exactly_the_uris_that_it_matches() {
         ("te.st:xa", false),
         ("test://é/a", true),
         ("", false),
-        ("rubbish", false),
+        ("not-a-uri", false),
         ("test://name/{name}", true),
         ("test://other", false),
     ];
@@ -172,7 +172,7 @@ async fn failed_reads_are_protocol_errors() {
         )
         .document(Document::new("test://traps"), "unreachable")
         .document(
-            Document::new("test://rubbish"),
+            Document::new("test://invalid-result"),
             "(i32.store8 (i32.const 16) (i32.const 9)) (i32.const 16)",
         );
     let host = Host::of(&guest).await;
@@ -183,7 +183,7 @@ async fn failed_reads_are_protocol_errors() {
         let answer = read(&client, "test://failed").await;
         assert_eq!(answer.code(), INTERNAL_ERROR);
         assert_eq!(answer.message(), "the disk is full");
-        for uri in ["test://traps", "test://rubbish"] {
+        for uri in ["test://traps", "test://invalid-result"] {
             let answer = read(&client, uri).await;
             assert_eq!(answer.code(), INTERNAL_ERROR, "{answer:?}");
             assert_eq!(message_with_id(&answer), "the resource crashed");
@@ -228,9 +228,9 @@ async fn the_header_mcp_name_must_match_the_body() {
         (&get_request, "greet", "other"),
     ] {
         assert_eq!(send(message, Some(name)).await, (200, None));
-        for wrong in [None, Some(other), Some("")] {
+        for mismatched in [None, Some(other), Some("")] {
             let refused = (400, Some(-32020));
-            assert_eq!(send(message, wrong).await, refused, "{wrong:?}");
+            assert_eq!(send(message, mismatched).await, refused, "{mismatched:?}");
         }
     }
 }

@@ -3,38 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use reqwest::Response;
 use serde_json::json;
 
+use super::{spinning_guest, start_spinning};
 use crate::support::client::{Answer, Client, Revision};
-use crate::support::guest::{Guest, Tool};
+use crate::support::guest::Guest;
 use crate::support::server::Host;
-
-/// `spin` reports progress once and never returns, `spin-silently` never returns, `hello` returns at once.
-fn guest() -> Guest {
-    let mut guest = Guest::saying("hello", "hello");
-    guest
-        .tool(
-            Tool::new("spin"),
-            "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
-             (call $spin)",
-        )
-        .tool(Tool::new("spin-silently"), "(call $spin)");
-    guest
-}
-
-/// Starts a call of `spin` and waits until it runs.
-async fn start_spinning(client: &Client) -> Response {
-    let params = json!({ "name": "spin", "arguments": {}, "_meta": { "progressToken": 1 } });
-    let message = client.message("tools/call", params);
-    let mut response = client.post(&message).send().await.unwrap();
-    assert_eq!(response.status(), 200);
-    let mut received = Vec::new();
-    while !String::from_utf8_lossy(&received).contains("notifications/progress") {
-        received.extend(response.chunk().await.unwrap().unwrap());
-    }
-    response
-}
 
 /// Repeats a call until it is admitted. The host delays each refusal, so there is no need to sleep.
 async fn wait_until_admitted(client: &Client, tool: &str) {
@@ -63,9 +37,12 @@ fn assert_saturated(answer: &Answer) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_concurrency_limit_applies_per_component_and_not_to_lists() {
     let other = Guest::saying("other", "hello");
-    let host = Host::start(&[("guest", &guest()), ("other", &other)], |config| {
-        config.limits.concurrency = 1;
-    })
+    let host = Host::start(
+        &[("guest", &spinning_guest()), ("other", &other)],
+        |config| {
+            config.limits.concurrency = 1;
+        },
+    )
     .await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
@@ -82,9 +59,12 @@ async fn the_concurrency_limit_applies_per_component_and_not_to_lists() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_server_limits_concurrent_calls_of_all_components() {
     let other = Guest::saying("other", "hello");
-    let host = Host::start(&[("guest", &guest()), ("other", &other)], |config| {
-        config.server.max_concurrent_calls = 1;
-    })
+    let host = Host::start(
+        &[("guest", &spinning_guest()), ("other", &other)],
+        |config| {
+            config.server.max_concurrent_calls = 1;
+        },
+    )
     .await;
     let client = host.client();
     let running = start_spinning(&client).await;
@@ -95,7 +75,7 @@ async fn the_server_limits_concurrent_calls_of_all_components() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disconnect_stops_the_call_before_and_during_the_response() {
-    let host = Host::start(&[("guest", &guest())], |config| {
+    let host = Host::start(&[("guest", &spinning_guest())], |config| {
         config.limits.concurrency = 1;
         // The call must not end by a limit.
         config.limits.time = Duration::from_secs(600);
@@ -121,9 +101,12 @@ async fn a_disconnect_stops_the_call_before_and_during_the_response() {
 #[tokio::test]
 async fn calls_above_the_rate_limit_are_answered_429_with_retry_after() {
     let other = Guest::saying("other", "hello");
-    let host = Host::start(&[("guest", &guest()), ("other", &other)], |config| {
-        config.limits.calls_per_minute = NonZeroU32::new(3);
-    })
+    let host = Host::start(
+        &[("guest", &spinning_guest()), ("other", &other)],
+        |config| {
+            config.limits.calls_per_minute = NonZeroU32::new(3);
+        },
+    )
     .await;
     let client = host.client();
     for _ in 0..3 {
@@ -141,7 +124,7 @@ async fn calls_above_the_rate_limit_are_answered_429_with_retry_after() {
     assert_eq!(client.call("other", json!({})).await.text(), "hello");
 
     // Calls of unknown tools are not rate-limited.
-    let host = Host::of(&guest()).await;
+    let host = Host::of(&spinning_guest()).await;
     let calls = (0..100).map(async |_| host.client().call("nothing", json!({})).await.status);
     assert!(
         futures::future::join_all(calls)

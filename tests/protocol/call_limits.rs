@@ -1,4 +1,4 @@
-//! Call limits, tested on the catalog itself: calls that are admitted, that wait, and that are refused. Needs no clock.
+//! Admission, waiting and refusal of calls, tested on the catalog itself without HTTP and without a clock.
 
 use std::num::NonZeroU32;
 use std::pin::Pin;

@@ -6,30 +6,10 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::support::client::{Answer, Client};
-use crate::support::guest::{Guest, Tool};
+use super::{spinning_guest, start_spinning};
+use crate::support::client::Answer;
+use crate::support::guest::Guest;
 use crate::support::server::Host;
-
-/// `spin` reports progress once and never returns; `hello` returns at once.
-fn guest() -> Guest {
-    let mut guest = Guest::saying("hello", "hello");
-    guest.tool(
-        Tool::new("spin"),
-        "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
-         (call $spin)",
-    );
-    guest
-}
-
-/// Starts a call of `spin` and waits until it runs.
-async fn start_spinning(client: &Client) -> Response {
-    let params = json!({ "name": "spin", "arguments": {}, "_meta": { "progressToken": 1 } });
-    let message = client.message("tools/call", params);
-    let mut response = client.post(&message).send().await.unwrap();
-    let first = response.chunk().await.unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&first).contains("progress"));
-    response
-}
 
 /// Reads a stream to its end and returns the last message.
 async fn last_message(response: Response) -> Value {
@@ -44,7 +24,7 @@ async fn last_message(response: Response) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn running_calls_may_finish_during_shutdown() {
-    let mut host = Host::start(&[("guest", &guest())], |config| {
+    let mut host = Host::start(&[("guest", &spinning_guest())], |config| {
         config.limits.time = Duration::from_secs(2);
     })
     .await;
@@ -79,7 +59,7 @@ async fn running_calls_may_finish_during_shutdown() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_outlast_the_drain_time_are_cancelled() {
-    let mut host = Host::start(&[("guest", &guest())], |config| {
+    let mut host = Host::start(&[("guest", &spinning_guest())], |config| {
         config.limits.time = Duration::from_secs(600);
         config.limits.cpu = Duration::from_secs(600);
         config.limits.concurrency = 2;

@@ -111,7 +111,7 @@ async fn memory_of_results_is_limited_per_caller() {
         wait_for_status(&client, &id, "input_required").await;
     }
     let id = task_id(&call(&client, "asks_sixteen").await);
-    let done = wait_for_status(&client, &id, "completed").await;
+    let completed = wait_for_status(&client, &id, "completed").await;
     let message = "too many calls wait for answers already; answer those first";
-    assert_eq!(done["result"]["content"][0]["text"], message);
+    assert_eq!(completed["result"]["content"][0]["text"], message);
 }
