@@ -7,8 +7,8 @@ use crate::support::guest::{Guest, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::Host;
 
-/// `whoami` returns everything that a tool can learn about its caller. `open` and `admin` return their names; tests give
-/// them different scopes.
+/// `whoami` returns everything that a tool can learn about its caller. `open` and `admin` return their names; tests
+/// give them different scopes.
 fn guest() -> Guest {
     let mut guest = Guest::saying("admin", "admin");
     let open = guest.string("open");

@@ -4,8 +4,8 @@
 //   {"do": "tools"}   -> the names of the tools
 //   {"do": "call", "name": …, "arguments": …} -> the result
 //   {"do": "token"}   -> the access token
-// A reply is {"done": result} or {"failed": message}. It may be preceded by {"authorize": URL}: the user must visit that
-// URL, and the next input line is {"callback": URL}, the URL that the provider redirected to.
+// A reply is {"done": result} or {"failed": message}. It may be preceded by {"authorize": URL}: the user must visit
+// that URL, and the next input line is {"callback": URL}, the URL that the provider redirected to.
 import { createInterface } from "node:readline";
 
 /** The redirect URI. Nothing listens there: the test reads the parameters off the redirect. */

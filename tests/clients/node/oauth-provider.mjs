@@ -1,8 +1,8 @@
-// A certified OpenID provider on loopback. Clients may register themselves, PKCE is required, and access tokens are JWTs
-// for the requested resource (RFC 8707). Users log in and consent with the provider's own forms; it accepts any name.
+// A certified OpenID provider on loopback. Clients may register themselves, PKCE is required, and access tokens are
+// JWTs for the requested resource (RFC 8707). Users log in and consent with its own forms, which accept any name.
 // Usage: oauth-provider.mjs PORT ALGORITHM KEYS…
-// KEYS: files of private keys; a missing file is generated. All keys are published. Tokens are signed with ALGORITHM and a
-// key of the first file.
+// KEYS: files of private keys; a missing file is generated. All keys are published. Tokens are signed with ALGORITHM
+// and a key of the first file.
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Provider } from "oidc-provider";
