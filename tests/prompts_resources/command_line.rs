@@ -1,4 +1,4 @@
-//! The command line and the configuration know what a component offers beside tools.
+//! Prompts and resources on the command line, over stdio and in the configuration.
 
 use std::io::{BufRead, BufReader};
 
@@ -55,14 +55,14 @@ fn handbook() -> Guest {
 }
 
 #[test]
-fn inspect_and_check() {
+fn inspect_and_check_print_prompts_and_resources() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("handbook", &handbook().component());
     toolcrib.file(
         "c.toml",
         "[[component]]\nref = \"handbook.wasm\"\nprefix = \"hb_\"\n",
     );
-    let wanted = |prefix: &str| {
+    let expected = |prefix: &str| {
         [
             (
                 "prompts",
@@ -91,33 +91,33 @@ fn inspect_and_check() {
             ),
         ]
     };
-    let check = |component: &Value, prefix: &str| {
+    let assert_lists = |component: &Value, prefix: &str| {
         assert_eq!(component["tools"][0]["name"], format!("{prefix}find"));
-        for (key, wanted) in wanted(prefix) {
-            assert_eq!(component[key], wanted);
+        for (key, expected) in expected(prefix) {
+            assert_eq!(component[key], expected);
         }
     };
     let ended = toolcrib.run(&["inspect", "--json", "handbook.wasm"]);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    check(
+    assert_lists(
         &serde_json::from_str::<Value>(&ended.stdout).unwrap()[0],
         "",
     );
     let ended = toolcrib.run(&["check", "--json", "--no-auth", "--config", "c.toml"]);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
     let found: Value = serde_json::from_str(&ended.stdout).unwrap();
-    check(&found["components"][0], "hb_");
+    assert_lists(&found["components"][0], "hb_");
 
     let ended = toolcrib.run(&["inspect", "handbook.wasm"]);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    let said = ended.stdout.split_once("\n  prompt ").unwrap().1;
+    let printed = ended.stdout.split_once("\n  prompt ").unwrap().1;
     assert_eq!(
-        said,
+        printed,
         "onboard\n    Onboard\n    Welcomes\n    somebody.\n    argument  who\n    argument  team (optional)\n\
          \n  resource handbook://index\n    Index\n    type      text/markdown\n\
          \n  template handbook://chapters/{name}\n    One chapter.\n    type      text/plain\n"
     );
-    // A tool that is selected is all there is.
+    // A reference that selects a tool excludes everything else.
     let ended = toolcrib.run(&["inspect", "--json", "handbook.wasm#find"]);
     let found: Value = serde_json::from_str(&ended.stdout).unwrap();
     for (key, count) in [
@@ -130,9 +130,8 @@ fn inspect_and_check() {
     }
 }
 
-/// How much there is: tools where there are tools, and what there is else.
 #[test]
-fn counts() {
+fn check_and_serve_print_how_many_items_are_served() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("tool", &Guest::saying("t", "t").component());
     toolcrib.write("handbook", &handbook().component());
@@ -140,7 +139,7 @@ fn counts() {
     let mut prompt = Guest::new();
     prompt.prompt(Prompt::new("p"), "unreachable");
     toolcrib.write("prompt", &prompt.component());
-    for (references, wanted) in [
+    for (references, summary) in [
         (&["tool.wasm"][..], "1 tool from 1 component"),
         (&["prompt.wasm"], "1 prompt from 1 component"),
         (
@@ -157,7 +156,7 @@ fn counts() {
         ),
     ] {
         let ended = toolcrib.run(&[&["check", "--no-auth"], references].concat());
-        assert_eq!(ended.stdout, format!("ok: {wanted}\n"), "{ended:?}");
+        assert_eq!(ended.stdout, format!("ok: {summary}\n"), "{ended:?}");
         let serve = ["serve", "--no-auth", "--listen", "127.0.0.1:0"];
         let mut child = toolcrib
             .command(&[&serve, references].concat())
@@ -169,25 +168,24 @@ fn counts() {
         child.kill().unwrap();
         child.wait().unwrap();
         let line = line.unwrap();
-        assert!(line.ends_with(&format!("/mcp ({wanted})")), "{line}");
+        assert!(line.ends_with(&format!("/mcp ({summary})")), "{line}");
     }
 }
 
-/// A local client has the same.
 #[test]
-fn stdio() {
+fn prompts_and_resources_are_served_over_stdio() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("each", &one_of_each().component());
     let mut client = Pipes::open(&toolcrib, "each.wasm");
-    let hello = json!({
+    let params = json!({
         "protocolVersion": "2025-11-25",
         "capabilities": {},
         "clientInfo": { "name": "test", "version": "1" },
     });
-    let answer = client.ask(1, "initialize", hello);
-    let can = &answer["result"]["capabilities"];
+    let answer = client.ask(1, "initialize", params);
+    let capabilities = &answer["result"]["capabilities"];
     for kind in ["prompts", "resources", "completions"] {
-        assert!(can[kind].is_object(), "{can}");
+        assert!(capabilities[kind].is_object(), "{capabilities}");
     }
     client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     let params = json!({ "name": "greet", "arguments": { "who": "Ada" } });
@@ -215,9 +213,9 @@ fn stdio() {
     assert_eq!(client.child.wait().unwrap().code(), Some(0));
 }
 
-/// `tools`, `exclude` and `enabled` are about tools; prompts and documents stay.
+/// `tools`, `exclude` and `enabled` apply to tools only.
 #[tokio::test]
-async fn hidden_tools() {
+async fn hiding_tools_does_not_hide_prompts_and_resources() {
     for settings in [
         "exclude = [\"find\"]",
         "tools = []",
@@ -241,7 +239,7 @@ async fn hidden_tools() {
     toolcrib.write("each", &one_of_each().component());
     let component =
         |name: &str, settings: &str| format!("[[component]]\nref = \"{name}.wasm\"\n{settings}\n");
-    for (text, wanted) in [
+    for (text, message) in [
         (
             component("tool", "exclude = [\"t\"]"),
             "leave nothing of it to be served",
@@ -258,6 +256,6 @@ async fn hidden_tools() {
         toolcrib.file("c.toml", &text);
         let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
         assert_ne!(ended.status, 0, "{ended:?}");
-        assert!(ended.stderr.contains(wanted), "{ended:?}");
+        assert!(ended.stderr.contains(message), "{ended:?}");
     }
 }

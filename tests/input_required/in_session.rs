@@ -1,23 +1,23 @@
-//! The older revisions, in a session: the client answers while the call waits.
+//! Questions of older revisions: the server sends requests on the session's stream while the call waits.
 
 use serde_json::{Value, json};
 
-use super::{MAX_ROUNDS, asking};
+use super::{MAX_ROUNDS, asking_guest};
 use crate::support::client::{Answer, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::pipes::Pipes;
 use crate::support::server::Host;
 use crate::support::session::{Session, accept};
 
-/// Calls a tool in the session, answers every question with `answer`, and returns the questions and the result.
+/// Calls a tool in the session, answers each question with `answer`, and returns the questions and the result.
 async fn call(
     session: &Session,
     tool: &str,
     answer: impl Fn(&Value) -> Value,
 ) -> (Vec<Value>, Value) {
     let params = json!({ "name": tool, "arguments": {} });
-    let (asked, last) = session.converse("tools/call", params, answer).await;
-    (asked, last["result"].clone())
+    let (questions, last) = session.converse("tools/call", params, answer).await;
+    (questions, last["result"].clone())
 }
 
 fn text(result: &Value) -> &str {
@@ -25,21 +25,21 @@ fn text(result: &Value) -> &str {
 }
 
 async fn host() -> Host {
-    Host::start(&[("guest", &asking())], |config| {
+    Host::start(&[("guest", &asking_guest())], |config| {
         config.server.sessions = true
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn questions_and_answers() {
+async fn a_tool_receives_the_answers_of_the_client() {
     let host = host().await;
     for revision in [Revision::June2025, Revision::November2025] {
-        let everything = json!({ "elicitation": {}, "sampling": {}, "roots": {} });
-        let session = Session::open(host.client_of(revision), everything).await;
-        let (asked, result) = call(&session, "asks", accept).await;
-        assert_eq!(asked[0]["method"], "elicitation/create");
-        assert_eq!(asked[0]["params"]["message"], "Your name?");
+        let capabilities = json!({ "elicitation": {}, "sampling": {}, "roots": {} });
+        let session = Session::open(host.client_of(revision), capabilities).await;
+        let (questions, result) = call(&session, "asks", accept).await;
+        assert_eq!(questions[0]["method"], "elicitation/create");
+        assert_eq!(questions[0]["params"]["message"], "Your name?");
         assert_ne!(result["isError"], true, "{result}");
         assert!(text(&result).contains("Ada"), "{result}");
         let (_, result) = call(&session, "remembers", accept).await;
@@ -48,8 +48,8 @@ async fn questions_and_answers() {
             ("two", ["elicitation/create", "sampling/createMessage"]),
             ("steps", ["elicitation/create", "roots/list"]),
         ] {
-            let (asked, result) = call(&session, tool, accept).await;
-            let mut found: Vec<_> = asked
+            let (questions, result) = call(&session, tool, accept).await;
+            let mut found: Vec<_> = questions
                 .iter()
                 .map(|q| q["method"].as_str().unwrap())
                 .collect();
@@ -63,51 +63,50 @@ async fn questions_and_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_an_answer() {
+async fn calls_without_a_valid_answer_fail() {
     let host = host().await;
     let client = host.client_of(Revision::November2025);
     let session = Session::open(client, json!({ "elicitation": {} })).await;
-    let refuse = |_: &Value| json!({ "error": { "code": -1, "message": "no" } });
-    let nonsense = |_: &Value| json!({ "result": { "action": "perhaps" } });
-    let text_of = "x".repeat(1 << 20);
-    let long =
-        |_: &Value| json!({ "result": { "action": "accept", "content": { "name": text_of } } });
-    type Reaction<'a> = &'a dyn Fn(&Value) -> Value;
-    let cases: [(&str, Reaction<'_>, &str, usize); 6] = [
+    let error = |_: &Value| json!({ "error": { "code": -1, "message": "no" } });
+    let invalid_action = |_: &Value| json!({ "result": { "action": "perhaps" } });
+    let long_name = "x".repeat(1 << 20);
+    let long_answer =
+        |_: &Value| json!({ "result": { "action": "accept", "content": { "name": long_name } } });
+    type Reply<'a> = &'a dyn Fn(&Value) -> Value;
+    let cases: [(&str, Reply<'_>, &str, usize); 6] = [
         (
             "asks",
-            &refuse,
+            &error,
             "the client did not answer the tool's question",
             1,
         ),
-        ("asks", &nonsense, "the client", 1),
-        // What the client did not declare is not asked.
+        ("asks", &invalid_action, "the client", 1),
+        // The client did not declare sampling.
         ("two", &accept, "the tool asks a question back", 0),
-        // Nobody is asked for what no round is left for.
+        // After the last round, the client is not asked again.
+        ("always_asks", &accept, "in more than 16 rounds", MAX_ROUNDS),
         (
-            "never_content",
+            "above_round_limit",
             &accept,
             "in more than 16 rounds",
             MAX_ROUNDS,
         ),
-        ("beyond_it", &accept, "in more than 16 rounds", MAX_ROUNDS),
-        ("asks", &long, "takes more than 1048576 bytes", 1),
+        ("asks", &long_answer, "takes more than 1048576 bytes", 1),
     ];
-    for (tool, answer, says, count) in cases {
-        let (asked, result) = call(&session, tool, answer).await;
+    for (tool, answer, message, question_count) in cases {
+        let (questions, result) = call(&session, tool, answer).await;
         assert_eq!(result["isError"], true, "{tool}: {result}");
-        assert!(text(&result).contains(says), "{tool}: {result}");
-        assert_eq!(asked.len(), count, "{tool}");
+        assert!(text(&result).contains(message), "{tool}: {result}");
+        assert_eq!(questions.len(), question_count, "{tool}");
     }
-    let (asked, result) = call(&session, "at_the_limit", accept).await;
+    let (questions, result) = call(&session, "at_round_limit", accept).await;
     assert_ne!(result["isError"], true, "{result}");
-    assert_eq!(asked.len(), MAX_ROUNDS);
+    assert_eq!(questions.len(), MAX_ROUNDS);
 }
 
-/// A call that waits for an answer holds no place: neither its component's only one, nor one of the server's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn places_while_waiting() {
-    let host = Host::start(&[("guest", &asking())], |config| {
+async fn a_waiting_call_holds_no_call_permit_but_waiting_calls_are_limited() {
+    let host = Host::start(&[("guest", &asking_guest())], |config| {
         config.server.sessions = true;
         config.limits.concurrency = 1;
     })
@@ -116,7 +115,7 @@ async fn places_while_waiting() {
     let session = Session::open(client, json!({ "elicitation": {} })).await;
     let (_, result) = call(&session, "asks", accept).await;
     assert!(text(&result).contains("Ada"), "{result}");
-    // Nobody answers: the first ones wait, and one more is refused.
+    // The client answers nothing: calls wait up to the limit, and one more is refused.
     let asks = json!({ "name": "asks", "arguments": {} });
     let mut waiting = Vec::new();
     for id in 100..116 {
@@ -132,7 +131,7 @@ async fn places_while_waiting() {
     );
     let (_, result) = call(&session, "can", accept).await;
     assert_eq!(text(&result), "1000");
-    // Who answers one has a place for another.
+    // After one answer, another call may wait.
     let (mut stream, question) = waiting.pop().unwrap();
     session.reply(&question, accept(&question)).await;
     assert!(text(&stream.next().await.unwrap()["result"]).contains("Ada"));
@@ -140,20 +139,19 @@ async fn places_while_waiting() {
     assert!(text(&result).contains("Ada"), "{result}");
 }
 
-/// A local client is asked too, and every round counts as a call of the same caller.
 #[test]
-fn over_pipes() {
+fn clients_on_stdio_are_asked_and_each_round_counts_towards_the_rate_limit() {
     let toolcrib = Toolcrib::new();
-    toolcrib.write("asking", &asking().component());
+    toolcrib.write("asking", &asking_guest().component());
     let settings = "components = [\"asking.wasm\"]\n[limits]\ncalls-per-minute = 2\n";
     toolcrib.file("c.toml", settings);
     let mut client = Pipes::start(&toolcrib, &["--config", "c.toml"]);
-    let hello = json!({
+    let params = json!({
         "protocolVersion": "2025-11-25",
         "capabilities": { "elicitation": {} },
         "clientInfo": { "name": "test", "version": "1" },
     });
-    client.ask(1, "initialize", hello);
+    client.ask(1, "initialize", params);
     client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     let asks = json!({ "name": "asks", "arguments": {} });
     client.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": asks }));
@@ -162,8 +160,8 @@ fn over_pipes() {
     answer["jsonrpc"] = "2.0".into();
     answer["id"] = question["id"].clone();
     client.send(&answer);
-    let done = client.read();
-    assert!(text(&done["result"]).contains("Ada"), "{done}");
+    let reply = client.read();
+    assert!(text(&reply["result"]).contains("Ada"), "{reply}");
     let refused = client.ask(3, "tools/call", asks);
     assert!(
         text(&refused["result"]).contains("too many calls"),
@@ -173,9 +171,8 @@ fn over_pipes() {
     assert_eq!(client.child.wait().unwrap().code(), Some(0));
 }
 
-/// What waits takes memory, of which a caller has its part: in how many sessions it waits is nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn memory_while_waiting() {
+async fn memory_of_waiting_calls_is_limited_per_caller_across_sessions() {
     let host = host().await;
     let open = || {
         let client = host.client_of(Revision::November2025);
@@ -190,31 +187,34 @@ async fn memory_while_waiting() {
         waiting.push(stream);
     }
     for session in [&first, &second] {
-        let (asked, refused) = call(session, "sixteen_at_once", accept).await;
-        let says = "too many calls wait for answers already; answer those first";
-        assert_eq!((asked.len(), text(&refused)), (0, says));
+        let (questions, refused) = call(session, "sixteen_at_once", accept).await;
+        let message = "too many calls wait for answers already; answer those first";
+        assert_eq!((questions.len(), text(&refused)), (0, message));
         let (_, result) = call(session, "asks", accept).await;
         assert!(text(&result).contains("Ada"), "{result}");
     }
-    // A call that is cancelled gives back what it had.
+    // A cancelled call releases its share.
     let cancelled = json!({
         "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 100 },
     });
     let answer = Answer::to(first.post(&cancelled)).await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     loop {
         let mut stream = second.begin(1, "tools/call", asks.clone()).await;
         if stream.next().await.unwrap()["method"] == "elicitation/create" {
             break;
         }
-        assert!(begun.elapsed().as_secs() < 10, "it is never given back");
+        assert!(
+            started.elapsed().as_secs() < 10,
+            "memory was not released within 10 s"
+        );
     }
 }
 
-/// Among it are the arguments: many small parts take more than their text.
+/// Many small values take more memory than their text.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn arguments_while_waiting() {
+async fn arguments_count_towards_the_memory_of_waiting_calls() {
     let host = host().await;
     let client = host.client_of(Revision::November2025);
     let session = Session::open(client, json!({ "elicitation": {} })).await;
@@ -225,18 +225,17 @@ async fn arguments_while_waiting() {
         assert_eq!(stream.next().await.unwrap()["method"], "elicitation/create");
         waiting.push(stream);
     }
-    let (asked, refused) = session.converse("tools/call", asks, accept).await;
-    assert!(asked.is_empty(), "{asked:?}");
+    let (questions, refused) = session.converse("tools/call", asks, accept).await;
+    assert!(questions.is_empty(), "{questions:?}");
     assert!(
         text(&refused["result"]).contains("too many calls wait"),
         "{refused}"
     );
 }
 
-/// A question that nobody answers does not outlive the host, and its call gets an answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn shutdown() {
-    let mut host = Host::start(&[("guest", &asking())], |config| {
+async fn shutdown_cancels_calls_that_wait_for_an_answer() {
+    let mut host = Host::start(&[("guest", &asking_guest())], |config| {
         config.server.sessions = true;
         config.server.drain = std::time::Duration::ZERO;
     })

@@ -1,4 +1,4 @@
-//! `prompts/get`: arguments, content, failures.
+//! `prompts/get`: arguments, content, failures, prefixes and duplicates.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::support::guest::{Audience, Block, Document, Filled, Guest, Link, Prom
 use crate::support::server::{Host, refusal_with};
 
 #[tokio::test]
-async fn arguments() {
+async fn arguments_are_validated_against_the_definition() {
     let host = Host::of(&one_of_each()).await;
     let cases: [(Value, Result<&str, &str>); 13] = [
         (json!({ "who": "Ada" }), Ok("who=Ada;")),
@@ -48,22 +48,22 @@ async fn arguments() {
     ];
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        for (arguments, wanted) in &cases {
+        for (arguments, expected) in &cases {
             let answer = get(&client, "greet", arguments.clone()).await;
-            match wanted {
-                Ok(said) => {
-                    // The order of arguments is the client's.
+            match expected {
+                Ok(expected) => {
+                    // The order of arguments is not defined.
                     let sorted = |text: &str| {
                         let mut parts: Vec<_> = text.split(';').map(str::to_owned).collect();
                         parts.sort();
                         parts
                     };
-                    assert_eq!(sorted(text(&answer)), sorted(said), "{arguments}");
+                    assert_eq!(sorted(text(&answer)), sorted(expected), "{arguments}");
                     assert_eq!(answer.result()["messages"][0]["role"], "user");
                 }
-                Err(sentence) => {
+                Err(message) => {
                     assert_eq!(answer.code(), INVALID_PARAMS, "{arguments}: {answer:?}");
-                    assert!(answer.message().contains(sentence), "{answer:?}");
+                    assert!(answer.message().contains(message), "{answer:?}");
                 }
             }
         }
@@ -77,9 +77,8 @@ async fn arguments() {
     }
 }
 
-/// Every kind of content, of both roles.
 #[tokio::test]
-async fn content() {
+async fn content_of_every_kind_and_role_is_returned() {
     let bytes: &[u8] = &[0, 1, 254, 255];
     let link = Link {
         uri: "test://l",
@@ -115,7 +114,7 @@ async fn content() {
     let none = guest.filled(&Filled::default());
     guest.prompt(Prompt::new("none"), none);
     let host = Host::of(&guest).await;
-    let wanted = json!([
+    let expected = json!([
         { "role": "user", "content": {
             "type": "text", "text": "zażółć", "annotations": { "audience": ["user"], "priority": 1.0 },
         } },
@@ -136,7 +135,7 @@ async fn content() {
         let client = host.client_of(revision);
         let answer = get(&client, "all", json!({})).await;
         let result = answer.result();
-        assert_eq!(result["messages"], wanted, "{revision:?}");
+        assert_eq!(result["messages"], expected, "{revision:?}");
         assert_eq!(result["description"], "What it is.");
         assert_eq!(result["_meta"]["com.example/rank"], 7);
         let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
@@ -154,17 +153,14 @@ async fn content() {
     }
 }
 
-/// A prompt that fails is an error of the protocol, with one sentence.
+/// The response contains one sentence and no internal details.
 #[tokio::test]
-async fn failures() {
+async fn failed_prompts_are_protocol_errors() {
     let mut guest = Guest::new();
-    let sentence = guest.string("no such city");
+    let message = guest.string("no such city");
     guest
-        .prompt(
-            Prompt::new("invalid"),
-            format!("(call $invalid {sentence})"),
-        )
-        .prompt(Prompt::new("failed"), format!("(call $failed {sentence})"))
+        .prompt(Prompt::new("invalid"), format!("(call $invalid {message})"))
+        .prompt(Prompt::new("failed"), format!("(call $failed {message})"))
         .prompt(Prompt::new("traps"), "unreachable")
         .prompt(
             Prompt::new("exits"),
@@ -188,7 +184,7 @@ async fn failures() {
         guest.prompt(Prompt::new(name), filled);
     }
     let host = Host::of(&guest).await;
-    let check = |answer: &Answer, code: i64| {
+    let assert_error = |answer: &Answer, code: i64| {
         assert_eq!(answer.code(), code, "{answer:?}");
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(!answer.body.contains("wasm"), "{answer:?}");
@@ -196,23 +192,23 @@ async fn failures() {
     for revision in Revision::ALL {
         let client = host.client_of(revision);
         let answer = get(&client, "invalid", json!({})).await;
-        check(&answer, INVALID_PARAMS);
+        assert_error(&answer, INVALID_PARAMS);
         assert_eq!(answer.message(), "no such city");
         let answer = get(&client, "failed", json!({})).await;
-        check(&answer, INTERNAL_ERROR);
+        assert_error(&answer, INTERNAL_ERROR);
         assert_eq!(answer.message(), "no such city");
         let answer = get(&client, "traps", json!({})).await;
-        check(&answer, INTERNAL_ERROR);
+        assert_error(&answer, INTERNAL_ERROR);
         assert_eq!(message_with_id(&answer), "the prompt crashed");
         let answer = get(&client, "exits", json!({})).await;
-        check(&answer, INTERNAL_ERROR);
+        assert_error(&answer, INTERNAL_ERROR);
         assert_eq!(
             answer.message(),
             "the prompt exited with status 1 instead of returning a result"
         );
         for name in ["meta", "priority", "no_number"] {
             let answer = get(&client, name, json!({})).await;
-            check(&answer, INTERNAL_ERROR);
+            assert_error(&answer, INTERNAL_ERROR);
             assert_eq!(
                 message_with_id(&answer),
                 "the prompt returned a result that does not fit its definition",
@@ -222,27 +218,26 @@ async fn failures() {
     }
 }
 
-/// The prefix of a component stands before its prompts, and tells two of one name apart.
 #[tokio::test]
-async fn prefixes_and_duplicates() {
-    let saying = |text: &str| {
+async fn prompts_of_the_same_name_need_a_prefix() {
+    let prompt_returning = |text: &str| {
         let mut guest = Guest::new();
         let text = guest.string(text);
         guest.prompt(Prompt::new("hello"), format!("(call $message {text})"));
         guest
     };
-    let (one, two) = (saying("one"), saying("two"));
+    let (one, two) = (prompt_returning("one"), prompt_returning("two"));
     let settings =
         "components = [\"one.wasm\"]\n[[component]]\nref = \"two.wasm\"\nprefix = \"two_\"\n";
     let host = Host::configured(&[("one", &one), ("two", &two)], settings).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        for (name, wanted) in [("hello", "one"), ("two_hello", "two")] {
-            assert_eq!(text(&get(&client, name, json!({})).await), wanted);
+        for (name, expected) in [("hello", "one"), ("two_hello", "two")] {
+            assert_eq!(text(&get(&client, name, json!({})).await), expected);
         }
     }
 
-    // Without a prefix they are told apart by nothing.
+    // Without a prefix, loading fails.
     let lines = refusal_with(&one, |config| {
         let path = config.references[0].to_string();
         let second = path.replace("guest.wasm", "second.wasm");
@@ -260,9 +255,8 @@ async fn prefixes_and_duplicates() {
     );
 }
 
-/// A tool, a prompt and a document may have one name.
 #[tokio::test]
-async fn one_name_for_several_kinds() {
+async fn a_tool_and_a_prompt_may_have_the_same_name() {
     let mut guest = Guest::saying("same", "the tool");
     let prompt = guest.string("the prompt");
     guest

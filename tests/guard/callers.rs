@@ -1,13 +1,13 @@
-//! What the service behind the guard learns of the caller, and the scopes that let it in.
+//! The caller that the guard passes to the application, and the scopes that it requires.
 
 use super::*;
 
 #[tokio::test]
-async fn the_service_sees_the_principal_and_no_token() {
+async fn the_application_sees_the_caller_but_not_the_token() {
     let issuer = Issuer::start().await;
-    let mut settings = settings(&issuer);
-    settings.pass_claims = vec!["department".to_owned(), "absent".to_owned()];
-    let site = Site::start(settings).await;
+    let mut config = config(&issuer);
+    config.pass_claims = vec!["department".to_owned(), "absent".to_owned()];
+    let site = Site::start(config).await;
     let token = issuer.token(|claims| {
         claims["scope"] = json!("b a");
         claims["department"] = json!({ "name": "tools" });
@@ -29,9 +29,9 @@ async fn the_service_sees_the_principal_and_no_token() {
 }
 
 #[tokio::test]
-async fn subjects_and_clients() {
+async fn subject_and_client_are_taken_from_the_known_claims() {
     let issuer = Issuer::start().await;
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     for (claims, subject, client_id) in [
         (json!({ "sub": "a", "client_id": "c" }), "a", json!("c")),
         (json!({ "sub": "a", "azp": "z" }), "a", json!("z")),
@@ -51,11 +51,11 @@ async fn subjects_and_clients() {
         (json!({ "client_id": "c" }), "client:c", json!("c")),
         (json!({ "azp": "z" }), "client:z", json!("z")),
     ] {
-        let token = issuer.token(|all| {
-            all.as_object_mut().unwrap().remove("sub");
-            all.as_object_mut().unwrap().remove("client_id");
+        let token = issuer.token(|token_claims| {
+            token_claims.as_object_mut().unwrap().remove("sub");
+            token_claims.as_object_mut().unwrap().remove("client_id");
             for (name, value) in claims.as_object().unwrap() {
-                all[name] = value.clone();
+                token_claims[name] = value.clone();
             }
         });
         let answer = site.get(&token).await;
@@ -65,14 +65,14 @@ async fn subjects_and_clients() {
 }
 
 #[tokio::test]
-async fn a_caller_is_issuer_subject_and_client() {
+async fn callers_are_equal_if_issuer_subject_and_client_are() {
     let issuer = Issuer::start().await;
     let other = Issuer::start().await;
-    let mut settings = settings(&issuer);
-    settings.issuers.push(trusted(&other));
-    let guard = Guard::build(settings).unwrap();
+    let mut config = config(&issuer);
+    config.issuers.push(trusted(&other));
+    let guard = Guard::build(config).unwrap();
     let alice = guard.verify(&issuer.token(|_| {})).await.unwrap();
-    for (token, same) in [
+    for (token, is_same) in [
         (
             issuer.token(|claims| claims["exp"] = json!(now_seconds() + 99)),
             true,
@@ -85,7 +85,7 @@ async fn a_caller_is_issuer_subject_and_client() {
         (other.token(|_| {}), false),
     ] {
         let caller = guard.verify(&token).await.unwrap();
-        assert_eq!(alice.is_same_caller(&caller), same, "{caller:?}");
+        assert_eq!(alice.is_same_caller(&caller), is_same, "{caller:?}");
     }
     let expires = issuer.claims(|_| {})["exp"].as_u64().unwrap();
     let until = alice.expires.duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -93,19 +93,19 @@ async fn a_caller_is_issuer_subject_and_client() {
 }
 
 #[tokio::test]
-async fn scopes() {
+async fn required_scopes_must_be_granted_or_implied() {
     let issuer = Issuer::start().await;
-    let mut settings = settings(&issuer);
-    settings.required_scopes = vec!["tools:use".to_owned(), "tools:see".to_owned()];
+    let mut config = config(&issuer);
+    config.required_scopes = vec!["tools:use".to_owned(), "tools:see".to_owned()];
     let mut imply = |scope: &str, implied: &[&str]| {
         let implied = implied.iter().map(|scope| (*scope).to_owned()).collect();
-        settings.scope_implies.insert(scope.to_owned(), implied);
+        config.scope_implies.insert(scope.to_owned(), implied);
     };
     imply("tools:admin", &["tools:manage"]);
     imply("tools:manage", &["tools:use", "tools:see"]);
     imply("round", &["about"]);
     imply("about", &["round", "tools:use", "tools:see"]);
-    let site = Site::start(settings).await;
+    let site = Site::start(config).await;
     for (claims, status, scopes) in [
         (
             json!({ "scope": "tools:use tools:see" }),
@@ -171,12 +171,12 @@ async fn scopes() {
         (json!({ "scopes": "tools:use tools:see" }), 403, Value::Null),
         (json!({}), 403, Value::Null),
     ] {
-        let token = issuer.token(|all| {
+        let token = issuer.token(|token_claims| {
             for (name, value) in claims.as_object().unwrap() {
-                all[name] = value.clone();
+                token_claims[name] = value.clone();
             }
         });
-        // The second time the token is remembered: the answer is the same.
+        // The second request hits the token cache.
         for _ in 0..2 {
             let answer = site.get(&token).await;
             assert_eq!(answer.status, status, "{claims}");
@@ -195,19 +195,19 @@ async fn scopes() {
                 "{challenge}"
             );
             assert!(
-                challenge.contains(&site.challenged_metadata()),
+                challenge.contains(&site.metadata_parameter()),
                 "{challenge}"
             );
             assert_eq!(answer.body["error"], "insufficient_scope");
         }
     }
-    // Expiry is judged first: the client renews before it asks for more.
+    // Expiry is checked first, so that the client renews its token before it asks for more scopes.
     let token = issuer.token(|claims| claims["exp"] = json!(1));
     assert_eq!(site.get(&token).await.status, 401);
 }
 
 #[tokio::test]
-async fn a_challenge_lists_all_scopes_of_the_operation() {
+async fn a_challenge_lists_all_valid_scopes_of_the_operation() {
     let issuer = Issuer::start().await;
     for (required, needed, listed) in [
         (
@@ -232,16 +232,16 @@ async fn a_challenge_lists_all_scopes_of_the_operation() {
             r#"scope="use""#,
         ),
     ] {
-        let own = |scopes: &[&str]| {
+        let owned = |scopes: &[&str]| {
             scopes
                 .iter()
                 .map(|scope| (*scope).to_owned())
                 .collect::<Vec<_>>()
         };
-        let mut settings = settings(&issuer);
-        settings.required_scopes = own(&required);
-        let guard = Guard::build(settings).unwrap();
-        let response = guard.insufficient_scope(&own(&needed));
+        let mut config = config(&issuer);
+        config.required_scopes = owned(&required);
+        let guard = Guard::build(config).unwrap();
+        let response = guard.insufficient_scope(&owned(&needed));
         assert_eq!(response.status(), 403);
         let challenges: Vec<_> = response
             .headers()
@@ -252,15 +252,15 @@ async fn a_challenge_lists_all_scopes_of_the_operation() {
         let challenge = challenges[0].to_str().unwrap();
         assert!(challenge.contains(listed), "{challenge}");
         assert_eq!(
-            guard.refuse_scopes(&own(&needed)).error(),
+            guard.refuse_scopes(&owned(&needed)).error(),
             "insufficient_scope"
         );
     }
 }
 
 #[test]
-fn what_a_resource_can_require() {
-    for (scope, can) in [
+fn only_valid_scope_tokens_can_be_required() {
+    for (scope, is_requirable) in [
         ("tools:use", true),
         ("https://tools.example/use", true),
         ("!#[]~", true),
@@ -272,6 +272,10 @@ fn what_a_resource_can_require() {
         ("ü", false),
         ("a\n", false),
     ] {
-        assert_eq!(toolcrib::auth::is_requirable_scope(scope), can, "{scope:?}");
+        assert_eq!(
+            toolcrib::auth::is_requirable_scope(scope),
+            is_requirable,
+            "{scope:?}"
+        );
     }
 }

@@ -1,5 +1,4 @@
-//! `prompts/list`, `resources/list`, `resources/templates/list`: every field, order, pages; and what a server that offers
-//! nothing of a kind says of it.
+//! `prompts/list`, `resources/list` and `resources/templates/list`: fields, order, pagination and capabilities.
 
 use serde_json::{Value, json};
 
@@ -8,7 +7,7 @@ use crate::support::client::{Client, Revision};
 use crate::support::guest::{Argument, Audience, Document, Family, Guest, Icon, Prompt};
 use crate::support::server::Host;
 
-/// The methods that list, and where the list is in the result.
+/// The list methods and the member of the result that contains the list.
 const LISTS: [(&str, &str); 3] = [
     ("prompts/list", "prompts"),
     ("resources/list", "resources"),
@@ -30,7 +29,7 @@ fn names(result: &Value, list: &str, key: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_field() {
+async fn lists_contain_every_field() {
     let icons = || {
         vec![Icon {
             src: "https://example.com/i.png".into(),
@@ -106,7 +105,7 @@ async fn every_field() {
     let annotations = json!({
         "audience": ["assistant", "user"], "priority": 0.5, "lastModified": "2026-07-28T10:00:00Z",
     });
-    let wanted = [
+    let expected = [
         json!([
             {
                 "name": "all", "title": "All", "description": "Every field.",
@@ -137,9 +136,9 @@ async fn every_field() {
     ];
     let host = Host::of(&guest).await;
     for revision in Revision::ALL {
-        for ((method, key), wanted) in LISTS.iter().zip(&wanted) {
+        for ((method, key), expected) in LISTS.iter().zip(&expected) {
             let result = list(&host.client_of(revision), method).await;
-            assert_eq!(&result[key], wanted, "{revision:?}");
+            assert_eq!(&result[key], expected, "{revision:?}");
             assert_eq!(result["nextCursor"], Value::Null);
             let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
             if revision.is_modern() {
@@ -154,10 +153,10 @@ async fn every_field() {
     }
 }
 
-/// Prompts by name, documents by URI, whichever component they are of. The prefix of the component stands before its prompts;
-/// URIs stay what they are.
+/// Prompts are sorted by name, resources by URI, across components. A component's prefix applies to prompts, not to
+/// URIs.
 #[tokio::test]
-async fn order_and_prefixes() {
+async fn lists_are_sorted_and_prompts_are_prefixed() {
     let guest_of = |prompts: &[&str], uris: &[&str]| {
         let mut guest = Guest::new();
         for name in prompts {
@@ -178,19 +177,19 @@ async fn order_and_prefixes() {
     for revision in Revision::ALL {
         let client = host.client_of(revision);
         let result = list(&client, "prompts/list").await;
-        let wanted = ["_x", "apple", "two_10", "two_zebra", "zebra"];
-        assert_eq!(names(&result, "prompts", "name"), wanted);
+        let expected = ["_x", "apple", "two_10", "two_zebra", "zebra"];
+        assert_eq!(names(&result, "prompts", "name"), expected);
         let result = list(&client, "resources/list").await;
-        let wanted = ["a:z", "test://a", "test://b"];
-        assert_eq!(names(&result, "resources", "uri"), wanted);
+        let expected = ["a:z", "test://a", "test://b"];
+        assert_eq!(names(&result, "resources", "uri"), expected);
         let result = list(&client, "resources/templates/list").await;
-        let wanted = ["a:z/{x}", "test://a/{x}", "test://b/{x}"];
-        assert_eq!(names(&result, "resourceTemplates", "uriTemplate"), wanted);
+        let expected = ["a:z/{x}", "test://a/{x}", "test://b/{x}"];
+        assert_eq!(names(&result, "resourceTemplates", "uriTemplate"), expected);
     }
 }
 
 #[tokio::test]
-async fn pages() {
+async fn long_lists_are_paginated() {
     let mut first = Guest::new();
     let mut second = Guest::new();
     for number in 0..1_000 {
@@ -204,7 +203,7 @@ async fn pages() {
     let host = Host::serving(&[("a", &first), ("b", &second)]).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        for (method, key, name, all) in [
+        for (method, key, name, total) in [
             ("prompts/list", "prompts", "name", 1_001),
             ("resources/list", "resources", "uri", 1_300),
         ] {
@@ -215,7 +214,7 @@ async fn pages() {
             assert_eq!(second["nextCursor"], Value::Null);
             assert_eq!(second["cacheScope"], first["cacheScope"]);
             let found = [names(&first, key, name), names(second, key, name)].concat();
-            assert_eq!(found.len(), all);
+            assert_eq!(found.len(), total);
             assert!(found.is_sorted(), "{revision:?}");
             for cursor in [json!("no-such"), json!(""), json!(7)] {
                 let answer = client.request(method, json!({ "cursor": cursor })).await;
@@ -225,44 +224,44 @@ async fn pages() {
     }
 }
 
-/// A server says what it can only where something of the kind is offered, and has no method for the rest.
+/// Methods without the capability do not exist.
 #[tokio::test]
-async fn capabilities() {
+async fn capabilities_are_announced_only_for_what_is_served() {
     let tools = Guest::saying("hello", "hello");
     let mut prompts = Guest::new();
     prompts.prompt(Prompt::new("p"), "unreachable");
-    let mut documents = Guest::new();
-    documents.document(Document::new("test://d"), "unreachable");
-    let mut families = Guest::new();
-    families.family(Family::new("test://{d}"), "unreachable");
-    // Completions of nothing are none.
+    let mut resources = Guest::new();
+    resources.document(Document::new("test://d"), "unreachable");
+    let mut templates = Guest::new();
+    templates.family(Family::new("test://{d}"), "unreachable");
+    // Completions alone announce nothing.
     let mut completing = Guest::saying("hello", "hello");
     completing.completing("unreachable");
     let all = one_of_each();
-    let of_prompt = json!({ "ref": { "type": "ref/prompt", "name": "p" }, "argument": { "name": "a", "value": "" } });
+    let completion_params = json!({ "ref": { "type": "ref/prompt", "name": "p" }, "argument": { "name": "a", "value": "" } });
     type Case<'a> = (&'a str, &'a Guest, [bool; 3]);
     let cases: [Case<'_>; 6] = [
         ("tools", &tools, [false, false, false]),
         ("prompts", &prompts, [true, false, false]),
-        ("documents", &documents, [false, true, false]),
-        ("families", &families, [false, true, false]),
+        ("resources", &resources, [false, true, false]),
+        ("templates", &templates, [false, true, false]),
         ("completing", &completing, [false, false, false]),
         ("all", &all, [true, true, true]),
     ];
-    for (what, guest, wanted) in cases {
+    for (case, guest, expected) in cases {
         let host = Host::of(guest).await;
         for revision in Revision::ALL {
             let client = host.client_of(revision);
-            let told = match revision.is_modern() {
+            let answer = match revision.is_modern() {
                 true => client.request("server/discover", json!({})).await,
                 false => client.initialize().await,
             };
-            let can = &told.result()["capabilities"];
+            let capabilities = &answer.result()["capabilities"];
             let kinds = ["prompts", "resources", "completions"];
-            let found = kinds.map(|kind| can[kind].is_object());
-            assert_eq!(found, wanted, "{what}: {can}");
-            assert!(can["tools"].is_object(), "{what}: {can}");
-            assert_eq!(client.list().await.status, 200, "{what}");
+            let found = kinds.map(|kind| capabilities[kind].is_object());
+            assert_eq!(found, expected, "{case}: {capabilities}");
+            assert!(capabilities["tools"].is_object(), "{case}: {capabilities}");
+            assert_eq!(client.list().await.status, 200, "{case}");
 
             let methods = [
                 (0, "prompts/list", json!({})),
@@ -272,18 +271,18 @@ async fn capabilities() {
                 (1, "resources/templates/list", json!({})),
                 (1, "resources/read", json!({ "uri": "test://d" })),
                 (1, "resources/read", json!({ "uri": 7 })),
-                (2, "completion/complete", of_prompt.clone()),
+                (2, "completion/complete", completion_params.clone()),
             ];
             for (kind, method, params) in methods {
                 let answer = client.request(method, params).await;
                 let error = &answer.last()["error"]["code"];
-                if wanted[kind] {
-                    assert_ne!(error, METHOD_NOT_FOUND, "{what}: {method}: {answer:?}");
+                if expected[kind] {
+                    assert_ne!(error, METHOD_NOT_FOUND, "{case}: {method}: {answer:?}");
                 } else if error != -32020 {
-                    // Without a name there is no header for it, which comes first.
-                    assert_eq!(error, METHOD_NOT_FOUND, "{what}: {method}: {answer:?}");
+                    // Requests without a name lack a header as well, which is reported first.
+                    assert_eq!(error, METHOD_NOT_FOUND, "{case}: {method}: {answer:?}");
                     let status = if revision.is_modern() { 404 } else { 200 };
-                    assert_eq!(answer.status, status, "{what}: {method}: {answer:?}");
+                    assert_eq!(answer.status, status, "{case}: {method}: {answer:?}");
                 }
             }
         }

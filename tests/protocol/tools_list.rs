@@ -1,4 +1,4 @@
-//! `tools/list`: order, pages, and how long clients may keep it.
+//! `tools/list`: order, pagination, caching hints and prefixes.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::client::{Client, Revision};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-fn guest_of(names: impl IntoIterator<Item = String>) -> Guest {
+fn guest_with_tools(names: impl IntoIterator<Item = String>) -> Guest {
     let mut guest = Guest::new();
     for name in names {
         guest.tool(Tool::new(&name), "unreachable");
@@ -29,11 +29,10 @@ async fn page(client: &Client, cursor: &str) -> Value {
     answer.result().clone()
 }
 
-/// The order is that of the names, whichever component a tool is of.
 #[tokio::test]
-async fn order() {
-    let first = guest_of(["zebra", "apple", "Zebra", "_x"].map(String::from));
-    let second = guest_of(["middle", "10", "9", "-"].map(String::from));
+async fn tools_of_all_components_are_sorted_by_name() {
+    let first = guest_with_tools(["zebra", "apple", "Zebra", "_x"].map(String::from));
+    let second = guest_with_tools(["middle", "10", "9", "-"].map(String::from));
     let host = Host::serving(&[("b", &first), ("a", &second)]).await;
     for revision in Revision::ALL {
         let result = host.client_of(revision).list().await.result().clone();
@@ -51,17 +50,18 @@ async fn order() {
     }
 }
 
-/// A thousand tools fit on the first page, which is all that many clients read; beyond that there are cursors.
+/// Many clients read only the first page, so it is large.
 #[tokio::test]
-async fn pages() {
-    let of = |range: std::ops::Range<u32>| guest_of(range.map(|number| format!("t{number:04}")));
-    let (first, second) = (of(0..600), of(600..1000));
+async fn the_first_page_has_a_thousand_tools_and_cursors_lead_to_the_rest() {
+    let numbered =
+        |range: std::ops::Range<u32>| guest_with_tools(range.map(|number| format!("t{number:04}")));
+    let (first, second) = (numbered(0..600), numbered(600..1000));
     let host = Host::serving(&[("a", &first), ("b", &second)]).await;
     let result = host.client().list().await.result().clone();
     assert_eq!(names(&result).len(), 1000);
     assert_eq!(result["nextCursor"], Value::Null);
 
-    let more = of(1000..1900);
+    let more = numbered(1000..1900);
     let host = Host::serving(&[("a", &more), ("b", &first), ("c", &second)]).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
@@ -72,9 +72,9 @@ async fn pages() {
         assert_eq!(second["nextCursor"], Value::Null);
         assert_eq!(second["cacheScope"], first["cacheScope"]);
         let all: Vec<_> = [names(&first), names(&second)].concat();
-        let wanted: Vec<_> = (0..1900).map(|number| format!("t{number:04}")).collect();
-        assert_eq!(all, wanted, "{revision:?}");
-        // A cursor stays good.
+        let expected: Vec<_> = (0..1900).map(|number| format!("t{number:04}")).collect();
+        assert_eq!(all, expected, "{revision:?}");
+        // A cursor can be used more than once.
         assert_eq!(names(&page(&client, cursor).await), names(&second));
 
         for cursor in [
@@ -93,9 +93,8 @@ async fn pages() {
     }
 }
 
-/// A prefix in the configuration stands before every tool of its component, in the list and in calls.
 #[tokio::test]
-async fn prefixes() {
+async fn a_configured_prefix_applies_to_lists_and_calls() {
     let (one, two) = (Guest::saying("hello", "one"), Guest::saying("hello", "two"));
     let text =
         "components = [\"one.wasm\"]\n[[component]]\nref = \"two.wasm\"\nprefix = \"second_\"\n";

@@ -1,26 +1,29 @@
-//! Questions that a tool asks back: as rounds of a call on 2026-07-28, while the call waits in a session of an older
-//! revision, and not at all elsewhere.
+//! Tools that ask the client for input: by `input_required` results on 2026-07-28 (multi round-trip requests), by
+//! server requests while the call waits in a session of an older revision. Other clients cannot be asked.
 
+mod in_session;
+mod request_state;
 mod rounds;
-mod states;
-mod waiting;
 
 use crate::support::guest::{Guest, Tool};
 
-const NAME: &str = r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}"#;
-/// Rounds of questions that one call may take while it waits.
+/// The parameters of an elicitation.
+const NAME_FORM: &str = r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}"#;
+/// The host's limit on rounds of questions per call.
 const MAX_ROUNDS: usize = 16;
-/// The largest state that travels with a client, in bytes.
+/// The host's limit on a `requestState`.
 const MAX_STATE_BYTES: usize = 1 << 20;
-const WITH_TOOLS: &str =
+/// The parameters of a sampling request that needs the capability `sampling.tools`.
+const SAMPLING_WITH_TOOLS: &str =
     r#"{"messages":[],"maxTokens":10,"tools":[{"name":"t","inputSchema":{"type":"object"}}]}"#;
-const SAMPLE: &str =
+/// The parameters of a sampling request.
+const SAMPLING: &str =
     r#"{"messages":[{"role":"user","content":{"type":"text","text":"Say hi"}}],"maxTokens":10}"#;
 
-/// A guest that asks in every way.
-fn asking() -> Guest {
+/// A guest with one tool per way to ask. `can` returns for each method whether the client can be asked.
+fn asking_guest() -> Guest {
     let mut guest = Guest::new();
-    let name = guest.questions(&[["name", "elicitation/create", NAME]]);
+    let name = guest.questions(&[["name", "elicitation/create", NAME_FORM]]);
     guest.tool(
         Tool::new("asks"),
         format!(
@@ -28,8 +31,10 @@ fn asking() -> Guest {
              (call $text (call $answer (local.get $answers) (i32.const 0)))"
         ),
     );
-    let with_state =
-        guest.questions_with(&[["name", "elicitation/create", NAME]], "the guest's own");
+    let with_state = guest.questions_with(
+        &[["name", "elicitation/create", NAME_FORM]],
+        "the guest's own",
+    );
     guest.tool(
         Tool::new("remembers"),
         format!(
@@ -38,8 +43,8 @@ fn asking() -> Guest {
         ),
     );
     let two = guest.questions(&[
-        ["a", "elicitation/create", NAME],
-        ["b", "sampling/createMessage", SAMPLE],
+        ["a", "elicitation/create", NAME_FORM],
+        ["b", "sampling/createMessage", SAMPLING],
     ]);
     let both = "(call $say (call $answer (local.get $answers) (i32.const 0)))
                 (call $say (call $answer (local.get $answers) (i32.const 1)))
@@ -50,7 +55,7 @@ fn asking() -> Guest {
             "(if (i32.lt_u (local.get $answers_len) (i32.const 2)) (then (return {two}))) {both}"
         ),
     );
-    let first = guest.questions(&[["step1", "elicitation/create", NAME]]);
+    let first = guest.questions(&[["step1", "elicitation/create", NAME_FORM]]);
     let second = guest.questions(&[["step2", "roots/list", "{}"]]);
     guest.tool(
         Tool::new("steps"),
@@ -60,8 +65,8 @@ fn asking() -> Guest {
              {both}"
         ),
     );
-    let again = guest.questions(&[["name", "elicitation/create", NAME]]);
-    guest.tool(Tool::new("never_content"), again);
+    let name = guest.questions(&[["name", "elicitation/create", NAME_FORM]]);
+    guest.tool(Tool::new("always_asks"), name);
     let by_url = guest.questions(&[[
         "sign_in",
         "elicitation/create",
@@ -70,15 +75,18 @@ fn asking() -> Guest {
     guest.tool(Tool::new("by_url"), by_url);
     let roots = guest.questions(&[["a", "roots/list", "{}"]]);
     guest.tool(Tool::new("roots"), roots);
-    let with_tools = guest.questions(&[["a", "sampling/createMessage", WITH_TOOLS]]);
+    let with_tools = guest.questions(&[["a", "sampling/createMessage", SAMPLING_WITH_TOOLS]]);
     guest.tool(Tool::new("with_tools"), with_tools);
-    for (name, rounds) in [("at_the_limit", MAX_ROUNDS), ("beyond_it", MAX_ROUNDS + 1)] {
+    for (name, rounds) in [
+        ("at_round_limit", MAX_ROUNDS),
+        ("above_round_limit", MAX_ROUNDS + 1),
+    ] {
         let mut body = String::new();
         for round in 0..rounds {
             let key = format!("q{round:02}");
-            let asked = guest.questions(&[[&key, "elicitation/create", NAME]]);
+            let questions = guest.questions(&[[&key, "elicitation/create", NAME_FORM]]);
             body.push_str(&format!(
-                "(if (i32.eq (local.get $answers_len) (i32.const {round})) (then (return {asked})))"
+                "(if (i32.eq (local.get $answers_len) (i32.const {round})) (then (return {questions})))"
             ));
         }
         guest.tool(
@@ -86,13 +94,13 @@ fn asking() -> Guest {
             format!("{body} (call $text (i32.const 0) (i32.const 0))"),
         );
     }
-    let many: Vec<_> = (0..16).map(|n| format!("q{n:02}")).collect();
-    let many: Vec<[&str; 3]> = many
+    let keys: Vec<_> = (0..16).map(|n| format!("q{n:02}")).collect();
+    let sixteen: Vec<[&str; 3]> = keys
         .iter()
-        .map(|key| [key.as_str(), "elicitation/create", NAME])
+        .map(|key| [key.as_str(), "elicitation/create", NAME_FORM])
         .collect();
-    let many = guest.questions(&many);
-    guest.tool(Tool::new("sixteen_at_once"), many);
+    let sixteen = guest.questions(&sixteen);
+    guest.tool(Tool::new("sixteen_at_once"), sixteen);
     guest.import(
         r#"(import "toolcrib:mcp/call@0.1.1" "can-ask" (func $can_ask (param i32 i32) (result i32)))"#,
     );

@@ -1,4 +1,4 @@
-//! `resources/read`: by name and by template, in parts, and what cannot be read.
+//! `resources/read`: fixed URIs, templates, contents of several parts, and failures.
 
 use serde_json::{Value, json};
 
@@ -7,8 +7,8 @@ use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::{Document, Family, Guest, Part};
 use crate::support::server::{Host, refusal_with};
 
-/// That there is no such document: each revision has its code for it.
-fn check_not_found(client: &Client, uri: &str, answer: &Answer) {
+/// Asserts that a resource was not found. The error code depends on the revision.
+fn assert_not_found(client: &Client, uri: &str, answer: &Answer) {
     let code = if client.revision.is_modern() {
         INVALID_PARAMS
     } else {
@@ -21,7 +21,7 @@ fn check_not_found(client: &Client, uri: &str, answer: &Answer) {
 }
 
 #[tokio::test]
-async fn parts() {
+async fn contents_of_every_kind_are_returned() {
     let bytes: &[u8] = &[0, 1, 254, 255];
     let mut guest = Guest::new();
     let cases = [
@@ -53,22 +53,22 @@ async fn parts() {
         ),
         ("test://nothing", vec![], json!([])),
     ];
-    let mut wanted = Vec::new();
+    let mut expected = Vec::new();
     for (uri, parts, contents) in cases {
         let body = guest.parts(&parts);
         guest.document(Document::new(uri), body);
-        wanted.push((uri, contents));
+        expected.push((uri, contents));
     }
     let host = Host::of(&guest).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        for (uri, contents) in &wanted {
+        for (uri, contents) in &expected {
             let answer = read(&client, uri).await;
             let result = answer.result();
             assert_eq!(&result["contents"], contents, "{revision:?}");
             let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
             if revision.is_modern() {
-                // What it says may be another thing for the next caller.
+                // The contents may depend on the caller, so they are not cacheable.
                 assert_eq!(
                     (&result["ttlMs"], &result["cacheScope"], info),
                     (&json!(0), &json!("private"), &json!("toolcrib"))
@@ -81,9 +81,8 @@ async fn parts() {
     }
 }
 
-/// What a template matches is its component's to read; nothing else reaches it.
 #[tokio::test]
-async fn templates() {
+async fn a_template_serves_exactly_the_uris_that_it_matches() {
     let templates = [
         "test://name/{name}",
         "test://path/{+path}",
@@ -130,61 +129,61 @@ async fn templates() {
         ("test://two//of/2.txt", false),
         ("test://query/a/b?q=c", true),
         ("test://query/a/b", false),
-        // What stands between the expressions is no pattern.
+        // The text between expressions is literal, not a pattern.
         ("te.st:+[x]a", true),
         ("texst:+[x]a", false),
         ("te.st:xa", false),
         ("test://é/a", true),
         ("", false),
-        ("rubbish", false),
+        ("not-a-uri", false),
         ("test://name/{name}", true),
         ("test://other", false),
     ];
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        for (uri, is_there) in cases {
-            // The newest revision has no header for nothing.
+        for (uri, is_match) in cases {
+            // In the newest revision, an empty URI cannot be mirrored in a header.
             if revision.is_modern() && uri.is_empty() {
                 continue;
             }
             let answer = read(&client, uri).await;
-            if is_there {
+            if is_match {
                 assert_eq!(text(&answer), uri);
             } else {
-                check_not_found(&client, uri, &answer);
+                assert_not_found(&client, uri, &answer);
             }
         }
-        // A document with a name of its own comes before the family it could be of.
+        // A fixed URI takes precedence over a template that matches it.
         let answer = read(&client, "test://name/own").await;
         assert_eq!(text(&answer), "named");
     }
 }
 
-/// Not found by its component, and everything else that keeps a document from its reader: one sentence, and no more.
+/// The response contains one sentence and no internal details.
 #[tokio::test]
-async fn failures() {
+async fn failed_reads_are_protocol_errors() {
     let mut guest = Guest::new();
-    let sentence = guest.string("the disk is full");
+    let message = guest.string("the disk is full");
     guest
         .family(Family::new("gone:{x}"), "(call $not_found)")
         .document(
             Document::new("test://failed"),
-            format!("(call $failed {sentence})"),
+            format!("(call $failed {message})"),
         )
         .document(Document::new("test://traps"), "unreachable")
         .document(
-            Document::new("test://rubbish"),
+            Document::new("test://invalid-result"),
             "(i32.store8 (i32.const 16) (i32.const 9)) (i32.const 16)",
         );
     let host = Host::of(&guest).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        check_not_found(&client, "gone:a", &read(&client, "gone:a").await);
-        check_not_found(&client, "other:a", &read(&client, "other:a").await);
+        assert_not_found(&client, "gone:a", &read(&client, "gone:a").await);
+        assert_not_found(&client, "other:a", &read(&client, "other:a").await);
         let answer = read(&client, "test://failed").await;
         assert_eq!(answer.code(), INTERNAL_ERROR);
         assert_eq!(answer.message(), "the disk is full");
-        for uri in ["test://traps", "test://rubbish"] {
+        for uri in ["test://traps", "test://invalid-result"] {
             let answer = read(&client, uri).await;
             assert_eq!(answer.code(), INTERNAL_ERROR, "{answer:?}");
             assert_eq!(message_with_id(&answer), "the resource crashed");
@@ -192,7 +191,7 @@ async fn failures() {
         }
         for params in [json!({}), json!({ "uri": 7 }), json!({ "uri": null })] {
             let answer = client.request("resources/read", params).await;
-            // Without a name, the newest revision misses its header first.
+            // Without a URI, the newest revision reports the missing header first.
             assert!(
                 [INVALID_PARAMS, -32020].contains(&answer.code()),
                 "{answer:?}"
@@ -201,17 +200,17 @@ async fn failures() {
     }
 }
 
-/// 2026-07-28: the header says what the body says.
+/// Only the newest revision has this header.
 #[tokio::test]
-async fn mirrored_names() {
+async fn the_header_mcp_name_must_match_the_body() {
     let host = Host::of(&one_of_each()).await;
     let client = host.client();
-    let reading = client.message("resources/read", json!({ "uri": "test://one" }));
-    let getting = client.message(
+    let read_request = client.message("resources/read", json!({ "uri": "test://one" }));
+    let get_request = client.message(
         "prompts/get",
         json!({ "name": "greet", "arguments": { "who": "x" } }),
     );
-    let with = async |message: &Value, name: Option<&str>| {
+    let send = async |message: &Value, name: Option<&str>| {
         let mut request = client.post(message).build().unwrap();
         request.headers_mut().remove("mcp-name");
         if let Some(name) = name {
@@ -225,20 +224,19 @@ async fn mirrored_names() {
         (status.as_u16(), body["error"]["code"].as_i64())
     };
     for (message, name, other) in [
-        (&reading, "test://one", "test://of/x"),
-        (&getting, "greet", "other"),
+        (&read_request, "test://one", "test://of/x"),
+        (&get_request, "greet", "other"),
     ] {
-        assert_eq!(with(message, Some(name)).await, (200, None));
-        for wrong in [None, Some(other), Some("")] {
+        assert_eq!(send(message, Some(name)).await, (200, None));
+        for mismatched in [None, Some(other), Some("")] {
             let refused = (400, Some(-32020));
-            assert_eq!(with(message, wrong).await, refused, "{wrong:?}");
+            assert_eq!(send(message, mismatched).await, refused, "{mismatched:?}");
         }
     }
 }
 
-/// Two components cannot offer one document.
 #[tokio::test]
-async fn duplicates() {
+async fn two_components_cannot_serve_the_same_uri() {
     let mut guest = Guest::new();
     guest
         .document(Document::new("test://d"), "unreachable")
@@ -251,11 +249,11 @@ async fn duplicates() {
         config.references.push(second.unwrap());
     })
     .await;
-    let sentence = |uri: &str| {
+    let message = |uri: &str| {
         format!(
             "the resource `{uri}` is in both `guest` and `second`; serve one of them, or give one a \
              URI of its own"
         )
     };
-    assert_eq!(lines, [sentence("test://d"), sentence("test://of/{d}")]);
+    assert_eq!(lines, [message("test://d"), message("test://of/{d}")]);
 }

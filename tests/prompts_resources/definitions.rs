@@ -1,4 +1,4 @@
-//! Prompts, documents and templates that break a rule: each is refused when the component is loaded, in a sentence that names
+//! Invalid prompts, resources and templates. Each is rejected when the component is loaded, with a message that names
 //! it.
 
 use std::time::Duration;
@@ -7,36 +7,36 @@ use super::one_of_each;
 use crate::support::guest::{Argument, Document, Family, Guest, Icon, Prompt};
 use crate::support::server::{refusal, refusal_with};
 
-/// Refused with one line that has all of `wanted` in it, or taken where there is none.
-async fn check(what: &str, change: impl FnOnce(&mut Guest), wanted: &[&str]) {
+/// Asserts that loading fails with one line that contains all of `expected`, or succeeds if `expected` is empty.
+async fn check(case: &str, define: impl FnOnce(&mut Guest), expected: &[&str]) {
     let mut guest = Guest::new();
-    change(&mut guest);
+    define(&mut guest);
     let lines = refusal(&guest).await;
-    if wanted.is_empty() {
-        assert_eq!(lines, [""; 0], "{what}");
+    if expected.is_empty() {
+        assert_eq!(lines, [""; 0], "{case}");
         return;
     }
-    assert_eq!(lines.len(), 1, "{what}: {lines:?}");
-    for wanted in wanted {
+    assert_eq!(lines.len(), 1, "{case}: {lines:?}");
+    for expected in expected {
         assert!(
-            lines[0].contains(wanted),
-            "{what}: {:?} lacks {wanted:?}",
+            lines[0].contains(expected),
+            "{case}: {:?} lacks {expected:?}",
             lines[0]
         );
     }
     assert!(
         !lines[0].contains(char::is_control) && lines[0].len() < 2_000,
-        "{what}: {lines:?}"
+        "{case}: {lines:?}"
     );
 }
 
-async fn check_prompt(what: &str, prompt: Prompt, wanted: &[&str]) {
+async fn check_prompt(case: &str, prompt: Prompt, expected: &[&str]) {
     check(
-        what,
+        case,
         |guest| {
             guest.prompt(prompt, "unreachable");
         },
-        wanted,
+        expected,
     )
     .await;
 }
@@ -50,8 +50,8 @@ fn icon(src: &str) -> Vec<Icon> {
 }
 
 #[tokio::test]
-async fn prompts() {
-    for (name, good) in [
+async fn invalid_prompts_are_rejected() {
+    for (name, is_valid) in [
         ("A-Z_09", true),
         (&"x".repeat(64), true),
         (&"x".repeat(65), false),
@@ -60,12 +60,12 @@ async fn prompts() {
         ("a\nb", false),
         ("zażółć", false),
     ] {
-        let wanted: &[&str] = if good {
+        let expected: &[&str] = if is_valid {
             &[]
         } else {
             &["the prompt name", "`A-Z a-z 0-9 _ -`"]
         };
-        check_prompt(name, Prompt::new(name), wanted).await;
+        check_prompt(name, Prompt::new(name), expected).await;
     }
     let prompt = || Prompt::new("p");
     let argument = |argument: Argument| Prompt {
@@ -76,8 +76,8 @@ async fn prompts() {
         name: name.into(),
         ..Argument::default()
     };
-    let many = |number: usize| Prompt {
-        arguments: (0..number)
+    let with_arguments = |count: usize| Prompt {
+        arguments: (0..count)
             .map(|number| named(&number.to_string()))
             .collect(),
         ..prompt()
@@ -108,7 +108,7 @@ async fn prompts() {
             &["description of its prompt `p`", "16384 bytes"],
         ),
         (
-            "no description",
+            "empty description",
             Prompt {
                 description: Some(String::new()),
                 ..prompt()
@@ -116,7 +116,7 @@ async fn prompts() {
             &[],
         ),
         (
-            "icon",
+            "icon with a forbidden scheme",
             Prompt {
                 icons: icon("http://example.com/i.png"),
                 ..prompt()
@@ -124,20 +124,24 @@ async fn prompts() {
             &["icon of its prompt `p`", "`https:`"],
         ),
         (
-            "meta",
+            "invalid meta",
             Prompt {
                 meta: Some("[]".into()),
                 ..prompt()
             },
             &["meta of its prompt `p`", "not a JSON object"],
         ),
-        ("64 arguments", many(64), &[]),
+        ("64 arguments", with_arguments(64), &[]),
         (
             "65 arguments",
-            many(65),
+            with_arguments(65),
             &["argument list of its prompt `p`", "64"],
         ),
-        ("argument", argument(named("Zażółć, of any kind")), &[]),
+        (
+            "argument name with any characters",
+            argument(named("Zażółć, of any kind")),
+            &[],
+        ),
         (
             "argument without a name",
             argument(named("")),
@@ -149,7 +153,7 @@ async fn prompts() {
             &["argument name of its prompt `p`", "256 bytes"],
         ),
         (
-            "argument title",
+            "long argument title",
             argument(Argument {
                 title: Some("x".repeat(257)),
                 ..named("a")
@@ -157,7 +161,7 @@ async fn prompts() {
             &["argument title of its prompt `p`", "256 bytes"],
         ),
         (
-            "argument description",
+            "long argument description",
             argument(Argument {
                 description: Some("x".repeat((16 << 10) + 1)),
                 ..named("a")
@@ -165,7 +169,7 @@ async fn prompts() {
             &["argument description of its prompt `p`", "16384 bytes"],
         ),
         (
-            "argument twice",
+            "duplicate argument",
             Prompt {
                 arguments: vec![named("a\nb"), named("a\nb")],
                 ..prompt()
@@ -173,18 +177,18 @@ async fn prompts() {
             &["argument list of its prompt `p`", "has `a\\nb` twice"],
         ),
     ];
-    for (what, prompt, wanted) in cases {
-        check_prompt(what, prompt, wanted).await;
+    for (case, prompt, expected) in cases {
+        check_prompt(case, prompt, expected).await;
     }
-    let twice = |guest: &mut Guest| {
+    let duplicate = |guest: &mut Guest| {
         guest
             .prompt(Prompt::new("p"), "unreachable")
             .prompt(Prompt::new("p"), "unreachable");
     };
-    check("twice", twice, &["it defines the prompt `p` twice"]).await;
-    let many = |number: u32| {
+    check("duplicate", duplicate, &["it defines the prompt `p` twice"]).await;
+    let many = |count: u32| {
         move |guest: &mut Guest| {
-            for number in 0..number {
+            for number in 0..count {
                 guest.prompt(Prompt::new(&format!("p{number}")), "unreachable");
             }
         }
@@ -199,10 +203,10 @@ async fn prompts() {
 }
 
 #[tokio::test]
-async fn documents() {
-    let absolute = "is not an absolute URI";
+async fn invalid_resources_are_rejected() {
+    let not_absolute = "is not an absolute URI";
     let long = format!("test:{}", "x".repeat(2_048 - 5));
-    for (uri, wanted) in [
+    for (uri, expected) in [
         ("test://a", &[][..]),
         ("a:b", &[]),
         ("T.e+s-t1:b", &[]),
@@ -212,33 +216,33 @@ async fn documents() {
             &format!("{long}x"),
             &["the URI of its resource `test:", "2048 bytes"],
         ),
-        ("", &["the URI of its resource ``", absolute]),
-        ("a", &["the URI of its resource `a`", absolute]),
-        ("a:", &[absolute]),
-        (":a", &[absolute]),
-        ("1a:b", &[absolute]),
-        ("a_b:c", &[absolute]),
-        ("/path:x", &[absolute]),
-        ("test://a b", &[absolute]),
-        ("test://a\nb", &["`test://a\\nb`", absolute]),
-        ("test://\u{1b}[31m", &[absolute]),
+        ("", &["the URI of its resource ``", not_absolute]),
+        ("a", &["the URI of its resource `a`", not_absolute]),
+        ("a:", &[not_absolute]),
+        (":a", &[not_absolute]),
+        ("1a:b", &[not_absolute]),
+        ("a_b:c", &[not_absolute]),
+        ("/path:x", &[not_absolute]),
+        ("test://a b", &[not_absolute]),
+        ("test://a\nb", &["`test://a\\nb`", not_absolute]),
+        ("test://\u{1b}[31m", &[not_absolute]),
     ] {
         check(
             uri,
             |guest| {
                 guest.document(Document::new(uri), "unreachable");
             },
-            wanted,
+            expected,
         )
         .await;
     }
-    let document = || Document::new("test://d");
+    let resource = || Document::new("test://d");
     let cases: Vec<(&str, Document, &[&str])> = vec![
         (
-            "no name",
+            "empty name",
             Document {
                 name: String::new(),
-                ..document()
+                ..resource()
             },
             &["name of its resource `test://d`", "empty"],
         ),
@@ -246,7 +250,7 @@ async fn documents() {
             "long name",
             Document {
                 name: "x".repeat(257),
-                ..document()
+                ..resource()
             },
             &["name of its resource `test://d`", "256 bytes"],
         ),
@@ -254,7 +258,7 @@ async fn documents() {
             "long title",
             Document {
                 title: Some("x".repeat(257)),
-                ..document()
+                ..resource()
             },
             &["title of its resource `test://d`", "256 bytes"],
         ),
@@ -262,57 +266,57 @@ async fn documents() {
             "long description",
             Document {
                 description: Some("x".repeat((16 << 10) + 1)),
-                ..document()
+                ..resource()
             },
             &["description of its resource `test://d`", "16384 bytes"],
         ),
         (
-            "icon",
+            "icon with a forbidden scheme",
             Document {
                 icons: icon("javascript:alert(1)"),
-                ..document()
+                ..resource()
             },
             &["icon of its resource `test://d`", "`https:`"],
         ),
         (
-            "meta",
+            "invalid meta",
             Document {
                 meta: Some("{".into()),
-                ..document()
+                ..resource()
             },
             &["meta of its resource `test://d`", "not a JSON object"],
         ),
     ];
-    for (what, document, wanted) in cases {
+    for (case, resource, expected) in cases {
         check(
-            what,
+            case,
             |guest| {
-                guest.document(document, "unreachable");
+                guest.document(resource, "unreachable");
             },
-            wanted,
+            expected,
         )
         .await;
     }
-    let twice = |guest: &mut Guest| {
+    let duplicate = |guest: &mut Guest| {
         guest
-            .document(document(), "unreachable")
-            .document(document(), "unreachable");
+            .document(resource(), "unreachable")
+            .document(resource(), "unreachable");
     };
     check(
-        "twice",
-        twice,
+        "duplicate",
+        duplicate,
         &["it defines the resource `test://d` twice"],
     )
     .await;
-    let many = |number: u32| {
+    let many = |count: u32| {
         move |guest: &mut Guest| {
-            for number in 0..number {
+            for number in 0..count {
                 guest.document(Document::new(&format!("test:{number}")), "unreachable");
             }
         }
     };
     check(
-        "10001 documents",
+        "10001 resources",
         many(10_001),
         &["10001 resources", "10000 are allowed"],
     )
@@ -320,9 +324,9 @@ async fn documents() {
 }
 
 #[tokio::test]
-async fn templates() {
-    let understood = "`{name}` and `{+name}` are understood";
-    for (uri, wanted) in [
+async fn invalid_templates_are_rejected() {
+    let supported = "`{name}` and `{+name}` are understood";
+    for (uri, expected) in [
         ("test://{a}", &[][..]),
         ("test:{+a_1}", &[]),
         (&format!("test:{}", "{a}".repeat(16)), &[]),
@@ -334,15 +338,15 @@ async fn templates() {
             "test://a",
             &["URI template of its template `test://a`", "no expression"],
         ),
-        ("test://{}", &["URI template", "`{}`", understood]),
-        ("test://{+}", &["URI template", "`{+}`", understood]),
-        ("test://{a,b}", &["`{a,b}`", understood]),
-        ("test://{/a}", &["`{/a}`", understood]),
-        ("test://{?a}", &["`{?a}`", understood]),
-        ("test://{a:3}", &["`{a:3}`", understood]),
-        ("test://{a*}", &["`{a*}`", understood]),
-        ("test://{zażółć}", &["`{zażółć}`", understood]),
-        ("test://{{a}}", &["`{{a}`", understood]),
+        ("test://{}", &["URI template", "`{}`", supported]),
+        ("test://{+}", &["URI template", "`{+}`", supported]),
+        ("test://{a,b}", &["`{a,b}`", supported]),
+        ("test://{/a}", &["`{/a}`", supported]),
+        ("test://{?a}", &["`{?a}`", supported]),
+        ("test://{a:3}", &["`{a:3}`", supported]),
+        ("test://{a*}", &["`{a*}`", supported]),
+        ("test://{zażółć}", &["`{zażółć}`", supported]),
+        ("test://{{a}}", &["`{{a}`", supported]),
         ("test://{a", &["`{` without its `}`"]),
         ("test://{a}/{", &["`{` without its `}`"]),
         ("test://{a}}", &["`}` without its `{`"]),
@@ -358,17 +362,17 @@ async fn templates() {
             |guest| {
                 guest.family(Family::new(uri), "unreachable");
             },
-            wanted,
+            expected,
         )
         .await;
     }
-    let family = || Family::new("test://{d}");
+    let template = || Family::new("test://{d}");
     let cases: Vec<(&str, Family, &[&str])> = vec![
         (
-            "no name",
+            "empty name",
             Family {
                 name: String::new(),
-                ..family()
+                ..template()
             },
             &["name of its template `test://{d}`", "empty"],
         ),
@@ -376,51 +380,51 @@ async fn templates() {
             "long title",
             Family {
                 title: Some("x".repeat(257)),
-                ..family()
+                ..template()
             },
             &["title of its template", "256 bytes"],
         ),
         (
-            "icon",
+            "icon with a forbidden scheme",
             Family {
                 icons: icon("file:///etc/passwd"),
-                ..family()
+                ..template()
             },
             &["icon of its template", "`https:`"],
         ),
         (
-            "meta",
+            "invalid meta",
             Family {
                 meta: Some("7".into()),
-                ..family()
+                ..template()
             },
             &["meta of its template", "not a JSON object"],
         ),
     ];
-    for (what, family, wanted) in cases {
+    for (case, template, expected) in cases {
         check(
-            what,
+            case,
             |guest| {
-                guest.family(family, "unreachable");
+                guest.family(template, "unreachable");
             },
-            wanted,
+            expected,
         )
         .await;
     }
-    let twice = |guest: &mut Guest| {
+    let duplicate = |guest: &mut Guest| {
         guest
-            .family(family(), "unreachable")
-            .family(family(), "unreachable");
+            .family(template(), "unreachable")
+            .family(template(), "unreachable");
     };
     check(
-        "twice",
-        twice,
+        "duplicate",
+        duplicate,
         &["it defines the template `test://{d}` twice"],
     )
     .await;
-    let many = |number: u32| {
+    let many = |count: u32| {
         move |guest: &mut Guest| {
-            for number in 0..number {
+            for number in 0..count {
                 guest.family(Family::new(&format!("test:{number}{{a}}")), "unreachable");
             }
         }
@@ -434,23 +438,22 @@ async fn templates() {
     .await;
 }
 
-/// A component that completes what it does not have offers nothing.
 #[tokio::test]
-async fn nothing() {
+async fn a_component_without_tools_prompts_and_resources_is_rejected() {
     let completing = |guest: &mut Guest| {
         guest.completing("unreachable");
     };
     let neither = "nor a function that can be a tool";
-    check("completions alone", completing, &[neither]).await;
-    let sentence = "it defines no tool, no prompt and no resource";
-    check("nothing", |_| {}, &[sentence]).await;
+    check("only completions", completing, &[neither]).await;
+    let message = "it defines no tool, no prompt and no resource";
+    check("nothing", |_| {}, &[message]).await;
 }
 
-/// What describes a component runs in the sandbox, whichever of its interfaces it is.
+/// The exported functions that return definitions run in the sandbox, within its limits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn descriptions_that_do_not_come() {
+async fn definitions_that_crash_or_exceed_limits_are_rejected() {
     for function in ["prompts.definitions", "resources", "templates"] {
-        for (body, wanted) in [
+        for (body, reason) in [
             ("(drop (call $spin))", "limit of 300ms"),
             ("unreachable", "unreachable"),
             ("(return (i32.const -8))", "out of bounds"),
@@ -473,7 +476,7 @@ async fn descriptions_that_do_not_come() {
                 line.contains(&format!("its `{function}` failed: ")),
                 "{line}"
             );
-            assert!(line.contains(wanted), "{line} lacks {wanted}");
+            assert!(line.contains(reason), "{line} lacks {reason}");
             assert!(
                 line.contains("guest.wasm") && !line.contains('\n'),
                 "{line}"

@@ -1,4 +1,4 @@
-//! What is wrong with settings, and what is worth a warning.
+//! Errors and warnings about the guard's configuration.
 
 use super::keys::{P521_PEM, RSA_1024_PEM, SECP256K1_PEM};
 use super::*;
@@ -6,9 +6,9 @@ use crate::support::issuer::SigningKey;
 use toolcrib::auth::{Algorithm, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX, Secret};
 
 #[test]
-fn faults_name_the_key() {
+fn errors_name_the_configuration_key() {
     type Change = fn(&mut GuardConfig);
-    #[rustfmt::skip] // A case a line.
+    #[rustfmt::skip] // One case per line.
     let cases: Vec<(Change, &[(&str, &str)])> = vec![
         (|_| {}, &[]),
         (|s| s.resource = "mcp".to_owned(), &[("server.public-url", "http or https")]),
@@ -32,7 +32,7 @@ fn faults_name_the_key() {
         (|s| s.issuers[0].keys = jwks("http://127.0.0.1:9/jwks"), &[]),
         (|s| s.issuers[0].keys = jwks("http://localhost:9/jwks"), &[]),
         (|s| s.issuers[0].keys = jwks("http://[::1]:9/jwks"), &[]),
-        (|s| s.issuers[0].keys = KeySource::PublicKey("rubbish".to_owned()), &[("auth.public-key", "neither")]),
+        (|s| s.issuers[0].keys = KeySource::PublicKey("garbage".to_owned()), &[("auth.public-key", "neither")]),
         (|s| s.issuers[0].keys = KeySource::PublicKey(String::new()), &[("auth.public-key", "neither")]),
         (|s| s.issuers[0].keys = KeySource::PublicKey("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----".to_owned()), &[("auth.public-key", "private")]),
         (|s| s.issuers[0].keys = KeySource::PublicKey("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".to_owned()), &[("auth.public-key", "certificate")]),
@@ -53,8 +53,8 @@ fn faults_name_the_key() {
         (|s| { s.issuers[0].keys = secret(63); s.issuers[0].algorithms = vec![Algorithm::Hs512]; }, &[("auth.secret", "64")]),
         (|s| { s.issuers[0].keys = secret(64); s.issuers[0].algorithms = vec![Algorithm::Es256]; }, &[("auth.algorithms", "ES256")]),
         (|s| s.issuers.push(s.issuers[0].clone()), &[("auth.issuers[0].issuer", "twice")]),
-        (|s| s.issuers.push(Trusted::new("https://login.example/", "a")), &[("auth.issuers[0].issuer", "twice")]),
-        (|s| { s.issuers.push(Trusted::new("https://b.example", "a")); s.issuers.push(Trusted::new("https://c.example", "")); }, &[("auth.issuers[1].audience", "empty")]),
+        (|s| s.issuers.push(IssuerConfig::new("https://login.example/", "a")), &[("auth.issuers[0].issuer", "twice")]),
+        (|s| { s.issuers.push(IssuerConfig::new("https://b.example", "a")); s.issuers.push(IssuerConfig::new("https://c.example", "")); }, &[("auth.issuers[1].audience", "empty")]),
         (|s| s.authorization_servers = vec!["login".to_owned()], &[("auth.authorization-servers", "login")]),
         (|s| s.required_scopes = vec!["two words".to_owned()], &[("auth.required-scopes", "two words")]),
         (|s| s.required_scopes = vec![String::new()], &[("auth.required-scopes", "no scope")]),
@@ -63,14 +63,14 @@ fn faults_name_the_key() {
         (|s| s.leeway = Duration::from_secs(LEEWAY_SECONDS_MAX), &[]),
         (|s| s.leeway = Duration::from_secs(LEEWAY_SECONDS_MAX + 1), &[("auth.leeway", "601")]),
         (|s| s.outage = Duration::from_secs(OUTAGE_SECONDS_MAX + 1), &[("auth.outage", "604800")]),
-        // All at once.
+        // Several errors are reported together.
         (|s| { s.resource = "mcp".to_owned(); s.issuers[0].audience.clear(); s.issuers[0].keys = jwks("http://a.example"); s.leeway = Duration::from_secs(HOUR); },
          &[("auth.leeway", "3600"), ("server.public-url", "http or https"), ("auth.audience", "missing"), ("auth.jwks-uri", "https")]),
     ];
     for (number, (change, expected)) in cases.into_iter().enumerate() {
-        let mut settings = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
-        change(&mut settings);
-        let faults = Guard::build(settings).err().unwrap_or_default();
+        let mut config = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
+        change(&mut config);
+        let faults = Guard::build(config).err().unwrap_or_default();
         assert_eq!(faults.len(), expected.len(), "case {number}: {faults:?}");
         for (fault, (key, says)) in faults.iter().zip(expected) {
             assert_eq!(fault.key, *key, "case {number}: {fault}");
@@ -81,23 +81,23 @@ fn faults_name_the_key() {
 }
 
 #[test]
-fn warnings_say_what_may_not_be_meant() {
+fn questionable_settings_are_warned_about() {
     type Change = fn(&mut GuardConfig);
-    #[rustfmt::skip] // A case a line.
+    #[rustfmt::skip] // One case per line.
     let cases: Vec<(Change, &[&str])> = vec![
         (|_| {}, &[]),
         (|s| s.issuers[0].audience = vec!["other".to_owned(), AUDIENCE.to_owned()], &[]),
         (|s| s.issuers[0].audience = vec!["other".to_owned()], &["auth.audience"]),
-        (|s| s.issuers.push(Trusted::new("https://b.example", "b")), &["auth.issuers[0].audience"]),
+        (|s| s.issuers.push(IssuerConfig::new("https://b.example", "b")), &["auth.issuers[0].audience"]),
         (|s| s.issuers[0].private_network = true, &["auth.private-network"]),
         (|s| { s.issuers[0].keys = secret(32); s.issuers[0].algorithms = vec![Algorithm::Hs256]; }, &["auth.secret"]),
         (|s| { s.resource = "http://tools.example/mcp".to_owned(); s.issuers[0].audience = vec![s.resource.clone()]; }, &["server.public-url"]),
         (|s| s.authorization_servers = vec!["http://login.example".to_owned()], &["auth.authorization-servers"]),
     ];
     for (change, expected) in cases {
-        let mut settings = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
-        change(&mut settings);
-        let warnings = Guard::build(settings).unwrap().warnings();
+        let mut config = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
+        change(&mut config);
+        let warnings = Guard::build(config).unwrap().warnings();
         assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
         for (warning, key) in warnings.iter().zip(expected) {
             assert!(warning.starts_with(key), "{warning}");
@@ -106,10 +106,10 @@ fn warnings_say_what_may_not_be_meant() {
 }
 
 #[test]
-fn a_secret_is_not_shown() {
+fn debug_output_hides_secrets() {
     let secret = Secret::new("a secret of thirty-two bytes, yes");
-    let shown = format!("{:?}", KeySource::Secret(secret));
-    assert!(!shown.contains("thirty"), "{shown}");
+    let debug_output = format!("{:?}", KeySource::Secret(secret));
+    assert!(!debug_output.contains("thirty"), "{debug_output}");
 }
 
 pub(super) fn secret(bytes: usize) -> KeySource {

@@ -1,16 +1,16 @@
-//! The limits of a call hold for whatever it is that runs.
+//! Limits of time, memory, input and output apply to prompts, resources and completions as they do to tools.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{INTERNAL_ERROR, complete, get, of_prompt, read, text};
+use super::{INTERNAL_ERROR, complete, get, prompt_ref, read, text};
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::{Block, Document, Filled, Guest, Part, Prompt};
 use crate::support::server::Host;
 
-/// Whatever is called runs `body`.
-fn all_running(body: &str) -> Guest {
+/// A guest in which a prompt, a resource and completions all run `body`.
+fn guest_running(body: &str) -> Guest {
     let mut guest = Guest::new();
     guest
         .document(Document::new("test://d"), body)
@@ -19,25 +19,24 @@ fn all_running(body: &str) -> Guest {
     guest
 }
 
-async fn failures(client: &Client, guest_kinds: [&str; 3], sentence: impl Fn(&str) -> String) {
+/// Asserts that all three requests fail with the message for their kind.
+async fn assert_failures(client: &Client, message: impl Fn(&str) -> String) {
     let answers = [
         read(client, "test://d").await,
         get(client, "p", json!({})).await,
-        complete(client, of_prompt("p"), "a", "").await,
+        complete(client, prompt_ref("p"), "a", "").await,
     ];
-    for (answer, kind) in answers.iter().zip(guest_kinds) {
+    for (answer, kind) in answers.iter().zip(["resource", "prompt", "completion"]) {
         assert_eq!(answer.code(), INTERNAL_ERROR, "{answer:?}");
-        assert_eq!(answer.message(), sentence(kind));
+        assert_eq!(answer.message(), message(kind));
         assert_eq!(answer.status, 200);
     }
 }
 
-const KINDS: [&str; 3] = ["resource", "prompt", "completion"];
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn time_and_processor_time() {
-    let guest = all_running("(call $spin)");
-    for (time, cpu, sentence) in [
+async fn time_and_processor_time_are_limited() {
+    let guest = guest_running("(call $spin)");
+    for (time_ms, cpu_ms, message) in [
         (
             600,
             60_000,
@@ -50,19 +49,19 @@ async fn time_and_processor_time() {
         ),
     ] {
         let host = Host::start(&[("guest", &guest)], |config| {
-            config.limits.time = Duration::from_millis(time);
-            config.limits.cpu = Duration::from_millis(cpu);
+            config.limits.time = Duration::from_millis(time_ms);
+            config.limits.cpu = Duration::from_millis(cpu_ms);
         })
         .await;
         for revision in [Revision::June2025, Revision::July2026] {
-            failures(&host.client_of(revision), KINDS, |_| sentence.into()).await;
+            assert_failures(&host.client_of(revision), |_| message.into()).await;
         }
     }
 }
 
 #[tokio::test]
-async fn memory() {
-    let guest = all_running(
+async fn memory_is_limited() {
+    let guest = guest_running(
         "(loop $again (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable)) (br $again))
          (unreachable)",
     );
@@ -70,13 +69,12 @@ async fn memory() {
         config.limits.memory_bytes = 8 << 20;
     })
     .await;
-    let sentence = |kind: &str| format!("the {kind} ran out of its 8 MiB of memory");
-    failures(&host.client(), KINDS, sentence).await;
+    let message = |kind: &str| format!("the {kind} ran out of its 8 MiB of memory");
+    assert_failures(&host.client(), message).await;
 }
 
-/// What is given to it has a limit too.
 #[tokio::test]
-async fn input() {
+async fn input_is_limited() {
     let host = Host::start(&[("guest", &super::one_of_each())], |config| {
         config.limits.argument_bytes = 1_000;
     })
@@ -85,38 +83,42 @@ async fn input() {
     for revision in Revision::ALL {
         let client = host.client_of(revision);
         let uri = format!("test://of/{long}");
-        for (answer, what) in [
+        for (answer, parameter) in [
             (get(&client, "greet", json!({ "who": long })).await, "who"),
             (read(&client, &uri).await, "uri"),
             (
-                complete(&client, of_prompt("greet"), "who", &long).await,
+                complete(&client, prompt_ref("greet"), "who", &long).await,
                 "completion",
             ),
         ] {
-            assert_eq!(answer.code(), super::INVALID_PARAMS, "{what}: {answer:?}");
+            assert_eq!(
+                answer.code(),
+                super::INVALID_PARAMS,
+                "{parameter}: {answer:?}"
+            );
             assert_eq!(
                 answer.message(),
                 "the arguments are larger than 1000 bytes",
-                "{what}"
+                "{parameter}"
             );
         }
-        let answer = complete(&client, of_prompt("greet"), "who", &long[..900]).await;
+        let answer = complete(&client, prompt_ref("greet"), "who", &long[..900]).await;
         assert_eq!(answer.result()["completion"]["total"], 7);
     }
 }
 
-/// What is just within the limit of output arrives, and a byte more does not.
+/// Returns output of exactly the limit, and one byte more.
 #[tokio::test]
-async fn output() {
-    const LIMIT: usize = 4_096;
-    // What each counts beside its text: a part its URI.
-    for (over, more) in [(false, 0), (true, 1)] {
+async fn output_is_limited_to_the_byte() {
+    const LIMIT_BYTES: usize = 4_096;
+    // Besides its text, each content item counts a fixed overhead and its URI.
+    for (is_over_limit, excess_bytes) in [(false, 0), (true, 1)] {
         let mut guest = Guest::new();
-        let long = "x".repeat(LIMIT - 64 - "test://d".len() + more);
-        let document = guest.parts(&[Part::Text("test://d", None, &long)]);
-        guest.document(Document::new("test://d"), document);
-        let half = "x".repeat(LIMIT / 2 - 64);
-        let other = "x".repeat(LIMIT / 2 - 64 + more);
+        let long = "x".repeat(LIMIT_BYTES - 64 - "test://d".len() + excess_bytes);
+        let contents = guest.parts(&[Part::Text("test://d", None, &long)]);
+        guest.document(Document::new("test://d"), contents);
+        let half = "x".repeat(LIMIT_BYTES / 2 - 64);
+        let other = "x".repeat(LIMIT_BYTES / 2 - 64 + excess_bytes);
         let filled = guest.filled(&Filled {
             messages: vec![
                 (0, Block::Text(&half), None),
@@ -125,30 +127,29 @@ async fn output() {
             ..Filled::default()
         });
         guest.prompt(Prompt::new("p").taking(&["a"]), filled);
-        let value = "x".repeat(LIMIT - 16 + more);
+        let value = "x".repeat(LIMIT_BYTES - 16 + excess_bytes);
         let completion = guest.completion(&[&value], None, false);
         guest.completing(completion);
         let host = Host::start(&[("guest", &guest)], |config| {
-            config.limits.output_bytes = LIMIT;
+            config.limits.output_bytes = LIMIT_BYTES;
         })
         .await;
         let client = host.client();
-        if over {
-            let sentence =
+        if is_over_limit {
+            let message =
                 |kind: &str| format!("the {kind} returned more than its limit of 4096 bytes");
-            failures(&client, KINDS, sentence).await;
+            assert_failures(&client, message).await;
             continue;
         }
         assert_eq!(text(&read(&client, "test://d").await), long);
         assert_eq!(text(&get(&client, "p", json!({})).await), half);
-        let answer = complete(&client, of_prompt("p"), "a", "").await;
+        let answer = complete(&client, prompt_ref("p"), "a", "").await;
         assert_eq!(answer.result()["completion"]["values"], json!([value]));
     }
 }
 
-/// What a component reports and logs while it fills in a prompt or reads a document reaches the client, as with tools.
 #[tokio::test]
-async fn progress_and_log() {
+async fn progress_and_log_messages_reach_the_client() {
     let mut guest = Guest::new();
     let line = guest.string("half way");
     let report = format!(

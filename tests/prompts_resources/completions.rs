@@ -1,9 +1,10 @@
-//! `completion/complete`
+//! `completion/complete`.
 
 use serde_json::{Value, json};
 
 use super::{
-    INTERNAL_ERROR, INVALID_PARAMS, complete, message_with_id, of_prompt, of_template, one_of_each,
+    INTERNAL_ERROR, INVALID_PARAMS, complete, message_with_id, one_of_each, prompt_ref,
+    template_ref,
 };
 use crate::support::client::{Answer, Revision};
 use crate::support::guest::{Document, Family, Guest, Prompt};
@@ -14,40 +15,40 @@ fn completed(answer: &Answer) -> &Value {
 }
 
 #[tokio::test]
-async fn of_prompts_and_templates() {
+async fn arguments_of_prompts_and_templates_are_completed() {
     let host = Host::of(&one_of_each()).await;
-    let wanted = json!({ "values": ["red", "green"], "total": 7, "hasMore": true });
+    let expected = json!({ "values": ["red", "green"], "total": 7, "hasMore": true });
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        for reference in [of_prompt("greet"), of_template("test://of/{name}")] {
+        for reference in [prompt_ref("greet"), template_ref("test://of/{name}")] {
             let answer = complete(&client, reference, "who", "re").await;
-            assert_eq!(completed(&answer), &wanted, "{revision:?}");
+            assert_eq!(completed(&answer), &expected, "{revision:?}");
             let info = &answer.result()["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
             assert_eq!(info == "toolcrib", revision.is_modern(), "{answer:?}");
         }
         for (reference, name) in [
-            (of_prompt("no-such"), "no-such"),
-            (of_prompt("test://of/{name}"), "test://of/{name}"),
-            (of_template("greet"), "greet"),
-            // No template: what it is read by, and a document with a name of its own.
-            (of_template("test://of/x"), "test://of/x"),
-            (of_template("test://one"), "test://one"),
+            (prompt_ref("no-such"), "no-such"),
+            (prompt_ref("test://of/{name}"), "test://of/{name}"),
+            (template_ref("greet"), "greet"),
+            // A URI that matches a template, and a resource, are not templates.
+            (template_ref("test://of/x"), "test://of/x"),
+            (template_ref("test://one"), "test://one"),
         ] {
             let answer = complete(&client, reference, "who", "re").await;
             assert_eq!(answer.code(), INVALID_PARAMS);
-            let sentence = format!(
+            let message = format!(
                 "unknown prompt or template `{name}`; prompts/list and resources/templates/list \
                  name those there are"
             );
-            assert_eq!(answer.message(), sentence);
+            assert_eq!(answer.message(), message);
         }
         for params in [
             json!({}),
-            json!({ "ref": of_prompt("greet") }),
+            json!({ "ref": prompt_ref("greet") }),
             json!({ "argument": { "name": "who", "value": "" } }),
             json!({ "ref": { "type": "ref/tool", "name": "x" }, "argument": { "name": "who", "value": "" } }),
             json!({ "ref": { "type": "ref/prompt" }, "argument": { "name": "who", "value": "" } }),
-            json!({ "ref": of_prompt("greet"), "argument": { "name": "who", "value": 7 } }),
+            json!({ "ref": prompt_ref("greet"), "argument": { "name": "who", "value": 7 } }),
         ] {
             let answer = client.request("completion/complete", params).await;
             assert_eq!(answer.code(), INVALID_PARAMS, "{answer:?}");
@@ -55,9 +56,8 @@ async fn of_prompts_and_templates() {
     }
 }
 
-/// The component hears what is completed, under its own names.
 #[tokio::test]
-async fn what_the_component_hears() {
+async fn the_component_receives_the_request_under_its_own_names() {
     let mut guest = Guest::new();
     guest
         .prompt(Prompt::new("greet").taking(&["who"]), "unreachable")
@@ -78,13 +78,13 @@ async fn what_the_component_hears() {
     let host = Host::configured(&[("guest", &guest)], text).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        let answer = complete(&client, of_prompt("p_greet"), "who", "A").await;
+        let answer = complete(&client, prompt_ref("p_greet"), "who", "A").await;
         assert_eq!(
             (answer.code(), answer.message()),
             (INVALID_PARAMS, "0 greet who=A ")
         );
         let params = json!({
-            "ref": of_template("test://of/{name}"),
+            "ref": template_ref("test://of/{name}"),
             "argument": { "name": "name", "value": "" },
             "context": { "arguments": { "a": "1" } },
         });
@@ -93,12 +93,11 @@ async fn what_the_component_hears() {
     }
 }
 
-/// A client gets 100 values at most, and hears that there are more.
 #[tokio::test]
-async fn many_values() {
+async fn at_most_100_values_are_returned() {
     let values: Vec<_> = (0..101).map(|number| format!("v{number}")).collect();
     let values: Vec<_> = values.iter().map(String::as_str).collect();
-    for (count, total, has_more, more_wanted) in [
+    for (count, total, has_more, expected_has_more) in [
         (100, Some(100), false, false),
         (100, Some(500), true, true),
         (101, None, false, true),
@@ -110,27 +109,27 @@ async fn many_values() {
         guest.completing(completion);
         let host = Host::of(&guest).await;
         for revision in Revision::ALL {
-            let answer = complete(&host.client_of(revision), of_prompt("p"), "a", "").await;
+            let answer = complete(&host.client_of(revision), prompt_ref("p"), "a", "").await;
             let found = completed(&answer);
             let kept = values[..count.min(100)].to_vec();
             assert_eq!(found["values"], json!(kept), "{count}");
-            assert_eq!(found["hasMore"], more_wanted, "{count}");
+            assert_eq!(found["hasMore"], expected_has_more, "{count}");
             assert_eq!(found["total"], json!(total), "{count}");
         }
     }
 }
 
-/// A component that completes nothing answers that there is nothing, beside one that does.
+/// Another component of the host has completions, so the method exists.
 #[tokio::test]
-async fn without_completions() {
-    let mut silent = Guest::new();
-    silent
+async fn components_without_completions_return_no_values() {
+    let mut without = Guest::new();
+    without
         .prompt(Prompt::new("silent").taking(&["a"]), "unreachable")
         .document(Document::new("test://silent"), "unreachable");
-    let host = Host::serving(&[("a", &one_of_each()), ("b", &silent)]).await;
+    let host = Host::serving(&[("a", &one_of_each()), ("b", &without)]).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        let answer = complete(&client, of_prompt("silent"), "a", "x").await;
+        let answer = complete(&client, prompt_ref("silent"), "a", "x").await;
         assert_eq!(completed(&answer), &json!({ "values": [] }));
         let info = &answer.result()["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
         assert_eq!(info == "toolcrib", revision.is_modern(), "{answer:?}");
@@ -138,7 +137,7 @@ async fn without_completions() {
 }
 
 #[tokio::test]
-async fn failures() {
+async fn failed_completions_are_internal_errors() {
     for (body, code, message) in [
         ("unreachable", INTERNAL_ERROR, "the completion crashed"),
         (
@@ -152,7 +151,7 @@ async fn failures() {
         guest.completing(body);
         let host = Host::of(&guest).await;
         for revision in Revision::ALL {
-            let answer = complete(&host.client_of(revision), of_prompt("p"), "a", "").await;
+            let answer = complete(&host.client_of(revision), prompt_ref("p"), "a", "").await;
             assert_eq!(answer.code(), code, "{answer:?}");
             match message {
                 "" => assert_eq!(answer.message(), ""),

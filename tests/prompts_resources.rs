@@ -1,14 +1,14 @@
-//! What components offer beside tools: prompts, documents, and the completion of their arguments, in all revisions.
+//! Prompts, resources and the completion of their arguments, in all revisions.
 
 mod access;
-mod asking;
 mod command_line;
 mod completions;
 mod definitions;
-mod documents;
+mod input_required;
 mod limits;
 mod lists;
 mod prompts;
+mod resources;
 
 use serde_json::{Value, json};
 
@@ -19,8 +19,10 @@ const INVALID_PARAMS: i64 = -32602;
 const METHOD_NOT_FOUND: i64 = -32601;
 const INTERNAL_ERROR: i64 = -32603;
 
-/// A guest with one thing of each kind, and no tool: the document `test://one`, the family `test://of/{name}`, and the prompt
-/// `greet`, which say what they were asked for; completions say the value twice.
+/// A guest without tools: it has the resource `test://one`, the template `test://of/{name}`, the prompt `greet`, and
+/// completions.
+///
+/// `test://one` contains `hello`, a resource of the template contains its own URI, and `greet` returns its arguments.
 fn one_of_each() -> Guest {
     let mut guest = Guest::new();
     let hello = guest.string("hello");
@@ -43,48 +45,50 @@ fn one_of_each() -> Guest {
     guest
 }
 
-/// `prompts/get`
+/// Sends `prompts/get`.
 async fn get(client: &Client, prompt: &str, arguments: Value) -> Answer {
     let params = json!({ "name": prompt, "arguments": arguments });
     client.request("prompts/get", params).await
 }
 
-/// `resources/read`
+/// Sends `resources/read`.
 async fn read(client: &Client, uri: &str) -> Answer {
     client
         .request("resources/read", json!({ "uri": uri }))
         .await
 }
 
-/// `completion/complete`
+/// Sends `completion/complete`.
 async fn complete(client: &Client, reference: Value, argument: &str, value: &str) -> Answer {
     let params = json!({ "ref": reference, "argument": { "name": argument, "value": value } });
     client.request("completion/complete", params).await
 }
 
-fn of_prompt(name: &str) -> Value {
+/// A completion reference to a prompt.
+fn prompt_ref(name: &str) -> Value {
     json!({ "type": "ref/prompt", "name": name })
 }
 
-fn of_template(uri: &str) -> Value {
+/// A completion reference to a resource template.
+fn template_ref(uri: &str) -> Value {
     json!({ "type": "ref/resource", "uri": uri })
 }
 
-/// The text of the only message of a prompt, or of the only part of a document.
+/// Returns the text of a prompt's first message, or of a resource's first content item.
 fn text(answer: &Answer) -> &str {
     let result = answer.result();
     let message = &result["messages"][0]["content"]["text"];
-    let part = &result["contents"][0]["text"];
-    let text = message.as_str().or(part.as_str());
+    let content = &result["contents"][0]["text"];
+    let text = message.as_str().or(content.as_str());
     text.unwrap_or_else(|| panic!("no text in {answer:?}"))
 }
 
-/// The JSON-RPC error's message, of a sentence that leaves the cause to the log; without the call's id.
+/// Returns the message of a JSON-RPC error that refers to the log by the call's id, without that reference.
 fn message_with_id(answer: &Answer) -> &str {
     let split = answer
         .message()
         .split_once("; the host's log has the cause under call ");
-    let (sentence, id) = split.unwrap_or_else(|| panic!("no call is named in {answer:?}"));
+    let (sentence, id) = split.unwrap_or_else(|| panic!("no call id in {answer:?}"));
     assert!(
         id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()),
         "{id}"

@@ -1,15 +1,16 @@
-//! Who may fill in a prompt and read a document, how often, and how many at once.
+//! Scopes, rate limits and concurrency limits of prompts, resources and completions.
 
 use serde_json::{Value, json};
 
-use super::{complete, get, of_prompt, of_template, one_of_each, read, text};
+use super::{complete, get, one_of_each, prompt_ref, read, template_ref, text};
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::{Document, Guest, Prompt};
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::Host;
 
-async fn listed(client: &Client) -> [usize; 3] {
-    let mut found = [0; 3];
+/// Returns how many prompts, resources and templates are listed.
+async fn count_listed(client: &Client) -> [usize; 3] {
+    let mut counts = [0; 3];
     for (index, (method, key)) in [
         ("prompts/list", "prompts"),
         ("resources/list", "resources"),
@@ -19,29 +20,29 @@ async fn listed(client: &Client) -> [usize; 3] {
     .enumerate()
     {
         let answer = client.request(method, json!({})).await;
-        found[index] = answer.result()[key].as_array().unwrap().len();
+        counts[index] = answer.result()[key].as_array().unwrap().len();
         if client.revision.is_modern() {
             assert_eq!(answer.result()["cacheScope"], "private");
         }
     }
-    found
+    counts
 }
 
-/// Everything that runs the guest.
-async fn calls(client: &Client) -> Vec<Answer> {
+/// Sends one request of each kind that runs the guest.
+async fn call_everything(client: &Client) -> Vec<Answer> {
     vec![
         get(client, "greet", json!({ "who": "Ada" })).await,
         read(client, "test://one").await,
         read(client, "test://of/a").await,
-        complete(client, of_prompt("greet"), "who", "").await,
-        complete(client, of_template("test://of/{name}"), "name", "").await,
+        complete(client, prompt_ref("greet"), "who", "").await,
+        complete(client, template_ref("test://of/{name}"), "name", "").await,
     ]
 }
 
-/// The scopes of a component hold for all that it offers: a call without them is refused before anything runs, with all that
-/// it needs, and the lists show what the caller may use.
+/// A request that lacks scopes is refused before any guest runs. The challenge names all scopes that it needs, and
+/// lists contain only what the caller may use.
 #[tokio::test]
-async fn scopes() {
+async fn prompts_and_resources_require_the_scopes_of_their_component() {
     let issuer = Issuer::start().await;
     let text = format!(
         "[server]\npublic-url = \"https://tools.example\"\n\
@@ -51,13 +52,17 @@ async fn scopes() {
         issuer.jwks_uri(),
     );
     let host = Host::configured(&[("guest", &one_of_each())], &text).await;
-    for (scopes, may) in [("use", false), ("use read", false), ("use read more", true)] {
+    for (scopes, is_allowed) in [("use", false), ("use read", false), ("use read more", true)] {
         let token = issuer.token(|claims| claims["scope"] = json!(scopes));
         for revision in Revision::ALL {
             let client = host.client_of(revision).with_token(&token);
-            assert_eq!(listed(&client).await, [usize::from(may); 3], "{scopes}");
-            for answer in calls(&client).await {
-                if may {
+            assert_eq!(
+                count_listed(&client).await,
+                [usize::from(is_allowed); 3],
+                "{scopes}"
+            );
+            for answer in call_everything(&client).await {
+                if is_allowed {
                     assert!(answer.result().is_object());
                     continue;
                 }
@@ -73,12 +78,12 @@ async fn scopes() {
                 named.sort_unstable();
                 assert_eq!(named, ["more", "read", "use"], "{challenge}");
             }
-            // What is not there is nobody's.
+            // An unknown resource belongs to no component and needs no scope.
             let answer = read(&client, "test://nowhere").await;
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     }
-    // What counts is what the body says, and what it says twice or in another way is nothing that runs.
+    // Duplicate and unexpected members do not bypass the check.
     let token = issuer.token(|claims| claims["scope"] = json!("use"));
     let client = host.client_of(Revision::November2025).with_token(&token);
     let argument = r#""argument":{"name":"who","value":""}"#;
@@ -117,22 +122,21 @@ async fn scopes() {
     }
 }
 
-/// Documents, prompts and completions count as calls of their component.
 #[tokio::test]
-async fn rate() {
+async fn the_rate_limit_counts_prompts_resources_and_completions() {
     let mut other = Guest::new();
-    let hello = guest_says(&mut other);
-    other.prompt(Prompt::new("other"), hello);
+    let hello = other.string("hello");
+    other.prompt(Prompt::new("other"), format!("(call $message {hello})"));
     let host = Host::start(&[("guest", &one_of_each()), ("other", &other)], |config| {
         config.limits.calls_per_minute = std::num::NonZeroU32::new(5);
     })
     .await;
-    for answer in calls(&host.client()).await {
+    for answer in call_everything(&host.client()).await {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        for answer in calls(&client).await {
+        for answer in call_everything(&client).await {
             assert_eq!(answer.status, 429, "{answer:?}");
             let seconds: u32 = answer.header("retry-after").parse().unwrap();
             assert!((1..=13).contains(&seconds), "{seconds}");
@@ -149,14 +153,8 @@ async fn rate() {
     assert_eq!(text(&answer), "hello");
 }
 
-fn guest_says(guest: &mut Guest) -> String {
-    let hello = guest.string("hello");
-    format!("(call $message {hello})")
-}
-
-/// What runs takes a place of its component, whatever it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn concurrency() {
+async fn prompts_and_resources_count_towards_the_concurrency_limit() {
     let mut guest = one_of_each();
     let progress = "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
     guest
@@ -186,22 +184,22 @@ async fn concurrency() {
                 .send()
                 .await
                 .unwrap();
-            let mut seen = Vec::new();
-            while !String::from_utf8_lossy(&seen).contains("notifications/progress") {
-                seen.extend(running.chunk().await.unwrap().unwrap());
+            let mut received = Vec::new();
+            while !String::from_utf8_lossy(&received).contains("notifications/progress") {
+                received.extend(running.chunk().await.unwrap().unwrap());
             }
             let answer = read(&client, "test://one").await;
             assert_eq!(answer.status, 503, "{answer:?}");
             assert_eq!(answer.header("retry-after"), "1");
             let answer = get(&client, "greet", json!({ "who": "x" })).await;
             assert_eq!(answer.status, 503, "{answer:?}");
-            // Who goes gives the place back.
+            // A disconnect releases the permit.
             drop(running);
-            let begun = std::time::Instant::now();
+            let started = std::time::Instant::now();
             while read(&client, "test://one").await.status != 200 {
                 assert!(
-                    begun.elapsed().as_secs() < 10,
-                    "the place is never given back"
+                    started.elapsed().as_secs() < 10,
+                    "call permit was not released within 10 s"
                 );
             }
         }
