@@ -7,13 +7,8 @@ use crate::support::issuer::{Failure, unsigned};
 async fn keys_are_fetched_only_for_signed_tokens_of_a_trusted_issuer() {
     let issuer = Issuer::start().await;
     let discover = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
-<<<<<<< HEAD
-    for settings in [discover, settings(&issuer)] {
-        let site = Site::start(settings).await;
-=======
     for config in [discover, config(&issuer)] {
         let site = Site::start(config).await;
->>>>>>> tests-t2
         for request in [
             site.request(Method::GET, "/mcp"),
             site.request(Method::GET, METADATA_PATH),
@@ -64,11 +59,7 @@ async fn keys_are_discovered_from_issuer_metadata() {
         ),
     ] {
         let issuer = Issuer::start_at(path).await;
-<<<<<<< HEAD
-        issuer.serve_metadata_at(place);
-=======
         issuer.serve_metadata_at(metadata_path);
->>>>>>> tests-t2
         let site = Site::start(GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE)).await;
         assert_eq!(
             site.get(&issuer.token(|_| {})).await.status,
