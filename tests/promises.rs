@@ -1,5 +1,4 @@
-//! What Toolcrib promises, held against the running host: most of it in this process over real HTTP, some of it with the
-//! binary itself. One file for each theme.
+//! Tests of the running host, one module per topic. Most serve it in this process over real HTTP; some run the binary.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 

@@ -1,4 +1,4 @@
-//! A server that guests ask: it answers by the path, and keeps what it was asked.
+//! An HTTP server for guests to call. The last path segment selects how it responds; it records every request head.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// All of `large`, which a host that bounds it does not read to its end.
+/// Body size of `/large`. A host that limits response bodies stops reading earlier.
 const LARGE_BYTES: usize = 80 << 20;
 
-/// Serves until it is dropped.
+/// A running server. Dropping it stops it.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -40,12 +40,13 @@ impl Upstream {
         }
     }
 
-    /// `http://` and its address.
+    /// Returns its origin, `http://<address>`.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The heads of all requests so far, one for each connection; the bodies' lengths stand behind them.
+    /// Returns the heads of all requests so far, one per connection. A chunked request's head ends with the body
+    /// length.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -57,7 +58,7 @@ impl Drop for Upstream {
     }
 }
 
-/// One request on one connection.
+/// Serves one request on one connection.
 async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
     let mut bytes = Vec::new();
     let end = loop {
@@ -110,7 +111,7 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
         "head" => ok(&format!("x-large: {}\r\n", "x".repeat(40 << 10)), "head"),
         "many" => ok(&"x-many: 1\r\n".repeat(200), "many"),
         "large" => format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE_BYTES}\r\n\r\n"),
-        // Who unpacks it fails.
+        // The body is not gzip, so decoding it fails.
         "packed" => ok("content-encoding: gzip\r\n", "as it is"),
         "drips" => "HTTP/1.1 200 OK\r\n\r\n".into(),
         "headers" => "HTTP/1.1 200 OK\r\n".into(),

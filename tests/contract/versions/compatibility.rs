@@ -1,4 +1,4 @@
-//! One version of the contract, read from its WIT and held against another.
+//! Compatibility of two versions of the contract, compared item by item.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,46 +7,46 @@ use wit_parser::{
     Function, Interface, Resolve, Type, TypeDef, TypeDefKind, TypeOwner, World, WorldItem,
 };
 
-/// The interface that components import: the host may offer more in it from version to version.
-const IMPORTED: &str = "call";
+/// The interface that components import. A later version may add functions to it.
+const IMPORTED_INTERFACE: &str = "call";
 
-/// One version of the contract: its items by name, and what each of them is.
+/// One version of the contract.
 pub(super) struct Contract {
     pub(super) version: String,
     pub(super) interfaces: BTreeMap<String, Items>,
     worlds: BTreeMap<String, Items>,
 }
 
-/// Each item of an interface or a world, written out without documentation.
+/// The items of an interface or a world by name, each as text without documentation.
 type Items = BTreeMap<String, String>;
 
-/// What `later` does that a later patch must not do.
-pub(super) fn faults(published: &Contract, later: &Contract) -> Vec<String> {
-    let mut faults = Vec::new();
+/// Returns the changes in `later` that break components built for `published`.
+pub(super) fn incompatibilities(published: &Contract, later: &Contract) -> Vec<String> {
+    let mut problems = Vec::new();
     for (kind, published, later) in [
         ("interface", &published.interfaces, &later.interfaces),
         ("world", &published.worlds, &later.worlds),
     ] {
         for (name, items) in published {
-            let Some(now) = later.get(name) else {
-                faults.push(format!("the {kind} `{name}` is gone"));
+            let Some(later_items) = later.get(name) else {
+                problems.push(format!("the {kind} `{name}` is gone"));
                 continue;
             };
-            for (item, was) in items {
-                match now.get(item) {
-                    None => faults.push(format!("`{item}` of the {kind} `{name}` is gone")),
-                    Some(is) if is != was => {
-                        faults.push(format!("`{item}` of the {kind} `{name}` has changed"));
+            for (item, before) in items {
+                match later_items.get(item) {
+                    None => problems.push(format!("`{item}` of the {kind} `{name}` is gone")),
+                    Some(after) if after != before => {
+                        problems.push(format!("`{item}` of the {kind} `{name}` has changed"));
                     }
                     Some(_) => {}
                 }
             }
-            let new = now.keys().filter(|item| !items.contains_key(*item));
-            let new = new.filter(|_| name != IMPORTED);
-            faults.extend(new.map(|item| format!("`{item}` is new in the {kind} `{name}`")));
+            let new = later_items.keys().filter(|item| !items.contains_key(*item));
+            let new = new.filter(|_| name != IMPORTED_INTERFACE);
+            problems.extend(new.map(|item| format!("`{item}` is new in the {kind} `{name}`")));
         }
     }
-    faults
+    problems
 }
 
 impl Contract {
@@ -62,18 +62,18 @@ impl Contract {
                 .map(|(name, id)| {
                     (
                         name.clone(),
-                        of_interface(&resolve, &resolve.interfaces[*id]),
+                        interface_items(&resolve, &resolve.interfaces[*id]),
                     )
                 })
                 .collect(),
             worlds: worlds
-                .map(|(name, id)| (name.clone(), of_world(&resolve, &resolve.worlds[*id])))
+                .map(|(name, id)| (name.clone(), world_items(&resolve, &resolve.worlds[*id])))
                 .collect(),
         }
     }
 }
 
-fn of_interface(resolve: &Resolve, interface: &Interface) -> Items {
+fn interface_items(resolve: &Resolve, interface: &Interface) -> Items {
     let types = interface.types.iter();
     let types = types.map(|(name, id)| (name.clone(), definition(resolve, &resolve.types[*id])));
     let functions = interface.functions.iter();
@@ -81,7 +81,7 @@ fn of_interface(resolve: &Resolve, interface: &Interface) -> Items {
     types.chain(functions).collect()
 }
 
-fn of_world(resolve: &Resolve, world: &World) -> Items {
+fn world_items(resolve: &Resolve, world: &World) -> Items {
     let interface = |item: &WorldItem| match item {
         WorldItem::Interface { id, .. } => {
             let interface = &resolve.interfaces[*id];
@@ -89,7 +89,7 @@ fn of_world(resolve: &Resolve, world: &World) -> Items {
             let name = interface.name.as_ref().unwrap();
             format!("{}:{}/{name}", package.namespace, package.name)
         }
-        _ => panic!("worlds of the contract have interfaces alone"),
+        _ => panic!("the worlds of the contract contain interfaces only"),
     };
     let imports = world
         .imports
@@ -99,7 +99,6 @@ fn of_world(resolve: &Resolve, world: &World) -> Items {
         .exports
         .values()
         .map(|item| (interface(item), "export".into()));
-    // An import that only an interface needs comes and goes with it.
     imports.chain(exports).collect()
 }
 
@@ -116,26 +115,26 @@ fn signature(resolve: &Resolve, function: &Function) -> String {
     )
 }
 
-/// A type where it is used: its name, or what it is where it has none.
+/// Returns the name of a type, or its definition if it has none.
 fn reference(resolve: &Resolve, ty: &Type) -> String {
     let Type::Id(id) = ty else {
         return format!("{ty:?}");
     };
-    let known = &resolve.types[*id];
-    match (&known.name, known.owner) {
+    let type_def = &resolve.types[*id];
+    match (&type_def.name, type_def.owner) {
         (Some(name), TypeOwner::Interface(owner)) => {
             let owner = resolve.interfaces[owner].name.as_deref();
             format!("{}.{name}", owner.unwrap_or_default())
         }
-        _ => definition(resolve, known),
+        _ => definition(resolve, type_def),
     }
 }
 
-fn definition(resolve: &Resolve, known: &TypeDef) -> String {
+fn definition(resolve: &Resolve, type_def: &TypeDef) -> String {
     let of = |ty: &Type| reference(resolve, ty);
     let optional = |ty: &Option<Type>| ty.as_ref().map_or_else(|| "_".to_owned(), of);
     let all = |parts: Vec<String>| parts.join(", ");
-    match &known.kind {
+    match &type_def.kind {
         TypeDefKind::Type(ty) => of(ty),
         TypeDefKind::List(ty) => format!("list<{}>", of(ty)),
         TypeDefKind::Option(ty) => format!("option<{}>", of(ty)),
@@ -159,10 +158,10 @@ fn definition(resolve: &Resolve, known: &TypeDef) -> String {
             let cases = cases.map(|case| format!("{}({})", case.name, optional(&case.ty)));
             format!("variant {{ {} }}", all(cases.collect()))
         }
-        TypeDefKind::Enum(known) => {
-            let cases = known.cases.iter().map(|case| case.name.clone());
+        TypeDefKind::Enum(enumeration) => {
+            let cases = enumeration.cases.iter().map(|case| case.name.clone());
             format!("enum {{ {} }}", all(cases.collect()))
         }
-        other => panic!("this test has not met {} yet", other.as_str()),
+        other => panic!("types of kind {} are not supported here", other.as_str()),
     }
 }

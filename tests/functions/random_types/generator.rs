@@ -1,11 +1,11 @@
-//! Types made by chance, and values of them.
+//! Random WIT types and random values of them.
 
 use serde_json::{Map, Value, json};
 
-/// The numbers of a seed (xorshift64*).
-pub(super) struct Chance(u64);
+/// A pseudo-random number generator (xorshift64*).
+pub(super) struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
@@ -21,18 +21,18 @@ impl Chance {
         (self.bits() >> 33) as usize % end
     }
 
-    pub(super) fn of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+    pub(super) fn choose<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }
 
-    pub(super) fn is(&mut self) -> bool {
+    pub(super) fn bool(&mut self) -> bool {
         self.below(2) == 0
     }
 }
 
 pub(super) enum Ty {
     Bool,
-    /// Its least and greatest values, and whether it may be a string.
+    /// The least and the greatest value, and whether JSON may have it as a string.
     Integer(i128, i128, bool),
     F32,
     F64,
@@ -49,14 +49,14 @@ pub(super) enum Ty {
     Result(Option<Box<Self>>, Option<Box<Self>>),
 }
 
-/// Makes types; those that WIT names stand in the definitions.
+/// Generates types. `definitions` collects the WIT of those that need a name.
 #[derive(Default)]
-pub(super) struct Maker {
+pub(super) struct TypeGenerator {
     pub(super) definitions: String,
     defined: usize,
 }
 
-/// Words that mean something elsewhere, and words that do not.
+/// Names of fields and cases: some have a meaning in JSON Schema or WIT, some have none.
 pub(super) const WORDS: [&str; 16] = [
     "some",
     "ok",
@@ -76,17 +76,17 @@ pub(super) const WORDS: [&str; 16] = [
     "x1",
 ];
 
-impl Maker {
-    pub(super) fn ty(&mut self, chance: &mut Chance, depth: usize) -> (String, Ty) {
+impl TypeGenerator {
+    pub(super) fn ty(&mut self, rng: &mut Rng, depth: usize) -> (String, Ty) {
         let kind = if depth == 0 {
-            chance.below(8)
+            rng.below(8)
         } else {
-            chance.below(18)
+            rng.below(18)
         };
         match kind {
             0 => ("bool".into(), Ty::Bool),
             1 | 2 => {
-                let (wit, least, greatest, wide) = *chance.of(&[
+                let (wit, min, max, wide) = *rng.choose(&[
                     ("s8", i8::MIN as i128, i8::MAX as i128, false),
                     ("u8", 0, u8::MAX as i128, false),
                     ("s16", i16::MIN as i128, i16::MAX as i128, false),
@@ -96,7 +96,7 @@ impl Maker {
                     ("s64", i64::MIN as i128, i64::MAX as i128, true),
                     ("u64", 0, u64::MAX as i128, true),
                 ]);
-                (wit.into(), Ty::Integer(least, greatest, wide))
+                (wit.into(), Ty::Integer(min, max, wide))
             }
             3 => ("f32".into(), Ty::F32),
             4 => ("f64".into(), Ty::F64),
@@ -104,7 +104,7 @@ impl Maker {
             6 => ("string".into(), Ty::String),
             7 => ("list<u8>".into(), Ty::Bytes),
             8 | 9 => {
-                let (wit, ty) = self.ty(chance, depth - 1);
+                let (wit, ty) = self.ty(rng, depth - 1);
                 let ty = match ty {
                     Ty::Integer(0, 255, _) => Ty::Bytes,
                     ty => Ty::List(Box::new(ty)),
@@ -112,15 +112,15 @@ impl Maker {
                 (format!("list<{wit}>"), ty)
             }
             10 => {
-                let count = 1 + chance.below(4);
-                let parts: Vec<_> = (0..count).map(|_| self.ty(chance, depth - 1)).collect();
+                let count = 1 + rng.below(4);
+                let parts: Vec<_> = (0..count).map(|_| self.ty(rng, depth - 1)).collect();
                 let (wits, types): (Vec<_>, _) = parts.into_iter().unzip();
                 (format!("tuple<{}>", wits.join(", ")), Ty::Tuple(types))
             }
             11 | 12 => {
                 let (mut fields, mut wits) = (Vec::new(), Vec::new());
-                for name in names(chance, 5) {
-                    let (wit, ty) = self.ty(chance, depth - 1);
+                for name in names(rng, 5) {
+                    let (wit, ty) = self.ty(rng, depth - 1);
                     wits.push(format!("%{name}: {wit}"));
                     fields.push((name, ty));
                 }
@@ -128,9 +128,9 @@ impl Maker {
             }
             13 => {
                 let (mut cases, mut wits) = (Vec::new(), Vec::new());
-                for name in names(chance, 5) {
-                    if chance.is() {
-                        let (wit, ty) = self.ty(chance, depth - 1);
+                for name in names(rng, 5) {
+                    if rng.bool() {
+                        let (wit, ty) = self.ty(rng, depth - 1);
                         wits.push(format!("%{name}({wit})"));
                         cases.push((name, Some(ty)));
                     } else {
@@ -141,9 +141,9 @@ impl Maker {
                 (self.define("variant", &wits), Ty::Variant(cases))
             }
             14 => {
-                let names = names(chance, 40);
+                let names = names(rng, 40);
                 let wits: Vec<_> = names.iter().map(|name| format!("%{name}")).collect();
-                if chance.is() {
+                if rng.bool() {
                     (self.define("enum", &wits), Ty::Enum(names))
                 } else {
                     let names = names[..names.len().min(32)].to_vec();
@@ -151,11 +151,11 @@ impl Maker {
                 }
             }
             15 | 16 => {
-                let (wit, ty) = self.ty(chance, depth - 1);
+                let (wit, ty) = self.ty(rng, depth - 1);
                 (format!("option<{wit}>"), Ty::Option(Box::new(ty)))
             }
             _ => {
-                let mut part = || chance.is().then(|| self.ty(chance, depth - 1));
+                let mut part = || rng.bool().then(|| self.ty(rng, depth - 1));
                 let (ok, error) = (part(), part());
                 let wit = match (&ok, &error) {
                     (None, None) => "result".into(),
@@ -178,13 +178,13 @@ impl Maker {
     }
 }
 
-/// One name to this many, all different.
-fn names(chance: &mut Chance, most: usize) -> Vec<String> {
+/// Returns one to `max_count` different names.
+fn names(rng: &mut Rng, max_count: usize) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for _ in 0..=chance.below(most) {
-        let mut name = (*chance.of(&WORDS)).to_owned();
-        while names.contains(&name) || chance.below(4) == 0 {
-            name = format!("{name}-{}", chance.of(&WORDS));
+    for _ in 0..=rng.below(max_count) {
+        let mut name = (*rng.choose(&WORDS)).to_owned();
+        while names.contains(&name) || rng.below(4) == 0 {
+            name = format!("{name}-{}", rng.choose(&WORDS));
         }
         names.push(name);
     }
@@ -192,15 +192,15 @@ fn names(chance: &mut Chance, most: usize) -> Vec<String> {
 }
 
 impl Ty {
-    /// A value as a client may give it, and as it comes back.
-    pub(super) fn value(&self, chance: &mut Chance) -> (Value, Value) {
+    /// Returns a random value as a client may send it, and as the guest returns it.
+    pub(super) fn value(&self, rng: &mut Rng) -> (Value, Value) {
         let same = |value: Value| (value.clone(), value);
         match self {
-            Self::Bool => same(chance.is().into()),
-            Self::Integer(least, greatest, wide) => integer(chance, *least, *greatest, *wide),
+            Self::Bool => same(rng.bool().into()),
+            Self::Integer(min, max, wide) => integer(rng, *min, *max, *wide),
             Self::F32 => {
-                let float = match chance.below(4) {
-                    0 => *chance.of(&[
+                let float = match rng.below(4) {
+                    0 => *rng.choose(&[
                         0.0,
                         -0.0,
                         f32::MAX,
@@ -209,16 +209,16 @@ impl Ty {
                         f32::NAN,
                         f32::INFINITY,
                     ]),
-                    1 => chance.below(1_000) as f32 / 8.0,
-                    _ => f32::from_bits(chance.bits() as u32),
+                    1 => rng.below(1_000) as f32 / 8.0,
+                    _ => f32::from_bits(rng.bits() as u32),
                 };
                 let shortest: f64 = float.to_string().parse().unwrap();
-                let given = if chance.is() { shortest } else { float.into() };
+                let given = if rng.bool() { shortest } else { float.into() };
                 (number(given), number(shortest))
             }
             Self::F64 => {
-                let float = match chance.below(4) {
-                    0 => *chance.of(&[
+                let float = match rng.below(4) {
+                    0 => *rng.choose(&[
                         0.0,
                         -0.0,
                         f64::MAX,
@@ -227,105 +227,105 @@ impl Ty {
                         f64::INFINITY,
                         f64::NEG_INFINITY,
                     ]),
-                    1 => chance.below(1_000) as f64 / 10.0,
-                    _ => f64::from_bits(chance.bits()),
+                    1 => rng.below(1_000) as f64 / 10.0,
+                    _ => f64::from_bits(rng.bits()),
                 };
                 same(number(float))
             }
-            Self::Char => same(char(chance).to_string().into()),
+            Self::Char => same(char(rng).to_string().into()),
             Self::String => {
-                let count = chance.below(6);
-                same((0..count).map(|_| char(chance)).collect::<String>().into())
+                let count = rng.below(6);
+                same((0..count).map(|_| char(rng)).collect::<String>().into())
             }
             Self::Bytes => {
                 use base64::Engine as _;
-                let count = chance.below(8);
-                let bytes: Vec<_> = (0..count).map(|_| chance.bits() as u8).collect();
+                let count = rng.below(8);
+                let bytes: Vec<_> = (0..count).map(|_| rng.bits() as u8).collect();
                 let text = base64::engine::general_purpose::STANDARD.encode(bytes);
                 let bare = text.trim_end_matches('=').to_owned();
                 (
-                    if chance.is() { bare } else { text.clone() }.into(),
+                    if rng.bool() { bare } else { text.clone() }.into(),
                     text.into(),
                 )
             }
             Self::List(ty) => {
-                let count = chance.below(5);
-                pair((0..count).map(|_| ty.value(chance)))
+                let count = rng.below(5);
+                pair((0..count).map(|_| ty.value(rng)))
             }
-            Self::Tuple(types) => pair(types.iter().map(|ty| ty.value(chance))),
+            Self::Tuple(types) => pair(types.iter().map(|ty| ty.value(rng))),
             Self::Record(fields) => {
                 let mut given = Vec::new();
-                let mut wanted = Map::new();
+                let mut returned = Map::new();
                 for (name, ty) in fields {
-                    let (value, back) = ty.value(chance);
-                    wanted.insert(name.clone(), back);
-                    // What is null can be left out, and members have no order.
-                    if !(value.is_null() && chance.is()) {
-                        let at = chance.below(given.len() + 1);
+                    let (value, back) = ty.value(rng);
+                    returned.insert(name.clone(), back);
+                    // Null members may be omitted, and members have no order.
+                    if !(value.is_null() && rng.bool()) {
+                        let at = rng.below(given.len() + 1);
                         given.insert(at, (name.clone(), value));
                     }
                 }
-                (Value::Object(given.into_iter().collect()), wanted.into())
+                (Value::Object(given.into_iter().collect()), returned.into())
             }
-            Self::Variant(cases) => match chance.of(cases) {
+            Self::Variant(cases) => match rng.choose(cases) {
                 (name, None) => same(name.as_str().into()),
-                (name, Some(ty)) => single(name, ty.value(chance)),
+                (name, Some(ty)) => single(name, ty.value(rng)),
             },
-            Self::Enum(names) => same(chance.of(names).as_str().into()),
+            Self::Enum(names) => same(rng.choose(names).as_str().into()),
             Self::Flags(names) => {
-                let set: Vec<_> = names.iter().filter(|_| chance.is()).cloned().collect();
+                let set: Vec<_> = names.iter().filter(|_| rng.bool()).cloned().collect();
                 let mut given = Vec::new();
                 for name in &set {
-                    let at = chance.below(given.len() + 1);
+                    let at = rng.below(given.len() + 1);
                     given.insert(at, name.clone());
                 }
                 (given.into(), set.into())
             }
-            Self::Option(_) if chance.below(3) == 0 => same(Value::Null),
-            Self::Option(ty) if matches!(**ty, Self::Option(_)) => single("some", ty.value(chance)),
-            Self::Option(ty) => ty.value(chance),
+            Self::Option(_) if rng.below(3) == 0 => same(Value::Null),
+            Self::Option(ty) if matches!(**ty, Self::Option(_)) => single("some", ty.value(rng)),
+            Self::Option(ty) => ty.value(rng),
             Self::Result(ok, error) => {
-                let (name, ty) = if chance.is() {
+                let (name, ty) = if rng.bool() {
                     ("ok", ok)
                 } else {
                     ("error", error)
                 };
-                let payload = ty.as_ref().map(|ty| ty.value(chance));
+                let payload = ty.as_ref().map(|ty| ty.value(rng));
                 single(name, payload.unwrap_or_default())
             }
         }
     }
 }
 
-fn single(name: &str, (given, wanted): (Value, Value)) -> (Value, Value) {
-    (json!({ name: given }), json!({ name: wanted }))
+fn single(name: &str, (given, returned): (Value, Value)) -> (Value, Value) {
+    (json!({ name: given }), json!({ name: returned }))
 }
 
 fn pair(items: impl Iterator<Item = (Value, Value)>) -> (Value, Value) {
-    let (given, wanted): (Vec<_>, Vec<_>) = items.unzip();
-    (given.into(), wanted.into())
+    let (given, returned): (Vec<_>, Vec<_>) = items.unzip();
+    (given.into(), returned.into())
 }
 
-fn integer(chance: &mut Chance, least: i128, greatest: i128, wide: bool) -> (Value, Value) {
+fn integer(rng: &mut Rng, min: i128, max: i128, wide: bool) -> (Value, Value) {
     const EXACT: i128 = (1 << 53) - 1;
-    let value = match chance.below(4) {
-        0 => *chance.of(&[least, greatest, 0, least + 1, greatest - 1]),
-        1 => *chance.of(&[EXACT, EXACT + 1, -EXACT, -EXACT - 1, EXACT + 2]),
-        2 => chance.below(100) as i128,
-        _ => i128::from(chance.bits() as i64),
+    let value = match rng.below(4) {
+        0 => *rng.choose(&[min, max, 0, min + 1, max - 1]),
+        1 => *rng.choose(&[EXACT, EXACT + 1, -EXACT, -EXACT - 1, EXACT + 2]),
+        2 => rng.below(100) as i128,
+        _ => i128::from(rng.bits() as i64),
     };
-    let value = value.clamp(least, greatest);
+    let value = value.clamp(min, max);
     let digits = Value::from(value.to_string());
     if wide && !(-EXACT..=EXACT).contains(&value) {
         return (digits.clone(), digits);
     }
-    let wanted = Value::from(value as i64);
-    let given = match chance.below(4) {
+    let returned = Value::from(value as i64);
+    let given = match rng.below(4) {
         0 => Value::from(value as f64),
         1 if wide => digits,
-        _ => wanted.clone(),
+        _ => returned.clone(),
     };
-    (given, wanted)
+    (given, returned)
 }
 
 fn number(float: f64) -> Value {
@@ -340,10 +340,10 @@ fn number(float: f64) -> Value {
     }
 }
 
-fn char(chance: &mut Chance) -> char {
-    let at = match chance.below(3) {
+fn char(rng: &mut Rng) -> char {
+    let at = match rng.below(3) {
         0 => {
-            return *chance.of(&[
+            return *rng.choose(&[
                 '\0',
                 '"',
                 '\\',
@@ -354,8 +354,8 @@ fn char(chance: &mut Chance) -> char {
                 '\u{301}',
             ]);
         }
-        1 => 32 + chance.below(95),
-        _ => chance.below(0x11_0000),
+        1 => 32 + rng.below(95),
+        _ => rng.below(0x11_0000),
     };
     char::from_u32(at as u32).unwrap_or('-')
 }

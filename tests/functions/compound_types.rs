@@ -1,13 +1,13 @@
-//! Types that hold others: lists, tuples, records, and everything that is one of several.
+//! Types that contain other types, and types with cases: their schemas, accepted values and rejected values.
 
 use serde_json::{Value, json};
 
-use super::types::{check, integer, ty};
-use super::{echoing, tool};
+use super::round_trip::{check, integer, ty};
+use super::{echo_component, tool};
 use crate::support::server::Host;
 
 #[tokio::test]
-async fn lists_and_tuples() {
+async fn lists_and_tuples_are_arrays() {
     let byte = integer(0, 255);
     check(vec![
         ty(
@@ -73,7 +73,7 @@ fn point() -> Value {
 }
 
 #[tokio::test]
-async fn records() {
+async fn records_are_objects() {
     check(vec![
         ty(
             "point",
@@ -119,7 +119,7 @@ async fn records() {
                 ),
             ],
         )
-        // The order of the members does not matter.
+        // The order of the members is irrelevant.
         .and([(
             json!({ "tags": [], "at": { "y": 1, "x": 2 }, "name": "" }),
             json!({ "name": "", "at": { "x": 2, "y": 1 }, "tags": [] }),
@@ -129,7 +129,7 @@ async fn records() {
 }
 
 #[tokio::test]
-async fn choices() {
+async fn enums_flags_variants_options_and_results_have_json_forms() {
     let single = |key: &str, schema: Value| {
         json!({
             "type": "object",
@@ -291,11 +291,10 @@ async fn choices() {
     .await;
 }
 
-/// A parameter that may be `null` may be absent; all others are there.
 #[tokio::test]
-async fn required_parameters() {
+async fn only_option_parameters_may_be_absent() {
     let types = ["u8", "option<u8>", "option<option<u8>>"];
-    let host = Host::of_component(&echoing("", &types)).await;
+    let host = Host::serving_component(&echo_component("", &types)).await;
     let list = host.client().list().await;
     for (name, required) in [
         ("f0", json!(["x"])),
@@ -308,16 +307,16 @@ async fn required_parameters() {
         );
         let answer = host.client().call(name, json!({})).await;
         if required.is_null() {
-            let wanted = json!({ "x": null, "pad": null });
-            assert_eq!(answer.result()["structuredContent"], wanted);
+            let expected = json!({ "x": null, "pad": null });
+            assert_eq!(answer.result()["structuredContent"], expected);
         } else {
             assert_eq!(answer.failure(), "the arguments: `x` is missing");
         }
         let answer = host.client().call(name, json!({ "x": 1, "y": 2 })).await;
-        let sentence = answer.failure();
+        let message = answer.failure();
         assert!(
-            sentence.contains("`/x`") || sentence.contains("\"y\" is not known"),
-            "{sentence}"
+            message.contains("`/x`") || message.contains("\"y\" is not known"),
+            "{message}"
         );
     }
 }

@@ -1,104 +1,22 @@
-//! Types that hold no others: their schema, what they take, that it comes back as it was, and what they refuse before the guest runs.
+//! Types that contain no other types: their schemas, accepted values and rejected values.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{echoing, tool};
-use crate::support::server::Host;
+use super::round_trip::{check, integer, ty};
 
-/// What the types are made of.
-const DEFINITIONS: &str = "
-    record point { x: s32, y: option<s32> }
-    record place { name: string, at: point, tags: list<string> }
-    enum color { red, dark-green }
-    flags access { read, write, run-it }
-    variant shape { nothing, never, circle(f64), at(point), maybe(option<u8>) }
-    variant only { one(u8) }
-";
-
-/// A type, its schema, what it takes and gives back, and what it refuses and with which words.
-pub(super) struct Type {
-    wit: &'static str,
-    schema: Value,
-    takes: Vec<(Value, Value)>,
-    refuses: Vec<(Value, &'static str)>,
-}
-
-pub(super) fn ty(
-    wit: &'static str,
-    schema: Value,
-    same: impl IntoIterator<Item = Value>,
-    refuses: impl IntoIterator<Item = (Value, &'static str)>,
-) -> Type {
-    Type {
-        wit,
-        schema,
-        takes: same.into_iter().map(|v| (v.clone(), v)).collect(),
-        refuses: refuses.into_iter().collect(),
-    }
-}
-
-impl Type {
-    /// Takes some values that come back in another form.
-    pub(super) fn and(mut self, other: impl IntoIterator<Item = (Value, Value)>) -> Self {
-        self.takes.extend(other);
-        self
-    }
-}
-
-/// Holds each type against a guest that returns what it is given.
-pub(super) async fn check(types: Vec<Type>) {
-    let wits: Vec<_> = types.iter().map(|ty| ty.wit).collect();
-    let host = Host::of_component(&echoing(DEFINITIONS, &wits)).await;
-    let client = host.client();
-    let list = client.list().await;
-    for (index, ty) in types.iter().enumerate() {
-        let name = format!("f{index}");
-        let wit = ty.wit;
-        let input = &tool(list.result(), &name)["inputSchema"];
-        assert_eq!(input["properties"]["x"], ty.schema, "{wit}");
-        assert_eq!(input["additionalProperties"], false);
-        let output = &tool(list.result(), &name)["outputSchema"];
-        assert_eq!(output["properties"]["x"], ty.schema, "{wit}");
-        for (given, wanted) in &ty.takes {
-            let answer = client.call(&name, json!({ "x": given })).await;
-            let result = answer.result();
-            assert_ne!(result["isError"], true, "{wit}, {given}: {result}");
-            let found = &result["structuredContent"]["x"];
-            // As text, for 1.0 and 1 are different results.
-            assert_eq!(found.to_string(), wanted.to_string(), "{wit}, {given}");
-        }
-        for (given, words) in &ty.refuses {
-            let answer = client.call(&name, json!({ "x": given })).await;
-            let sentence = answer.failure();
-            assert!(
-                sentence.starts_with("`/x") && sentence.contains(words),
-                "{wit}, {given}: {sentence}"
-            );
-            assert!(
-                sentence.len() < 500 && !sentence.contains('\n'),
-                "{sentence}"
-            );
-        }
-    }
-}
-
-pub(super) fn integer(minimum: i64, maximum: i64) -> Value {
-    json!({ "type": "integer", "minimum": minimum, "maximum": maximum })
-}
-
-/// The least and the greatest that every reader of JSON takes exactly.
+/// The greatest integer that every JSON parser reads exactly: 2^53 - 1.
 const EXACT: i64 = 9_007_199_254_740_991;
 
 #[tokio::test]
-async fn integers() {
-    let small = |wit, least: i64, greatest: i64| {
+async fn integers_are_exact() {
+    let small = |wit, min: i64, max: i64| {
         ty(
             wit,
-            integer(least, greatest),
-            [json!(least), json!(greatest), json!(7)],
+            integer(min, max),
+            [json!(min), json!(max), json!(7)],
             [
-                (json!(least - 1), "is not an integer from"),
-                (json!(greatest + 1), "is not an integer from"),
+                (json!(min - 1), "is not an integer from"),
+                (json!(max + 1), "is not an integer from"),
                 (json!(1.5), "1.5 is not an integer"),
                 (json!(1e300), "is not an integer"),
                 (json!("7"), "\"7\" is not an integer"),
@@ -113,7 +31,7 @@ async fn integers() {
             (json!(-0.0), json!(0)),
         ])
     };
-    let wide = |least: i64, digits: &str| json!({ "anyOf": [integer(least, EXACT), { "type": "string", "pattern": digits }] });
+    let wide = |min: i64, digits: &str| json!({ "anyOf": [integer(min, EXACT), { "type": "string", "pattern": digits }] });
     check(vec![
         small("s8", -128, 127),
         small("u8", 0, 255),
@@ -139,7 +57,7 @@ async fn integers() {
                 (json!("-1"), "is not an integer"),
                 (json!("18446744073709551616"), "is not an integer"),
                 (json!("99999999999999999999999"), "is not an integer"),
-                // Whoever sent it may have rounded it.
+                // Rejected because the client may have rounded it.
                 (json!(9_007_199_254_740_992_i64), "give it as a string"),
                 (json!(u64::MAX), "give it as a string"),
                 (json!(1e19), "give it as a string"),
@@ -190,7 +108,7 @@ async fn integers() {
 }
 
 #[tokio::test]
-async fn floats() {
+async fn floats_are_exact_and_may_be_infinite_or_nan() {
     let schema =
         json!({ "anyOf": [{ "type": "number" }, { "enum": ["NaN", "Infinity", "-Infinity"] }] });
     let named = ["NaN", "Infinity", "-Infinity"].map(|name| json!(name));
@@ -222,7 +140,7 @@ async fn floats() {
             ]),
         )
         .and([
-            // The shortest decimal that is the float, not the double beside it.
+            // Returned as the shortest decimal of the 32-bit float, not as the 64-bit float next to it.
             (json!(0.1), json!(0.1)),
             (json!(16_777_217), json!(16_777_216.0)),
             (json!(3.402_823_5e38), json!(3.402_823_5e38)),
@@ -235,7 +153,7 @@ async fn floats() {
 }
 
 #[tokio::test]
-async fn text_and_bytes() {
+async fn bools_chars_strings_and_bytes_are_unchanged() {
     check(vec![
         ty(
             "bool",

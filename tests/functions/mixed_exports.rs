@@ -1,11 +1,11 @@
-//! A component may have tools of the contract and plain functions.
+//! Components that export both tools of the contract and plain functions.
 
 use serde_json::json;
 
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::{Host, refusal};
 
-fn both() -> Guest {
+fn tool_and_function() -> Guest {
     let mut guest = Guest::saying("hello", "hello");
     guest
         .export("export add: func(a: u32, b: u32) -> u32;")
@@ -17,8 +17,8 @@ fn both() -> Guest {
 }
 
 #[tokio::test]
-async fn both_are_served() {
-    let host = Host::of(&both()).await;
+async fn tools_and_functions_of_one_component_are_served() {
+    let host = Host::of(&tool_and_function()).await;
     let list = host.client().list().await;
     let tools = list.result()["tools"].as_array().unwrap().iter();
     let names: Vec<_> = tools.map(|tool| tool["name"].as_str().unwrap()).collect();
@@ -29,9 +29,8 @@ async fn both_are_served() {
     assert_eq!(answer.text(), "3");
 }
 
-/// The contract may be there without a tool, where there are functions.
 #[tokio::test]
-async fn no_definitions() {
+async fn functions_need_no_tool_of_the_contract() {
     let mut guest = Guest::new();
     guest
         .export("export one: func() -> u32;")
@@ -40,10 +39,9 @@ async fn no_definitions() {
     assert_eq!(host.client().call("one", json!({})).await.text(), "1");
 }
 
-/// One name for both is an error that names both.
 #[tokio::test]
-async fn clashes() {
-    let mut guest = both();
+async fn a_tool_and_a_function_of_one_name_are_rejected() {
+    let mut guest = tool_and_function();
     guest.tool(Tool::new("add"), "unreachable");
     let problems = refusal(&guest).await;
     assert_eq!(problems.len(), 1, "{problems:?}");
@@ -54,7 +52,7 @@ async fn clashes() {
     ] {
         assert!(problems[0].contains(words), "{problems:?}");
     }
-    // The function of an interface is named with it.
+    // A function of an interface is reported with its interface.
     let mut guest = Guest::saying("sum", "hello");
     guest
         .export("export ops: interface { sum: func() -> u32; }")

@@ -1,4 +1,4 @@
-//! What holds for a call of a tool holds for a call of a function.
+//! Calls of functions have the same limits and events as calls of tools.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::support::command::Toolcrib;
 use crate::support::guest::Guest;
 use crate::support::server::Host;
 
-/// A guest of functions; `$spin`, `$log` and the rest are those of tools.
+/// Creates a guest with functions that exceed limits. They may use the prelude of tools, such as `$spin` and `$log`.
 fn hostile() -> Guest {
     let mut guest = Guest::new();
     let line = guest.string("a line");
@@ -38,7 +38,7 @@ fn hostile() -> Guest {
                (func (export "tell")
                  (call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
                  (call $log (i32.const 2) {line}))
-               ;; So much of memory, which is zero.
+               ;; Allocates zeroed memory.
                (func $zeros (param $size i32) (result i32)
                  (i32.store (i32.const 20) (call $realloc
                    (i32.const 0) (i32.const 0) (i32.const 4) (local.get $size)))
@@ -70,24 +70,24 @@ fn hostile() -> Guest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn time() {
+async fn time_limit_stops_functions() {
     let host = Host::start(&[("guest", &hostile())], |config| {
         config.limits.time = Duration::from_millis(300);
         config.limits.cpu = Duration::from_secs(600);
     })
     .await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let answer = host.client().call("spin", json!({})).await;
-    let took = begun.elapsed();
+    let elapsed = started.elapsed();
     assert_eq!(
         answer.failure(),
         "the call was stopped after its time limit of 300ms"
     );
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processor_time() {
+async fn cpu_limit_stops_functions() {
     let host = Host::start(&[("guest", &hostile())], |config| {
         config.limits.cpu = Duration::from_millis(100);
     })
@@ -100,7 +100,7 @@ async fn processor_time() {
 }
 
 #[tokio::test]
-async fn crashes() {
+async fn crashes_and_exits_are_tool_errors() {
     let host = Host::start(&[("guest", &hostile())], |config| {
         config.limits.memory_bytes = 16 << 20;
     })
@@ -110,8 +110,8 @@ async fn crashes() {
         assert_eq!(answer.failure_with_id(), "the tool crashed", "{tool}");
     }
     let answer = host.client().call("leave", json!({})).await;
-    let wanted = "the tool exited with status 1 instead of returning a result";
-    assert_eq!(answer.failure(), wanted);
+    let expected = "the tool exited with status 1 instead of returning a result";
+    assert_eq!(answer.failure(), expected);
     let answer = host
         .client()
         .call("text", json!({ "size": 32 << 20 }))
@@ -119,23 +119,22 @@ async fn crashes() {
     assert!(answer.failure().contains("memory"), "{answer:?}");
 }
 
-/// A function reports progress and logs, as a tool does.
 #[tokio::test]
-async fn events() {
+async fn functions_may_report_progress_and_log() {
     let host = Host::of(&hostile()).await;
     let answer = host.client().call_with_progress("tell", json!("t")).await;
     assert_eq!(answer.notifications("notifications/progress").len(), 1);
 }
 
-/// All that comes back counts: the text, and the structured content beside it.
+/// Text and structured content both count.
 #[tokio::test]
-async fn output() {
+async fn oversized_results_are_rejected() {
     let host = Host::start(&[("guest", &hostile())], |config| {
         config.limits.output_bytes = 1 << 20;
     })
     .await;
     let too_much = "the tool returned more than its limit of 1048576 bytes";
-    // Almost half of it, in the form that it has for clients.
+    // As text and as structured content, each almost half of the limit.
     for (tool, size) in [("text", 520_000), ("bytes", 390_000), ("numbers", 260_000)] {
         let answer = host.client().call(tool, json!({ "size": size })).await;
         assert!(
@@ -160,27 +159,29 @@ async fn output() {
     assert_eq!(answer.failure(), too_much);
 }
 
-/// The commands call functions in the same sandbox.
 #[test]
-fn commands() {
+fn call_and_check_commands_work_with_functions() {
     let toolcrib = Toolcrib::new();
     let path = toolcrib.write("guest", &hostile().component());
-    let ended = toolcrib.run(&["call", &path, "text", r#"{"size":3}"#]);
+    let output = toolcrib.run(&["call", &path, "text", r#"{"size":3}"#]);
     assert_eq!(
-        (ended.status, ended.stdout.as_str()),
+        (output.status, output.stdout.as_str()),
         (0, "xxx\n"),
-        "{ended:?}"
+        "{output:?}"
     );
-    let ended = toolcrib.run(&["call", &path, "text", r#"{"size":-3}"#]);
-    assert_eq!(ended.status, 1);
-    let wanted = "`/size`: -3 is not an integer from 0 to 4294967295";
-    assert!(ended.stderr.contains(wanted), "{ended:?}");
-    let ended = toolcrib.run(&["call", &path, "fail", r#"{"size":3}"#]);
+    let output = toolcrib.run(&["call", &path, "text", r#"{"size":-3}"#]);
+    assert_eq!(output.status, 1);
+    let expected = "`/size`: -3 is not an integer from 0 to 4294967295";
+    assert!(output.stderr.contains(expected), "{output:?}");
+    let output = toolcrib.run(&["call", &path, "fail", r#"{"size":3}"#]);
     assert_eq!(
-        (ended.status, ended.stderr.as_str()),
+        (output.status, output.stderr.as_str()),
         (1, "error: xxx\n"),
-        "{ended:?}"
+        "{output:?}"
     );
-    let ended = toolcrib.run(&["check", &path]);
-    assert_eq!(ended.stdout, "ok: 10 tools from 1 component\n", "{ended:?}");
+    let output = toolcrib.run(&["check", &path]);
+    assert_eq!(
+        output.stdout, "ok: 10 tools from 1 component\n",
+        "{output:?}"
+    );
 }

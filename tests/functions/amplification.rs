@@ -1,4 +1,4 @@
-//! Small components and arguments that stand for much more: what the host makes of them has bounds.
+//! Small components and arguments that expand to much more in the host: time and memory stay bounded.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{MEMORY, tool, with_memory};
+use super::{MEMORY, component_with_memory, tool};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::{component, documented, packaged};
-use crate::support::process::{Process, TOOLCRIB};
+use crate::support::guest::{component, component_from_documented_wit, component_from_wit};
+use crate::support::process::{Process, TOOLCRIB, peak_mb};
 use crate::support::server::{Host, write};
 
-/// More than any of these needs, on a machine that has other things to do. Without bounds it is a minute.
-const PROMPT: Duration = Duration::from_secs(15);
+/// Upper bound of each call on a busy machine. Without the limits under test a call takes about a minute.
+const MAX_CALL_TIME: Duration = Duration::from_secs(15);
 
-/// A server in a process of its own, whose memory can be told.
-struct Watched {
+/// A server in a separate process, whose memory can be measured.
+struct ServerProcess {
     process: Process,
     _dir: tempfile::TempDir,
 }
 
-impl Watched {
+impl ServerProcess {
     fn serving(bytes: &[u8]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = write(dir.path(), "guest", bytes);
@@ -43,17 +43,12 @@ impl Watched {
         Client::new(&url, Revision::July2026)
     }
 
-    /// The most memory that it has had, in MiB.
-    fn peak(&self) -> usize {
-        let status = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
-        let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kib >> 10
+    fn peak_mb(&self) -> f64 {
+        peak_mb(self.process.id())
     }
 }
 
-/// Words of this length together, each a letter.
+/// Returns an identifier of up to `letters` characters, in words of nine letters.
 fn long_name(letters: usize) -> String {
     "abcdefghi-"
         .repeat(letters / 10)
@@ -61,11 +56,11 @@ fn long_name(letters: usize) -> String {
         .to_owned()
 }
 
-/// Every record has the names of its fields with it in the host.
+/// Every record value in the host contains the names of its fields, so they count towards the limit.
 #[tokio::test]
-async fn long_names_of_fields() {
+async fn long_field_names_count_towards_the_value_limit() {
     let long = long_name(80_000);
-    let host = Host::of_component(&with_memory(
+    let host = Host::serving_component(&component_with_memory(
         &format!("record r {{ {long}: option<u8> }} export f: func(x: list<r>);"),
         r#"(func (export "f") (param i32 i32))"#,
     ))
@@ -76,19 +71,19 @@ async fn long_names_of_fields() {
     };
     assert_eq!(call(1_000).await.result()["isError"], false);
     let answer = call(3_000).await;
-    let sentence = answer.failure();
+    let message = answer.failure();
     assert!(
-        sentence.contains("more than 2000000 values"),
-        "{sentence:.99}"
+        message.contains("more than 2000000 values"),
+        "{message:.99}"
     );
 }
 
-/// What names something is found at once, however many names there are.
+/// The lookup of an enum or variant case takes constant time.
 #[tokio::test]
-async fn many_names() {
+async fn cases_are_looked_up_in_constant_time() {
     let cases: String = (0..9_000).map(|n| format!("c{n},")).collect();
     let payloads: String = (0..900).map(|n| format!("c{n}(bool),")).collect();
-    let component = with_memory(
+    let component = component_with_memory(
         &format!(
             "enum e {{ {cases} }} variant v {{ {payloads} }}
              export count: func(x: list<e>) -> u32;
@@ -100,7 +95,7 @@ async fn many_names() {
            (func (export "give") (result i32)
              (local $at i32)
              (local.set $at (i32.const 65536))
-             ;; The last case, a hundred thousand times.
+             ;; The last case, 100,000 times.
              (loop $next
                (i32.store16 (local.get $at) (i32.const 899))
                (local.set $at (i32.add (local.get $at) (i32.const 4)))
@@ -109,42 +104,46 @@ async fn many_names() {
              (i32.store (i32.const 20) (i32.const 100000))
              (i32.const 16))"#,
     );
-    let host = Host::of_component(&component).await;
+    let host = Host::serving_component(&component).await;
     for (name, item, count) in [
         ("count", json!("c8999"), 400_000),
         ("weigh", json!({ "c899": true }), 200_000),
     ] {
-        let begun = Instant::now();
+        let started = Instant::now();
         let x = vec![item; count];
         let answer = host.client().call(name, json!({ "x": x })).await;
         assert_eq!(answer.text(), count.to_string());
-        assert!(begun.elapsed() < PROMPT, "{name}: {:?}", begun.elapsed());
+        assert!(
+            started.elapsed() < MAX_CALL_TIME,
+            "{name}: {:?}",
+            started.elapsed()
+        );
     }
     let answer = host.client().call("count", json!({ "x": ["d"] })).await;
-    let sentence = answer.failure();
+    let message = answer.failure();
     let start = "`/x/0`: \"d\" is not one of `c0`, `c1`, ";
-    assert!(sentence.starts_with(start), "{sentence}");
-    assert!(sentence.ends_with("`c19`, 8980 more"), "{sentence}");
-    let begun = Instant::now();
+    assert!(message.starts_with(start), "{message}");
+    assert!(message.ends_with("`c19`, 8980 more"), "{message}");
+    let started = Instant::now();
     let answer = host.client().call("give", json!({})).await;
-    let given = answer.result()["structuredContent"]["result"].as_array();
-    let given = given.unwrap();
+    let returned = answer.result()["structuredContent"]["result"].as_array();
+    let returned = returned.unwrap();
     assert_eq!(
-        (given.len(), &given[0]),
+        (returned.len(), &returned[0]),
         (100_000, &json!({ "c899": false }))
     );
-    assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
+    assert!(started.elapsed() < MAX_CALL_TIME, "{:?}", started.elapsed());
 }
 
-/// 32 flags take four bytes of a guest, and 2,000 of the host.
+/// 32 flags take 4 bytes in a guest and 2,000 in the host.
 #[tokio::test]
-async fn many_flags() {
+async fn memory_for_flags_is_bounded_by_the_output_limit() {
     let flags: String = ('a'..='z')
         .map(String::from)
         .chain((0..6).map(|n| format!("f{n}")))
         .map(|name| format!("{name},"))
         .collect();
-    let watched = Watched::serving(&with_memory(
+    let server = ServerProcess::serving(&component_with_memory(
         &format!(
             "flags all {{ {flags} }} record held {{ all: all }}
              export f: func(count: u32, bits: u32) -> list<held>;"
@@ -158,31 +157,31 @@ async fn many_flags() {
     ));
     let call = async |count: usize, bits: u8| {
         let arguments = json!({ "count": count, "bits": bits });
-        watched.client().call("f", arguments).await
+        server.client().call("f", arguments).await
     };
-    // As many as the output has room for.
+    // Close to the limit of the output.
     let answer = call(10_000, 0xff).await;
-    let given = answer.result()["structuredContent"]["result"].as_array();
-    let given = given.unwrap();
-    assert_eq!(given.len(), 10_000);
-    assert_eq!(given[9_999]["all"].as_array().unwrap().len(), 32);
-    let before = watched.peak();
+    let returned = answer.result()["structuredContent"]["result"].as_array();
+    let returned = returned.unwrap();
+    assert_eq!(returned.len(), 10_000);
+    assert_eq!(returned[9_999]["all"].as_array().unwrap().len(), 32);
+    let before = server.peak_mb();
     for count in [100_000, 300_000, 1_000_000, 3_000_000] {
         let answer = call(count, 0xff).await;
-        let sentence = answer.failure();
-        assert!(sentence.contains("more than its limit"), "{sentence}");
+        let message = answer.failure();
+        assert!(message.contains("more than its limit"), "{message}");
     }
-    let more = watched.peak() - before;
-    assert!(more < 200, "{more} MiB more");
+    let growth_mb = server.peak_mb() - before;
+    assert!(growth_mb < 200.0, "{growth_mb} MiB");
 }
 
-/// A type's documentation stands wherever the type does.
+/// The documentation of a type is repeated in the schema at each use of the type.
 #[tokio::test]
-async fn documentation_of_a_type_that_is_everywhere() {
+async fn repeated_documentation_of_a_type_is_limited() {
     let fields: String = (0..2_000).map(|n| format!("n{n}: t,")).collect();
     let wit = |words: usize| {
         let docs = "word ".repeat(words);
-        documented(
+        component_from_documented_wit(
             &format!(
                 "world guest {{
                    /// {docs}
@@ -197,42 +196,42 @@ async fn documentation_of_a_type_that_is_everywhere() {
             ),
         )
     };
-    let watched = Watched::serving(&wit(180_000));
-    assert!(watched.peak() < 500, "{} MiB", watched.peak());
-    let list = watched.client().list().await;
+    let server = ServerProcess::serving(&wit(180_000));
+    assert!(server.peak_mb() < 500.0, "{} MiB", server.peak_mb());
+    let list = server.client().list().await;
     assert_eq!(list.result()["tools"].as_array().unwrap().len(), 1);
     let toolcrib = Toolcrib::new();
     let path = toolcrib.write("guest", &wit(180_000));
-    let said = toolcrib.run(&["inspect", &path]).stdout;
-    let wanted = "f: the names and the documentation of its types have more than 524288 bytes";
-    assert!(said.contains(wanted), "{said}");
-    // With few words it is a tool.
-    let host = Host::of_component(&wit(5)).await;
+    let listing = toolcrib.run(&["inspect", &path]).stdout;
+    let expected = "f: the names and the documentation of its types have more than 524288 bytes";
+    assert!(listing.contains(expected), "{listing}");
+    // With short documentation the function is a tool.
+    let host = Host::serving_component(&wit(5)).await;
     let list = host.client().list().await;
     let schema = &tool(list.result(), "f")["inputSchema"];
     let at = "/properties/x/properties/n1999/description";
     assert_eq!(schema.pointer(at), Some(&json!("word word word word word")));
 }
 
-/// Every function of an interface has its name.
+/// The name of an interface is repeated in the description of each of its functions.
 #[test]
-fn long_names_of_interfaces() {
+fn long_names_of_interfaces_are_truncated() {
     let long = long_name(20_000);
     let (mut functions, mut module) = (String::new(), String::new());
     for n in 0..20 {
-        // The second half is no tool.
+        // The second half uses a resource and is skipped.
         let ty = if n < 10 { "u32" } else { "thing" };
         write!(functions, "call{n}: func(x: {ty});").unwrap();
         write!(module, r#"(func (export "{long}#call{n}") (param i32))"#).unwrap();
     }
-    let component = packaged(
+    let component = component_from_wit(
         &format!("world guest {{ export {long}: interface {{ resource thing; {functions} }} }}"),
         &format!("(module {module})"),
     );
     let toolcrib = Toolcrib::new();
     let path = toolcrib.write("guest", &component);
-    let ended = toolcrib.run(&["inspect", &path, "--json"]);
-    let all: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = toolcrib.run(&["inspect", &path, "--json"]);
+    let all: Value = serde_json::from_str(&output.stdout).unwrap();
     let tools = all[0]["tools"].as_array().unwrap();
     assert_eq!(tools.len(), 10);
     for tool in tools {
@@ -247,9 +246,8 @@ fn long_names_of_interfaces() {
     }
 }
 
-/// Of very many exports that are no tools, the first are listed.
 #[test]
-fn many_that_are_skipped() {
+fn the_list_of_skipped_exports_is_truncated() {
     let functions: String = (0..1_100)
         .map(|n| format!("call{n}: func() -> thing;"))
         .collect();
@@ -265,8 +263,8 @@ fn many_that_are_skipped() {
     );
     let toolcrib = Toolcrib::new();
     let path = toolcrib.write("guest", &component);
-    let ended = toolcrib.run(&["inspect", &path, "--json"]);
-    let all: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = toolcrib.run(&["inspect", &path, "--json"]);
+    let all: Value = serde_json::from_str(&output.stdout).unwrap();
     let skipped = all[0]["skipped"].as_array().unwrap();
     assert_eq!(skipped.len(), 1_001);
     assert_eq!(skipped[999]["export"], "things#call999");
