@@ -202,13 +202,16 @@ impl Guest {
 
     /// Stores an input-required outcome in memory and returns the body that returns it. Each question has a key, a
     /// method and parameters.
-    pub(crate) fn questions(&mut self, asked: &[[&str; 3]]) -> String {
-        format!("(i32.const {})", self.memory.questions(asked, None))
+    pub(crate) fn questions(&mut self, questions: &[[&str; 3]]) -> String {
+        format!("(i32.const {})", self.memory.questions(questions, None))
     }
 
     /// Like [`Guest::questions`], with a request state.
-    pub(crate) fn questions_with(&mut self, asked: &[[&str; 3]], state: &str) -> String {
-        format!("(i32.const {})", self.memory.questions(asked, Some(state)))
+    pub(crate) fn questions_with(&mut self, questions: &[[&str; 3]], state: &str) -> String {
+        format!(
+            "(i32.const {})",
+            self.memory.questions(questions, Some(state))
+        )
     }
 
     /// Builds the component.

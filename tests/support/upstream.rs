@@ -13,7 +13,7 @@ const LARGE_BYTES: usize = 80 << 20;
 /// A running server. Dropping it stops it.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    heads: Arc<Mutex<Vec<String>>>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -25,17 +25,17 @@ impl Upstream {
     pub(crate) async fn at(address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let seen = asked.clone();
+        let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+        let recorded = heads.clone();
         let serving = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(answer(stream, seen.clone()));
+                tokio::spawn(answer(stream, recorded.clone()));
             }
         });
         Self {
             address,
-            asked,
+            heads,
             serving,
         }
     }
@@ -48,7 +48,7 @@ impl Upstream {
     /// Returns the heads of all requests so far, one per connection. A chunked request's head ends with the body
     /// length.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.heads.lock().unwrap().clone()
     }
 }
 
@@ -59,7 +59,7 @@ impl Drop for Upstream {
 }
 
 /// Serves one request on one connection.
-async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
+async fn answer(mut stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -89,7 +89,7 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
             }
         }
     }
-    asked.lock().unwrap().push(if chunked {
+    heads.lock().unwrap().push(if chunked {
         format!("{head}\r\nbody: {length}")
     } else {
         head
