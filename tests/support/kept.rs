@@ -1,6 +1,6 @@
 //! Tests of `wasi:keyvalue` for every backend. `make test` runs them with a file, `make test-all` with Redis.
 //!
-//! `place` is the configuration text that selects the backend.
+//! `backend` is the configuration text that selects the backend.
 
 use serde_json::{Value, json};
 
@@ -27,9 +27,9 @@ async fn call(client: &Client, tool: &str, key: &str) -> String {
 }
 
 /// Every operation returns the result or error that the interface specifies.
-pub(crate) async fn operations(place: &str) {
+pub(crate) async fn operations(backend: &str) {
     let guest = keeping("cache");
-    let text = format!("{place}\n{}", component("g", "operations", &["cache"]));
+    let text = format!("{backend}\n{}", component("g", "operations", &["cache"]));
     let host = Host::configured(&[("g", &guest)], &text).await;
     let client = host.client();
     let text = r#"{"k":"a"}"#;
@@ -88,9 +88,9 @@ pub(crate) async fn operations(place: &str) {
 }
 
 /// Concurrent increments are atomic.
-pub(crate) async fn concurrency(place: &str) {
+pub(crate) async fn concurrency(backend: &str) {
     let guest = keeping("cache");
-    let text = format!("{place}\n{}", component("g", "concurrency", &["cache"]));
+    let text = format!("{backend}\n{}", component("g", "concurrency", &["cache"]));
     let host = Host::configured(&[("g", &guest)], &text).await;
     let client = host.client();
     let calls = (0..40).map(|_| call(&client, "g_count", "n"));
@@ -104,13 +104,13 @@ pub(crate) async fn concurrency(place: &str) {
 }
 
 /// Components never share data, whatever characters the names of components, buckets and keys contain.
-pub(crate) async fn components(place: &str) {
+pub(crate) async fn components(backend: &str) {
     let names = ["a", "b", "a/cache", "a%2Fcache", "a:cache", "{a}", "a}x{"];
     let (cache, other) = (keeping("cache"), keeping("other"));
     let files: Vec<_> = (0..names.len()).map(|index| format!("g{index}")).collect();
     let mut guests: Vec<_> = files.iter().map(|file| (file.as_str(), &cache)).collect();
     guests.push(("other", &other));
-    let mut text = format!("{place}\n");
+    let mut text = format!("{backend}\n");
     for (file, name) in files.iter().zip(names) {
         text.push_str(&component(file, name, &["cache", "other"]));
     }
@@ -142,7 +142,7 @@ pub(crate) async fn components(place: &str) {
 }
 
 /// A `@caller` bucket belongs to a subject of an issuer, independent of the client id.
-pub(crate) async fn callers(place: &str) {
+pub(crate) async fn callers(backend: &str) {
     let guest = keeping_all(&[("shared_", "cache"), ("own_", "cache@caller")]);
     let issuer = Issuer::start().await;
     let auth = format!(
@@ -150,7 +150,7 @@ pub(crate) async fn callers(place: &str) {
         issuer.url()
     );
     let text = format!(
-        "{place}\nserver.public-url = \"https://tools.example\"\n{auth}{}{}",
+        "{backend}\nserver.public-url = \"https://tools.example\"\n{auth}{}{}",
         component("g", "callers", &["cache"]),
         component("only", "callers2", &["cache@caller"]),
     );
@@ -186,7 +186,7 @@ pub(crate) async fn callers(place: &str) {
     assert_eq!(call(&alice, "only_shared_list", "").await, "E1");
     assert_eq!(call(&alice, "only_own_list", "").await, "");
 
-    let text = format!("{place}\n{}", component("g", "callers", &["cache"]));
+    let text = format!("{backend}\n{}", component("g", "callers", &["cache"]));
     let open = Host::configured(&[("g", &guest)], &text).await;
     assert_eq!(
         call(&open.client(), "g_own_set", "x").await,
@@ -195,11 +195,11 @@ pub(crate) async fn callers(place: &str) {
     );
 }
 
-/// The quota limits each component's data, and deleting frees space. `place` must end inside the `[kv]` table.
-pub(crate) async fn quota(place: &str) {
+/// The quota limits each component's data, and deleting frees space. `backend` must end inside the `[kv]` table.
+pub(crate) async fn quota(backend: &str) {
     let guest = keeping("cache");
     let text = format!(
-        "{place}\nquota = \"2100KB\"\n{}{}",
+        "{backend}\nquota = \"2100KB\"\n{}{}",
         component("g", "quota", &["cache"]),
         component("h", "quota2", &["cache"])
     );
@@ -241,7 +241,7 @@ pub(crate) async fn quota(place: &str) {
         ),
     ] {
         let text = format!(
-            "{place}\nquota = \"{quota}B\"\n{}",
+            "{backend}\nquota = \"{quota}B\"\n{}",
             component("g", &format!("quota{quota}"), &["cache"])
         );
         let mut host = Host::configured(&[("g", &guest)], &text).await;
@@ -252,9 +252,9 @@ pub(crate) async fn quota(place: &str) {
 }
 
 /// Stored data survives a restart of the host.
-pub(crate) async fn restart(place: &str) {
+pub(crate) async fn restart(backend: &str) {
     let guest = keeping("cache");
-    let text = format!("{place}\n{}", component("g", "restart", &["cache"]));
+    let text = format!("{backend}\n{}", component("g", "restart", &["cache"]));
     for expected in ["7", "14", "21"] {
         let mut host = Host::configured(&[("g", &guest)], &text).await;
         assert_eq!(call(&host.client(), "g_count", "n").await, expected);
