@@ -1,5 +1,5 @@
-//! Random types and values: a guest returns its argument unchanged, and the host accepts what the listed schema accepts,
-//! apart from rules that JSON Schema cannot express. The seeds are fixed, so every run tests the same.
+//! Random types and values: a guest returns its argument unchanged, and the host accepts what the listed schema
+//! accepts, apart from rules that JSON Schema cannot express. The seeds are fixed, so every run tests the same.
 
 mod generator;
 
