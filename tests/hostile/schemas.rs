@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-const TOO_LONG: &str = "it takes too long to hold them against the tool's schema";
+const TOO_LONG: &str = "it takes too long to check them against the tool's schema";
 
 /// Each definition leads to the next one twice.
 fn doubling(how: &str, last: Value) -> Value {

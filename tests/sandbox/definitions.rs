@@ -160,7 +160,7 @@ async fn schemas() {
         (property(json!({ "$ref": "#" })), &[]),
         (
             property(json!({ "default": {}, "$ref": "#/properties/p/default" })),
-            &["`#/properties/p/default`", "no schema", "$defs"],
+            &["`#/properties/p/default`", "not a schema", "$defs"],
         ),
         (
             object(
