@@ -11,8 +11,8 @@ mod tools;
 
 pub(super) use prompts::check_prompts;
 pub(super) use resources::{check_resources, check_templates};
-pub use rules::{DefinitionError, MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, is_tool_name};
-pub(super) use rules::{MAX_NAME_BYTES, display_name};
+pub(super) use rules::{DefinitionError, MAX_NAME_BYTES, display_name};
+pub use rules::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, is_tool_name};
 pub(super) use tools::{MAX_TOOLS, check_tools};
 pub use tools::{TaskMode, Tool};
 pub use uri_template::ResourceTemplate;

@@ -25,6 +25,8 @@ pub(crate) struct Function {
     pub(super) export: ComponentExportIndex,
     pub(super) parameters: Vec<Field>,
     pub(super) returns: Option<WitType>,
+    /// See [`WitType::max_bytes_per_fuel`].
+    pub(super) max_bytes_per_fuel: usize,
 }
 
 /// The space that is left for the schemas of a component's functions.
@@ -83,11 +85,13 @@ impl Function {
             let declared = declared.and_then(|(d, f)| d.declared_type(f.result?));
             reader.read(&ty, declared)
         });
+        let returns = returns.transpose()?;
         Ok(Self {
             path,
             export,
             parameters,
-            returns: returns.transpose()?,
+            max_bytes_per_fuel: returns.as_ref().map_or(1, WitType::max_bytes_per_fuel),
+            returns,
         })
     }
 

@@ -92,14 +92,12 @@ impl PreparedCall {
             function,
             arguments,
         } = self;
-        let returns = function.returns.as_ref();
         // Every value takes the size of a `Val` in the host, and at least 2 bytes in the output, which holds the
         // result twice: as text and as structured content.
         let max_result_bytes = max_output_bytes.saturating_mul(size_of::<Val>() / 2);
         let max_result_bytes = max_result_bytes.max(store.hostcall_fuel());
-        let max_bytes_per_fuel = returns.map_or(1, WitType::max_bytes_per_fuel);
-        store.set_hostcall_fuel(max_result_bytes / max_bytes_per_fuel);
-        let mut results = vec![Val::Bool(false); usize::from(returns.is_some())];
+        store.set_hostcall_fuel(max_result_bytes / function.max_bytes_per_fuel);
+        let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
         let call = async {
             let instance = guest.pre.instantiate_async(&mut store).await?;
             let export = instance
