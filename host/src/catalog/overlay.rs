@@ -150,7 +150,9 @@ impl Arguments {
             let pointer = escaped(name);
             return Err(format!("`/{pointer}`: the tool takes no such argument"));
         }
-        let checked = component.validate(&self.schema, Value::Object(given)).await?;
+        let checked = component
+            .validate(&self.schema, Value::Object(given))
+            .await?;
         let Value::Object(mut arguments) = checked else {
             unreachable!("it was made of an object above");
         };

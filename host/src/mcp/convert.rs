@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::auth::Caller;
 use crate::catalog::{Target, TargetName, ToolEntry};
 use crate::component::{
-    self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, PromptResult, Level,
-    Outcome, Output, Principal,
+    self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, Level, Outcome,
+    Output, Principal, PromptResult,
 };
 
 /// A catalog entry as `tools/list` announces it.
@@ -28,7 +28,10 @@ pub(super) fn tool(entry: &ToolEntry) -> Tool {
         Arc::new(entry.input().source.clone()),
     );
     tool.title = entry.title().map(str::to_owned);
-    tool.output_schema = known.output_schema.as_ref().map(|s| Arc::new(s.source.clone()));
+    tool.output_schema = known
+        .output_schema
+        .as_ref()
+        .map(|s| Arc::new(s.source.clone()));
     tool.annotations = known.annotations.as_ref().map(annotations);
     tool.icons = icons(&known.icons);
     tool.meta = known.meta.clone().map(MetaObject);
