@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-const TOO_LONG: &str = "it takes too long to hold them against the tool's schema";
+const TOO_LONG: &str = "it takes too long to check them against the tool's schema";
 
 /// A schema with 60 definitions, each of which refers to the next one twice.
 fn doubling_schema(keyword: &str, last: Value) -> Value {

@@ -31,7 +31,7 @@ async fn input_and_output_schemas_are_validated() {
         (property(json!({ "$ref": "#" })), &[]),
         (
             property(json!({ "default": {}, "$ref": "#/properties/p/default" })),
-            &["`#/properties/p/default`", "no schema", "$defs"],
+            &["`#/properties/p/default`", "not a schema", "$defs"],
         ),
         (
             object(

@@ -6,8 +6,8 @@ use super::admission::CallPermit;
 use super::overlay::Overlay;
 use super::{CatalogError, ComponentEntry};
 use crate::component::{
-    Call, CallError, Completion, CompletionRequest, Component, Embedded, Filled, GuestContext,
-    Outcome, Prompt, Resource, ResourceTemplate, Schema, TargetKind, Tool,
+    Call, CallError, Completion, CompletionRequest, Component, Embedded, GuestContext, Outcome,
+    Prompt, PromptResult, Resource, ResourceTemplate, Schema, TargetKind, Tool,
 };
 
 /// One tool under the name that clients use.
@@ -69,7 +69,7 @@ impl ToolEntry {
     pub fn input(&self) -> &Schema {
         match &self.overlay.arguments {
             Some(arguments) => &arguments.schema,
-            None => &self.tool().input,
+            None => &self.tool().input_schema,
         }
     }
 
@@ -135,8 +135,8 @@ impl Entry<Prompt> {
         &self,
         call: Call<Vec<(String, String)>>,
         permit: CallPermit,
-    ) -> Result<Outcome<Filled>, CallError> {
-        let outcome = self.component().fill(self.item(), call).await;
+    ) -> Result<Outcome<PromptResult>, CallError> {
+        let outcome = self.component().get_prompt(self.item(), call).await;
         drop(permit);
         outcome
     }
@@ -195,7 +195,7 @@ impl Target {
         call: Call<String>,
         permit: CallPermit,
     ) -> Result<Outcome<Vec<Embedded>>, CallError> {
-        let outcome = self.served().component.read(call).await;
+        let outcome = self.served().component.read_resource(call).await;
         drop(permit);
         outcome
     }
@@ -217,6 +217,6 @@ impl Target {
 
     /// Whether its component completes arguments.
     pub fn completes(&self) -> bool {
-        self.served().component.completes()
+        self.served().component.has_completions()
     }
 }

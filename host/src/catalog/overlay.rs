@@ -107,7 +107,7 @@ impl Overlay {
             description: settings.description.clone(),
             arguments: match is_plain {
                 true => None,
-                false => Some(Arguments::new(&tool.input, settings)?),
+                false => Some(Arguments::new(&tool.input_schema, settings)?),
             },
         })
     }
@@ -121,12 +121,12 @@ impl Arguments {
             faults.extend(fault(&own.source, name, settings));
         }
         let defaults = Value::Object(settings.defaults.clone());
-        let unfit = own.member_faults(&defaults).into_iter();
+        let unfit = own.member_errors(&defaults).into_iter();
         faults.extend(unfit.map(ArgumentOverrideError::Default));
         if !faults.is_empty() {
             return Err(faults);
         }
-        let schema = Schema::of_arguments(announced(&own.source, settings))
+        let schema = Schema::for_arguments(announced(&own.source, settings))
             .map_err(|what| vec![ArgumentOverrideError::Schema(what)])?;
         Ok(Self {
             schema,
@@ -150,7 +150,9 @@ impl Arguments {
             let pointer = escaped(name);
             return Err(format!("`/{pointer}`: the tool takes no such argument"));
         }
-        let checked = component.check(&self.schema, Value::Object(given)).await?;
+        let checked = component
+            .validate(&self.schema, Value::Object(given))
+            .await?;
         let Value::Object(mut arguments) = checked else {
             unreachable!("it was made of an object above");
         };

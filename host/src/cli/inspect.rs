@@ -56,7 +56,7 @@ pub(super) fn describe(catalog: &Catalog, served: &Arc<ComponentEntry>) -> Value
     json!({
         "name": component.name,
         "digest": component.digest,
-        "size": component.size,
+        "size": component.size_bytes,
         "imports": component.imports,
         "access": access(component),
         "tools": tools,
@@ -90,7 +90,7 @@ fn describe_tool(entry: &ToolEntry) -> Value {
     if let Some(title) = entry.title() {
         described["title"] = title.into();
     }
-    if let Some(output) = &entry.tool().output {
+    if let Some(output) = &entry.tool().output_schema {
         described["outputSchema"] = Value::Object(output.source.clone());
     }
     described
@@ -144,7 +144,7 @@ fn print(catalog: &Catalog, served: &Arc<ComponentEntry>) {
     let component = &served.component;
     say!("{}", component.name);
     say!("  digest   {}", component.digest);
-    say!("  size     {} bytes", component.size);
+    say!("  size     {} bytes", component.size_bytes);
     say!(
         "  imports  {}",
         or_nothing(&component.imports.join("\n           "))
@@ -166,7 +166,7 @@ fn print(catalog: &Catalog, served: &Arc<ComponentEntry>) {
         }
         let arguments = Value::Object(entry.input().source.clone());
         say!("    arguments {arguments}");
-        if let Some(output) = &entry.tool().output {
+        if let Some(output) = &entry.tool().output_schema {
             say!("    result    {}", Value::Object(output.source.clone()));
         }
     }

@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::auth::Caller;
 use crate::catalog::{Target, TargetName, ToolEntry};
 use crate::component::{
-    self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, Filled, Level,
-    Outcome, Output, Principal,
+    self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, Level, Outcome,
+    Output, Principal, PromptResult,
 };
 
 /// A catalog entry as `tools/list` announces it.
@@ -28,7 +28,10 @@ pub(super) fn tool(entry: &ToolEntry) -> Tool {
         Arc::new(entry.input().source.clone()),
     );
     tool.title = entry.title().map(str::to_owned);
-    tool.output_schema = known.output.as_ref().map(|s| Arc::new(s.source.clone()));
+    tool.output_schema = known
+        .output_schema
+        .as_ref()
+        .map(|s| Arc::new(s.source.clone()));
     tool.annotations = known.annotations.as_ref().map(annotations);
     tool.icons = icons(&known.icons);
     tool.meta = known.meta.clone().map(MetaObject);
@@ -78,7 +81,7 @@ pub(super) fn template(known: &component::Template) -> ResourceTemplate {
 }
 
 /// A prompt, filled in.
-pub(super) fn filled(filled: Filled) -> GetPromptResult {
+pub(super) fn filled(filled: PromptResult) -> GetPromptResult {
     let messages = filled.messages.into_iter();
     let messages = messages.map(|m| PromptMessage::new(role(&m.role), block(m.content)));
     let mut result = GetPromptResult::new(messages.collect());

@@ -86,7 +86,7 @@ impl View {
         }
         let prompts = self.catalog.prompts().map(|offer| offer.component());
         let families = self.catalog.templates().map(|offer| offer.component());
-        if prompts.chain(families).any(Component::completes) {
+        if prompts.chain(families).any(Component::has_completions) {
             can.completions = Some(serde_json::Map::new());
         }
         can

@@ -1,5 +1,4 @@
-//! The names of functions as tools: short where that is clear, and always the
-//! same for the same component.
+//! Tool names of functions: as short as unambiguous, and always the same for the same component.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,18 +6,21 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::component::definition::MAX_NAME_BYTES;
+use crate::component::definitions::MAX_NAME_BYTES;
 
-/// Where a function stands in its component.
+/// Bytes of the digest that a name ends with, in hexadecimal, if it was truncated or is ambiguous.
+const HASH_BYTES: usize = 4;
+
+/// The path of an exported function in its component.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Path {
+pub(super) struct FunctionPath {
     /// The exported interface, as the component names it; `None` at the root.
     pub(super) interface: Option<Arc<str>>,
-    /// Its own name.
+    /// The name of the function in the interface.
     pub(super) function: String,
 }
 
-impl fmt::Display for Path {
+impl fmt::Display for FunctionPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.interface {
             Some(interface) => write!(f, "{interface}#{}", self.function),
@@ -27,34 +29,36 @@ impl fmt::Display for Path {
     }
 }
 
-impl Path {
-    /// The names that it could have, the shortest first: its own, then with the
-    /// interface, the package, the namespace and the version before it.
+impl FunctionPath {
+    /// Returns the possible tool names, the shortest first: the function's name alone, then prefixed with the
+    /// interface, the package and the namespace, and finally with the version too.
     fn candidates(&self) -> Vec<String> {
         let mut candidates = vec![self.function.clone()];
         if let Some(interface) = &self.interface {
             let (id, version) = interface.split_once('@').unwrap_or((interface, ""));
             let (package, interface) = id.rsplit_once('/').unwrap_or(("", id));
             let (namespace, package) = package.split_once(':').unwrap_or(("", package));
-            let mut qualified = vec![interface];
-            for more in [package, namespace] {
-                if !more.is_empty() {
-                    candidates.push(joined(&qualified, &self.function));
-                    qualified.insert(0, more);
+            let mut qualifiers = vec![interface];
+            for qualifier in [package, namespace] {
+                if !qualifier.is_empty() {
+                    candidates.push(qualified(&qualifiers, &self.function));
+                    qualifiers.insert(0, qualifier);
                 }
             }
-            candidates.push(joined(&qualified, &self.function));
+            candidates.push(qualified(&qualifiers, &self.function));
             if !version.is_empty() {
-                qualified.push(version);
-                candidates.push(joined(&qualified, &self.function));
+                qualifiers.push(version);
+                candidates.push(qualified(&qualifiers, &self.function));
             }
         }
-        candidates.iter().map(|name| self.fitted(name)).collect()
+        candidates
+            .iter()
+            .map(|name| self.to_tool_name(name))
+            .collect()
     }
 
-    /// The name in the letters that tool names have, shortened where it is too
-    /// long.
-    fn fitted(&self, name: &str) -> String {
+    /// Replaces the characters that tool names cannot have, and truncates a name that is too long.
+    fn to_tool_name(&self, name: &str) -> String {
         let name: String = name
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
@@ -62,31 +66,28 @@ impl Path {
         if name.len() <= MAX_NAME_BYTES {
             name
         } else {
-            self.hashed(&name)
+            self.with_hash(&name)
         }
     }
 
-    /// The name with a hash of the whole path at its end.
-    fn hashed(&self, name: &str) -> String {
-        const HASH_BYTES: usize = 4;
+    /// Appends a hash of the path to an ASCII name.
+    fn with_hash(&self, name: &str) -> String {
         let digest = Sha256::digest(self.to_string());
         let hash: String = digest[..HASH_BYTES]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        // It is ASCII, so that every place is the start of a character.
         let kept = name.len().min(MAX_NAME_BYTES - 1 - 2 * HASH_BYTES);
         format!("{}_{hash}", &name[..kept])
     }
 }
 
-fn joined(qualified: &[&str], function: &str) -> String {
-    format!("{}_{function}", qualified.join("_"))
+fn qualified(qualifiers: &[&str], function: &str) -> String {
+    format!("{}_{function}", qualifiers.join("_"))
 }
 
-/// A name for each function. Functions that would have one name in common are
-/// told apart by what they belong to.
-pub(super) fn assign(paths: &[&Path]) -> Vec<String> {
+/// Assigns a tool name to each function. Functions that share a name get longer ones until the names differ.
+pub(super) fn assign(paths: &[&FunctionPath]) -> Vec<String> {
     let candidates: Vec<_> = paths.iter().map(|path| path.candidates()).collect();
     let mut chosen = vec![0; paths.len()];
     loop {
@@ -95,22 +96,22 @@ pub(super) fn assign(paths: &[&Path]) -> Vec<String> {
         for name in names() {
             *uses.entry(name).or_default() += 1;
         }
-        let shared: Vec<_> = names().map(|name| uses[name] > 1).collect();
+        let is_shared: Vec<_> = names().map(|name| uses[name] > 1).collect();
         let mut changed = false;
-        for (index, &shared) in shared.iter().enumerate() {
-            if shared && chosen[index] + 1 < candidates[index].len() {
+        for (index, &is_shared) in is_shared.iter().enumerate() {
+            if is_shared && chosen[index] + 1 < candidates[index].len() {
                 chosen[index] += 1;
                 changed = true;
             }
         }
         if !changed {
-            // What is still shared is a root function's own name and the
-            // qualified one of another: the root function keeps it.
+            // A name that is still shared belongs to a function at the root, which has no other candidate. It keeps
+            // the name, and the function of an interface gets a hash.
             return (0..paths.len())
                 .map(|index| {
                     let name = &candidates[index][chosen[index]];
-                    if shared[index] && chosen[index] > 0 {
-                        paths[index].hashed(name)
+                    if is_shared[index] && chosen[index] > 0 {
+                        paths[index].with_hash(name)
                     } else {
                         name.clone()
                     }
