@@ -5,11 +5,11 @@
 #   build.sh --crates DIRECTORY NAME...
 #
 # The languages are rust, c, python and javascript; the default is all of them. Components that are up to date are not
-# rebuilt. If the machine lacks the compiler or interpreter of a language, the script reports that and skips the language,
-# or fails with --require. Rust is never skipped, because the host itself needs it.
+# rebuilt. If the machine lacks the compiler or interpreter of a language, the script reports that and skips the
+# language, or fails with --require. Rust is never skipped, because the host itself needs it.
 #
-# The second form builds the named crates of the cargo workspace in DIRECTORY into DIRECTORY/dist. DIRECTORY is relative to
-# this script.
+# The second form builds the named crates of the cargo workspace in DIRECTORY into DIRECTORY/dist. DIRECTORY is relative
+# to this script.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -64,7 +64,8 @@ is_up_to_date() {
   done
 }
 
-# Copies a component into dist/ or another directory. The final rename is atomic, because a host may watch the directory.
+# Copies a component into dist/ or another directory. The last step is an atomic rename, because a host may watch the
+# directory.
 publish() {
   local dist=${3-dist}
   mkdir -p "$dist"
@@ -136,8 +137,8 @@ has_rust_target() {
   lib=$(cd rust && rustc --print target-libdir --target wasm32-wasip2 2>/dev/null) && compgen -G "$lib/libstd-*" >/dev/null
 }
 
-# Builds without the wasm32-wasip2 target, for machines that cannot download it: Debian packages a compiler together with
-# the source of its standard library. The linker is part of each rustup toolchain, and produces a component.
+# Builds without the wasm32-wasip2 target, for machines that cannot download it. Debian packages a compiler together with
+# the source of its standard library; the linker is part of each rustup toolchain, and produces a component.
 compile_rust_with_std() {
   local bin
   bin=$(cd rust && rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin

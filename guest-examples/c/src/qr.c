@@ -286,8 +286,8 @@ static void fix_patterns(canvas *c, qr_level level) {
 }
 
 /*
- * Places the codewords in columns of two modules from right to left, alternately upwards and downwards. Skips the column
- * of the timing pattern.
+ * Places the codewords in columns of two modules, from right to left, alternately upwards and downwards. The column of
+ * the timing pattern is skipped.
  */
 static void place_codewords(canvas *c, const uint8_t *codewords, int length) {
     int size = c->code->size;
