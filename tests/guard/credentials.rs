@@ -5,7 +5,7 @@ use crate::support::issuer::SigningKey;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Mutex;
-use toolcrib::auth::AUTHORIZATION_BYTES_MAX;
+use toolcrib::auth::MAX_AUTHORIZATION_BYTES;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -38,8 +38,8 @@ async fn credentials() {
         ("a parameter", vec![format!("Bearer token={token}")], 400, Some("invalid_request")),
         ("empty", vec![String::new()], 400, Some("invalid_request")),
         ("no ASCII", vec!["Bearer tökén".to_owned()], 400, Some("invalid_request")),
-        ("the longest", vec![long(AUTHORIZATION_BYTES_MAX)], 401, Some("invalid_token")),
-        ("longer", vec![long(AUTHORIZATION_BYTES_MAX + 1)], 431, None),
+        ("the longest", vec![long(MAX_AUTHORIZATION_BYTES)], 401, Some("invalid_token")),
+        ("longer", vec![long(MAX_AUTHORIZATION_BYTES + 1)], 431, None),
     ];
     for (name, headers, status, error) in cases {
         let mut request = site.request(Method::GET, "/mcp");

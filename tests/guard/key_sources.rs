@@ -6,7 +6,7 @@ use crate::support::issuer::{Failure, unsigned};
 #[tokio::test]
 async fn nothing_is_fetched_before_a_token_comes() {
     let issuer = Issuer::start().await;
-    let discover = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
+    let discover = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     for settings in [discover, settings(&issuer)] {
         let site = Site::start(settings).await;
         for request in [
@@ -60,7 +60,7 @@ async fn metadata_names_the_keys() {
     ] {
         let issuer = Issuer::start_at(path).await;
         issuer.serve_metadata_at(place);
-        let site = Site::start(Settings::new(AUDIENCE, issuer.url(), AUDIENCE)).await;
+        let site = Site::start(GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE)).await;
         assert_eq!(
             site.get(&issuer.token(|_| {})).await.status,
             status,
@@ -186,7 +186,7 @@ async fn metadata_is_judged() {
         ),
     ] {
         issuer.serve_metadata(metadata);
-        let site = Site::start(Settings::new(AUDIENCE, url, AUDIENCE)).await;
+        let site = Site::start(GuardConfig::new(AUDIENCE, url, AUDIENCE)).await;
         let token = issuer.token(|_| {});
         assert_eq!(site.get(&token).await.status, status, "{name}");
         let findings = format!("{:?}", site.guard.explain(&token).await);

@@ -126,7 +126,7 @@ async fn the_resource_is_emitted_byte_for_byte() {
         ),
     ] {
         let guard =
-            Guard::build(Settings::new(resource, "https://login.example", resource)).unwrap();
+            Guard::build(GuardConfig::new(resource, "https://login.example", resource)).unwrap();
         assert_eq!(guard.metadata_url(), url);
         assert_eq!(guard.warnings(), Vec::<String>::new(), "{resource}");
         let server = serve(guard.metadata_router()).await;

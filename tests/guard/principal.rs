@@ -252,7 +252,7 @@ async fn a_challenge_lists_all_scopes_of_the_operation() {
         let challenge = challenges[0].to_str().unwrap();
         assert!(challenge.contains(listed), "{challenge}");
         assert_eq!(
-            guard.refuse_scopes(&own(&needed)).error(),
+            guard.insufficient_scope_error(&own(&needed)).error(),
             "insufficient_scope"
         );
     }

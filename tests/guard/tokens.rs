@@ -371,7 +371,7 @@ async fn explanations() {
         assert_eq!(refused, against, "{findings:?}");
         let said: Vec<&str> = findings
             .iter()
-            .map(|finding| finding.says.as_str())
+            .map(|finding| finding.message.as_str())
             .collect();
         assert!(said.iter().any(|said| said.contains(says)), "{said:?}");
         assert!(
