@@ -49,7 +49,7 @@ pub(super) enum TokenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HeaderError {
     #[error("more than one Authorization header")]
-    TwoHeaders,
+    MultipleHeaders,
     #[error("only the Bearer scheme is accepted")]
     Scheme,
     #[error("the Authorization header holds no bearer token")]
@@ -99,6 +99,7 @@ impl AuthError {
         &self.detail
     }
 
+    /// Adds the details for the log.
     pub(super) fn with_detail(self, detail: String) -> AuthError {
         AuthError {
             detail: detail.into(),
@@ -146,7 +147,7 @@ impl ChallengeBuilder {
         }
     }
 
-    /// The challenge to a request without credentials has no error code (RFC 6750 §3.1).
+    /// Rejects a request without credentials. Its challenge has no error code (RFC 6750 §3.1).
     pub(super) fn no_credentials(&self) -> AuthError {
         self.challenge(
             StatusCode::UNAUTHORIZED,
@@ -156,6 +157,7 @@ impl ChallengeBuilder {
         )
     }
 
+    /// Rejects an invalid token.
     pub(super) fn invalid_token(&self, reason: TokenError) -> AuthError {
         self.challenge(
             StatusCode::UNAUTHORIZED,
@@ -165,6 +167,7 @@ impl ChallengeBuilder {
         )
     }
 
+    /// Rejects an invalid `Authorization` header.
     pub(super) fn invalid_request(&self, reason: HeaderError) -> AuthError {
         self.challenge(
             StatusCode::BAD_REQUEST,
@@ -174,7 +177,8 @@ impl ChallengeBuilder {
         )
     }
 
-    /// One challenge lists all scopes of the operation, so that the client requests them together.
+    /// Rejects a caller without the needed scopes. The challenge lists all of them, so that the client requests them
+    /// together.
     pub(super) fn insufficient_scope(&self, needed: &[String]) -> AuthError {
         self.challenge(
             StatusCode::FORBIDDEN,
@@ -184,7 +188,7 @@ impl ChallengeBuilder {
         )
     }
 
-    /// The status is 431 rather than 400, because the request is well formed and only 431 names the cause.
+    /// Rejects an `Authorization` header that is too long, with 431 rather than 400, which would not name the cause.
     pub(super) fn header_too_long(&self, max_bytes: usize) -> AuthError {
         AuthError {
             status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -198,7 +202,7 @@ impl ChallengeBuilder {
         }
     }
 
-    /// The status is 503 rather than 401, because the token may be valid and the client cannot fix the problem.
+    /// Rejects a token that cannot be verified now, with 503 rather than 401, because the token may be valid.
     pub(super) fn keys_unavailable(&self, retry_after_seconds: u32) -> AuthError {
         AuthError {
             status: StatusCode::SERVICE_UNAVAILABLE,

@@ -34,10 +34,8 @@ const DEFAULT_FRESH_SECONDS: u64 = 600;
 #[derive(Debug, Clone)]
 pub(super) enum JwksSource {
     /// The `jwks_uri` in the metadata of this issuer.
-    Discover {
-        issuer: String,
-        url: Url,
-    },
+    Discover { issuer: String, url: Url },
+    /// The JWKS itself.
     Jwks(Url),
 }
 
@@ -264,7 +262,7 @@ mod tests {
 
     /// The address check applies to the resolved addresses, and only these are connected to.
     #[tokio::test]
-    async fn a_name_that_leads_to_a_private_address_is_refused() {
+    async fn a_name_that_resolves_to_a_private_address_is_rejected() {
         let public = Url::parse("https://login.example").expect("a URL");
         let fetcher = Fetcher::new(JwksSource::Jwks(public), false);
         let loopback = Url::parse("https://localhost:9/jwks").expect("a URL");

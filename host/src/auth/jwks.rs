@@ -7,7 +7,7 @@ use super::algorithm::Algorithm;
 use super::challenge::TokenError;
 use super::key::{Key, KeyId, UnusableKey, from_jwk, from_pem_block};
 
-/// The number of keys parsed from one set; further keys are ignored. Real sets contain two to ten.
+/// The maximum number of keys parsed from one set; further keys are ignored. Real sets contain two to ten.
 pub(super) const MAX_KEYS: usize = 64;
 
 /// The usable keys of one source, and the reasons the other keys are unusable.
@@ -30,9 +30,9 @@ pub(super) enum KeySetError {
     #[error(
         "is neither a PEM (`-----BEGIN PUBLIC KEY-----`) nor a JWK nor a JWK set; give one of them"
     )]
-    Text,
+    UnknownFormat,
     #[error("holds a private key; give the public one (`openssl pkey -pubout`)")]
-    Private,
+    PrivateKey,
     #[error("holds a certificate; give its public key (`openssl x509 -pubkey -noout`)")]
     Certificate,
     #[error(
@@ -61,10 +61,10 @@ impl KeySet {
         } else if let Ok(jwk @ Value::Object(_)) = serde_json::from_str(text) {
             [from_jwk(jwk)].into_iter().collect()
         } else {
-            return Err(KeySetError::Text);
+            return Err(KeySetError::UnknownFormat);
         };
         if set.unusable.contains(&UnusableKey::Private) {
-            return Err(KeySetError::Private);
+            return Err(KeySetError::PrivateKey);
         }
         if set.keys.is_empty() {
             return Err(KeySetError::NoUsableKey(set.unusable_reasons()));
@@ -117,6 +117,7 @@ impl KeySet {
         reasons.join("; ")
     }
 
+    /// Returns whether the set contains this key.
     pub(super) fn contains(&self, id: &KeyId) -> bool {
         self.keys.iter().any(|key| key.id == *id)
     }
@@ -141,7 +142,7 @@ fn from_pem(text: &str) -> Result<KeySet, KeySetError> {
     for block in text.split("-----BEGIN ").skip(1).take(MAX_KEYS) {
         let label = block.split("-----").next().unwrap_or_default();
         if label.ends_with("PRIVATE KEY") {
-            return Err(KeySetError::Private);
+            return Err(KeySetError::PrivateKey);
         }
         if label.ends_with("CERTIFICATE") {
             return Err(KeySetError::Certificate);

@@ -24,8 +24,10 @@ const MAX_NUMERIC_DATE: u64 = 253_402_300_799;
 pub(super) struct Jwt<'a> {
     pub(super) header: Header,
     pub(super) claims: Claims,
+    /// The signed part: header and payload as sent.
     pub(super) message: &'a str,
     pub(super) signature: &'a str,
+    /// The decoded payload.
     payload: Vec<u8>,
 }
 

@@ -15,7 +15,9 @@ use sha2::{Digest, Sha256};
 use super::algorithm::Algorithm;
 use super::config::Secret;
 
+/// The smallest accepted RSA modulus.
 const MIN_RSA_BITS: usize = 2048;
+/// The largest RSA modulus that the verifier supports.
 const MAX_RSA_BITS: usize = 8192;
 
 /// Identifies a key: a hash of its `kid`, algorithms and key material.

@@ -44,7 +44,7 @@ pub(super) struct KnownKeys {
     discard_at: Instant,
 }
 
-/// Keys that are fetched from the issuer and cached.
+/// The cached keys of an issuer and the fetching of new ones.
 pub(super) struct RemoteKeys {
     issuer: String,
     fetcher: Fetcher,

@@ -126,7 +126,7 @@ fn take_token(guard: &Guard, headers: &mut HeaderMap) -> Result<String, AuthErro
     let several = headers.get_all(AUTHORIZATION).iter().nth(1).is_some();
     let value = headers.remove(AUTHORIZATION);
     if several {
-        return Err(challenge_builder.invalid_request(HeaderError::TwoHeaders));
+        return Err(challenge_builder.invalid_request(HeaderError::MultipleHeaders));
     }
     let value = value.ok_or_else(|| challenge_builder.no_credentials())?;
     if value.len() > MAX_AUTHORIZATION_BYTES {

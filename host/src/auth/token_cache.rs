@@ -12,10 +12,10 @@ use super::key::KeyId;
 /// How long a verified token is cached, unless it expires earlier.
 pub(super) const MAX_CACHED_SECONDS: u64 = 60;
 
-/// The number of cached tokens; the oldest is evicted first.
+/// The maximum number of cached tokens; the oldest is evicted first.
 pub(super) const MAX_CACHED_TOKENS: usize = 10_000;
 
-/// The memory of all cached tokens; the oldest is evicted first.
+/// The maximum memory of all cached tokens; the oldest is evicted first.
 pub(super) const MAX_CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The SHA-256 of a token. The token itself is not kept.

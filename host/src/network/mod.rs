@@ -17,7 +17,7 @@ pub(crate) use address::{AddressPolicy, is_loopback, literal_address};
 #[error("the name stands for a private address")]
 pub(crate) struct PrivateAddress;
 
-/// The number of concurrent lookups of one resolver. A lookup occupies a thread and cannot be cancelled.
+/// The maximum number of concurrent lookups of one resolver. A lookup occupies a thread and cannot be cancelled.
 const MAX_LOOKUPS: usize = 16;
 
 /// A resolver for HTTP clients that returns only permitted addresses, so that no other address is connected to.
