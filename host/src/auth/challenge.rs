@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::scopes;
 
-/// The reason a token is invalid. The messages are short and reveal nothing that the sender does not know.
+/// The reason a token is invalid. The messages are short and safe to send to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TokenError {
     #[error("the token is not a signed JWT")]
