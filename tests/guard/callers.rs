@@ -252,7 +252,7 @@ async fn a_challenge_lists_all_valid_scopes_of_the_operation() {
         let challenge = challenges[0].to_str().unwrap();
         assert!(challenge.contains(listed), "{challenge}");
         assert_eq!(
-            guard.refuse_scopes(&owned(&needed)).error(),
+            guard.insufficient_scope_error(&owned(&needed)).error(),
             "insufficient_scope"
         );
     }

@@ -3,7 +3,7 @@
 use super::keys::{P521_PEM, RSA_1024_PEM, SECP256K1_PEM};
 use super::*;
 use crate::support::issuer::SigningKey;
-use toolcrib::auth::{Algorithm, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX, Secret};
+use toolcrib::auth::{Algorithm, MAX_LEEWAY_SECONDS, MAX_OUTAGE_SECONDS, Secret};
 
 #[test]
 fn errors_name_the_configuration_key() {
@@ -60,9 +60,9 @@ fn errors_name_the_configuration_key() {
         (|s| s.required_scopes = vec![String::new()], &[("auth.required-scopes", "no scope")]),
         (|s| s.required_scopes = vec!["offline_access".to_owned()], &[("auth.required-scopes", "offline_access")]),
         (|s| { s.scope_implies.insert("a".to_owned(), vec!["b\"".to_owned()]); }, &[("auth.scope-implies", "no scope")]),
-        (|s| s.leeway = Duration::from_secs(LEEWAY_SECONDS_MAX), &[]),
-        (|s| s.leeway = Duration::from_secs(LEEWAY_SECONDS_MAX + 1), &[("auth.leeway", "601")]),
-        (|s| s.outage = Duration::from_secs(OUTAGE_SECONDS_MAX + 1), &[("auth.outage", "604800")]),
+        (|s| s.leeway = Duration::from_secs(MAX_LEEWAY_SECONDS), &[]),
+        (|s| s.leeway = Duration::from_secs(MAX_LEEWAY_SECONDS + 1), &[("auth.leeway", "601")]),
+        (|s| s.outage = Duration::from_secs(MAX_OUTAGE_SECONDS + 1), &[("auth.outage", "604800")]),
         // Several errors are reported together.
         (|s| { s.resource = "mcp".to_owned(); s.issuers[0].audience.clear(); s.issuers[0].keys = jwks("http://a.example"); s.leeway = Duration::from_secs(HOUR); },
          &[("auth.leeway", "3600"), ("server.public-url", "http or https"), ("auth.audience", "missing"), ("auth.jwks-uri", "https")]),
@@ -74,7 +74,7 @@ fn errors_name_the_configuration_key() {
         assert_eq!(faults.len(), expected.len(), "case {number}: {faults:?}");
         for (fault, (key, says)) in faults.iter().zip(expected) {
             assert_eq!(fault.key, *key, "case {number}: {fault}");
-            assert!(fault.says.contains(says), "case {number}: {fault}");
+            assert!(fault.message.contains(says), "case {number}: {fault}");
             assert!(fault.to_string().starts_with(key), "{fault}");
         }
     }

@@ -5,7 +5,7 @@ use crate::support::issuer::SigningKey;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Mutex;
-use toolcrib::auth::AUTHORIZATION_BYTES_MAX;
+use toolcrib::auth::MAX_AUTHORIZATION_BYTES;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -38,8 +38,8 @@ async fn only_one_well_formed_bearer_token_is_accepted() {
         ("a token parameter", vec![format!("Bearer token={token}")], 400, Some("invalid_request")),
         ("an empty header", vec![String::new()], 400, Some("invalid_request")),
         ("a token that is not ASCII", vec!["Bearer tökén".to_owned()], 400, Some("invalid_request")),
-        ("the maximum length", vec![header_of(AUTHORIZATION_BYTES_MAX)], 401, Some("invalid_token")),
-        ("above the maximum length", vec![header_of(AUTHORIZATION_BYTES_MAX + 1)], 431, None),
+        ("the maximum length", vec![header_of(MAX_AUTHORIZATION_BYTES)], 401, Some("invalid_token")),
+        ("above the maximum length", vec![header_of(MAX_AUTHORIZATION_BYTES + 1)], 431, None),
     ];
     for (name, headers, status, error) in cases {
         let mut request = site.request(Method::GET, "/mcp");

@@ -371,7 +371,7 @@ async fn explanations_name_every_failed_check() {
         assert_eq!(failed, failed_checks, "{findings:?}");
         let texts: Vec<&str> = findings
             .iter()
-            .map(|finding| finding.says.as_str())
+            .map(|finding| finding.message.as_str())
             .collect();
         assert!(texts.iter().any(|found| found.contains(text)), "{texts:?}");
         assert!(

@@ -31,7 +31,7 @@ use crate::reload::{self, ComponentProblem, ComponentRegistry};
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut config = Config::default();
 /// config.server.public_url = Some("https://tools.example.com".into());
-/// config.access = Access::Guarded(Box::new(auth::Settings::new(
+/// config.access = Access::Guarded(Box::new(auth::GuardConfig::new(
 ///     config.server.resource(),
 ///     "https://login.example.com",
 ///     "https://tools.example.com/mcp",
