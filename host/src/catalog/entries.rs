@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::call_limits::{CallPermit, ComponentCallLimits};
 use super::overlay::Overlay;
 use crate::component::{
-    Call, CallError, Component, Filled, Outcome, Prompt, Resource, ResourceTemplate, Schema, Tool,
+    Call, CallError, Component, Outcome, Prompt, PromptResult, Resource, ResourceTemplate, Schema,
+    Tool,
 };
 
 /// A component in the catalog.
@@ -71,7 +72,7 @@ impl ToolEntry {
     pub fn input(&self) -> &Schema {
         match &self.overlay.arguments {
             Some(arguments) => &arguments.schema,
-            None => &self.tool().input,
+            None => &self.tool().input_schema,
         }
     }
 
@@ -118,8 +119,8 @@ impl PromptEntry {
         &self,
         call: Call<Vec<(String, String)>>,
         permit: CallPermit,
-    ) -> Result<Outcome<Filled>, CallError> {
-        let outcome = self.component().fill(self.item(), call).await;
+    ) -> Result<Outcome<PromptResult>, CallError> {
+        let outcome = self.component().get_prompt(self.item(), call).await;
         drop(permit);
         outcome
     }

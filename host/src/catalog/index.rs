@@ -142,7 +142,7 @@ impl Catalog {
                 Some(resource) => Some(Target::Resource(resource.clone())),
                 None => {
                     let mut templates = self.templates.values();
-                    let template = templates.find(|template| template.item().has(uri));
+                    let template = templates.find(|template| template.item().matches(uri));
                     template.cloned().map(Target::Template)
                 }
             },

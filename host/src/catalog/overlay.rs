@@ -70,7 +70,7 @@ impl Overlay {
             title: config.title.clone(),
             description: config.description.clone(),
             arguments: has_arguments
-                .then(|| ArgumentOverlay::new(&tool.input, config))
+                .then(|| ArgumentOverlay::new(&tool.input_schema, config))
                 .transpose()?,
         })
     }
@@ -83,12 +83,12 @@ impl ArgumentOverlay {
             defaults: config.defaults.clone(),
         };
         let mut errors = overrides.conflicts(&own.source);
-        let mismatches = own.member_faults(&Value::Object(overrides.defaults.clone()));
+        let mismatches = own.member_errors(&Value::Object(overrides.defaults.clone()));
         errors.extend(mismatches.into_iter().map(ArgumentOverrideError::Default));
         if !errors.is_empty() {
             return Err(errors);
         }
-        let schema = Schema::of_arguments(overrides.announced_schema(&own.source))
+        let schema = Schema::for_arguments(overrides.announced_schema(&own.source))
             .map_err(|message| vec![ArgumentOverrideError::Schema(message)])?;
         Ok(Self { schema, overrides })
     }
@@ -109,7 +109,7 @@ impl ArgumentOverlay {
             return Err(format!("`/{token}`: the tool takes no such argument"));
         }
         let checked = component
-            .check(&self.schema, Value::Object(arguments))
+            .validate(&self.schema, Value::Object(arguments))
             .await?;
         let Value::Object(mut arguments) = checked else {
             unreachable!("`check` returns the value it was given, which is an object");

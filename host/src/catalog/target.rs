@@ -88,7 +88,7 @@ impl Target {
         call: Call<String>,
         permit: CallPermit,
     ) -> Result<Outcome<Vec<Embedded>>, CallError> {
-        let outcome = self.component().read(call).await;
+        let outcome = self.component().read_resource(call).await;
         drop(permit);
         outcome
     }
@@ -110,6 +110,6 @@ impl Target {
 
     /// Returns whether the target's component completes arguments.
     pub fn completes(&self) -> bool {
-        self.component().completes()
+        self.component().has_completions()
     }
 }

@@ -101,7 +101,7 @@ async fn check_token(overrides: &Overrides, path: &Path, json: bool) -> Result<(
     if json {
         let findings: Vec<_> = findings
             .iter()
-            .map(|f| json!({ "name": f.name, "accepted": f.accepted, "says": f.says }))
+            .map(|f| json!({ "name": f.name, "accepted": f.accepted, "says": f.message }))
             .collect();
         say!(
             "{:#}",
@@ -110,7 +110,7 @@ async fn check_token(overrides: &Overrides, path: &Path, json: bool) -> Result<(
     } else {
         for finding in &findings {
             let mark = if finding.accepted { "ok" } else { "refused" };
-            say!("{mark:<8} {:<10} {}", finding.name, finding.says);
+            say!("{mark:<8} {:<10} {}", finding.name, finding.message);
         }
         let verdict = if accepted { "accepted" } else { "refused" };
         say!("the token is {verdict}");

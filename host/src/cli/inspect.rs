@@ -58,7 +58,7 @@ pub(super) fn describe(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Value 
     json!({
         "name": component.name,
         "digest": component.digest,
-        "size": component.size,
+        "size": component.size_bytes,
         "imports": component.imports,
         "access": describe_access(component),
         "tools": catalog.tools_of(entry).map(describe_tool).collect::<Vec<_>>(),
@@ -91,7 +91,7 @@ fn describe_tool(entry: &ToolEntry) -> Value {
     if let Some(title) = entry.title() {
         description["title"] = title.into();
     }
-    if let Some(output) = &entry.tool().output {
+    if let Some(output) = &entry.tool().output_schema {
         description["outputSchema"] = Value::Object(output.source.clone());
     }
     description
@@ -145,7 +145,7 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) {
     let component = &entry.component;
     say!("{}", component.name);
     say!("  digest   {}", component.digest);
-    say!("  size     {} bytes", component.size);
+    say!("  size     {} bytes", component.size_bytes);
     let imports = match component.imports.is_empty() {
         true => "nothing".to_owned(),
         false => component.imports.join("\n           "),
@@ -168,7 +168,7 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) {
         }
         let arguments = Value::Object(tool.input().source.clone());
         say!("    arguments {arguments}");
-        if let Some(output) = &tool.tool().output {
+        if let Some(output) = &tool.tool().output_schema {
             say!("    result    {}", Value::Object(output.source.clone()));
         }
     }

@@ -98,7 +98,7 @@ impl Endpoint {
             caller.subject = %principal.subject,
             "call denied"
         );
-        Some(guard.refuse_scopes(found.scopes()))
+        Some(guard.insufficient_scope_error(found.scopes()))
     }
 }
 

@@ -20,7 +20,7 @@ use super::input_required::{Binding, Rounds};
 use super::notifications::{Listener, Relay};
 use super::rounds::{Answered, Conversation, Dialogue, Inputs};
 use super::server::ToolServer;
-use super::tasks::{PATIENCE, Room};
+use super::tasks::{TASK_THRESHOLD, TaskSlot};
 use crate::catalog::{Admitted, CallTicket, Rejection, Target, TargetName, ToolEntry};
 use crate::component::{
     Call, CallError, ClientFeatures, CompletionRequest, GuestContext, Outcome, TaskMode,
@@ -188,7 +188,7 @@ impl ToolServer {
         };
         let answered = self.converse(asking, admission, context, None, start);
         let mut result = match complete(answered.await?)? {
-            Ok(filled) => convert::filled(filled),
+            Ok(filled) => convert::prompt_result(filled),
             Err(asks) => return Ok(self.asking(asks).into()),
         };
         if is_modern(context) {
@@ -238,7 +238,7 @@ impl ToolServer {
                 ..
             }) => return Err(no_resource(&request.uri)),
             answered => match complete(answered)? {
-                Ok(parts) => convert::document(parts),
+                Ok(parts) => convert::resource_result(parts),
                 Err(asks) => return Ok(self.asking(asks).into()),
             },
         };
@@ -256,7 +256,7 @@ impl ToolServer {
         request: CompleteRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let Some((subject, name)) = convert::subject(&request.r#ref) else {
+        let Some((subject, name)) = convert::completion_target(&request.r#ref) else {
             return Err(ErrorData::invalid_params("unknown kind of `ref`", None));
         };
         let CallTicket { target: found, permit } = match self.admission(subject, context).await {
@@ -264,7 +264,8 @@ impl ToolServer {
             Err(NotAdmitted::Unknown) => return Err(unknown("prompt or template", name)),
             Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
         };
-        let Some(subject) = convert::completed(&found).filter(|_| found.completes()) else {
+        let Some(subject) = convert::completion_subject(&found).filter(|_| found.completes())
+        else {
             return Ok(self.completed(CompleteResult::new(CompletionInfo::default()), context));
         };
         let others = request.context.and_then(|context| context.arguments);
@@ -274,7 +275,7 @@ impl ToolServer {
             value: request.argument.value,
             others: others.unwrap_or_default().into_iter().collect(),
         };
-        let caller = principal(context).map(|principal| Arc::new(convert::caller(principal)));
+        let caller = principal(context).map(|principal| Arc::new(convert::guest_caller(principal)));
         let guest = GuestContext {
             id: uuid::Uuid::new_v4().simple().to_string(),
             client_features: ClientFeatures::default(),
@@ -360,7 +361,7 @@ impl ToolServer {
             seal: shared.seal.clone(),
             binding,
             client: request.client.filter(|_| can_be_asked),
-            caller: principal.map(|principal| Arc::new(convert::caller(principal))),
+            caller: principal.map(|principal| Arc::new(convert::guest_caller(principal))),
             rate_key: rate_key(principal),
             memory: shared.memory.share(&owner(principal)),
             shutdown: shared.shutdown.clone(),
@@ -406,7 +407,7 @@ impl ToolServer {
         entry: &ToolEntry,
         knows: bool,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Option<(Duration, Room)>, NoTasks> {
+    ) -> Result<Option<(Duration, TaskSlot)>, NoTasks> {
         let room = || {
             let (tasks, limits) = (&self.shared.tasks, &entry.component().limits);
             let owner = owner(principal(context));
@@ -414,7 +415,7 @@ impl ToolServer {
         };
         match entry.tool().task {
             TaskMode::Never => Ok(None),
-            TaskMode::Auto if knows => Ok(room().map(|room| (PATIENCE, room))),
+            TaskMode::Auto if knows => Ok(room().map(|room| (TASK_THRESHOLD, room))),
             TaskMode::Auto => Ok(None),
             TaskMode::Required if !knows => Err(NoTasks::Undeclared),
             TaskMode::Required => match room() {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::convert;
 use super::in_flight::{Failed, Round, Running};
 use super::input_required::{
-    Asked, Binding, MAX_ROUNDS, Rounds, Seal, client_features, undeclared,
+    Binding, MAX_ROUNDS, PendingRequest, Rounds, Seal, client_features, missing_capabilities,
 };
 use super::notifications::{Listener, Relay};
 use super::quota::{self, Share};
@@ -92,7 +92,7 @@ impl<T: Send + 'static> Conversation<T> {
     ) -> Result<Answered<T>, ErrorData> {
         if matches!(dialogue, Dialogue::ByRounds) && self.rounds.missing().next().is_some() {
             // Every request declares anew what its client can be asked.
-            return match undeclared(&self.rounds, self.client.as_ref()) {
+            return match missing_capabilities(&self.rounds, self.client.as_ref()) {
                 Some(needed) => Err(ErrorData::missing_required_client_capability(needed)),
                 None => Ok(self.asks()),
             };
@@ -117,14 +117,15 @@ impl<T: Send + 'static> Conversation<T> {
                 Ok(Outcome::Complete(done)) => return Ok(Answered::Done(done)),
                 Ok(Outcome::InputRequired(questions)) => self.rounds.ask(questions),
             }
-            let undeclared = undeclared(&self.rounds, self.client.as_ref());
-            let (peer, places) = match (&dialogue, undeclared) {
+            let missing_capabilities = missing_capabilities(&self.rounds, self.client.as_ref());
+            let (peer, places) = match (&dialogue, missing_capabilities) {
                 (Dialogue::ByRounds, Some(needed)) => {
                     return Err(ErrorData::missing_required_client_capability(needed));
                 }
                 (Dialogue::ByRounds, None) => return Ok(self.asks()),
                 (Dialogue::Waiting { .. }, Some(_)) => {
-                    let methods: Vec<_> = self.rounds.missing().map(Asked::method).collect();
+                    let methods: Vec<_> =
+                        self.rounds.missing().map(PendingRequest::method).collect();
                     return Ok(Answered::Refused(format!(
                         "the {} asks a question back ({}), which this client cannot answer",
                         self.found.called(),
@@ -164,7 +165,7 @@ impl<T: Send + 'static> Conversation<T> {
 
     /// Starts a round.
     fn begin(&self, permit: CallPermit, heard: bool) -> Running<T> {
-        let (answers, state) = self.rounds.given();
+        let (answers, state) = self.rounds.guest_input();
         let context = GuestContext {
             id: uuid::Uuid::new_v4().simple().to_string(),
             client_features: client_features(self.client.as_ref()),
@@ -198,7 +199,7 @@ impl<T: Send + 'static> Conversation<T> {
         }
     }
 
-    fn take(&mut self, asked: &Asked, answer: serde_json::Value) -> Result<(), String> {
+    fn take(&mut self, asked: &PendingRequest, answer: serde_json::Value) -> Result<(), String> {
         let key = asked.key.clone();
         self.rounds
             .answer(asked, answer)
@@ -234,7 +235,7 @@ impl Conversation<Output> {
                 }
                 Err(failed) => return Ok(convert::failure(failed.sentence())),
             }
-            if let Some(needed) = undeclared(&self.rounds, self.client.as_ref()) {
+            if let Some(needed) = missing_capabilities(&self.rounds, self.client.as_ref()) {
                 return Err(ErrorData::missing_required_client_capability(needed).into());
             }
             if round == MAX_ROUNDS {

@@ -102,7 +102,7 @@ impl ToolServer {
                 seal: Seal::new(settings.state_key.as_ref().map(Secret::bytes)),
                 tasks: Tasks::new(settings.task_ttl, memory.clone()),
                 memory,
-                streams: subscriptions::places(settings.public),
+                streams: subscriptions::stream_quota(settings.public),
                 settings,
                 draining,
                 shutdown,
@@ -247,7 +247,7 @@ impl ServerHandler for ToolServer {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let connection = self.live_connection();
-        if let Some(connection) = connection.filter(|c| c.begins_notifying()) {
+        if let Some(connection) = connection.filter(|c| c.start_notifying()) {
             // Without its own hold on the connection, or that would never end.
             let server = Self {
                 shared: self.shared.clone(),
@@ -260,7 +260,7 @@ impl ServerHandler for ToolServer {
                 server,
                 context.peer,
                 caller,
-                connection.followed.clone(),
+                connection.subscribed.clone(),
                 connection.ended.clone(),
             ));
         }
@@ -363,7 +363,7 @@ impl ServerHandler for ToolServer {
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
         let changes = self.shared.settings.changes;
-        changes.then(|| subscriptions::granted(requested.clone()))
+        changes.then(|| subscriptions::accepted_filter(requested.clone()))
     }
 
     async fn listen(&self, stream: SubscriptionContext) -> Result<(), ErrorData> {
@@ -381,7 +381,7 @@ impl ServerHandler for ToolServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         match self.live_connection() {
-            Some(connection) => connection.followed.add(request.uri),
+            Some(connection) => connection.subscribed.add(request.uri),
             None => Err(ErrorData::method_not_found::<SubscribeRequestMethod>()),
         }
     }
@@ -393,7 +393,7 @@ impl ServerHandler for ToolServer {
     ) -> Result<(), ErrorData> {
         match self.live_connection() {
             Some(connection) => {
-                connection.followed.remove(&request.uri);
+                connection.subscribed.remove(&request.uri);
                 Ok(())
             }
             None => Err(ErrorData::method_not_found::<UnsubscribeRequestMethod>()),

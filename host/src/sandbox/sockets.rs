@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, network, tcp_create_s
 use wasmtime_wasi::p2::{Network, TcpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 
-use crate::network::Reach;
+use crate::network::AddressPolicy;
 
 /// An entry of `tcp`, such as `10.0.0.5:5432` or `db.internal:5432`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl TcpGrant {
 
     /// What is written literally beside `private-network` is meant.
     fn permits_literal(&self, address: IpAddr) -> bool {
-        let reach = Reach::anywhere(self.private_network);
+        let reach = AddressPolicy::for_any_host(self.private_network);
         self.private_network || reach.permits(address)
     }
 
@@ -97,7 +97,7 @@ impl TcpGrant {
     async fn permits(&self, to: SocketAddr) -> bool {
         let (address, reach) = (
             to.ip().to_canonical(),
-            Reach::anywhere(self.private_network),
+            AddressPolicy::for_any_host(self.private_network),
         );
         let rules = || self.rules.iter().filter(|rule| rule.port == to.port());
         if rules().any(|rule| rule.address() == Some(address)) {

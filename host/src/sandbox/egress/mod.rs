@@ -12,7 +12,7 @@ pub(super) use client::{Egress, Outgoing};
 pub(super) use header_limits::bound;
 pub use http_grant::HttpRule;
 
-use crate::network::Reach;
+use crate::network::AddressPolicy;
 
 /// What a component may ask for over HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,8 +75,8 @@ impl HttpGrant {
         named || self.reach().permits(address)
     }
 
-    fn reach(&self) -> Reach {
-        Reach::anywhere(self.private_network)
+    fn reach(&self) -> AddressPolicy {
+        AddressPolicy::for_any_host(self.private_network)
     }
 
     /// The first entry that could never be used: it names a private address without leave for one.
