@@ -1,325 +1,339 @@
-//! The embedded store: one file, of which this process is the only user.
+//! The embedded backend: a redb database in one file, which only this process has open.
 //!
-//! Every operation waits for a disk, so each runs on a thread that may wait.
+//! Every operation may wait for a disk, so it runs on a blocking thread.
 
+use std::fmt::Display;
+use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
-
+use redb::backends::FileBackend as DatabaseFile;
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use wasmtime_wasi::async_trait;
 
-use super::{
-    KeyValueError, MAX_BATCH_BYTES, MAX_KEYS, Page, StoreError, counted, entry_bytes, over_quota,
-    page, place_of,
-};
+use super::backend::{Backend, Keyspace, Page, entry_bytes, incremented, list_position, to_page};
+use super::error::{KeyValueError, StoreError};
+use super::limits::{MAX_BATCH_BYTES, MAX_KEYS};
 
-/// Space, place in the order of lists, key → value.
-const VALUES: TableDefinition<'_, (&str, u64, &str), &[u8]> = TableDefinition::new("values");
-/// Component → bytes that it keeps.
-const USED: TableDefinition<'_, &str, u64> = TableDefinition::new("used");
-/// What the store holds in memory of its file.
+/// The keyspace's path, the position in listings and the key.
+type EntryKey = (&'static str, u64, &'static str);
+type Values<'txn> = Table<'txn, EntryKey, &'static [u8]>;
+
+const VALUES: TableDefinition<'_, EntryKey, &[u8]> = TableDefinition::new("values");
+/// The bytes that each component uses.
+const USAGE: TableDefinition<'_, &str, u64> = TableDefinition::new("used");
+/// Size of the database's page cache.
 const CACHE_BYTES: usize = 16 << 20;
-
-/// Operations at a time: each has a thread to itself, also when its call has been stopped.
+/// Concurrent operations. Each occupies a blocking thread, even after its call has been stopped.
 const MAX_OPERATIONS: usize = 32;
 
-/// A file, opened when it is first needed.
-pub(super) struct File(Arc<Inner>);
+/// A database file, opened for the first operation.
+pub(super) struct FileBackend(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     database: Mutex<Option<Arc<Database>>>,
 }
 
-impl File {
+/// The failure of an operation: the guest's mistake, or an error of the database.
+enum OperationError {
+    Guest(KeyValueError),
+    Database(redb::Error),
+}
+
+impl From<KeyValueError> for OperationError {
+    fn from(error: KeyValueError) -> Self {
+        Self::Guest(error)
+    }
+}
+
+/// redb has an error type for each kind of operation; all convert to `redb::Error`.
+impl<E: Into<redb::Error>> From<E> for OperationError {
+    fn from(error: E) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl FileBackend {
     pub(super) fn new(path: PathBuf) -> Self {
         Self(Arc::new(Inner {
             path,
-            turns: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+            permits: Arc::new(Semaphore::new(MAX_OPERATIONS)),
             database: Mutex::default(),
         }))
     }
 
-    pub(super) async fn open(&self) -> Result<(), StoreError> {
+    /// Runs an operation on a blocking thread.
+    async fn run<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Database) -> Result<T, OperationError> + Send + 'static,
+    ) -> Result<T, KeyValueError> {
         let inner = self.0.clone();
-        tokio::task::spawn_blocking(move || inner.database().map(drop))
-            .await
-            .unwrap_or_else(|error| Err(self.0.cannot(error)))
+        let permit = inner.permits.clone().acquire_owned().await;
+        let result = spawn_blocking(move || {
+            let _permit = permit;
+            let database = inner
+                .database()
+                .map_err(|error| KeyValueError::unavailable(&error))?;
+            operation(&database).map_err(|error| match error {
+                OperationError::Guest(error) => error,
+                OperationError::Database(error) => {
+                    KeyValueError::unavailable(&inner.store_error(error))
+                }
+            })
+        });
+        match result.await {
+            Ok(result) => result,
+            Err(error) => Err(KeyValueError::unavailable(&self.0.store_error(error))),
+        }
     }
 
-    pub(super) async fn get(
+    /// Runs a write transaction. `operation` receives the component's usage in bytes and updates it. The transaction is
+    /// rolled back if `operation` fails or the quota would be exceeded.
+    async fn write<T: Send + 'static>(
         &self,
-        space: &str,
+        keyspace: &Keyspace,
+        operation: impl FnOnce(&mut Values<'_>, &mut u64) -> Result<T, OperationError> + Send + 'static,
+    ) -> Result<T, KeyValueError> {
+        let (component, quota_bytes) = (keyspace.component.clone(), keyspace.quota_bytes);
+        self.run(move |database| {
+            let transaction = database.begin_write()?;
+            let result = {
+                let mut values = transaction.open_table(VALUES)?;
+                let mut usage = transaction.open_table(USAGE)?;
+                let old_usage = usage
+                    .get(component.as_str())?
+                    .map_or(0, |bytes| bytes.value());
+                let mut new_usage = old_usage;
+                let result = operation(&mut values, &mut new_usage)?;
+                // A component above a lowered quota may still replace values by smaller ones.
+                if new_usage > quota_bytes && new_usage > old_usage {
+                    return Err(KeyValueError::quota_exceeded(quota_bytes).into());
+                }
+                usage.insert(component.as_str(), new_usage)?;
+                result
+            };
+            transaction.commit()?;
+            Ok(result)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Backend for FileBackend {
+    async fn open(&self) -> Result<(), StoreError> {
+        let inner = self.0.clone();
+        spawn_blocking(move || inner.database().map(drop))
+            .await
+            .unwrap_or_else(|error| Err(self.0.store_error(error)))
+    }
+
+    async fn get(
+        &self,
+        keyspace: &Keyspace,
         keys: Vec<String>,
     ) -> Result<Vec<Option<Vec<u8>>>, KeyValueError> {
-        let space = space.to_owned();
+        let path = keyspace.path.clone();
         self.run(move |database| {
             let values = database.begin_read()?.open_table(VALUES)?;
             let mut found = Vec::with_capacity(keys.len());
-            let mut bytes = 0;
+            let mut total_bytes = 0;
             for key in keys {
-                let value = values.get((space.as_str(), place_of(&key), key.as_str()))?;
+                let value = values.get((path.as_str(), list_position(&key), key.as_str()))?;
                 let value = value.map(|value| value.value().to_vec());
-                bytes += value.as_ref().map_or(0, Vec::len);
-                if bytes > MAX_BATCH_BYTES {
-                    return Ok(Err(KeyValueError::other(format!(
-                        "the values are more than {MAX_BATCH_BYTES} bytes together"
-                    ))));
+                total_bytes += value.as_ref().map_or(0, Vec::len);
+                if total_bytes > MAX_BATCH_BYTES {
+                    return Err(KeyValueError::batch_too_large().into());
                 }
                 found.push(value);
             }
-            Ok(Ok(found))
+            Ok(found)
         })
         .await
     }
 
-    pub(super) async fn exists(&self, space: &str, key: String) -> Result<bool, KeyValueError> {
-        let space = space.to_owned();
+    async fn exists(&self, keyspace: &Keyspace, key: String) -> Result<bool, KeyValueError> {
+        let path = keyspace.path.clone();
         self.run(move |database| {
             let values = database.begin_read()?.open_table(VALUES)?;
-            let found = values.get((space.as_str(), place_of(&key), key.as_str()))?;
-            Ok(Ok(found.is_some()))
+            let found = values.get((path.as_str(), list_position(&key), key.as_str()))?;
+            Ok(found.is_some())
         })
         .await
     }
 
-    pub(super) async fn set(
+    async fn set(
         &self,
-        component: &str,
-        space: &str,
+        keyspace: &Keyspace,
         entries: Vec<(String, Vec<u8>)>,
-        quota_bytes: u64,
     ) -> Result<(), KeyValueError> {
-        let (component, space) = (component.to_owned(), space.to_owned());
-        self.run(move |database| {
-            let writing = database.begin_write()?;
-            {
-                let mut values = writing.open_table(VALUES)?;
-                let mut used = writing.open_table(USED)?;
-                let before = used
-                    .get(component.as_str())?
-                    .map_or(0, |bytes| bytes.value());
-                let mut bytes = before;
-                for (key, value) in &entries {
-                    let place = (space.as_str(), place_of(key), key.as_str());
-                    let old = values.insert(place, value.as_slice())?;
-                    let old = old.map_or(0, |old| entry_bytes(key, old.value().len()));
-                    bytes = bytes.saturating_sub(old) + entry_bytes(key, value.len());
-                }
-                // What makes it smaller is welcome even where the quota has become less.
-                if bytes > quota_bytes && bytes > before {
-                    return Ok(Err(over_quota(quota_bytes)));
-                }
-                used.insert(component.as_str(), bytes)?;
+        let path = keyspace.path.clone();
+        self.write(keyspace, move |values, usage| {
+            for (key, value) in &entries {
+                let entry = (path.as_str(), list_position(key), key.as_str());
+                let old = values.insert(entry, value.as_slice())?;
+                let old_bytes = old.map_or(0, |old| entry_bytes(key, old.value().len()));
+                *usage = usage.saturating_sub(old_bytes) + entry_bytes(key, value.len());
             }
-            writing.commit()?;
-            Ok(Ok(()))
+            Ok(())
         })
         .await
     }
 
-    pub(super) async fn delete(
-        &self,
-        component: &str,
-        space: &str,
-        keys: Vec<String>,
-    ) -> Result<(), KeyValueError> {
-        let (component, space) = (component.to_owned(), space.to_owned());
-        self.run(move |database| {
-            let writing = database.begin_write()?;
-            {
-                let mut values = writing.open_table(VALUES)?;
-                let mut used = writing.open_table(USED)?;
-                let mut bytes = used
-                    .get(component.as_str())?
-                    .map_or(0, |bytes| bytes.value());
-                for key in &keys {
-                    let old = values.remove((space.as_str(), place_of(key), key.as_str()))?;
-                    let old = old.map_or(0, |old| entry_bytes(key, old.value().len()));
-                    bytes = bytes.saturating_sub(old);
-                }
-                used.insert(component.as_str(), bytes)?;
+    async fn delete(&self, keyspace: &Keyspace, keys: Vec<String>) -> Result<(), KeyValueError> {
+        let path = keyspace.path.clone();
+        self.write(keyspace, move |values, usage| {
+            for key in &keys {
+                let old = values.remove((path.as_str(), list_position(key), key.as_str()))?;
+                let old_bytes = old.map_or(0, |old| entry_bytes(key, old.value().len()));
+                *usage = usage.saturating_sub(old_bytes);
             }
-            writing.commit()?;
-            Ok(Ok(()))
+            Ok(())
         })
         .await
     }
 
-    pub(super) async fn increment(
+    async fn increment(
         &self,
-        component: &str,
-        space: &str,
+        keyspace: &Keyspace,
         key: String,
         delta: u64,
-        quota_bytes: u64,
     ) -> Result<u64, KeyValueError> {
-        let (component, space) = (component.to_owned(), space.to_owned());
-        self.run(move |database| {
-            let writing = database.begin_write()?;
-            let sum = {
-                let mut values = writing.open_table(VALUES)?;
-                let mut used = writing.open_table(USED)?;
-                let place = (space.as_str(), place_of(&key), key.as_str());
-                let old = values.get(place)?.map(|old| old.value().to_vec());
-                let sum = match counted(old.as_deref(), delta) {
-                    Ok(sum) => sum,
-                    Err(fault) => return Ok(Err(fault)),
-                };
-                let digits = sum.to_string();
-                let before = used
-                    .get(component.as_str())?
-                    .map_or(0, |bytes| bytes.value());
-                let old = old.map_or(0, |old| entry_bytes(&key, old.len()));
-                let bytes = before.saturating_sub(old) + entry_bytes(&key, digits.len());
-                if bytes > quota_bytes && bytes > before {
-                    return Ok(Err(over_quota(quota_bytes)));
-                }
-                values.insert(place, digits.as_bytes())?;
-                used.insert(component.as_str(), bytes)?;
-                sum
-            };
-            writing.commit()?;
-            Ok(Ok(sum))
+        let path = keyspace.path.clone();
+        self.write(keyspace, move |values, usage| {
+            let entry = (path.as_str(), list_position(&key), key.as_str());
+            let old = values.get(entry)?.map(|old| old.value().to_vec());
+            let sum = incremented(old.as_deref(), delta)?;
+            let digits = sum.to_string();
+            values.insert(entry, digits.as_bytes())?;
+            let old_bytes = old.map_or(0, |old| entry_bytes(&key, old.len()));
+            *usage = usage.saturating_sub(old_bytes) + entry_bytes(&key, digits.len());
+            Ok(sum)
         })
         .await
     }
 
-    pub(super) async fn list(&self, space: &str, from: u64) -> Result<Page, KeyValueError> {
-        let space = space.to_owned();
+    async fn list_keys(&self, keyspace: &Keyspace, cursor: u64) -> Result<Page, KeyValueError> {
+        let path = keyspace.path.clone();
         self.run(move |database| {
             let values = database.begin_read()?.open_table(VALUES)?;
             let mut found = Vec::new();
-            for entry in values.range((space.as_str(), from, "")..)? {
-                let (place, _) = entry?;
-                let (of, place, key) = place.value();
-                if of != space || found.len() > MAX_KEYS {
+            for entry in values.range((path.as_str(), cursor, "")..)? {
+                let (entry_key, _) = entry?;
+                let (entry_path, position, key) = entry_key.value();
+                if entry_path != path || found.len() > MAX_KEYS {
                     break;
                 }
-                found.push((place, key.to_owned()));
+                found.push((position, key.to_owned()));
             }
-            Ok(page(found))
+            Ok(to_page(found)?)
         })
         .await
-    }
-
-    /// Runs an operation where it may wait.
-    async fn run<T: Send + 'static>(
-        &self,
-        operation: impl FnOnce(&Database) -> Result<Result<T, KeyValueError>, redb::Error>
-        + Send
-        + 'static,
-    ) -> Result<T, KeyValueError> {
-        let inner = self.0.clone();
-        let turn = inner.turns.clone().acquire_owned().await;
-        let done = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let database = inner
-                .database()
-                .map_err(|error| KeyValueError::store(&error))?;
-            operation(&database)
-                .unwrap_or_else(|error| Err(KeyValueError::store(&inner.cannot(error))))
-        });
-        match done.await {
-            Ok(done) => done,
-            Err(error) => Err(KeyValueError::store(&self.0.cannot(error))),
-        }
     }
 }
 
 impl Inner {
+    /// Returns the database; opens it on the first call.
     fn database(&self) -> Result<Arc<Database>, StoreError> {
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = &*database {
             return Ok(database.clone());
         }
-        let opened = Arc::new(self.create()?);
+        let opened = Arc::new(self.open_or_create()?);
         *database = Some(opened.clone());
         Ok(opened)
     }
 
-    /// Only this user may read what callers have left here.
-    fn create(&self) -> Result<Database, StoreError> {
+    /// Opens the file, or creates it with access for this user only, because it holds the callers' data.
+    fn open_or_create(&self) -> Result<Database, StoreError> {
         if let Some(dir) = self.path.parent() {
-            std::fs::DirBuilder::new()
+            DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
                 .create(dir)
-                .map_err(|error| self.cannot(error))?;
+                .map_err(|error| self.store_error(error))?;
         }
-        let file = std::fs::OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
             .open(&self.path)
-            .map_err(|error| self.cannot(error))?;
-        let database = FileBackend::new(file)
+            .map_err(|error| self.store_error(error))?;
+        let database = DatabaseFile::new(file)
             .and_then(|file| {
-                let mut builder = Database::builder();
-                builder
+                Database::builder()
                     .set_cache_size(CACHE_BYTES)
                     .create_with_backend(file)
             })
             .map_err(|error| match error {
-                DatabaseError::DatabaseAlreadyOpen => self.cannot(
+                DatabaseError::DatabaseAlreadyOpen => self.store_error(
                     "another process has it open; end it, name another file, or share a Redis \
                      with `url` in [kv]",
                 ),
-                other => self.cannot(other),
+                other => self.store_error(other),
             })?;
-        // Readers find both tables.
-        let tables = || -> Result<(), redb::Error> {
-            let writing = database.begin_write()?;
-            writing.open_table(VALUES)?;
-            writing.open_table(USED)?;
-            writing.commit()?;
-            Ok(())
-        };
-        tables().map_err(|error| self.cannot(error))?;
+        create_tables(&database).map_err(|error| self.store_error(error))?;
         Ok(database)
     }
 
-    fn cannot(&self, why: impl std::fmt::Display) -> StoreError {
-        StoreError::File(self.path.display().to_string(), why.to_string())
+    fn store_error(&self, reason: impl Display) -> StoreError {
+        StoreError::File {
+            path: self.path.display().to_string(),
+            reason: reason.to_string(),
+        }
     }
+}
+
+/// Creates both tables, so that read transactions can open them.
+fn create_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(VALUES)?;
+    transaction.open_table(USAGE)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A stopped call's operation keeps its turn for as long as it runs.
     #[tokio::test]
-    async fn turns_are_kept_by_what_runs() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let file = Arc::new(File::new(dir.path().join("kv.redb")));
-        let turns = file.0.turns.clone();
-        // As if the disk hung.
-        let inner = file.0.clone();
+    async fn operations_of_stopped_calls_hold_their_permits_until_they_finish() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let backend = Arc::new(FileBackend::new(dir.path().join("kv.redb")));
+        let permits = backend.0.permits.clone();
+        // Holding the lock simulates a disk that hangs.
+        let inner = backend.0.clone();
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let (begin, begun) = std::sync::mpsc::channel();
         let hanging = std::thread::spawn(move || {
-            let _held = inner.database.lock();
+            let _locked = inner.database.lock();
             let _ = begin.send(());
             ended.recv()
         });
-        begun.recv().expect("it hangs");
+        begun.recv().expect("the thread has the lock");
+        let keyspace = Keyspace {
+            component: "component".into(),
+            path: "component/bucket".into(),
+            quota_bytes: 0,
+        };
         for _ in 0..2 * MAX_OPERATIONS {
-            let file = file.clone();
+            let (backend, keyspace) = (backend.clone(), keyspace.clone());
             let call =
-                tokio::spawn(async move { file.exists("space", "key".into()).await.is_ok() });
+                tokio::spawn(async move { backend.exists(&keyspace, "key".into()).await.is_ok() });
             tokio::task::yield_now().await;
             call.abort();
         }
-        assert_eq!(turns.available_permits(), 0);
+        assert_eq!(permits.available_permits(), 0);
         drop(end);
         assert!(hanging.join().is_ok());
-        assert!(file.exists("space", "key".into()).await.is_ok());
+        assert!(backend.exists(&keyspace, "key".into()).await.is_ok());
     }
 }

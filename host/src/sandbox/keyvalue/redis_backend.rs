@@ -1,295 +1,211 @@
-//! The store that several hosts share.
+//! The backend for Redis, which several hosts can share.
 //!
-//! A bucket is a hash of its values and a sorted set of its keys; a component's bytes are counted in a number of its own.
-//! Scripts keep the three in step. The component's name stands in braces, so that a cluster keeps them on one node.
+//! A bucket is a hash of its values and a sorted set of its keys; the bytes that a component uses are counted in a key
+//! of their own. Scripts keep the three consistent. The component's name is in braces (a hash tag), so that a Redis
+//! cluster stores all of its data on one node.
 
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ErrorKind, FromRedisValue, RedisError, Script};
+use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation};
+use tokio::sync::OnceCell;
+use wasmtime_wasi::async_trait;
 
+use super::backend::{Backend, Keyspace, Page, list_position, to_page};
+use super::error::{KeyValueError, StoreError};
+use super::limits::{ENTRY_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_COUNT, MAX_KEYS};
 use super::location::RedisUrl;
-use super::{
-    ENTRY_OVERHEAD_BYTES, KeyValueError, MAX_BATCH_BYTES, MAX_COUNT, MAX_KEYS, Page, StoreError,
-    over_quota, page, place_of,
-};
+use super::redis_scripts as scripts;
 
-/// How long a connection, and then an answer, may take.
-const TIME: Duration = Duration::from_secs(5);
-/// Further tries before an operation fails.
-const RETRIES: usize = 2;
+/// Maximum time for connecting, and for each response.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Attempts to reconnect before an operation fails.
+const MAX_RETRIES: usize = 2;
 
-/// KEYS: values, keys, bytes. ARGV: quota, overhead, then key, value and place of each entry.
-const SET: &str = r"
-local grown = 0
-for i = 3, #ARGV, 3 do
-  local key, value = ARGV[i], ARGV[i + 1]
-  if redis.call('HEXISTS', KEYS[1], key) == 1 then
-    grown = grown + #value - redis.call('HSTRLEN', KEYS[1], key)
-  else
-    grown = grown + #key + #value + tonumber(ARGV[2])
-  end
-end
-local used = tonumber(redis.call('GET', KEYS[3]) or '0') + grown
-if grown > 0 and used > tonumber(ARGV[1]) then
-  return redis.error_reply('QUOTA used up')
-end
-for i = 3, #ARGV, 3 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-  redis.call('ZADD', KEYS[2], ARGV[i + 2], ARGV[i])
-end
-redis.call('INCRBY', KEYS[3], string.format('%d', grown))
-return 0";
-
-/// KEYS: values, keys, bytes. ARGV: overhead, then the keys.
-const DELETE: &str = r"
-for i = 2, #ARGV do
-  local key = ARGV[i]
-  local length = redis.call('HSTRLEN', KEYS[1], key)
-  if redis.call('HDEL', KEYS[1], key) == 1 then
-    redis.call('ZREM', KEYS[2], key)
-    redis.call('DECRBY', KEYS[3], string.format('%d', #key + length + tonumber(ARGV[1])))
-  end
-end
-return 0";
-
-/// KEYS: values, keys, bytes. ARGV: quota, overhead, key, delta, place.
-const INCREMENT: &str = r"
-local key = ARGV[3]
-local old = redis.call('HGET', KEYS[1], key)
-local before = 0
-if old then
-  if old ~= '0' and not string.match(old, '^[1-9]%d*$') then
-    return redis.error_reply('NUMBER expected')
-  end
-  before = #old
-else
-  before = -#key - tonumber(ARGV[2])
-end
-local sum = redis.pcall('HINCRBY', KEYS[1], key, ARGV[4])
-if type(sum) == 'table' and sum.err then
-  return redis.error_reply('OVERFLOW of the sum')
-end
-local digits = redis.call('HGET', KEYS[1], key)
-local grown = #digits - before
-local used = tonumber(redis.call('GET', KEYS[3]) or '0') + grown
-if grown > 0 and used > tonumber(ARGV[1]) then
-  if old then
-    redis.call('HSET', KEYS[1], key, old)
-  else
-    redis.call('HDEL', KEYS[1], key)
-  end
-  return redis.error_reply('QUOTA used up')
-end
-redis.call('ZADD', KEYS[2], ARGV[5], key)
-redis.call('INCRBY', KEYS[3], string.format('%d', grown))
-return digits";
-
-/// KEYS: values. ARGV: the most bytes, then the keys.
-const GET: &str = r"
-local found, bytes = {}, 0
-for i = 2, #ARGV do
-  bytes = bytes + redis.call('HSTRLEN', KEYS[1], ARGV[i])
-  if bytes > tonumber(ARGV[1]) then
-    return redis.error_reply('LARGE values')
-  end
-  found[i - 1] = redis.call('HGET', KEYS[1], ARGV[i])
-end
-return found";
-
-/// A Redis, connected to when it is first needed.
-pub(super) struct Redis {
+/// A Redis server.
+pub(super) struct RedisBackend {
     url: RedisUrl,
-    connection: tokio::sync::OnceCell<ConnectionManager>,
+    connection: OnceCell<ConnectionManager>,
 }
 
-impl Redis {
+impl RedisBackend {
     pub(super) fn new(url: RedisUrl) -> Self {
         Self {
             url,
-            connection: tokio::sync::OnceCell::new(),
+            connection: OnceCell::new(),
         }
     }
 
-    pub(super) async fn open(&self) -> Result<(), StoreError> {
-        let mut connection = self.connection().await?;
-        let pong: Result<String, _> = redis::cmd("PING").query_async(&mut connection).await;
-        pong.map(drop).map_err(|error| self.cannot(&error))
-    }
-
-    pub(super) async fn get(
-        &self,
-        component: &str,
-        space: &str,
-        keys: Vec<String>,
-    ) -> Result<Vec<Option<Vec<u8>>>, KeyValueError> {
-        let script = Script::new(GET);
-        let mut call = script.key(values(component, space));
-        call.arg(MAX_BATCH_BYTES).arg(&keys);
-        self.invoke(&call, 0).await
-    }
-
-    pub(super) async fn exists(
-        &self,
-        component: &str,
-        space: &str,
-        key: String,
-    ) -> Result<bool, KeyValueError> {
-        let mut connection = self
-            .connection()
-            .await
-            .map_err(|e| KeyValueError::store(&e))?;
-        redis::cmd("HEXISTS")
-            .arg(values(component, space))
-            .arg(key)
+    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, KeyValueError> {
+        let mut connection = self.connection_for_guest().await?;
+        command
             .query_async(&mut connection)
             .await
-            .map_err(|error| KeyValueError::store(&self.cannot(&error)))
+            .map_err(|error| KeyValueError::unavailable(&self.store_error(&error)))
     }
 
-    pub(super) async fn set(
+    async fn run_script<T: FromRedisValue>(
         &self,
-        component: &str,
-        space: &str,
-        entries: Vec<(String, Vec<u8>)>,
-        quota_bytes: u64,
-    ) -> Result<(), KeyValueError> {
-        let script = Script::new(SET);
-        let mut call = script.key(values(component, space));
-        call.key(keys(component, space)).key(used(component));
-        call.arg(quota_bytes).arg(ENTRY_OVERHEAD_BYTES);
-        for (key, value) in &entries {
-            call.arg(key).arg(value).arg(place_of(key));
-        }
-        self.invoke(&call, quota_bytes).await
-    }
-
-    pub(super) async fn delete(
-        &self,
-        component: &str,
-        space: &str,
-        names: Vec<String>,
-    ) -> Result<(), KeyValueError> {
-        let script = Script::new(DELETE);
-        let mut call = script.key(values(component, space));
-        call.key(keys(component, space)).key(used(component));
-        call.arg(ENTRY_OVERHEAD_BYTES).arg(&names);
-        self.invoke(&call, 0).await
-    }
-
-    pub(super) async fn increment(
-        &self,
-        component: &str,
-        space: &str,
-        key: String,
-        delta: u64,
-        quota_bytes: u64,
-    ) -> Result<u64, KeyValueError> {
-        if delta > MAX_COUNT {
-            return Err(over_count());
-        }
-        let script = Script::new(INCREMENT);
-        let mut call = script.key(values(component, space));
-        call.key(keys(component, space)).key(used(component));
-        call.arg(quota_bytes).arg(ENTRY_OVERHEAD_BYTES);
-        call.arg(&key).arg(delta).arg(place_of(&key));
-        self.invoke(&call, quota_bytes).await
-    }
-
-    pub(super) async fn list(
-        &self,
-        component: &str,
-        space: &str,
-        from: u64,
-    ) -> Result<Page, KeyValueError> {
-        let mut connection = self
-            .connection()
-            .await
-            .map_err(|e| KeyValueError::store(&e))?;
-        let found: Vec<(String, f64)> = redis::cmd("ZRANGEBYSCORE")
-            .arg(keys(component, space))
-            .arg(from)
-            .arg("+inf")
-            .arg("WITHSCORES")
-            .arg("LIMIT")
-            .arg(0)
-            .arg(MAX_KEYS + 1)
-            .query_async(&mut connection)
-            .await
-            .map_err(|error| KeyValueError::store(&self.cannot(&error)))?;
-        // A place has 53 bits, which a score holds exactly.
-        page(
-            found
-                .into_iter()
-                .map(|(key, place)| (place as u64, key))
-                .collect(),
-        )
-    }
-
-    async fn invoke<T: FromRedisValue>(
-        &self,
-        call: &redis::ScriptInvocation<'_>,
+        script: &ScriptInvocation<'_>,
         quota_bytes: u64,
     ) -> Result<T, KeyValueError> {
-        let mut connection = self
-            .connection()
-            .await
-            .map_err(|e| KeyValueError::store(&e))?;
-        call.invoke_async(&mut connection)
+        let mut connection = self.connection_for_guest().await?;
+        script
+            .invoke_async(&mut connection)
             .await
             .map_err(|error| match error.code() {
-                Some("QUOTA") => over_quota(quota_bytes),
-                Some("NUMBER") => KeyValueError::other("the value is no number"),
-                Some("OVERFLOW") => over_count(),
-                Some("LARGE") => KeyValueError::other(format!(
-                    "the values are more than {MAX_BATCH_BYTES} bytes together"
-                )),
-                _ => KeyValueError::store(&self.cannot(&error)),
+                Some(scripts::QUOTA_CODE) => KeyValueError::quota_exceeded(quota_bytes),
+                Some(scripts::NUMBER_CODE) => KeyValueError::not_a_number(),
+                Some(scripts::OVERFLOW_CODE) => KeyValueError::count_overflow(),
+                Some(scripts::LARGE_CODE) => KeyValueError::batch_too_large(),
+                _ => KeyValueError::unavailable(&self.store_error(&error)),
             })
+    }
+
+    async fn connection_for_guest(&self) -> Result<ConnectionManager, KeyValueError> {
+        self.connection()
+            .await
+            .map_err(|error| KeyValueError::unavailable(&error))
     }
 
     async fn connection(&self) -> Result<ConnectionManager, StoreError> {
         let connect = || async {
             let client = Client::open(self.url.url())?;
             let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(TIME))
-                .set_response_timeout(Some(TIME))
-                .set_number_of_retries(RETRIES);
+                .set_connection_timeout(Some(TIMEOUT))
+                .set_response_timeout(Some(TIMEOUT))
+                .set_number_of_retries(MAX_RETRIES);
             ConnectionManager::new_with_config(client, config).await
         };
         let connected = self.connection.get_or_try_init(connect).await;
-        connected.cloned().map_err(|error| self.cannot(&error))
+        connected.cloned().map_err(|error| self.store_error(&error))
     }
 
-    fn cannot(&self, error: &RedisError) -> StoreError {
-        // The library's own words may hold the URL's.
-        let why = match error.code() {
-            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
-                "it refuses the credentials of the URL".into()
-            }
-            _ if error.kind() == ErrorKind::AuthenticationFailed => {
-                "it refuses the credentials of the URL".into()
-            }
-            _ if error.is_timeout() => format!("no answer within {} s", TIME.as_secs()),
-            _ if error.is_connection_refusal() => "nothing listens there".into(),
-            _ => error.to_string(),
+    fn store_error(&self, error: &RedisError) -> StoreError {
+        let is_auth_failure = error.kind() == ErrorKind::AuthenticationFailed
+            || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
+        let reason = if is_auth_failure {
+            // The library's text may contain the credentials.
+            "it refuses the credentials of the URL".into()
+        } else if error.is_timeout() {
+            format!("no answer within {} s", TIMEOUT.as_secs())
+        } else if error.is_connection_refusal() {
+            "nothing listens there".into()
+        } else {
+            error.to_string()
         };
-        StoreError::Redis(self.url.to_string(), why)
+        StoreError::Redis {
+            url: self.url.to_string(),
+            reason,
+        }
     }
 }
 
-fn over_count() -> KeyValueError {
-    KeyValueError::other(format!("the sum is over {MAX_COUNT}"))
+#[async_trait]
+impl Backend for RedisBackend {
+    async fn open(&self) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let pong: Result<String, _> = redis::cmd("PING").query_async(&mut connection).await;
+        pong.map(drop).map_err(|error| self.store_error(&error))
+    }
+
+    async fn get(
+        &self,
+        keyspace: &Keyspace,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<Vec<u8>>>, KeyValueError> {
+        let script = Script::new(scripts::GET);
+        let mut call = script.key(values_key(keyspace));
+        call.arg(MAX_BATCH_BYTES).arg(&keys);
+        self.run_script(&call, keyspace.quota_bytes).await
+    }
+
+    async fn exists(&self, keyspace: &Keyspace, key: String) -> Result<bool, KeyValueError> {
+        let mut command = redis::cmd("HEXISTS");
+        command.arg(values_key(keyspace)).arg(key);
+        self.run(&command).await
+    }
+
+    async fn set(
+        &self,
+        keyspace: &Keyspace,
+        entries: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), KeyValueError> {
+        let script = Script::new(scripts::SET);
+        let mut call = writing(&script, keyspace);
+        call.arg(keyspace.quota_bytes).arg(ENTRY_OVERHEAD_BYTES);
+        for (key, value) in &entries {
+            call.arg(key).arg(value).arg(list_position(key));
+        }
+        self.run_script(&call, keyspace.quota_bytes).await
+    }
+
+    async fn delete(&self, keyspace: &Keyspace, keys: Vec<String>) -> Result<(), KeyValueError> {
+        let script = Script::new(scripts::DELETE);
+        let mut call = writing(&script, keyspace);
+        call.arg(ENTRY_OVERHEAD_BYTES).arg(&keys);
+        self.run_script(&call, keyspace.quota_bytes).await
+    }
+
+    async fn increment(
+        &self,
+        keyspace: &Keyspace,
+        key: String,
+        delta: u64,
+    ) -> Result<u64, KeyValueError> {
+        // Redis would reject the argument with an error of its own.
+        if delta > MAX_COUNT {
+            return Err(KeyValueError::count_overflow());
+        }
+        let script = Script::new(scripts::INCREMENT);
+        let mut call = writing(&script, keyspace);
+        call.arg(keyspace.quota_bytes).arg(ENTRY_OVERHEAD_BYTES);
+        call.arg(&key).arg(delta).arg(list_position(&key));
+        self.run_script(&call, keyspace.quota_bytes).await
+    }
+
+    async fn list_keys(&self, keyspace: &Keyspace, cursor: u64) -> Result<Page, KeyValueError> {
+        let mut command = redis::cmd("ZRANGEBYSCORE");
+        command
+            .arg(keys_key(keyspace))
+            .arg(cursor)
+            .arg("+inf")
+            .arg("WITHSCORES")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(MAX_KEYS + 1);
+        let found: Vec<(String, f64)> = self.run(&command).await?;
+        let positioned = found.into_iter().map(|(key, score)| (score as u64, key));
+        to_page(positioned.collect())
+    }
 }
 
-fn values(component: &str, space: &str) -> String {
-    format!("toolcrib:{{{component}}}:values:{space}")
+/// Starts the invocation of a script that writes, with its three keys.
+fn writing<'s>(script: &'s Script, keyspace: &Keyspace) -> ScriptInvocation<'s> {
+    let mut call = script.key(values_key(keyspace));
+    call.key(keys_key(keyspace)).key(usage_key(keyspace));
+    call
 }
 
-fn keys(component: &str, space: &str) -> String {
-    format!("toolcrib:{{{component}}}:keys:{space}")
+/// The hash of a bucket's values.
+fn values_key(
+    Keyspace {
+        component, path, ..
+    }: &Keyspace,
+) -> String {
+    format!("toolcrib:{{{component}}}:values:{path}")
 }
 
-fn used(component: &str) -> String {
+/// The sorted set of a bucket's keys.
+fn keys_key(
+    Keyspace {
+        component, path, ..
+    }: &Keyspace,
+) -> String {
+    format!("toolcrib:{{{component}}}:keys:{path}")
+}
+
+/// The number of bytes that a component uses.
+fn usage_key(Keyspace { component, .. }: &Keyspace) -> String {
     format!("toolcrib:{{{component}}}:used")
 }
