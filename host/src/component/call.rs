@@ -202,16 +202,15 @@ impl Component {
         span.record(field, shown(name).as_ref());
         let cancelled = context.cancelled.clone();
         let caller = context.caller.as_deref();
-        let owner = caller
-            .filter(|_| self.granted.keeps_for_callers())
-            .map(owner);
+        let owner = caller.filter(|_| self.granted.has_buckets()).map(owner);
         let data = CallData::new(context, self.limits.time);
         let limits = &self.limits;
-        let store = sandbox::store(&self.engine, limits, &self.granted, owner, &span, data);
-        let guest = self.granted.alone(guest(store));
+        let store = sandbox::new_store(&self.engine, limits, &self.granted, owner, &span, data);
+        let guest = self.granted.with_blocking_pool(guest(store));
         let run = async {
             let guest_runtime = self.engine.guest_runtime();
-            let running = sandbox::run(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
+            let running =
+                sandbox::execute(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
             let returned = self.settled(called, running.await)?;
             let bytes = returned.size_bytes();
             if bytes > self.limits.output_bytes {

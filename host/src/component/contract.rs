@@ -240,7 +240,7 @@ impl Guest {
     /// from the contract.
     pub(super) fn new(engine: &Engine, component: &Component) -> Result<Self, String> {
         let mut linker =
-            sandbox::linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
+            sandbox::new_linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
         bindings::Everything::add_to_linker::<_, HasSelf<CallData>>(
             &mut linker,
             |state: &mut StoreData<CallData>| &mut state.contract,

@@ -61,11 +61,11 @@ impl<'a> Describe<'a> {
         let cancelled = context.cancelled.clone();
         let data = CallData::new(context, self.limits.time);
         let nothing = Arc::new(OpenGrants::nothing());
-        let store = sandbox::store(self.engine, &self.limits, &nothing, None, &span, data);
+        let store = sandbox::new_store(self.engine, &self.limits, &nothing, None, &span, data);
         let failed = |why: String| vec![LoadError::Definitions(function, why)];
         let cpu_profile = Arc::default();
         let guest_runtime = self.engine.guest_runtime();
-        sandbox::run(
+        sandbox::execute(
             &self.limits,
             guest_runtime,
             &cancelled,

@@ -1,8 +1,8 @@
-//! The imports that a guest finds: everything of WASI, with the host's own judgement before some of it.
+//! The imports of a guest: all of WASI 0.2, with the host's own checks before some functions.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView as Files, WasiFilesystemView};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView, WasiFilesystemView};
 use wasmtime_wasi::p2::Network;
 use wasmtime_wasi::p2::bindings::filesystem::types::{self, ErrorCode, HostDescriptor};
 use wasmtime_wasi::p2::bindings::sockets::network;
@@ -11,75 +11,94 @@ use wasmtime_wasi_config::WasiConfig;
 
 use super::limits::{MAX_LISTED_ENTRIES, MAX_OPEN_FILES};
 use super::store::StoreData;
-use super::{dirs, egress, keyvalue, sockets};
+use super::{egress, filesystem, keyvalue, sockets};
 use crate::engine::Engine;
 
-/// A linker with everything that any guest may import.
+// wasmtime's names of the interfaces whose functions are replaced. A test fails when wasmtime changes the version.
+const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
+const FILESYSTEM: &str = "wasi:filesystem/types@0.2.12";
+const IP_NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
+const TCP_CREATE_SOCKET: &str = "wasi:sockets/tcp-create-socket@0.2.12";
+
+/// Parameters of `open-at`.
+type OpenAt = (
+    Resource<Descriptor>,
+    types::PathFlags,
+    String,
+    types::OpenFlags,
+    types::DescriptorFlags,
+);
+
+/// Creates a linker with every import that the host offers.
 ///
 /// # Errors
-/// When two of the interfaces collide, which is a defect of the host.
-pub fn linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<StoreData<C>>> {
+/// Two interfaces collide, which is a defect of the host.
+pub fn new_linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker<StoreData<C>>> {
     let mut linker = Linker::new(engine.wasmtime());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut StoreData<C>| {
-        WasiConfig::from(&state.granted.config)
+    wasmtime_wasi_config::add_to_linker(&mut linker, |data: &mut StoreData<C>| {
+        WasiConfig::from(&data.grants.config)
     })?;
-    keyvalue::add_to_linker(&mut linker, |state: &mut StoreData<C>| keyvalue::View {
-        kv: state.granted.kv.as_ref(),
-        owner: state.owner.as_ref(),
-        table: &mut state.table,
+    keyvalue::add_to_linker(&mut linker, |data: &mut StoreData<C>| {
+        keyvalue::KeyValueView {
+            buckets: data.grants.buckets.as_ref(),
+            owner: data.owner.as_ref(),
+            table: &mut data.table,
+        }
     })?;
+    // From here on, functions that WASI's crates have added are replaced.
     linker.allow_shadowing(true);
-    judge_files(&mut linker)?;
-    judge_sockets(&mut linker)?;
-    egress::bound(&mut linker)?;
+    replace_get_directories(&mut linker)?;
+    replace_file_functions(&mut linker)?;
+    replace_socket_functions(&mut linker)?;
+    egress::replace_request_setters(&mut linker)?;
     linker.allow_shadowing(false);
     Ok(linker)
 }
 
-/// Puts the host's own judgement before what WASI has of files.
-fn judge_files<C: Send + 'static>(linker: &mut Linker<StoreData<C>>) -> wasmtime::Result<()> {
+fn replace_get_directories<C: Send + 'static>(
+    linker: &mut Linker<StoreData<C>>,
+) -> wasmtime::Result<()> {
     linker.instance(PREOPENS)?.func_wrap_async(
         "get-directories",
         |mut store: StoreContextMut<'_, StoreData<C>>, (): ()| {
             Box::new(async move {
-                let granted = store.data().granted.clone();
-                // Whoever uses files comes by here first.
-                if let Some(threads) = &granted.threads
-                    && !granted.dirs.is_empty()
+                let grants = store.data().grants.clone();
+                // A guest calls this before it uses any file, so a call waits here if all threads are blocked.
+                if let Some(pool) = &grants.blocking_pool
+                    && !grants.dirs.is_empty()
                 {
-                    threads.one_is_free().await;
+                    pool.wait_for_free_thread().await;
                 }
                 let table = &mut store.data_mut().table;
-                Ok((dirs::directories(&granted.dirs, table)?,))
+                Ok((filesystem::get_directories(&grants.dirs, table)?,))
             })
         },
-    )?;
-    type OpenAt = (
-        Resource<Descriptor>,
-        types::PathFlags,
-        String,
-        types::OpenFlags,
-        types::DescriptorFlags,
-    );
+    )
+}
+
+/// Replaces the functions that open files, listings and streams, to enforce their limits.
+fn replace_file_functions<C: Send + 'static>(
+    linker: &mut Linker<StoreData<C>>,
+) -> wasmtime::Result<()> {
     let mut files = linker.instance(FILESYSTEM)?;
     files.func_wrap_async(
         "[method]descriptor.open-at",
         |mut store: StoreContextMut<'_, StoreData<C>>,
          (dir, path_flags, path, open_flags, flags): OpenAt| {
             Box::new(async move {
-                if !store.data_mut().open_files.have_room() {
+                if !store.data_mut().open_files.has_room_for_file() {
                     tracing::info!(limit.files = MAX_OPEN_FILES, "file not opened");
-                    // There is no code for too many open files.
+                    // WASI has no error code for too many open files.
                     return Ok((Err(ErrorCode::InsufficientMemory),));
                 }
                 let files = store.data_mut().filesystem();
-                let how = (path_flags, open_flags, flags);
-                let opened = dirs::open_at(files, dir, path, how).await?;
+                let flags = (path_flags, open_flags, flags);
+                let opened = filesystem::open_at(files, dir, path, flags).await?;
                 if let Ok(opened) = &opened {
-                    let state = store.data_mut();
-                    state.open_files.add(state.table.get(opened)?);
+                    let data = store.data_mut();
+                    data.open_files.add_file(data.table.get(opened)?);
                 }
                 Ok((opened,))
             })
@@ -89,64 +108,68 @@ fn judge_files<C: Send + 'static>(linker: &mut Linker<StoreData<C>>) -> wasmtime
         "[method]descriptor.read-directory",
         |mut store: StoreContextMut<'_, StoreData<C>>, (dir,): (Resource<Descriptor>,)| {
             Box::new(async move {
-                let state = store.data_mut();
-                let entries = match dirs::entries(state.table.get(&dir)?).await {
+                let data = store.data_mut();
+                let entries = match filesystem::count_entries(data.table.get(&dir)?).await {
                     Ok(entries) => entries,
                     Err(error) => return Ok((Err(error),)),
                 };
-                if !state.open_files.may_list(&state.table, entries) {
+                if !data.open_files.has_room_for_listing(&data.table, entries) {
                     tracing::info!(limit.entries = MAX_LISTED_ENTRIES, "directory not listed");
                     return Ok((Err(ErrorCode::InsufficientMemory),));
                 }
-                let mut files = state.filesystem();
-                let list = files.read_directory(dir).await;
-                let list = dirs::told(files, list)?;
-                if let Ok(list) = &list {
-                    store.data_mut().open_files.list(list.rep(), entries);
+                let mut files = data.filesystem();
+                let listing = files.read_directory(dir).await;
+                let listing = filesystem::to_guest_result(files, listing)?;
+                if let Ok(listing) = &listing {
+                    let open_files = &mut store.data_mut().open_files;
+                    open_files.add_listing(listing.rep(), entries);
                 }
-                Ok((list,))
+                Ok((listing,))
             })
         },
     )?;
     files.func_wrap(
         "[method]descriptor.read-via-stream",
         |mut store: StoreContextMut<'_, StoreData<C>>,
-         (file, from): (Resource<Descriptor>, u64)| {
-            let stream = |files: &mut Files<'_>| files.read_via_stream(file, from);
-            Ok((store.data_mut().stream(stream)?,))
+         (file, offset): (Resource<Descriptor>, u64)| {
+            let open = |files: &mut WasiFilesystemCtxView<'_>| files.read_via_stream(file, offset);
+            Ok((store.data_mut().open_stream(open)?,))
         },
     )?;
     files.func_wrap(
         "[method]descriptor.write-via-stream",
         |mut store: StoreContextMut<'_, StoreData<C>>,
-         (file, from): (Resource<Descriptor>, u64)| {
-            let stream = |files: &mut Files<'_>| files.write_via_stream(file, from);
-            Ok((store.data_mut().stream(stream)?,))
+         (file, offset): (Resource<Descriptor>, u64)| {
+            let open = |files: &mut WasiFilesystemCtxView<'_>| files.write_via_stream(file, offset);
+            Ok((store.data_mut().open_stream(open)?,))
         },
     )?;
     files.func_wrap(
         "[method]descriptor.append-via-stream",
         |mut store: StoreContextMut<'_, StoreData<C>>, (file,): (Resource<Descriptor>,)| {
-            let stream = |files: &mut Files<'_>| files.append_via_stream(file);
-            Ok((store.data_mut().stream(stream)?,))
+            let open = |files: &mut WasiFilesystemCtxView<'_>| files.append_via_stream(file);
+            Ok((store.data_mut().open_stream(open)?,))
         },
     )
 }
 
-/// Puts the host's own judgement before what WASI has of sockets.
-fn judge_sockets<C: Send + 'static>(linker: &mut Linker<StoreData<C>>) -> wasmtime::Result<()> {
+/// Replaces the functions that look up names and create sockets, to enforce the grant and the limit on sockets.
+fn replace_socket_functions<C: Send + 'static>(
+    linker: &mut Linker<StoreData<C>>,
+) -> wasmtime::Result<()> {
     linker.instance(IP_NAME_LOOKUP)?.func_wrap(
         "resolve-addresses",
         |mut store: StoreContextMut<'_, StoreData<C>>,
          (network, name): (Resource<Network>, String)| {
-            let state = store.data_mut();
-            if !state.may_have_socket() {
+            let data = store.data_mut();
+            if !data.count_socket() {
                 return Ok((Err(network::ErrorCode::OutOfMemory),));
             }
-            let granted = state.granted.clone();
+            let grants = data.grants.clone();
+            let sockets = data.sockets();
             Ok((sockets::resolve_addresses(
-                state.sockets(),
-                &granted.tcp,
+                sockets,
+                &grants.tcp,
                 network,
                 name,
             )?,))
@@ -155,17 +178,11 @@ fn judge_sockets<C: Send + 'static>(linker: &mut Linker<StoreData<C>>) -> wasmti
     linker.instance(TCP_CREATE_SOCKET)?.func_wrap(
         "create-tcp-socket",
         |mut store: StoreContextMut<'_, StoreData<C>>, (family,): (network::IpAddressFamily,)| {
-            let state = store.data_mut();
-            if !state.may_have_socket() {
+            let data = store.data_mut();
+            if !data.count_socket() {
                 return Ok((Err(network::ErrorCode::NewSocketLimit),));
             }
-            Ok((sockets::create_tcp_socket(state.sockets(), family)?,))
+            Ok((sockets::create_tcp_socket(data.sockets(), family)?,))
         },
     )
 }
-
-/// As the engine's own crate names them. A test notices when it goes on to the next version.
-const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
-const FILESYSTEM: &str = "wasi:filesystem/types@0.2.12";
-const IP_NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
-const TCP_CREATE_SOCKET: &str = "wasi:sockets/tcp-create-socket@0.2.12";

@@ -1,37 +1,38 @@
-//! What one entry of `http` covers: a scheme, a host, a port and perhaps the beginning of a path.
+//! An entry of `allow.http`: a scheme, a host, a port and an optional path prefix.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use crate::network::{is_loopback, literal_address};
+use crate::network::is_loopback;
 
 /// An entry of `http`, such as `https://*.example.org:8443/v1/`.
 ///
-/// The scheme and the port are the ones written, or the scheme's own port. A host is the one written; `*` at its
-/// beginning stands for exactly one label. A path is written as the server reads it: `/v1` covers itself and what is
-/// below it, `/v1/` only what is below it, and no path or `/` covers all.
+/// - Scheme and host must be equal. A leading `*` of the host matches exactly one label.
+/// - The port must be equal; without a port, the scheme's default port applies.
+/// - The path is a prefix, written in its normalised form: `/v1` covers `/v1` and the paths below it, `/v1/` only the
+///   paths below it, and `/` or no path covers every path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRule {
     https: bool,
-    host: Pattern,
+    host: HostPattern,
     port: u16,
-    path: String,
+    path_prefix: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Pattern {
-    Exactly(Host<String>),
-    /// One label, a dot and this.
-    OneLabelBefore(String),
+enum HostPattern {
+    Exact(Host<String>),
+    /// One label in front of this name, written `*.name`.
+    Wildcard(String),
 }
 
 impl HttpRule {
-    /// Reads an entry.
+    /// Parses an entry.
     ///
     /// # Errors
-    /// What is wrong with it, to be put behind its text.
+    /// The problem, phrased to follow the entry's text.
     pub fn parse(text: &str) -> Result<Self, String> {
         const FORM: &str = "an entry is a scheme, a host, and perhaps a port and a path, such as \
                             \"https://api.example.com\" or \"https://*.example.org:8443/v1/\"";
@@ -82,20 +83,20 @@ impl HttpRule {
             (_, Host::Domain(name)) if name.ends_with('.') => {
                 return Err("its host ends in a dot; leave the dot out".into());
             }
-            (true, Host::Domain(name)) => Pattern::OneLabelBefore(name),
+            (true, Host::Domain(name)) => HostPattern::Wildcard(name),
             (true, _) => return Err("an address has no labels for `*` to stand for".into()),
-            (false, host) => Pattern::Exactly(host),
+            (false, host) => HostPattern::Exact(host),
         };
         Ok(Self {
             https: scheme == "https",
             host,
             port: url.port_or_known_default().ok_or(FORM)?,
-            path: url.path().to_owned(),
+            path_prefix: url.path().to_owned(),
         })
     }
 
-    /// Whether a request to this URL is covered. A URL has been normalised by being parsed: case and notation of the
-    /// host, dot segments.
+    /// Whether this entry covers a request to `url`. Parsing has normalised the URL: the case and notation of the host,
+    /// and dot segments.
     pub(super) fn covers(&self, url: &Url) -> bool {
         url.scheme() == if self.https { "https" } else { "http" }
             && url.port_or_known_default() == Some(self.port)
@@ -104,38 +105,39 @@ impl HttpRule {
     }
 
     fn covers_path(&self, path: &str) -> bool {
-        if self.path == "/" {
+        if self.path_prefix == "/" {
             return true;
         }
-        let below = match path.strip_prefix(self.path.as_str()) {
-            Some(rest) => self.path.ends_with('/') || rest.is_empty() || rest.starts_with('/'),
-            None => false,
-        };
-        below && is_unambiguous(path)
+        let has_prefix = path
+            .strip_prefix(self.path_prefix.as_str())
+            .is_some_and(|rest| {
+                self.path_prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/')
+            });
+        has_prefix && is_unambiguous(path)
     }
 
-    /// The address that it names, where that is no name.
+    /// Returns the host if it is an IP address.
     pub(super) fn address(&self) -> Option<IpAddr> {
         match self.host {
-            Pattern::Exactly(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-            Pattern::Exactly(Host::Ipv6(address)) => Some(IpAddr::V6(address).to_canonical()),
+            HostPattern::Exact(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            HostPattern::Exact(Host::Ipv6(address)) => Some(IpAddr::V6(address).to_canonical()),
             _ => None,
         }
     }
 
-    /// Whether its host can only be this machine.
+    /// Whether the host is `localhost` or a loopback address.
     pub(super) fn is_loopback(&self) -> bool {
         Url::parse(&self.to_string()).is_ok_and(|url| is_loopback(&url))
     }
 }
 
-impl Pattern {
+impl HostPattern {
     fn covers(&self, host: &Host<&str>) -> bool {
         match (self, host) {
-            (Self::Exactly(Host::Domain(name)), Host::Domain(host)) => name == host,
-            (Self::Exactly(Host::Ipv4(address)), Host::Ipv4(host)) => address == host,
-            (Self::Exactly(Host::Ipv6(address)), Host::Ipv6(host)) => address == host,
-            (Self::OneLabelBefore(name), Host::Domain(host)) => host
+            (Self::Exact(Host::Domain(name)), Host::Domain(host)) => name == host,
+            (Self::Exact(Host::Ipv4(address)), Host::Ipv4(host)) => address == host,
+            (Self::Exact(Host::Ipv6(address)), Host::Ipv6(host)) => address == host,
+            (Self::Wildcard(name), Host::Domain(host)) => host
                 .split_once('.')
                 .is_some_and(|(label, rest)| !label.is_empty() && rest == name),
             _ => false,
@@ -145,54 +147,50 @@ impl Pattern {
 
 impl fmt::Display for HttpRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, known) = if self.https {
+        let (scheme, default_port) = if self.https {
             ("https", 443)
         } else {
             ("http", 80)
         };
         write!(f, "{scheme}://")?;
         match &self.host {
-            Pattern::Exactly(host) => write!(f, "{host}")?,
-            Pattern::OneLabelBefore(name) => write!(f, "*.{name}")?,
+            HostPattern::Exact(host) => write!(f, "{host}")?,
+            HostPattern::Wildcard(name) => write!(f, "*.{name}")?,
         }
-        if self.port != known {
+        if self.port != default_port {
             write!(f, ":{}", self.port)?;
         }
-        if self.path != "/" {
-            f.write_str(&self.path)?;
+        if self.path_prefix != "/" {
+            f.write_str(&self.path_prefix)?;
         }
         Ok(())
     }
 }
 
-/// The address of a request whose host is no name: no resolver will see it.
-pub(super) fn address(url: &Url) -> Option<IpAddr> {
-    literal_address(url)
-}
-
-/// Whether the path can stand in an entry.
+/// Whether an entry may have this path.
 fn is_plain(path: &str) -> bool {
     !path.contains("//") && !path.contains(';') && is_unambiguous(path)
 }
 
-/// Whether every server reads the same segments in the path, however often it decodes: nothing in it becomes a slash,
-/// or a segment that leads up.
+/// Whether all servers see the same segments in the path, however often they percent-decode it.
+///
+/// Rejects a path in which decoding at any depth yields a slash or a parent segment.
 fn is_unambiguous(path: &str) -> bool {
     path.split('/').all(|segment| {
         let mut bytes = segment.as_bytes().to_vec();
         loop {
-            // Some servers take `..;x` for `..`, some `.. ` or `...`.
+            // Some servers treat `..;x`, `.. ` or `...` like `..`.
             let name = bytes.split(|byte| *byte == b';').next().unwrap_or_default();
-            let leads_up = name.contains(&b'.') && name.iter().all(|b| matches!(b, b'.' | b' '));
-            let splits = bytes
+            let is_parent = name.contains(&b'.') && name.iter().all(|b| matches!(b, b'.' | b' '));
+            let has_separator = bytes
                 .iter()
                 .any(|b| matches!(b, b'/' | b'\\') || b.is_ascii_control());
-            if leads_up || splits {
+            if is_parent || has_separator {
                 return false;
             }
-            let decoded = decoded(&bytes);
+            let decoded = percent_decode(&bytes);
             if decoded == bytes {
-                // Bytes that are no UTF-8 may be a slash to somebody.
+                // Some decoders turn invalid UTF-8, such as an overlong encoding, into a slash.
                 return std::str::from_utf8(&bytes).is_ok();
             }
             bytes = decoded;
@@ -200,14 +198,14 @@ fn is_unambiguous(path: &str) -> bool {
     })
 }
 
-/// Percent-decoded once.
-fn decoded(bytes: &[u8]) -> Vec<u8> {
+/// Percent-decodes `bytes` once.
+fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         match (byte, digit(at + 1), digit(at + 2)) {
-            // Two digits make no more than a byte.
+            // Two hexadecimal digits fit into a byte.
             (b'%', Some(high), Some(low)) => {
                 decoded.push((high * 16 + low) as u8);
                 at += 3;
