@@ -25,18 +25,18 @@ pub const TICK: Duration = Duration::from_millis(5);
 /// Pool slots reserved for components that are asked for their definitions while calls run.
 pub const SPARE_SLOTS: usize = 4;
 
-/// Core instances in one component. The largest guests known (Python) have 110.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 160;
-/// Linear memories in one component. The largest guests known have 3.
-const MEMORIES_PER_COMPONENT: u32 = 4;
+/// Core instances in one component. The largest known guests (Python) have 110.
+const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 160;
+/// Linear memories in one component. The largest known guests have 3.
+const MAX_MEMORIES_PER_COMPONENT: u32 = 4;
 /// Tables in one component; each core instance may have one.
-const TABLES_PER_COMPONENT: u32 = 32;
-/// Elements of one table. The largest guests known have 7,700.
-const TABLE_ELEMENTS: usize = 20_000;
+const MAX_TABLES_PER_COMPONENT: u32 = 32;
+/// Elements of one table. The largest known guests have 7,700.
+const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Memory that a pool slot keeps resident between two calls.
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// WebAssembly stack of one call. A guest that recurses deeper traps.
-const WASM_STACK_BYTES: usize = 512 << 10;
+const MAX_WASM_STACK_BYTES: usize = 512 << 10;
 
 /// The engine's settings.
 #[derive(Debug, Clone)]
@@ -140,16 +140,16 @@ fn wasmtime_config(engine: &EngineConfig) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     let slots = engine.slots.saturating_add(SPARE_SLOTS as u32);
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
-        .total_memories(slots.saturating_mul(MEMORIES_PER_COMPONENT))
-        .total_tables(slots.saturating_mul(TABLES_PER_COMPONENT))
+        .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
+        .total_memories(slots.saturating_mul(MAX_MEMORIES_PER_COMPONENT))
+        .total_tables(slots.saturating_mul(MAX_TABLES_PER_COMPONENT))
         .total_stacks(slots)
-        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
-        .max_memories_per_component(MEMORIES_PER_COMPONENT)
-        .max_tables_per_component(TABLES_PER_COMPONENT)
-        .max_memories_per_module(MEMORIES_PER_COMPONENT)
-        .max_tables_per_module(TABLES_PER_COMPONENT)
-        .table_elements(TABLE_ELEMENTS)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MAX_MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(MAX_TABLES_PER_COMPONENT)
+        .max_memories_per_module(MAX_MEMORIES_PER_COMPONENT)
+        .max_tables_per_module(MAX_TABLES_PER_COMPONENT)
+        .table_elements(MAX_TABLE_ELEMENTS)
         .max_memory_size(engine.memory_bytes)
         .max_unused_warm_slots(slots)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
@@ -160,7 +160,7 @@ fn wasmtime_config(engine: &EngineConfig) -> Config {
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK_BYTES)
+        .max_wasm_stack(MAX_WASM_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
         // Needed only for component-model async, and it slows down every call.
         .concurrency_support(false)
