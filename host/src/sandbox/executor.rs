@@ -140,8 +140,8 @@ struct GuestSlot<F> {
 }
 
 impl<F> GuestSlot<F> {
-    /// Drops the guest if it is waiting for its turn and returns `true`. If it is computing, marks it to be dropped after
-    /// this turn and returns `false`.
+    /// Drops the guest if it is waiting for its turn and returns `true`. If it is computing, marks it to be dropped
+    /// after this turn and returns `false`.
     fn stop(&self) -> bool {
         self.stopped.store(true, SeqCst);
         match self.guest.try_lock() {

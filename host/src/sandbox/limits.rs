@@ -20,7 +20,8 @@ pub(super) const MAX_FILE_STREAMS: usize = 128;
 pub(super) const MAX_LISTED_ENTRIES: usize = 100_000;
 /// Sockets created and names resolved by one call, together.
 pub(super) const MAX_SOCKETS: u32 = 64;
-/// Names and values in one `fields` resource of `wasi:http`. Together with [`MAX_HANDLES`] this bounds the memory of all.
+/// Size of the names and values in one `fields` resource of `wasi:http`. Together with [`MAX_HANDLES`] this bounds the
+/// memory of all of them.
 pub(super) const MAX_FIELDS_BYTES: usize = 48 << 10;
 /// Random bytes per request. The host generates them without yielding.
 pub(super) const MAX_RANDOM_BYTES: u64 = 1 << 20;

@@ -14,7 +14,7 @@ use super::store::StoreData;
 use super::{egress, filesystem, keyvalue, sockets};
 use crate::engine::Engine;
 
-// wasmtime's names of the interfaces whose functions are replaced. A test fails when wasmtime changes the version.
+// The interfaces with replaced functions, as wasmtime names them. A test fails when wasmtime changes the version.
 const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
 const FILESYSTEM: &str = "wasi:filesystem/types@0.2.12";
 const IP_NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
@@ -47,7 +47,7 @@ pub fn new_linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker
             table: &mut data.table,
         }
     })?;
-    // From here on, functions that WASI's crates have added are replaced.
+    // The functions below replace some that WASI's crates have added.
     linker.allow_shadowing(true);
     replace_get_directories(&mut linker)?;
     replace_file_functions(&mut linker)?;

@@ -95,7 +95,7 @@ impl TcpGrant {
         self.private_network || Reach::anywhere(false).permits(address)
     }
 
-    /// Whether a connection to `to` is granted: an entry has this address, or a name that resolves to it at this moment.
+    /// Whether a connection to `to` is granted: an entry has this address, or a name that currently resolves to it.
     async fn permits(&self, to: SocketAddr) -> bool {
         let address = to.ip().to_canonical();
         let rules = || self.rules.iter().filter(|rule| rule.port == to.port());

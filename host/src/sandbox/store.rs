@@ -74,7 +74,7 @@ impl<C: Send> StoreData<C> {
 
 /// Creates the store of one call.
 ///
-/// The guest's output is logged in `span`. `owner` is the caller to whom the `@caller` buckets belong.
+/// The guest's output is logged in `span`. `owner` owns the `@caller` parts of the buckets.
 pub fn new_store<C: Send + 'static>(
     engine: &Engine,
     limits: &Limits,

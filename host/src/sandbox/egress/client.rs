@@ -1,6 +1,7 @@
 //! The HTTP client that sends the authorised requests of a component.
 //!
-//! It uses no proxy, follows no redirect, opens a connection for each request, and connects only to permitted addresses.
+//! It uses no proxy, follows no redirects, opens a new connection for each request, and connects only to permitted
+//! addresses.
 
 use std::io::ErrorKind;
 use std::time::Duration;

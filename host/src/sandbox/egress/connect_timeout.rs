@@ -1,7 +1,7 @@
 //! A connect timeout for each request.
 //!
-//! reqwest has one connect timeout per client and does not report when a connection is established. This connector layer
-//! supplies both, through a task-local value of the request.
+//! reqwest has one connect timeout per client and does not report when a connection is established. This connector
+//! layer supplies both, through a task-local value of the request.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -35,7 +35,7 @@ impl Connection {
         })
     }
 
-    /// Runs `request`, whose connection has this timeout.
+    /// Runs `request` with this timeout for its connection.
     pub(super) async fn scope<F: Future>(self: &Arc<Self>, request: F) -> F::Output {
         CONNECTION.scope(self.clone(), request).await
     }

@@ -1,7 +1,7 @@
 //! Size limits for the header section of a request and of a response.
 //!
-//! A guest can build a request that it never sends, and the host holds it in memory for as long as the guest likes. The
-//! setters of `wasi:http` are therefore limited as well. wasmtime itself limits the list of headers.
+//! A guest can build a request that it never sends, and the host holds it in memory until the call ends. The setters of
+//! `wasi:http` are therefore limited as well. wasmtime itself limits the list of headers.
 
 use http::header::HeaderMap;
 use wasmtime::StoreContextMut;
@@ -16,8 +16,8 @@ pub(super) const MAX_HEADER_SECTION_BYTES: usize = 32 << 10;
 const MAX_METHOD_BYTES: usize = 64;
 /// Maximum length of host and port; a domain name has at most 253 characters.
 const MAX_AUTHORITY_BYTES: usize = 512;
-/// Maximum length of a path with its query. The send path enforces a lower limit with its own error, so a guest can tell
-/// "too long" from "malformed".
+/// Maximum length of a path with its query. The send path enforces a lower limit with its own error, so a guest can
+/// tell "too long" from "malformed".
 const MAX_PATH_BYTES: usize = 16 << 10;
 
 // wasmtime's name of the interface. A test fails when wasmtime changes the version.

@@ -27,7 +27,7 @@ pub enum EgressDenied {
     #[error("the address is private")]
     PrivateAddress,
     /// The URL is malformed or contains credentials.
-    #[error("the URL is not one that can be asked")]
+    #[error("the URL is malformed or contains credentials")]
     Url,
     /// The method is `CONNECT`. Requests inside of its tunnel could not be checked.
     #[error("the method `CONNECT` is refused")]

@@ -65,7 +65,7 @@ impl HttpRule {
             );
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(format!("a query and a fragment are not judged; {FORM}"));
+            return Err(format!("a query and a fragment are not checked; {FORM}"));
         }
         if path.contains('*') || (!path.is_empty() && path != url.path()) || !is_plain(url.path()) {
             return Err(format!(
@@ -84,7 +84,7 @@ impl HttpRule {
                 return Err("its host ends in a dot; leave the dot out".into());
             }
             (true, Host::Domain(name)) => HostPattern::Wildcard(name),
-            (true, _) => return Err("an address has no labels for `*` to stand for".into()),
+            (true, _) => return Err("an address has no labels for `*` to match".into()),
             (false, host) => HostPattern::Exact(host),
         };
         Ok(Self {

@@ -35,8 +35,9 @@ pub(in crate::sandbox) struct OpenDir {
     pub(super) guest_path: String,
 }
 
-/// Checks the guest paths: each must be absolute and plain, and none may be inside another one. Returns one sentence for
-/// each violation.
+/// Checks the guest paths: each must be absolute and plain, and none may be inside another one.
+///
+/// Returns one sentence for each violation.
 pub(in crate::sandbox) fn validate(grants: &[DirGrant]) -> Vec<String> {
     let mut reasons = Vec::new();
     for (index, grant) in grants.iter().enumerate() {

@@ -60,7 +60,7 @@ pub(super) trait Backend: Send + Sync {
         delta: u64,
     ) -> Result<u64, KeyValueError>;
 
-    /// Returns the page of keys whose positions are `cursor` or higher.
+    /// Returns a page of the keys at position `cursor` and above.
     async fn list_keys(&self, keyspace: &Keyspace, cursor: u64) -> Result<Page, KeyValueError>;
 }
 

@@ -9,7 +9,7 @@ use super::bucket_grant::{BucketGrant, split_identifier};
 use super::error::KeyValueError;
 use super::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
 
-/// The caller to whom the `@caller` part of a bucket belongs.
+/// The owner of the `@caller` part of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// The issuer of the caller's access token.

@@ -21,7 +21,7 @@ impl BucketGrant {
     /// The problem, phrased to follow the entry's text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some((name, caller_only)) = split_identifier(text) else {
-            return Err("only `@caller` may stand behind a bucket's name".into());
+            return Err("only `@caller` may follow a bucket's name".into());
         };
         if !is_name(name) {
             return Err(format!(

@@ -2,41 +2,29 @@
 //!
 //! Every operation may wait for a disk, so it runs on a blocking thread.
 
-use std::fmt::Display;
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use redb::backends::FileBackend as DatabaseFile;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, Table};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use wasmtime_wasi::async_trait;
 
 use super::backend::{Backend, Keyspace, Page, entry_bytes, incremented, list_position, to_page};
 use super::error::{KeyValueError, StoreError};
+use super::file_database::{EntryKey, FileDatabase, USAGE, VALUES};
 use super::limits::{MAX_BATCH_BYTES, MAX_KEYS};
 
-/// The keyspace's path, the position in listings and the key.
-type EntryKey = (&'static str, u64, &'static str);
-type Values<'txn> = Table<'txn, EntryKey, &'static [u8]>;
-
-const VALUES: TableDefinition<'_, EntryKey, &[u8]> = TableDefinition::new("values");
-/// The bytes that each component uses.
-const USAGE: TableDefinition<'_, &str, u64> = TableDefinition::new("used");
-/// Size of the database's page cache.
-const CACHE_BYTES: usize = 16 << 20;
 /// Concurrent operations. Each occupies a blocking thread, even after its call has been stopped.
 const MAX_OPERATIONS: usize = 32;
 
-/// A database file, opened for the first operation.
-pub(super) struct FileBackend(Arc<Inner>);
+/// The table of entries, open in a transaction.
+type Values<'txn> = Table<'txn, EntryKey, &'static [u8]>;
 
-struct Inner {
-    path: PathBuf,
+/// A database file, opened for the first operation.
+pub(super) struct FileBackend {
+    database: Arc<FileDatabase>,
     permits: Arc<Semaphore>,
-    database: Mutex<Option<Arc<Database>>>,
 }
 
 /// The failure of an operation: the guest's mistake, or an error of the database.
@@ -60,11 +48,10 @@ impl<E: Into<redb::Error>> From<E> for OperationError {
 
 impl FileBackend {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self(Arc::new(Inner {
-            path,
+        Self {
+            database: Arc::new(FileDatabase::new(path)),
             permits: Arc::new(Semaphore::new(MAX_OPERATIONS)),
-            database: Mutex::default(),
-        }))
+        }
     }
 
     /// Runs an operation on a blocking thread.
@@ -72,23 +59,25 @@ impl FileBackend {
         &self,
         operation: impl FnOnce(&Database) -> Result<T, OperationError> + Send + 'static,
     ) -> Result<T, KeyValueError> {
-        let inner = self.0.clone();
-        let permit = inner.permits.clone().acquire_owned().await;
+        let file = self.database.clone();
+        let permit = self.permits.clone().acquire_owned().await;
         let result = spawn_blocking(move || {
             let _permit = permit;
-            let database = inner
-                .database()
+            let database = file
+                .open()
                 .map_err(|error| KeyValueError::unavailable(&error))?;
             operation(&database).map_err(|error| match error {
                 OperationError::Guest(error) => error,
                 OperationError::Database(error) => {
-                    KeyValueError::unavailable(&inner.store_error(error))
+                    KeyValueError::unavailable(&file.store_error(error))
                 }
             })
         });
         match result.await {
             Ok(result) => result,
-            Err(error) => Err(KeyValueError::unavailable(&self.0.store_error(error))),
+            Err(error) => Err(KeyValueError::unavailable(
+                &self.database.store_error(error),
+            )),
         }
     }
 
@@ -127,10 +116,10 @@ impl FileBackend {
 #[async_trait]
 impl Backend for FileBackend {
     async fn open(&self) -> Result<(), StoreError> {
-        let inner = self.0.clone();
-        spawn_blocking(move || inner.database().map(drop))
+        let file = self.database.clone();
+        spawn_blocking(move || file.open().map(drop))
             .await
-            .unwrap_or_else(|error| Err(self.0.store_error(error)))
+            .unwrap_or_else(|error| Err(self.database.store_error(error)))
     }
 
     async fn get(
@@ -237,69 +226,6 @@ impl Backend for FileBackend {
     }
 }
 
-impl Inner {
-    /// Returns the database; opens it on the first call.
-    fn database(&self) -> Result<Arc<Database>, StoreError> {
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = &*database {
-            return Ok(database.clone());
-        }
-        let opened = Arc::new(self.open_or_create()?);
-        *database = Some(opened.clone());
-        Ok(opened)
-    }
-
-    /// Opens the file, or creates it with access for this user only, because it holds the callers' data.
-    fn open_or_create(&self) -> Result<Database, StoreError> {
-        if let Some(dir) = self.path.parent() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(dir)
-                .map_err(|error| self.store_error(error))?;
-        }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&self.path)
-            .map_err(|error| self.store_error(error))?;
-        let database = DatabaseFile::new(file)
-            .and_then(|file| {
-                Database::builder()
-                    .set_cache_size(CACHE_BYTES)
-                    .create_with_backend(file)
-            })
-            .map_err(|error| match error {
-                DatabaseError::DatabaseAlreadyOpen => self.store_error(
-                    "another process has it open; end it, name another file, or share a Redis \
-                     with `url` in [kv]",
-                ),
-                other => self.store_error(other),
-            })?;
-        create_tables(&database).map_err(|error| self.store_error(error))?;
-        Ok(database)
-    }
-
-    fn store_error(&self, reason: impl Display) -> StoreError {
-        StoreError::File {
-            path: self.path.display().to_string(),
-            reason: reason.to_string(),
-        }
-    }
-}
-
-/// Creates both tables, so that read transactions can open them.
-fn create_tables(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    transaction.open_table(VALUES)?;
-    transaction.open_table(USAGE)?;
-    transaction.commit()?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,13 +234,12 @@ mod tests {
     async fn operations_of_stopped_calls_hold_their_permits_until_they_finish() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let backend = Arc::new(FileBackend::new(dir.path().join("kv.redb")));
-        let permits = backend.0.permits.clone();
         // Holding the lock simulates a disk that hangs.
-        let inner = backend.0.clone();
+        let file = backend.database.clone();
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let (begin, begun) = std::sync::mpsc::channel();
         let hanging = std::thread::spawn(move || {
-            let _locked = inner.database.lock();
+            let _locked = file.database.lock();
             let _ = begin.send(());
             ended.recv()
         });
@@ -331,7 +256,7 @@ mod tests {
             tokio::task::yield_now().await;
             call.abort();
         }
-        assert_eq!(permits.available_permits(), 0);
+        assert_eq!(backend.permits.available_permits(), 0);
         drop(end);
         assert!(hanging.join().is_ok());
         assert!(backend.exists(&keyspace, "key".into()).await.is_ok());

@@ -11,6 +11,7 @@ mod bucket;
 mod bucket_grant;
 mod error;
 mod file_backend;
+mod file_database;
 mod limits;
 mod location;
 mod redis_backend;
