@@ -25,8 +25,8 @@ pub(super) fn grants(section: Section<'_, '_>) -> Grants {
         config: Variables(section.map_of_secrets("config").unwrap_or_default()),
         kv: entries(&section, "kv", BucketGrant::parse),
     };
-    for fault in grants.faults() {
-        section.fault(fault.key, fault.what);
+    for fault in grants.validate() {
+        section.fault(fault.key, fault.reason);
     }
     section.finish();
     grants
@@ -80,7 +80,7 @@ pub(super) fn kv(section: Section<'_, '_>) -> keyvalue::KeyValueConfig {
     });
     let quota = section.size("quota");
     let settings = keyvalue::KeyValueConfig {
-        place: place.or(default.place),
+        location: place.or(default.location),
         quota_bytes: quota.map_or(default.quota_bytes, |bytes| bytes as u64),
     };
     section.finish();
@@ -92,7 +92,9 @@ pub(super) fn default_kv() -> keyvalue::KeyValueConfig {
     let dir = etcetera::choose_base_strategy().ok();
     let dir = dir.map(|strategy| strategy.data_dir().join("toolcrib"));
     keyvalue::KeyValueConfig {
-        place: dir.as_deref().map(|dir: &Path| StoreLocation::below(dir)),
+        location: dir
+            .as_deref()
+            .map(|dir: &Path| StoreLocation::in_data_dir(dir)),
         ..keyvalue::KeyValueConfig::default()
     }
 }

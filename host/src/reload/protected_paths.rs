@@ -20,7 +20,7 @@ pub(super) fn given_away(config: &Config, grants: &Grants) -> Vec<GrantError> {
             "the compiled components are"
         } else if config.file.as_deref().is_some_and(holds) {
             "the configuration is"
-        } else if matches!(&config.kv.place, Some(StoreLocation::File(path)) if holds(path)) {
+        } else if matches!(&config.kv.location, Some(StoreLocation::File(path)) if holds(path)) {
             "the data of `wasi:keyvalue` is"
         } else if config.references.iter().any(|r| r.can_be_changed_in(&dir)) {
             "components are"
@@ -29,7 +29,7 @@ pub(super) fn given_away(config: &Config, grants: &Grants) -> Vec<GrantError> {
         };
         faults.push(GrantError {
             key: "dirs",
-            what: format!(
+            reason: format!(
                 "gives `{}` for writing, where {what}; give the component a directory without \
                  what is the host's own",
                 grant.host.display()

@@ -1,45 +1,46 @@
-//! The interfaces of `wasi:keyvalue` as a guest's imports.
+//! The host side of `wasi:keyvalue`: its interfaces as imports of a guest.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
 
-use super::{Bucket, KeyValue, KeyValueError, MAX_KEYS, Owner};
+use super::bucket::{Bucket, ComponentBuckets, Owner};
+use super::error::KeyValueError;
+use super::limits::MAX_KEYS;
 
 mod generated {
-    #![allow(missing_docs)] // The WIT documents them.
+    #![allow(missing_docs)] // The WIT files document the items.
     wasmtime::component::bindgen!({
         path: "src/sandbox/keyvalue/wit",
         world: "imports",
         imports: { default: async | trappable },
-        with: { "wasi:keyvalue/store.bucket": crate::sandbox::keyvalue::Bucket },
+        with: { "wasi:keyvalue/store.bucket": crate::sandbox::keyvalue::bucket::Bucket },
         trappable_error_type: { "wasi:keyvalue/store.error" => super::KeyValueError },
     });
 }
 
 use generated::wasi::keyvalue::{atomics, batch, store};
 
-/// `wasi:keyvalue` of one call.
-pub(in crate::sandbox) struct View<'a> {
-    /// `None` where no bucket is granted.
-    pub(in crate::sandbox) kv: Option<&'a Arc<KeyValue>>,
-    /// `None` where nobody is known.
+/// The state of one call that `wasi:keyvalue` uses.
+pub(in crate::sandbox) struct KeyValueView<'a> {
+    /// `None` if no bucket is granted.
+    pub(in crate::sandbox) buckets: Option<&'a ComponentBuckets>,
+    /// `None` if the host runs without authentication.
     pub(in crate::sandbox) owner: Option<&'a Owner>,
     pub(in crate::sandbox) table: &'a mut ResourceTable,
 }
 
-/// The type of [`View`] for a linker.
-pub(in crate::sandbox) struct HasKeyValue;
+/// Tells wasmtime's linker that the data of the imports is a [`KeyValueView`].
+struct HasKeyValue;
 
 impl HasData for HasKeyValue {
-    type Data<'a> = View<'a>;
+    type Data<'a> = KeyValueView<'a>;
 }
 
-/// Links all three interfaces.
+/// Adds the interfaces `store`, `atomics` and `batch` to a linker.
 pub(in crate::sandbox) fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
-    view: fn(&mut T) -> View<'_>,
+    view: fn(&mut T) -> KeyValueView<'_>,
 ) -> wasmtime::Result<()> {
     store::add_to_linker::<_, HasKeyValue>(linker, view)?;
     atomics::add_to_linker::<_, HasKeyValue>(linker, view)?;
@@ -52,7 +53,7 @@ impl From<ResourceTableError> for KeyValueError {
     }
 }
 
-impl View<'_> {
+impl KeyValueView<'_> {
     fn bucket(&self, bucket: &Resource<Bucket>) -> Result<&Bucket, KeyValueError> {
         Ok(self.table.get(bucket)?)
     }
@@ -67,15 +68,15 @@ fn check_batch(keys: usize) -> Result<(), KeyValueError> {
     Ok(())
 }
 
-impl store::Host for View<'_> {
+impl store::Host for KeyValueView<'_> {
     async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, KeyValueError> {
-        let kv = self.kv.ok_or(KeyValueError::AccessDenied)?;
-        let bucket = kv.bucket(&identifier, self.owner)?;
+        let buckets = self.buckets.ok_or(KeyValueError::AccessDenied)?;
+        let bucket = buckets.open(&identifier, self.owner)?;
         Ok(self.table.push(bucket)?)
     }
 
-    fn convert_error(&mut self, fault: KeyValueError) -> wasmtime::Result<store::Error> {
-        Ok(match fault {
+    fn convert_error(&mut self, error: KeyValueError) -> wasmtime::Result<store::Error> {
+        Ok(match error {
             KeyValueError::NoSuchStore => store::Error::NoSuchStore,
             KeyValueError::AccessDenied => store::Error::AccessDenied,
             KeyValueError::Other(sentence) => store::Error::Other(sentence),
@@ -83,14 +84,14 @@ impl store::Host for View<'_> {
     }
 }
 
-impl store::HostBucket for View<'_> {
+impl store::HostBucket for KeyValueView<'_> {
     async fn get(
         &mut self,
         bucket: Resource<Bucket>,
         key: String,
     ) -> Result<Option<Vec<u8>>, KeyValueError> {
-        let mut found = self.bucket(&bucket)?.get(vec![key]).await?;
-        Ok(found.pop().flatten())
+        let mut values = self.bucket(&bucket)?.get(vec![key]).await?;
+        Ok(values.pop().flatten())
     }
 
     async fn set(
@@ -119,7 +120,7 @@ impl store::HostBucket for View<'_> {
         bucket: Resource<Bucket>,
         cursor: Option<u64>,
     ) -> Result<store::KeyResponse, KeyValueError> {
-        let page = self.bucket(&bucket)?.list(cursor.unwrap_or(0)).await?;
+        let page = self.bucket(&bucket)?.list_keys(cursor.unwrap_or(0)).await?;
         Ok(store::KeyResponse {
             keys: page.keys,
             cursor: page.next,
@@ -132,7 +133,7 @@ impl store::HostBucket for View<'_> {
     }
 }
 
-impl atomics::Host for View<'_> {
+impl atomics::Host for KeyValueView<'_> {
     async fn increment(
         &mut self,
         bucket: Resource<Bucket>,
@@ -143,15 +144,15 @@ impl atomics::Host for View<'_> {
     }
 }
 
-impl batch::Host for View<'_> {
+impl batch::Host for KeyValueView<'_> {
     async fn get_many(
         &mut self,
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, KeyValueError> {
         check_batch(keys.len())?;
-        let found = self.bucket(&bucket)?.get(keys.clone()).await?;
-        let pairs = keys.into_iter().zip(found);
+        let values = self.bucket(&bucket)?.get(keys.clone()).await?;
+        let pairs = keys.into_iter().zip(values);
         Ok(pairs.map(|(key, value)| Some((key, value?))).collect())
     }
 
@@ -161,7 +162,7 @@ impl batch::Host for View<'_> {
         entries: Vec<(String, Vec<u8>)>,
     ) -> Result<(), KeyValueError> {
         check_batch(entries.len())?;
-        // Of a key that stands there twice, the last value.
+        // Of a key that occurs twice, the last value is set.
         let entries: BTreeMap<_, _> = entries.into_iter().collect();
         self.bucket(&bucket)?
             .set(entries.into_iter().collect())
