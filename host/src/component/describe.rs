@@ -64,10 +64,10 @@ impl<'a> Describer<'a> {
         };
         let data = CallData::new(context, self.limits.time);
         let grants = Arc::new(OpenGrants::nothing());
-        let store = sandbox::store(self.engine, &self.limits, &grants, None, &span, data);
+        let store = sandbox::new_store(self.engine, &self.limits, &grants, None, &span, data);
         let cpu_profile = Arc::default();
         let guest_runtime = self.engine.guest_runtime();
-        let result = sandbox::run(
+        let result = sandbox::execute(
             &self.limits,
             guest_runtime,
             &cancelled,

@@ -40,16 +40,16 @@ impl Component {
         let span = call_span(&self.name, &target, &context);
         let cancelled = context.cancelled.clone();
         let owner = match &context.caller {
-            Some(caller) if self.open_grants.keeps_for_callers() => Some(keyvalue_owner(caller)),
+            Some(caller) if self.open_grants.has_buckets() => Some(keyvalue_owner(caller)),
             _ => None,
         };
         let data = CallData::new(context, self.limits.time);
         let grants = &self.open_grants;
-        let store = sandbox::store(&self.engine, &self.limits, grants, owner, &span, data);
-        let guest = grants.alone(guest(store));
+        let store = sandbox::new_store(&self.engine, &self.limits, grants, owner, &span, data);
+        let guest = grants.with_blocking_pool(guest(store));
         let call = async {
             let guest_runtime = self.engine.guest_runtime();
-            let run = sandbox::run(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
+            let run = sandbox::execute(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
             let output = self.log_failure(target.kind, run.await)?;
             self.check_output(target.kind, &output)?;
             Ok(output)

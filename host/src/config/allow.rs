@@ -21,8 +21,8 @@ pub(super) fn read_grants(section: Section<'_, '_>) -> Grants {
         config: Variables(section.secret_map("config").unwrap_or_default()),
         kv: read_list(&section, "kv", BucketGrant::parse),
     };
-    for fault in grants.faults() {
-        section.error(fault.key, fault.what);
+    for error in grants.validate() {
+        section.error(error.key, error.reason);
     }
     section.finish();
     grants

@@ -16,7 +16,7 @@ pub(super) fn read_key_value(section: Section<'_, '_>) -> KeyValueConfig {
     let quota_bytes = section.size_bytes("quota").map(|bytes| bytes as u64);
     section.finish();
     KeyValueConfig {
-        place: location.or(default.place),
+        location: location.or(default.location),
         quota_bytes: quota_bytes.unwrap_or(default.quota_bytes),
     }
 }
@@ -26,7 +26,7 @@ pub(super) fn default_key_value() -> KeyValueConfig {
     let strategy = etcetera::choose_base_strategy().ok();
     let data_dir = strategy.map(|strategy| strategy.data_dir().join("toolcrib"));
     KeyValueConfig {
-        place: data_dir.map(|dir| StoreLocation::below(&dir)),
+        location: data_dir.map(|dir| StoreLocation::in_data_dir(&dir)),
         ..KeyValueConfig::default()
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn violations(config: &Config, grants: &Grants) -> Vec<GrantError> {
             "the compiled components are"
         } else if config.file.as_deref().is_some_and(contains) {
             "the configuration is"
-        } else if matches!(&config.kv.place, Some(StoreLocation::File(path)) if contains(path)) {
+        } else if matches!(&config.kv.location, Some(StoreLocation::File(path)) if contains(path)) {
             "the data of `wasi:keyvalue` is"
         } else if config
             .references
@@ -35,7 +35,7 @@ pub(super) fn violations(config: &Config, grants: &Grants) -> Vec<GrantError> {
         };
         errors.push(GrantError {
             key: "dirs",
-            what: format!(
+            reason: format!(
                 "gives `{}` for writing, where {what}; give the component a directory without \
                  what is the host's own",
                 grant.host.display()

@@ -103,7 +103,7 @@ impl Guest {
     /// One sentence: the import that the host lacks, or how an export differs from the contract.
     pub(crate) fn new(engine: &Engine, component: &Component) -> Result<Self, String> {
         let mut linker =
-            sandbox::linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
+            sandbox::new_linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
         Everything::add_to_linker::<_, HasSelf<CallData>>(
             &mut linker,
             |data: &mut StoreData<CallData>| &mut data.contract,
