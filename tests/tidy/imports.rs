@@ -140,7 +140,7 @@ fn absolute(path: &[String], module: &[String], modules: &Modules) -> Vec<String
     base
 }
 
-/// Finds the file in which an absolute path is defined, through re-exports.
+/// Finds the file in which an absolute path is defined, through re-exports within a top module.
 fn resolve(path: Vec<String>, modules: &Modules, depth: usize) -> Option<Vec<String>> {
     let file = (1..=path.len())
         .rev()
@@ -155,6 +155,10 @@ fn resolve(path: Vec<String>, modules: &Modules, depth: usize) -> Option<Vec<Str
     match reexport {
         Some(import) if depth < 8 => {
             let target = absolute(&import.path, module, modules);
+            // A re-export from another top module makes the item a part of this one.
+            if target.first() != module.first() {
+                return Some(module.to_vec());
+            }
             resolve(target, modules, depth + 1).or_else(|| Some(module.to_vec()))
         }
         _ => Some(module.to_vec()),
