@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::command::Toolcrib;
 use crate::support::guest::Guest;
-use crate::support::guest::http::{Fetch, fetching};
-use crate::support::guest::sockets::{can_connect, connecting};
+use crate::support::guest::http::{Fetch, http_guest};
+use crate::support::guest::sockets::{add_connect_tool, add_socket_imports};
 use crate::support::process::TOOLCRIB;
 
 /// The host refuses to connect to the address.
@@ -230,7 +230,7 @@ fn http_requests_are_allowed_by_resolved_address() {
         )
         .collect();
     let toolcrib = Toolcrib::new();
-    toolcrib.write("guest", &fetching(&requests).component());
+    toolcrib.write("guest", &http_guest(&requests).component());
     let call = |private: bool, tool: usize| {
         let entries = ["http://*.test", "http://93.184.216.34"];
         let allow = format!("http = {entries:?}\nprivate-network = {private}");
@@ -268,14 +268,14 @@ fn tcp_connections_are_allowed_by_resolved_address() {
         "metadata.test": [["169.254.169.254"]],
     }));
     let mut guest = Guest::new();
-    can_connect(&mut guest);
+    add_socket_imports(&mut guest);
     for (name, address) in [
         ("public", "93.184.216.34:5432"),
         ("private", "10.0.0.1:5432"),
         ("metadata", "169.254.169.254:5432"),
         ("port", "93.184.216.34:80"),
     ] {
-        connecting(&mut guest, name, address.parse().unwrap());
+        add_connect_tool(&mut guest, name, address.parse().unwrap());
     }
     let toolcrib = Toolcrib::new();
     toolcrib.write("guest", &guest.component());

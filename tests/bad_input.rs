@@ -6,7 +6,7 @@ mod components;
 mod configurations;
 mod overrides;
 
-use crate::support::command::Ended;
+use crate::support::command::CommandOutput;
 use crate::support::guest::Guest;
 
 /// Exit status for an invalid configuration or command line.
@@ -16,7 +16,7 @@ const FAILED: i32 = 1;
 
 /// Checks the exit status and the errors. Standard error must have one line per entry of `errors`, in order, that
 /// contains all of its words. Standard output must be empty.
-fn check(context: &str, output: &Ended, status: i32, errors: &[&[&str]]) {
+fn check(context: &str, output: &CommandOutput, status: i32, errors: &[&[&str]]) {
     assert_eq!(output.status, status, "{context}: {output:?}");
     assert_eq!(output.stdout, "", "{context}");
     let lines: Vec<_> = output.stderr.lines().collect();

@@ -181,7 +181,7 @@ async fn verify(guard: &Guard, tokens: impl ExactSizeIterator<Item = &String>) -
 fn echo_components(dir: &Path) -> (String, String) {
     let schema = r#"{"type":"object","properties":{"text":{"type":"string"}},"required":["text"],"additionalProperties":false}"#;
     let tool = Guest::with(
-        Tool::new("echo").taking(schema).giving(schema),
+        Tool::new("echo").taking(schema).with_output_schema(schema),
         "(call $structured (local.get $arguments) (local.get $arguments_len))",
     );
     let mut function = Guest::new();

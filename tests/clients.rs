@@ -173,7 +173,7 @@ impl Host {
         let lines = log.clone();
         let capture = move |line: &str| lines.lock().unwrap().push(line.to_owned());
         Self {
-            process: Process::start_heard(command, capture),
+            process: Process::start_with_log(command, capture),
             log,
             _dir: dir,
         }

@@ -8,14 +8,14 @@ use sha2::{Digest, Sha256};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::guest::{Block, Guest, Link, Reply, Tool};
-use crate::support::pipes::Pipes;
+use crate::support::stdio_client::StdioClient;
 
 fn echo() -> Guest {
     let mut guest = Guest::new();
     let message = guest.string("no such city");
     guest
         .tool(
-            Tool::new("echo").described("Says it again.").taking(
+            Tool::new("echo").with_description("Says it again.").taking(
                 r#"{"type":"object","properties":{"text":{"type":"string"}},"required":["text"]}"#,
             ),
             "(call $text (local.get $arguments) (local.get $arguments_len))",
@@ -219,7 +219,7 @@ fn stdio_serves_a_session() {
         ),
     );
     toolcrib.write("echo", &guest.component());
-    let mut client = Pipes::open(&toolcrib, "echo.wasm");
+    let mut client = StdioClient::open(&toolcrib, "echo.wasm");
     let hello = json!({
         "protocolVersion": "2025-11-25",
         "capabilities": {},

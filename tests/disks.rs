@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use crate::addresses::as_root;
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::http::{Fetch, can_fetch, fetch};
-use crate::support::guest::kv::keeping;
+use crate::support::guest::http::{Fetch, add_http_imports, fetch};
+use crate::support::guest::kv::keyvalue_guest;
 use crate::support::guest::{Guest, Tool};
 use crate::support::process::Process;
 use crate::support::upstream::Upstream;
@@ -120,14 +120,14 @@ fn start_process(
     upstream: &Upstream,
 ) -> (Process, Client) {
     let mut fetcher = Guest::new();
-    can_fetch(&mut fetcher);
+    add_http_imports(&mut fetcher);
     let url = format!("http://localhost:{}/x", upstream.address.port());
     let body = fetch(&mut fetcher, &Fetch::get(&url));
     fetcher.tool(Tool::new("fetch"), format!("{body} (call $said)"));
     for name in ["guest", "other"] {
         toolcrib.write(name, &guest().component());
     }
-    toolcrib.write("keyvalue", &keeping("cache").component());
+    toolcrib.write("keyvalue", &keyvalue_guest("cache").component());
     toolcrib.write("fetcher", &fetcher.component());
     let other_dir = tempfile::tempdir_in(toolcrib.path()).unwrap().keep();
     std::fs::write(other_dir.join("quick"), "other").unwrap();

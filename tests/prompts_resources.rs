@@ -13,7 +13,7 @@ mod resources;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
-use crate::support::guest::{Document, Family, Guest, Prompt};
+use crate::support::guest::{Guest, Prompt, Resource, ResourceTemplate};
 
 const INVALID_PARAMS: i64 = -32602;
 const METHOD_NOT_FOUND: i64 = -32601;
@@ -27,13 +27,13 @@ fn one_of_each() -> Guest {
     let mut guest = Guest::new();
     let hello = guest.string("hello");
     guest
-        .document(
-            Document::new("test://one"),
-            format!("(call $document (local.get $uri) (local.get $uri_len) {hello})"),
+        .resource(
+            Resource::new("test://one"),
+            format!("(call $resource (local.get $uri) (local.get $uri_len) {hello})"),
         )
-        .family(
-            Family::new("test://of/{name}"),
-            "(call $document (local.get $uri) (local.get $uri_len) (local.get $uri) (local.get $uri_len))",
+        .resource_template(
+            ResourceTemplate::new("test://of/{name}"),
+            "(call $resource (local.get $uri) (local.get $uri_len) (local.get $uri) (local.get $uri_len))",
         )
         .prompt(
             Prompt::new("greet").taking(&["who!", "how"]),
@@ -41,7 +41,7 @@ fn one_of_each() -> Guest {
              (call $message (i32.const 1024) (global.get $said))",
         );
     let completion = guest.completion(&["red", "green"], Some(7), true);
-    guest.completing(completion);
+    guest.completions(completion);
     guest
 }
 

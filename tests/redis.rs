@@ -7,8 +7,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::command::Toolcrib;
-use crate::support::guest::kv::keeping;
-use crate::support::kept::{self, component};
+use crate::support::guest::kv::keyvalue_guest;
+use crate::support::keyvalue_suite::{self, component};
 use crate::support::server::Host;
 
 const PASSWORD: &str = "correct horse";
@@ -89,40 +89,40 @@ impl Drop for Redis {
 
 #[tokio::test]
 async fn every_operation_works() {
-    kept::operations(&Redis::start().kv_section()).await;
+    keyvalue_suite::operations(&Redis::start().kv_section()).await;
 }
 
 #[tokio::test]
 async fn concurrent_increments_are_all_counted() {
-    kept::concurrency(&Redis::start().kv_section()).await;
+    keyvalue_suite::concurrency(&Redis::start().kv_section()).await;
 }
 
 #[tokio::test]
 async fn data_of_components_is_isolated() {
-    kept::components(&Redis::start().kv_section()).await;
+    keyvalue_suite::components(&Redis::start().kv_section()).await;
 }
 
 #[tokio::test]
 async fn data_of_callers_is_isolated() {
     let redis = Redis::start();
-    kept::callers(&format!("kv.url = {:?}", redis.url())).await;
+    keyvalue_suite::callers(&format!("kv.url = {:?}", redis.url())).await;
 }
 
 #[tokio::test]
 async fn the_quota_of_a_component_is_enforced() {
-    kept::quota(&Redis::start().kv_section()).await;
+    keyvalue_suite::quota(&Redis::start().kv_section()).await;
 }
 
 #[tokio::test]
 async fn data_survives_a_restart() {
-    kept::restart(&Redis::start().kv_section()).await;
+    keyvalue_suite::restart(&Redis::start().kv_section()).await;
 }
 
 /// Hosts reconnect after Redis has been restarted.
 #[tokio::test]
 async fn hosts_with_one_redis_share_data_and_survive_its_restart() {
     let redis = Redis::start();
-    let guest = keeping("cache");
+    let guest = keyvalue_guest("cache");
     let text = format!(
         "{}\n{}",
         redis.kv_section(),
@@ -167,7 +167,7 @@ async fn hosts_with_one_redis_share_data_and_survive_its_restart() {
 async fn invalid_urls_are_reported_without_secrets() {
     let redis = Redis::start();
     let toolcrib = Toolcrib::new();
-    toolcrib.write("g", &keeping("cache").component());
+    toolcrib.write("g", &keyvalue_guest("cache").component());
     let port = redis.port;
     for (url, expected) in [
         (redis.url(), ""),
@@ -206,7 +206,7 @@ async fn rediss_verifies_the_certificate() {
         "no",
     ]);
     let toolcrib = Toolcrib::new();
-    toolcrib.write("g", &keeping("cache").component());
+    toolcrib.write("g", &keyvalue_guest("cache").component());
     let url = format!("rediss://:correct%20horse@localhost:{}", redis.port);
     toolcrib.file(
         "c.toml",

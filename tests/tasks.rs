@@ -11,7 +11,7 @@ use toolcrib::config::Access;
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::{Guest, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer};
-use crate::support::server::{Host, refusal};
+use crate::support::server::{Host, load_problems};
 
 const INVALID_PARAMS: i64 = -32602;
 const INTERNAL_ERROR: i64 = -32603;
@@ -280,7 +280,7 @@ async fn tools_that_require_tasks_refuse_other_clients() {
         meta: Some(r#"{"toolcrib/task":"sometimes"}"#.into()),
         ..Tool::new("odd")
     };
-    let errors = refusal(&Guest::with(tool, "(unreachable)")).await;
+    let errors = load_problems(&Guest::with(tool, "(unreachable)")).await;
     assert_eq!(errors.len(), 1);
     assert!(
         errors[0].contains("`auto`, `required` or `never`"),

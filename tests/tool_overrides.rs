@@ -43,7 +43,7 @@ fn weather_guest() -> Guest {
         meta: Some(r#"{"com.example/rank":7}"#.into()),
         ..Tool::new("forecast")
     }
-    .described("What the weather will be.")
+    .with_description("What the weather will be.")
     .taking(forecast_schema());
     guest
         .tool(

@@ -1,7 +1,7 @@
 //! Files that are not components, and components that cannot be served.
 
 use super::{FAILED, USAGE, check, hello};
-use crate::support::command::{Ended, Toolcrib};
+use crate::support::command::{CommandOutput, Toolcrib};
 use crate::support::guest::{Guest, Tool, component};
 
 /// The error says what the file is instead, and what to do.
@@ -265,7 +265,7 @@ fn conflicting_components_and_settings_are_rejected() {
         // Cases with both components also report their name conflict, after the expected line.
         let output = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
         let lines: Vec<_> = output.stderr.lines().take(1).map(String::from).collect();
-        let first = Ended {
+        let first = CommandOutput {
             stderr: lines.concat(),
             ..output
         };

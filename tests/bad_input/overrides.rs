@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{FAILED, USAGE, check};
-use crate::support::command::{Ended, Toolcrib};
+use crate::support::command::{CommandOutput, Toolcrib};
 use crate::support::guest::{Guest, Prompt, Tool};
 
 fn guest() -> Guest {
@@ -372,6 +372,6 @@ fn invalid_tool_selections_are_rejected() {
         let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
         // Some cases also report errors of the tools, after the expected line.
         let stderr = output.stderr.lines().take(1).map(String::from).collect();
-        check(text, &Ended { stderr, ..output }, status, &[words]);
+        check(text, &CommandOutput { stderr, ..output }, status, &[words]);
     }
 }

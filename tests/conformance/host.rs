@@ -66,7 +66,7 @@ impl Host {
             }
         };
         Self {
-            process: Process::start_heard(command, toggle_extra),
+            process: Process::start_with_log(command, toggle_extra),
             _dir: dir,
         }
     }

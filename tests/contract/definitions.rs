@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::client::Revision;
 use crate::support::guest::{Guest, Icon, Tool};
-use crate::support::server::{Host, refusal};
+use crate::support::server::{Host, load_problems};
 
 #[tokio::test]
 async fn definitions_are_listed_unchanged() {
@@ -35,9 +35,9 @@ async fn definitions_are_listed_unchanged() {
         meta: Some(r#"{"com.example/rank":7}"#.into()),
         ..Tool::new("full")
     }
-    .described("Does everything.\nOn two lines.")
+    .with_description("Does everything.\nOn two lines.")
     .taking(&input)
-    .giving(&output);
+    .with_output_schema(&output);
     let mut guest = Guest::new();
     guest
         .tool(full, "unreachable")
@@ -87,9 +87,9 @@ async fn definitions_run_like_a_call() {
          (call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
          (call $log (i32.const 0) {line})"
     ));
-    assert_eq!(refusal(&guest).await, [""; 0]);
+    assert_eq!(load_problems(&guest).await, [""; 0]);
     guest.before_definitions("unreachable");
-    let lines = refusal(&guest).await;
+    let lines = load_problems(&guest).await;
     assert!(
         lines.len() == 1 && lines[0].contains("its `definitions` failed"),
         "{lines:?}"

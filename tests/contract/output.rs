@@ -118,7 +118,7 @@ async fn structured_output_is_validated_against_the_output_schema() {
         let tool = Tool::new(name);
         guest.tool(
             if has_schema {
-                tool.giving(&schema)
+                tool.with_output_schema(&schema)
             } else {
                 tool
             },

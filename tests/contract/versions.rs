@@ -14,7 +14,7 @@ use compatibility::{Contract, incompatibilities};
 
 use crate::support::client::{Answer, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::{CONTRACT, Document, Guest, Prompt, VERSION};
+use crate::support::guest::{CONTRACT, Guest, Prompt, Resource, VERSION};
 use crate::support::server::{self, Host};
 
 /// Returns the number and the directory of every published version.
@@ -314,12 +314,12 @@ fn guest_with(has: &impl Fn(&str) -> bool) -> Guest {
         guest.prompt(prompt, format!("(call $message {hello})"));
     }
     if has("resources") {
-        let body = format!("(call $document (local.get $uri) (local.get $uri_len) {hello})");
-        guest.document(Document::new("test://hello"), body);
+        let body = format!("(call $resource (local.get $uri) (local.get $uri_len) {hello})");
+        guest.resource(Resource::new("test://hello"), body);
     }
     if has("completions") {
         let completion = guest.completion(&["hello"], None, false);
-        guest.completing(completion);
+        guest.completions(completion);
     }
     guest
 }

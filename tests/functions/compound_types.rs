@@ -167,10 +167,7 @@ async fn enums_flags_variants_options_and_results_have_json_forms() {
             ],
             [
                 (json!(["read", "fly"]), "`/x/1`: \"fly\" is not one of"),
-                (
-                    json!(["read", "read"]),
-                    "`/x/1`: \"read\" is given twice",
-                ),
+                (json!(["read", "read"]), "`/x/1`: \"read\" is given twice"),
                 (json!("read"), "is not an array"),
                 (json!({ "read": true }), "is not an array"),
             ],

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::guest::{Guest, Tool};
-use crate::support::server::{Host, refusal};
+use crate::support::server::{Host, load_problems};
 
 fn tool_and_function() -> Guest {
     let mut guest = Guest::saying("hello", "hello");
@@ -43,7 +43,7 @@ async fn functions_need_no_tool_of_the_contract() {
 async fn a_tool_and_a_function_of_one_name_are_rejected() {
     let mut guest = tool_and_function();
     guest.tool(Tool::new("add"), "unreachable");
-    let problems = refusal(&guest).await;
+    let problems = load_problems(&guest).await;
     assert_eq!(problems.len(), 1, "{problems:?}");
     for words in [
         "`definitions` name a tool `add`",
@@ -57,6 +57,6 @@ async fn a_tool_and_a_function_of_one_name_are_rejected() {
     guest
         .export("export ops: interface { sum: func() -> u32; }")
         .item(r#"(func (export "ops#sum") (result i32) (i32.const 1))"#);
-    let problems = refusal(&guest).await;
+    let problems = load_problems(&guest).await;
     assert!(problems[0].contains("`ops#sum`"), "{problems:?}");
 }

@@ -3,7 +3,7 @@
 use super::{
     BLOCK, HostileComponent, HostileComponentBuilder, POLL, TIMER, repeat, repeat_forever,
 };
-use crate::support::guest::http::can_fetch;
+use crate::support::guest::http::add_http_imports;
 use crate::support::guest::{Guest, component};
 
 const RANDOM: &str =
@@ -116,7 +116,7 @@ fn endless_loops_outside_the_function() -> [HostileComponent; 2] {
 
 fn resource_exhaustion() -> HostileComponent {
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     let (name, value) = (guest.string("x"), guest.string("v".repeat(40_000)));
     let method = guest.string("M".repeat(100_000));
     guest

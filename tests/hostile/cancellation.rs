@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 
 use super::{POLL, TIMER, repeat};
 use crate::support::client::{Answer, Client, Revision};
-use crate::support::guest::http::{Fetch, can_fetch, fetch};
-use crate::support::guest::kv::keeping;
+use crate::support::guest::http::{Fetch, add_http_imports, fetch};
+use crate::support::guest::kv::keyvalue_guest;
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 use crate::support::upstream::Upstream;
@@ -26,7 +26,7 @@ const BLOCKING_TOOLS: [&str; 6] = [
 /// A guest with [`BLOCKING_TOOLS`], which report progress when they start, and `hello`, which returns at once.
 fn guest(upstream: &Upstream) -> Guest {
     let mut guest = Guest::saying("hello", "hello");
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     guest.import(TIMER).import(POLL);
     let line = guest.string("line");
     let mut fetch_from = |path: &str| {
@@ -184,7 +184,7 @@ async fn shutdown_cancels_calls_after_the_drain_period() {
 async fn cancellation_does_not_wait_for_a_silent_redis() {
     let store = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = store.local_addr().unwrap();
-    let mut guest = keeping("cache");
+    let mut guest = keyvalue_guest("cache");
     let text = guest.string("hello");
     guest.tool(Tool::new("hello"), format!("(call $text {text})"));
     let text = format!(

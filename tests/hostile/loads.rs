@@ -8,7 +8,7 @@ use toolcrib::config::Config;
 
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::{Document, Guest, Prompt, Tool, component};
+use crate::support::guest::{Guest, Prompt, Resource, Tool, component};
 use crate::support::process::Process;
 use crate::support::server;
 
@@ -23,7 +23,7 @@ pub(super) async fn outcomes() -> Vec<(String, &'static str, String)> {
         config.limits.cpu = Duration::from_millis(200);
         config.limits.memory_bytes = 8 << 20;
         change(&mut config);
-        server::name_in(&mut config, &dir, "guest", &bytes);
+        server::add_component(&mut config, &dir, "guest", &bytes);
         let outcome = match App::build(config).await {
             Ok(_) => "is served".to_owned(),
             Err(error) => {
@@ -186,7 +186,7 @@ fn instances(count: usize) -> Vec<u8> {
 fn offering(function: &'static str, body: &str) -> Vec<u8> {
     let mut guest = Guest::saying("hello", "hello");
     guest
-        .document(Document::new("doc:a"), "unreachable")
+        .resource(Resource::new("doc:a"), "unreachable")
         .prompt(Prompt::new("prompt"), "unreachable")
         .before(function, body);
     guest.component()
@@ -231,7 +231,7 @@ fn doubling_types() -> Vec<u8> {
 #[tokio::test]
 async fn oversized_files_are_rejected_without_reading_them() {
     let (dir, mut config) = server::config(&[]);
-    server::name_in(&mut config, &dir, "guest", b"");
+    server::add_component(&mut config, &dir, "guest", b"");
     let file = std::fs::File::create(dir.path().join("guest.wasm")).unwrap();
     file.set_len((256 << 20) + 1).unwrap();
     let error = App::build(config).await.err().unwrap().to_string();

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{repeat, repeat_forever};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::http::can_fetch;
+use crate::support::guest::http::add_http_imports;
 use crate::support::guest::{Guest, Tool};
 use crate::support::process::{Process, TOOLCRIB, peak_mb, processor_time, resident_mb};
 
@@ -79,7 +79,7 @@ async fn host_memory_per_guest_is_limited_and_returned() {
     const MAX_SETTLE_TIME: Duration = Duration::from_secs(30);
     let dir = Toolcrib::new();
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     guest.pages(64);
     let name = guest.string("x");
     let (value, mebibyte) = (

@@ -146,7 +146,7 @@ async fn exponential_output_schemas_do_not_delay_other_calls() {
     let empty = guest.string("{}");
     let schema = doubling_schema("anyOf", json!({ "required": ["x"] }));
     guest.tool(
-        Tool::new("doubles").giving(schema),
+        Tool::new("doubles").with_output_schema(schema),
         format!("(call $structured {empty})"),
     );
     let host = Host::of(&guest).await;

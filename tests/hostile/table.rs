@@ -84,7 +84,7 @@ impl Server {
         ]);
         let longest_log_line = Arc::new(AtomicUsize::new(0));
         let longest = longest_log_line.clone();
-        let process = Process::start_heard(command, move |line| {
+        let process = Process::start_with_log(command, move |line| {
             longest.fetch_max(line.len(), SeqCst);
         });
         let url = format!("http://{}/mcp", process.address);
@@ -296,8 +296,11 @@ async fn every_hostile_guest_is_contained() {
         longest < MAX_LOG_LINE_BYTES,
         "the log has a line of {longest} bytes"
     );
-    let is_smuggled = upstream.asked().iter().any(|head| head.contains("evil"));
-    assert!(!is_smuggled, "{:?}", upstream.asked());
+    let is_smuggled = upstream
+        .request_heads()
+        .iter()
+        .any(|head| head.contains("evil"));
+    assert!(!is_smuggled, "{:?}", upstream.request_heads());
 
     let page = page(&components, &outcomes, &loads::outcomes().await);
     let committed = std::fs::read_to_string(PAGE).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::{HostileComponent, HostileComponentBuilder, POLL, TIMER, repeat, repeat_forever};
 use crate::support::guest::Guest;
-use crate::support::guest::http::{Fetch, can_fetch, fetch};
+use crate::support::guest::http::{Fetch, add_http_imports, fetch};
 use crate::support::upstream::Upstream;
 
 pub(super) fn components(upstream: &Upstream) -> Vec<HostileComponent> {
@@ -18,7 +18,7 @@ fn allow_upstream(upstream: &Upstream) -> String {
 
 fn blocking(upstream: &Upstream) -> HostileComponent {
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     guest.import(TIMER).import(POLL);
     let origin = upstream.origin();
     let fetches: Vec<_> = ["silent", "stalls", "drips"]
@@ -79,7 +79,7 @@ fn blocking(upstream: &Upstream) -> HostileComponent {
 
 fn servers_and_smuggling(upstream: &Upstream) -> HostileComponent {
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     let at = |path: &str| Fetch::get(&format!("{}/{path}", upstream.origin()));
     let (authority, path) = (
         guest.string(upstream.address.to_string()),

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::{MAX_ROUNDS, asking_guest};
 use crate::support::client::{Answer, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::pipes::Pipes;
 use crate::support::server::Host;
 use crate::support::session::{Session, accept};
+use crate::support::stdio_client::StdioClient;
 
 /// Calls a tool in the session, answers each question with `answer`, and returns the questions and the result.
 async fn call(
@@ -145,7 +145,7 @@ fn clients_on_stdio_are_asked_and_each_round_counts_towards_the_rate_limit() {
     toolcrib.write("asking", &asking_guest().component());
     let settings = "components = [\"asking.wasm\"]\n[limits]\ncalls-per-minute = 2\n";
     toolcrib.file("c.toml", settings);
-    let mut client = Pipes::start(&toolcrib, &["--config", "c.toml"]);
+    let mut client = StdioClient::start(&toolcrib, &["--config", "c.toml"]);
     let params = json!({
         "protocolVersion": "2025-11-25",
         "capabilities": { "elicitation": {} },

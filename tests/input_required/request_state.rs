@@ -10,7 +10,7 @@ use super::rounds::{INVALID_PARAMS, accepted, all_capabilities, request_state, r
 use super::{MAX_STATE_BYTES, asking_guest};
 use crate::support::guest::{Guest, Prompt, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer, now_seconds};
-use crate::support::server::{Host, refusal_with};
+use crate::support::server::{Host, load_problems_with};
 
 #[tokio::test]
 async fn a_guest_receives_its_own_state_back() {
@@ -125,7 +125,7 @@ async fn replicas_with_the_same_key_accept_each_others_states() {
 async fn a_short_state_key_is_rejected() {
     let guest = asking_guest();
     let short = |config: &mut Config| config.server.state_key = Some(Secret::new("short"));
-    let errors = refusal_with(&guest, short).await;
+    let errors = load_problems_with(&guest, short).await;
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(
         errors[0].contains("`server.state-key` has less than 32 bytes"),

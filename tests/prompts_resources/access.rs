@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{complete, get, one_of_each, prompt_ref, read, template_ref, text};
 use crate::support::client::{Answer, Client, Revision};
-use crate::support::guest::{Document, Guest, Prompt};
+use crate::support::guest::{Guest, Prompt, Resource};
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::Host;
 
@@ -158,8 +158,8 @@ async fn prompts_and_resources_count_towards_the_concurrency_limit() {
     let mut guest = one_of_each();
     let progress = "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
     guest
-        .document(
-            Document::new("test://spin"),
+        .resource(
+            Resource::new("test://spin"),
             format!("{progress} (call $spin)"),
         )
         .prompt(Prompt::new("spin"), format!("{progress} (call $spin)"));

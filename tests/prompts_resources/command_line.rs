@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::one_of_each;
 use crate::support::client::Revision;
 use crate::support::command::Toolcrib;
-use crate::support::guest::{Argument, Document, Family, Guest, Prompt, Tool};
-use crate::support::pipes::Pipes;
+use crate::support::guest::{Argument, Guest, Prompt, Resource, ResourceTemplate, Tool};
 use crate::support::server::Host;
+use crate::support::stdio_client::StdioClient;
 
 fn handbook() -> Guest {
     let mut guest = Guest::saying("find", "found");
@@ -34,20 +34,20 @@ fn handbook() -> Guest {
             },
             "unreachable",
         )
-        .document(
-            Document {
+        .resource(
+            Resource {
                 title: Some("Index".into()),
                 media_type: Some("text/markdown".into()),
                 size: Some(7),
-                ..Document::new("handbook://index")
+                ..Resource::new("handbook://index")
             },
             "unreachable",
         )
-        .family(
-            Family {
+        .resource_template(
+            ResourceTemplate {
                 description: Some("One chapter.".into()),
                 media_type: Some("text/plain".into()),
-                ..Family::new("handbook://chapters/{name}")
+                ..ResourceTemplate::new("handbook://chapters/{name}")
             },
             "unreachable",
         );
@@ -176,7 +176,7 @@ fn check_and_serve_print_how_many_items_are_served() {
 fn prompts_and_resources_are_served_over_stdio() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("each", &one_of_each().component());
-    let mut client = Pipes::open(&toolcrib, "each.wasm");
+    let mut client = StdioClient::open(&toolcrib, "each.wasm");
     let params = json!({
         "protocolVersion": "2025-11-25",
         "capabilities": {},

@@ -7,7 +7,7 @@ use super::{
     template_ref,
 };
 use crate::support::client::{Answer, Revision};
-use crate::support::guest::{Document, Family, Guest, Prompt};
+use crate::support::guest::{Guest, Prompt, Resource, ResourceTemplate};
 use crate::support::server::Host;
 
 fn completed(answer: &Answer) -> &Value {
@@ -61,8 +61,8 @@ async fn the_component_receives_the_request_under_its_own_names() {
     let mut guest = Guest::new();
     guest
         .prompt(Prompt::new("greet").taking(&["who"]), "unreachable")
-        .family(Family::new("test://of/{name}"), "unreachable")
-        .completing(
+        .resource_template(ResourceTemplate::new("test://of/{name}"), "unreachable")
+        .completions(
             "(call $say_number (i64.extend_i32_u (local.get $kind)))
              (call $say_byte (i32.const 32))
              (call $say (local.get $subject) (local.get $subject_len))
@@ -106,7 +106,7 @@ async fn at_most_100_values_are_returned() {
         let mut guest = Guest::new();
         guest.prompt(Prompt::new("p").taking(&["a"]), "unreachable");
         let completion = guest.completion(&values[..count], total, has_more);
-        guest.completing(completion);
+        guest.completions(completion);
         let host = Host::of(&guest).await;
         for revision in Revision::ALL {
             let answer = complete(&host.client_of(revision), prompt_ref("p"), "a", "").await;
@@ -125,7 +125,7 @@ async fn components_without_completions_return_no_values() {
     let mut without = Guest::new();
     without
         .prompt(Prompt::new("silent").taking(&["a"]), "unreachable")
-        .document(Document::new("test://silent"), "unreachable");
+        .resource(Resource::new("test://silent"), "unreachable");
     let host = Host::serving(&[("a", &one_of_each()), ("b", &without)]).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
@@ -148,7 +148,7 @@ async fn failed_completions_are_internal_errors() {
     ] {
         let mut guest = Guest::new();
         guest.prompt(Prompt::new("p").taking(&["a"]), "unreachable");
-        guest.completing(body);
+        guest.completions(body);
         let host = Host::of(&guest).await;
         for revision in Revision::ALL {
             let answer = complete(&host.client_of(revision), prompt_ref("p"), "a", "").await;

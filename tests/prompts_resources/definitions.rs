@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use super::one_of_each;
-use crate::support::guest::{Argument, Document, Family, Guest, Icon, Prompt};
-use crate::support::server::{refusal, refusal_with};
+use crate::support::guest::{Argument, Guest, Icon, Prompt, Resource, ResourceTemplate};
+use crate::support::server::{load_problems, load_problems_with};
 
 /// Asserts that loading fails with one line that contains all of `expected`, or succeeds if `expected` is empty.
 async fn check(case: &str, define: impl FnOnce(&mut Guest), expected: &[&str]) {
     let mut guest = Guest::new();
     define(&mut guest);
-    let lines = refusal(&guest).await;
+    let lines = load_problems(&guest).await;
     if expected.is_empty() {
         assert_eq!(lines, [""; 0], "{case}");
         return;
@@ -230,17 +230,17 @@ async fn invalid_resources_are_rejected() {
         check(
             uri,
             |guest| {
-                guest.document(Document::new(uri), "unreachable");
+                guest.resource(Resource::new(uri), "unreachable");
             },
             expected,
         )
         .await;
     }
-    let resource = || Document::new("test://d");
-    let cases: Vec<(&str, Document, &[&str])> = vec![
+    let resource = || Resource::new("test://d");
+    let cases: Vec<(&str, Resource, &[&str])> = vec![
         (
             "empty name",
-            Document {
+            Resource {
                 name: String::new(),
                 ..resource()
             },
@@ -248,7 +248,7 @@ async fn invalid_resources_are_rejected() {
         ),
         (
             "long name",
-            Document {
+            Resource {
                 name: "x".repeat(257),
                 ..resource()
             },
@@ -256,7 +256,7 @@ async fn invalid_resources_are_rejected() {
         ),
         (
             "long title",
-            Document {
+            Resource {
                 title: Some("x".repeat(257)),
                 ..resource()
             },
@@ -264,7 +264,7 @@ async fn invalid_resources_are_rejected() {
         ),
         (
             "long description",
-            Document {
+            Resource {
                 description: Some("x".repeat((16 << 10) + 1)),
                 ..resource()
             },
@@ -272,7 +272,7 @@ async fn invalid_resources_are_rejected() {
         ),
         (
             "icon with a forbidden scheme",
-            Document {
+            Resource {
                 icons: icon("javascript:alert(1)"),
                 ..resource()
             },
@@ -280,7 +280,7 @@ async fn invalid_resources_are_rejected() {
         ),
         (
             "invalid meta",
-            Document {
+            Resource {
                 meta: Some("{".into()),
                 ..resource()
             },
@@ -291,7 +291,7 @@ async fn invalid_resources_are_rejected() {
         check(
             case,
             |guest| {
-                guest.document(resource, "unreachable");
+                guest.resource(resource, "unreachable");
             },
             expected,
         )
@@ -299,8 +299,8 @@ async fn invalid_resources_are_rejected() {
     }
     let duplicate = |guest: &mut Guest| {
         guest
-            .document(resource(), "unreachable")
-            .document(resource(), "unreachable");
+            .resource(resource(), "unreachable")
+            .resource(resource(), "unreachable");
     };
     check(
         "duplicate",
@@ -311,7 +311,7 @@ async fn invalid_resources_are_rejected() {
     let many = |count: u32| {
         move |guest: &mut Guest| {
             for number in 0..count {
-                guest.document(Document::new(&format!("test:{number}")), "unreachable");
+                guest.resource(Resource::new(&format!("test:{number}")), "unreachable");
             }
         }
     };
@@ -360,17 +360,17 @@ async fn invalid_templates_are_rejected() {
         check(
             uri,
             |guest| {
-                guest.family(Family::new(uri), "unreachable");
+                guest.resource_template(ResourceTemplate::new(uri), "unreachable");
             },
             expected,
         )
         .await;
     }
-    let template = || Family::new("test://{d}");
-    let cases: Vec<(&str, Family, &[&str])> = vec![
+    let template = || ResourceTemplate::new("test://{d}");
+    let cases: Vec<(&str, ResourceTemplate, &[&str])> = vec![
         (
             "empty name",
-            Family {
+            ResourceTemplate {
                 name: String::new(),
                 ..template()
             },
@@ -378,7 +378,7 @@ async fn invalid_templates_are_rejected() {
         ),
         (
             "long title",
-            Family {
+            ResourceTemplate {
                 title: Some("x".repeat(257)),
                 ..template()
             },
@@ -386,7 +386,7 @@ async fn invalid_templates_are_rejected() {
         ),
         (
             "icon with a forbidden scheme",
-            Family {
+            ResourceTemplate {
                 icons: icon("file:///etc/passwd"),
                 ..template()
             },
@@ -394,7 +394,7 @@ async fn invalid_templates_are_rejected() {
         ),
         (
             "invalid meta",
-            Family {
+            ResourceTemplate {
                 meta: Some("7".into()),
                 ..template()
             },
@@ -405,7 +405,7 @@ async fn invalid_templates_are_rejected() {
         check(
             case,
             |guest| {
-                guest.family(template, "unreachable");
+                guest.resource_template(template, "unreachable");
             },
             expected,
         )
@@ -413,8 +413,8 @@ async fn invalid_templates_are_rejected() {
     }
     let duplicate = |guest: &mut Guest| {
         guest
-            .family(template(), "unreachable")
-            .family(template(), "unreachable");
+            .resource_template(template(), "unreachable")
+            .resource_template(template(), "unreachable");
     };
     check(
         "duplicate",
@@ -425,7 +425,10 @@ async fn invalid_templates_are_rejected() {
     let many = |count: u32| {
         move |guest: &mut Guest| {
             for number in 0..count {
-                guest.family(Family::new(&format!("test:{number}{{a}}")), "unreachable");
+                guest.resource_template(
+                    ResourceTemplate::new(&format!("test:{number}{{a}}")),
+                    "unreachable",
+                );
             }
         }
     };
@@ -441,7 +444,7 @@ async fn invalid_templates_are_rejected() {
 #[tokio::test]
 async fn a_component_without_tools_prompts_and_resources_is_rejected() {
     let completing = |guest: &mut Guest| {
-        guest.completing("unreachable");
+        guest.completions("unreachable");
     };
     let neither = "nor a function that can be a tool";
     check("only completions", completing, &[neither]).await;
@@ -464,7 +467,7 @@ async fn definitions_that_crash_or_exceed_limits_are_rejected() {
         ] {
             let mut guest = one_of_each();
             guest.before(function, body);
-            let lines = refusal_with(&guest, |config| {
+            let lines = load_problems_with(&guest, |config| {
                 config.limits.cpu = Duration::from_millis(300);
                 config.limits.memory_bytes = 8 << 20;
             })

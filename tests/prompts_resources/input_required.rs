@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{INTERNAL_ERROR, INVALID_PARAMS, get, read, text};
 use crate::support::client::{Answer, Client, Revision};
-use crate::support::guest::{Document, Guest, Prompt};
+use crate::support::guest::{Guest, Prompt, Resource};
 use crate::support::server::Host;
 use crate::support::session::{Session, accept};
 
@@ -45,17 +45,17 @@ fn asking_guest() -> Guest {
             Prompt::new("can"),
             format!("{can} (call $message {output})"),
         )
-        .document(
-            Document::new("test://asks"),
-            format!("{unanswered} (call $document {uri} {answer})"),
+        .resource(
+            Resource::new("test://asks"),
+            format!("{unanswered} (call $resource {uri} {answer})"),
         )
-        .document(
-            Document::new("test://remembers"),
-            format!("{stateless} (call $document {uri} {state})"),
+        .resource(
+            Resource::new("test://remembers"),
+            format!("{stateless} (call $resource {uri} {state})"),
         )
-        .document(
-            Document::new("test://can"),
-            format!("{can} (call $document {uri} {output})"),
+        .resource(
+            Resource::new("test://can"),
+            format!("{can} (call $resource {uri} {output})"),
         );
     guest
 }

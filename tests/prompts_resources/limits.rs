@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 
 use super::{INTERNAL_ERROR, complete, get, prompt_ref, read, text};
 use crate::support::client::{Answer, Client, Revision};
-use crate::support::guest::{Block, Document, Filled, Guest, Part, Prompt};
+use crate::support::guest::{Block, Guest, Prompt, PromptResult, Resource, ResourceContents};
 use crate::support::server::Host;
 
 /// A guest in which a prompt, a resource and completions all run `body`.
 fn guest_running(body: &str) -> Guest {
     let mut guest = Guest::new();
     guest
-        .document(Document::new("test://d"), body)
+        .resource(Resource::new("test://d"), body)
         .prompt(Prompt::new("p").taking(&["a"]), body)
-        .completing(body);
+        .completions(body);
     guest
 }
 
@@ -115,21 +115,21 @@ async fn output_is_limited_to_the_byte() {
     for (is_over_limit, excess_bytes) in [(false, 0), (true, 1)] {
         let mut guest = Guest::new();
         let long = "x".repeat(LIMIT_BYTES - 64 - "test://d".len() + excess_bytes);
-        let contents = guest.parts(&[Part::Text("test://d", None, &long)]);
-        guest.document(Document::new("test://d"), contents);
+        let contents = guest.resource_contents(&[ResourceContents::Text("test://d", None, &long)]);
+        guest.resource(Resource::new("test://d"), contents);
         let half = "x".repeat(LIMIT_BYTES / 2 - 64);
         let other = "x".repeat(LIMIT_BYTES / 2 - 64 + excess_bytes);
-        let filled = guest.filled(&Filled {
+        let filled = guest.prompt_result(&PromptResult {
             messages: vec![
                 (0, Block::Text(&half), None),
                 (0, Block::Text(&other), None),
             ],
-            ..Filled::default()
+            ..PromptResult::default()
         });
         guest.prompt(Prompt::new("p").taking(&["a"]), filled);
         let value = "x".repeat(LIMIT_BYTES - 16 + excess_bytes);
         let completion = guest.completion(&[&value], None, false);
-        guest.completing(completion);
+        guest.completions(completion);
         let host = Host::start(&[("guest", &guest)], |config| {
             config.limits.output_bytes = LIMIT_BYTES;
         })
@@ -157,9 +157,9 @@ async fn progress_and_log_messages_reach_the_client() {
          (call $log (i32.const 2) {line})"
     );
     guest
-        .document(
-            Document::new("test://d"),
-            format!("{report} (call $document (local.get $uri) (local.get $uri_len) {line})"),
+        .resource(
+            Resource::new("test://d"),
+            format!("{report} (call $resource (local.get $uri) (local.get $uri_len) {line})"),
         )
         .prompt(Prompt::new("p"), format!("{report} (call $message {line})"));
     let host = Host::of(&guest).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{METHOD_NOT_FOUND, one_of_each};
 use crate::support::client::{Client, Revision};
-use crate::support::guest::{Argument, Audience, Document, Family, Guest, Icon, Prompt};
+use crate::support::guest::{Argument, Audience, Guest, Icon, Prompt, Resource, ResourceTemplate};
 use crate::support::server::Host;
 
 /// The list methods and the member of the result that contains the list.
@@ -70,8 +70,8 @@ async fn lists_contain_every_field() {
             "unreachable",
         )
         .prompt(Prompt::new("bare"), "unreachable")
-        .document(
-            Document {
+        .resource(
+            Resource {
                 uri: "test://all".into(),
                 name: "all".into(),
                 title: Some("All".into()),
@@ -84,9 +84,9 @@ async fn lists_contain_every_field() {
             },
             "unreachable",
         )
-        .document(Document::new("test://bare"), "unreachable")
-        .family(
-            Family {
+        .resource(Resource::new("test://bare"), "unreachable")
+        .resource_template(
+            ResourceTemplate {
                 uri_template: "test://all/{name}".into(),
                 name: "all".into(),
                 title: Some("All".into()),
@@ -98,7 +98,7 @@ async fn lists_contain_every_field() {
             },
             "unreachable",
         )
-        .family(Family::new("test://bare/{+name}"), "unreachable");
+        .resource_template(ResourceTemplate::new("test://bare/{+name}"), "unreachable");
     let icons = json!([{
         "src": "https://example.com/i.png", "mimeType": "image/png", "sizes": ["48x48", "any"],
     }]);
@@ -163,9 +163,9 @@ async fn lists_are_sorted_and_prompts_are_prefixed() {
             guest.prompt(Prompt::new(name), "unreachable");
         }
         for uri in uris {
-            guest.document(Document::new(uri), "unreachable");
+            guest.resource(Resource::new(uri), "unreachable");
             let template = format!("{uri}/{{x}}");
-            guest.family(Family::new(&template), "unreachable");
+            guest.resource_template(ResourceTemplate::new(&template), "unreachable");
         }
         guest
     };
@@ -197,7 +197,7 @@ async fn long_lists_are_paginated() {
     }
     for number in 0..1_300 {
         let uri = format!("test://{number:04}");
-        second.document(Document::new(&uri), "unreachable");
+        second.resource(Resource::new(&uri), "unreachable");
     }
     second.prompt(Prompt::new("q"), "unreachable");
     let host = Host::serving(&[("a", &first), ("b", &second)]).await;
@@ -231,12 +231,12 @@ async fn capabilities_are_announced_only_for_what_is_served() {
     let mut prompts = Guest::new();
     prompts.prompt(Prompt::new("p"), "unreachable");
     let mut resources = Guest::new();
-    resources.document(Document::new("test://d"), "unreachable");
+    resources.resource(Resource::new("test://d"), "unreachable");
     let mut templates = Guest::new();
-    templates.family(Family::new("test://{d}"), "unreachable");
+    templates.resource_template(ResourceTemplate::new("test://{d}"), "unreachable");
     // Completions alone announce nothing.
     let mut completing = Guest::saying("hello", "hello");
-    completing.completing("unreachable");
+    completing.completions("unreachable");
     let all = one_of_each();
     let completion_params = json!({ "ref": { "type": "ref/prompt", "name": "p" }, "argument": { "name": "a", "value": "" } });
     type Case<'a> = (&'a str, &'a Guest, [bool; 3]);

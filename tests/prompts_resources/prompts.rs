@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{INTERNAL_ERROR, INVALID_PARAMS, get, message_with_id, one_of_each, text};
 use crate::support::client::{Answer, Revision};
-use crate::support::guest::{Audience, Block, Document, Filled, Guest, Link, Prompt};
-use crate::support::server::{Host, refusal_with};
+use crate::support::guest::{Audience, Block, Guest, Link, Prompt, PromptResult, Resource};
+use crate::support::server::{Host, load_problems_with};
 
 #[tokio::test]
 async fn arguments_are_validated_against_the_definition() {
@@ -91,7 +91,7 @@ async fn content_of_every_kind_and_role_is_returned() {
         priority: Some(1.0),
         last_modified: None,
     };
-    let filled = Filled {
+    let filled = PromptResult {
         description: Some("What it is."),
         messages: vec![
             (0, Block::Text("zażółć"), Some(audience)),
@@ -109,9 +109,9 @@ async fn content_of_every_kind_and_role_is_returned() {
         meta: Some(r#"{"com.example/rank":7}"#),
     };
     let mut guest = Guest::new();
-    let all = guest.filled(&filled);
+    let all = guest.prompt_result(&filled);
     guest.prompt(Prompt::new("all"), all);
-    let none = guest.filled(&Filled::default());
+    let none = guest.prompt_result(&PromptResult::default());
     guest.prompt(Prompt::new("none"), none);
     let host = Host::of(&guest).await;
     let expected = json!([
@@ -176,7 +176,7 @@ async fn failed_prompts_are_protocol_errors() {
             priority: Some(priority),
             ..Audience::default()
         };
-        let filled = guest.filled(&Filled {
+        let filled = guest.prompt_result(&PromptResult {
             description: None,
             messages: vec![(0, Block::Text("x"), Some(audience))],
             meta,
@@ -238,7 +238,7 @@ async fn prompts_of_the_same_name_need_a_prefix() {
     }
 
     // Without a prefix, loading fails.
-    let lines = refusal_with(&one, |config| {
+    let lines = load_problems_with(&one, |config| {
         let path = config.references[0].to_string();
         let second = path.replace("guest.wasm", "second.wasm");
         std::fs::copy(&path, &second).unwrap();
@@ -261,7 +261,7 @@ async fn a_tool_and_a_prompt_may_have_the_same_name() {
     let prompt = guest.string("the prompt");
     guest
         .prompt(Prompt::new("same"), format!("(call $message {prompt})"))
-        .document(Document::new("same:x"), "unreachable");
+        .resource(Resource::new("same:x"), "unreachable");
     let host = Host::of(&guest).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);

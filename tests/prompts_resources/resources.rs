@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{INTERNAL_ERROR, INVALID_PARAMS, message_with_id, one_of_each, read, text};
 use crate::support::client::{Answer, Client, Revision};
-use crate::support::guest::{Document, Family, Guest, Part};
-use crate::support::server::{Host, refusal_with};
+use crate::support::guest::{Guest, Resource, ResourceContents, ResourceTemplate};
+use crate::support::server::{Host, load_problems_with};
 
 /// Asserts that a resource was not found. The error code depends on the revision.
 fn assert_not_found(client: &Client, uri: &str, answer: &Answer) {
@@ -27,24 +27,32 @@ async fn contents_of_every_kind_are_returned() {
     let cases = [
         (
             "test://text",
-            vec![Part::Text("test://text", Some("text/plain"), "zażółć 世界")],
+            vec![ResourceContents::Text(
+                "test://text",
+                Some("text/plain"),
+                "zażółć 世界",
+            )],
             json!([{ "uri": "test://text", "mimeType": "text/plain", "text": "zażółć 世界" }]),
         ),
         (
             "test://bare",
-            vec![Part::Text("test://bare", None, "")],
+            vec![ResourceContents::Text("test://bare", None, "")],
             json!([{ "uri": "test://bare", "text": "" }]),
         ),
         (
             "test://binary",
-            vec![Part::Binary("test://binary", Some("application/x"), bytes)],
+            vec![ResourceContents::Binary(
+                "test://binary",
+                Some("application/x"),
+                bytes,
+            )],
             json!([{ "uri": "test://binary", "mimeType": "application/x", "blob": "AAH+/w==" }]),
         ),
         (
             "test://directory",
             vec![
-                Part::Text("test://directory/a", None, "a"),
-                Part::Binary("test://directory/b", None, b""),
+                ResourceContents::Text("test://directory/a", None, "a"),
+                ResourceContents::Binary("test://directory/b", None, b""),
             ],
             json!([
                 { "uri": "test://directory/a", "text": "a" },
@@ -55,8 +63,8 @@ async fn contents_of_every_kind_are_returned() {
     ];
     let mut expected = Vec::new();
     for (uri, parts, contents) in cases {
-        let body = guest.parts(&parts);
-        guest.document(Document::new(uri), body);
+        let body = guest.resource_contents(&parts);
+        guest.resource(Resource::new(uri), body);
         expected.push((uri, contents));
     }
     let host = Host::of(&guest).await;
@@ -93,15 +101,15 @@ async fn a_template_serves_exactly_the_uris_that_it_matches() {
     ];
     let mut guest = Guest::new();
     for template in templates {
-        guest.family(
-            Family::new(template),
-            "(call $document (local.get $uri) (local.get $uri_len) (local.get $uri) (local.get $uri_len))",
+        guest.resource_template(
+            ResourceTemplate::new(template),
+            "(call $resource (local.get $uri) (local.get $uri_len) (local.get $uri) (local.get $uri_len))",
         );
     }
     let named = guest.string("named");
-    guest.document(
-        Document::new("test://name/own"),
-        format!("(call $document (local.get $uri) (local.get $uri_len) {named})"),
+    guest.resource(
+        Resource::new("test://name/own"),
+        format!("(call $resource (local.get $uri) (local.get $uri_len) {named})"),
     );
     let host = Host::of(&guest).await;
     let long = format!("test://name/{}", "x".repeat(2_048 - 12));
@@ -165,14 +173,14 @@ async fn failed_reads_are_protocol_errors() {
     let mut guest = Guest::new();
     let message = guest.string("the disk is full");
     guest
-        .family(Family::new("gone:{x}"), "(call $not_found)")
-        .document(
-            Document::new("test://failed"),
+        .resource_template(ResourceTemplate::new("gone:{x}"), "(call $not_found)")
+        .resource(
+            Resource::new("test://failed"),
             format!("(call $failed {message})"),
         )
-        .document(Document::new("test://traps"), "unreachable")
-        .document(
-            Document::new("test://invalid-result"),
+        .resource(Resource::new("test://traps"), "unreachable")
+        .resource(
+            Resource::new("test://invalid-result"),
             "(i32.store8 (i32.const 16) (i32.const 9)) (i32.const 16)",
         );
     let host = Host::of(&guest).await;
@@ -239,9 +247,9 @@ async fn the_header_mcp_name_must_match_the_body() {
 async fn two_components_cannot_serve_the_same_uri() {
     let mut guest = Guest::new();
     guest
-        .document(Document::new("test://d"), "unreachable")
-        .family(Family::new("test://of/{d}"), "unreachable");
-    let lines = refusal_with(&guest, |config| {
+        .resource(Resource::new("test://d"), "unreachable")
+        .resource_template(ResourceTemplate::new("test://of/{d}"), "unreachable");
+    let lines = load_problems_with(&guest, |config| {
         let path = config.references[0].to_string();
         let second = path.replace("guest.wasm", "second.wasm");
         std::fs::copy(&path, &second).unwrap();

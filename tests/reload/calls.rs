@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{put_component, wait_for_text, wait_for_tools};
-use crate::support::client::{Client, Stream};
+use crate::support::client::{Client, EventStream};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
 /// Starts a call of a tool that reports progress when it runs, and waits for that.
-async fn start_call(client: &Client, tool: &str) -> Stream {
+async fn start_call(client: &Client, tool: &str) -> EventStream {
     let params = json!({ "name": tool, "arguments": {}, "_meta": { "progressToken": 1 } });
-    let mut running = Stream::open(client.post(&client.message("tools/call", params))).await;
+    let mut running = EventStream::open(client.post(&client.message("tools/call", params))).await;
     let first = running.next().await.unwrap();
     assert_eq!(first["method"], "notifications/progress");
     running

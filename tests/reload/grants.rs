@@ -26,7 +26,7 @@ async fn changed_components_with_grants_are_logged() {
     command.args(["--listen", "127.0.0.1:0"]);
     let log = Arc::new(Mutex::new(Vec::new()));
     let captured = log.clone();
-    let process = Process::start_heard(command, move |line| {
+    let process = Process::start_with_log(command, move |line| {
         captured.lock().unwrap().push(line.to_owned());
     });
     let client = client_of(&process);

@@ -67,7 +67,7 @@ async fn exhausted_watches_fall_back_to_polling() {
             .env("HOME", dir.path());
         let log = Arc::new(Mutex::new(String::new()));
         let captured = log.clone();
-        let process = Process::start_heard(command, move |line| {
+        let process = Process::start_with_log(command, move |line| {
             let mut log = captured.lock().unwrap();
             log.push_str(line);
             log.push('\n');
@@ -79,7 +79,10 @@ async fn exhausted_watches_fall_back_to_polling() {
         dir.write("a", &Guest::saying("a", "two").component());
         wait_for_text(&client, "a", "two").await;
         dir.file("raise", "");
-        wait_until("reported again", async || count("file watching restored") == 1).await;
+        wait_until("reported again", async || {
+            count("file watching restored") == 1
+        })
+        .await;
         dir.write("a", &Guest::saying("a", "three").component());
         wait_for_text(&client, "a", "three").await;
         assert_eq!(count("checked every 5 s instead"), 1, "{log:?}");

@@ -141,7 +141,7 @@ async fn unchanged_files_are_not_loaded_again() {
     command.args(["--listen", "127.0.0.1:0"]);
     let captured = log.clone();
     let process =
-        Process::start_heard(command, move |line| captured.lock().unwrap().push_str(line));
+        Process::start_with_log(command, move |line| captured.lock().unwrap().push_str(line));
     let count = |text: &str| log.lock().unwrap().matches(text).count();
     let client = client_of(&process);
     // Not served, because its tool has the same name as a served one.
@@ -175,7 +175,10 @@ async fn unchanged_files_are_not_loaded_again() {
     assert_eq!(count("component not served"), 2);
     assert_eq!(count("component problem resolved"), 0);
     std::fs::remove_file(dir.path().join("conflict.wasm")).unwrap();
-    wait_until("the resolved conflict", async || count("component problem resolved") == 1).await;
+    wait_until("the resolved conflict", async || {
+        count("component problem resolved") == 1
+    })
+    .await;
 }
 
 /// A function component with the tool `run`, and an export that is logged as skipped each time the component is loaded.

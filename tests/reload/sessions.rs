@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::subscriptions::{SUBSCRIPTION_ID, resource_guest};
 use super::{put_component, remove_component, tool_names, wait_for_tools};
-use crate::support::client::{Answer, Revision, Stream};
+use crate::support::client::{Answer, EventStream, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::guest::Guest;
-use crate::support::pipes::Pipes;
 use crate::support::server::Host;
+use crate::support::stdio_client::StdioClient;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_of_older_revisions_get_notifications() {
@@ -44,7 +44,7 @@ async fn sessions_of_older_revisions_get_notifications() {
             .header("accept", "text/event-stream")
             .header("mcp-protocol-version", revision.name())
             .header("mcp-session-id", &id);
-        let mut stream = Stream::open(request).await;
+        let mut stream = EventStream::open(request).await;
         let resource = json!({ "uri": "doc://one" });
 
         put_component(&host, "b", &Guest::saying("b", "two"));
@@ -78,7 +78,7 @@ fn stdio_clients_get_notifications() {
     for revision in Revision::ALL {
         let dir = Toolcrib::new();
         dir.write("a", &Guest::saying("a", "one").component());
-        let mut client = Pipes::open(&dir, ".");
+        let mut client = StdioClient::open(&dir, ".");
         if revision.is_modern() {
             let mut meta = json!({});
             meta["io.modelcontextprotocol/protocolVersion"] = revision.name().into();

@@ -7,8 +7,8 @@ use toolcrib::auth::{GuardConfig, KeySource};
 use toolcrib::config::{Access, WatchMode};
 
 use super::{put_component, remove_component, tool_names, wait_for_text};
-use crate::support::client::{Answer, Client, Revision, Stream};
-use crate::support::guest::{Document, Guest, Part, Prompt};
+use crate::support::client::{Answer, Client, EventStream, Revision};
+use crate::support::guest::{Guest, Prompt, Resource, ResourceContents};
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::Host;
 use crate::support::session::Session;
@@ -18,8 +18,8 @@ pub(super) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId
 /// A guest with the resource `doc://one`, which has this text.
 pub(super) fn resource_guest(text: &str) -> Guest {
     let mut guest = Guest::new();
-    let body = guest.parts(&[Part::Text("doc://one", None, text)]);
-    guest.document(Document::new("doc://one"), body);
+    let body = guest.resource_contents(&[ResourceContents::Text("doc://one", None, text)]);
+    guest.resource(Resource::new("doc://one"), body);
     guest
 }
 
@@ -31,11 +31,11 @@ fn prompt_guest(name: &str) -> Guest {
 }
 
 /// Opens a stream with this request id and reads its acknowledgement.
-async fn listen(client: &Client, id: u64, filter: Value) -> Stream {
+async fn listen(client: &Client, id: u64, filter: Value) -> EventStream {
     let params = json!({ "notifications": filter });
     let mut message = client.message("subscriptions/listen", params);
     message["id"] = id.into();
-    let mut stream = Stream::open(client.post(&message)).await;
+    let mut stream = EventStream::open(client.post(&message)).await;
     let first = stream.next().await.unwrap();
     assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
     assert_eq!(first["params"]["notifications"], filter, "{first}");
@@ -44,7 +44,7 @@ async fn listen(client: &Client, id: u64, filter: Value) -> Stream {
 }
 
 /// Reads the next message, which must be this notification of this subscription.
-async fn expect_notification(stream: &mut Stream, id: u64, method: &str) -> Value {
+async fn expect_notification(stream: &mut EventStream, id: u64, method: &str) -> Value {
     let message = stream.next().await.unwrap();
     assert_eq!(message["method"], method, "{message}");
     assert_eq!(message["params"]["_meta"][SUBSCRIPTION_ID], id, "{message}");
@@ -143,7 +143,7 @@ async fn resource_subscriptions_are_limited() {
     let client = host.client();
     let params = json!({ "notifications": { "resourceSubscriptions": uris } });
     let mut stream =
-        Stream::open(client.post(&client.message("subscriptions/listen", params))).await;
+        EventStream::open(client.post(&client.message("subscriptions/listen", params))).await;
     let first = stream.next().await.unwrap();
     let found = &first["params"]["notifications"]["resourceSubscriptions"];
     assert_eq!(found, &json!(accepted));

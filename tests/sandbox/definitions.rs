@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::support::guest::{Guest, Icon, Tool};
-use crate::support::server::{refusal, refusal_with};
+use crate::support::server::{load_problems, load_problems_with};
 
 /// Asserts that a component with this tool is rejected with one line that contains all of `expected`, or is accepted if
 /// `expected` is empty.
 pub(super) async fn check(case: &str, tool: Tool, expected: &[&str]) {
-    let lines = refusal(&Guest::with(tool, "unreachable")).await;
+    let lines = load_problems(&Guest::with(tool, "unreachable")).await;
     if expected.is_empty() {
         assert_eq!(lines, [""; 0], "{case}");
         return;
@@ -75,20 +75,24 @@ async fn texts_icons_and_meta_are_limited() {
         ..tool()
     };
     let cases: Vec<(&str, Tool, &[&str])> = vec![
-        ("description", tool().described(&"x".repeat(16 << 10)), &[]),
+        (
+            "description",
+            tool().with_description(&"x".repeat(16 << 10)),
+            &[],
+        ),
         (
             "empty description",
-            tool().described(""),
+            tool().with_description(""),
             &["description", "`t`", "empty"],
         ),
         (
             "blank description",
-            tool().described(" \n\t"),
+            tool().with_description(" \n\t"),
             &["description", "`t`", "empty"],
         ),
         (
             "long description",
-            tool().described(&"x".repeat((16 << 10) + 1)),
+            tool().with_description(&"x".repeat((16 << 10) + 1)),
             &["description", "`t`", "16384 bytes"],
         ),
         ("title", titled("x".repeat(256)), &[]),
@@ -152,7 +156,7 @@ async fn a_component_defines_1_to_1000_tools() {
         (1000, vec![]),
         (1001, vec!["it defines 1001 tools; 1000 are allowed"]),
     ] {
-        let lines = refusal(&with_tools(count)).await;
+        let lines = load_problems(&with_tools(count)).await;
         assert_eq!(lines.len(), expected.len(), "{lines:?}");
         for part in expected {
             assert!(lines[0].contains(part.trim_matches('`')), "{lines:?}");
@@ -169,10 +173,13 @@ async fn all_violations_are_reported_together() {
         .tool(Tool::new("twice"), "unreachable")
         .tool(Tool::new("twice"), "unreachable")
         .tool(
-            Tool::new("worse").described("").taking("[]").giving("["),
+            Tool::new("worse")
+                .with_description("")
+                .taking("[]")
+                .with_output_schema("["),
             "unreachable",
         );
-    let lines = refusal(&guest).await;
+    let lines = load_problems(&guest).await;
     for expected in [
         "\"bad name\"",
         "`twice` twice",
@@ -260,7 +267,7 @@ async fn failing_definitions_do_not_block_startup() {
         let mut guest = Guest::saying("hello", "hello");
         change(&mut guest);
         let started = Instant::now();
-        let lines = refusal_with(&guest, |config| {
+        let lines = load_problems_with(&guest, |config| {
             config.limits.cpu = Duration::from_millis(300);
             config.limits.memory_bytes = 8 << 20;
         })

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::filesystem_guest::{FileOp, entry, guest};
 use crate::support::command::Toolcrib;
-use crate::support::server::{Host, refusal_with};
+use crate::support::server::{Host, load_problems_with};
 
 /// Codes of `wasi:filesystem/types.error-code`.
 const NO_ENTRY: &str = "E20";
@@ -281,7 +281,7 @@ fn invalid_entries_are_rejected() {
 #[tokio::test]
 async fn invalid_entries_of_an_embedder_are_rejected() {
     let guest = guest(0, &[FileOp::Read("x", true)]);
-    let errors = refusal_with(&guest, |config| {
+    let errors = load_problems_with(&guest, |config| {
         let reference = config.references[0].clone();
         config.components.push(toolcrib::config::ComponentConfig {
             reference,

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::support::command::Toolcrib;
-use crate::support::guest::http::{self, Fetch, can_fetch, fetch, fetching};
+use crate::support::guest::http::{self, Fetch, add_http_imports, fetch, http_guest};
 use crate::support::guest::{Guest, Tool};
 use crate::support::process::Process;
 use crate::support::server::Host;
@@ -25,7 +25,7 @@ pub(super) async fn send_all(
     more_settings: &str,
     requests: &[Fetch],
 ) -> Vec<String> {
-    let guest = fetching(requests);
+    let guest = http_guest(requests);
     let text = configuration(entries, more_settings);
     let host = Host::configured(&[("guest", &guest)], &text).await;
     let mut outcomes = Vec::new();
@@ -78,9 +78,9 @@ async fn requests_must_match_a_granted_entry() {
         .iter()
         .filter(|(_, expected)| expected.starts_with("200"))
         .count();
-    assert_eq!(upstream.asked().len(), sent);
-    assert_eq!(other.asked().len(), 0);
-    for head in upstream.asked() {
+    assert_eq!(upstream.request_heads().len(), sent);
+    assert_eq!(other.request_heads().len(), 0);
+    for head in upstream.request_heads() {
         // The `host` header has the authorized address, and the host adds no header but `accept`.
         let mut lines: Vec<_> = head.lines().skip(1).collect();
         lines.sort();
@@ -106,7 +106,7 @@ async fn redirects_are_not_followed() {
         send_all(&[&entry], "", &requests).await,
         ["302 ", http::DENIED]
     );
-    assert_eq!(upstream.asked().len(), 1);
+    assert_eq!(upstream.request_heads().len(), 1);
 }
 
 /// An entry with a private address is rejected at load unless `private-network = true`, since it could never be used.
@@ -115,7 +115,7 @@ async fn private_addresses_need_the_private_network_grant() {
     let upstream = Upstream::start().await;
     let toolcrib = Toolcrib::new();
     let url = format!("{}/", upstream.origin());
-    toolcrib.write("guest", &fetching(&[Fetch::get(&url)]).component());
+    toolcrib.write("guest", &http_guest(&[Fetch::get(&url)]).component());
     for (entry, private_network, is_rejected) in [
         (upstream.origin(), true, false),
         (upstream.origin(), false, true),
@@ -224,7 +224,7 @@ async fn connection_headers_are_forbidden() {
     // 0 is `header-error.invalid-syntax`.
     assert_eq!(rest[3], "0200 asked /x");
     assert_eq!(rest[4], http::DENIED);
-    let asked = upstream.asked();
+    let asked = upstream.request_heads();
     for head in &asked[..forbidden.len()] {
         assert_eq!(head.lines().count(), 3, "{head}");
         assert!(
@@ -269,7 +269,7 @@ async fn each_request_has_its_own_connection() {
 async fn definitions_run_without_grants() {
     let upstream = Upstream::start().await;
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     let fetches = fetch(&mut guest, &Fetch::get(&format!("{}/x", upstream.origin())));
     // Traps, and thus fails to load, unless the request fails: the outcome must begin with "E".
     guest
@@ -279,7 +279,7 @@ async fn definitions_run_without_grants() {
         .tool(Tool::new("t"), format!("{fetches} (call $said)"));
     let text = configuration(&[&upstream.origin()], "");
     let host = Host::configured(&[("guest", &guest)], &text).await;
-    assert!(upstream.asked().is_empty());
+    assert!(upstream.request_heads().is_empty());
     assert_eq!(
         host.client().call("t", json!({})).await.text(),
         "200 asked /x"
@@ -289,7 +289,7 @@ async fn definitions_run_without_grants() {
 #[tokio::test]
 async fn grants_apply_to_one_component_only() {
     let upstream = Upstream::start().await;
-    let guest = fetching(&[Fetch::get(&format!("{}/x", upstream.origin()))]);
+    let guest = http_guest(&[Fetch::get(&format!("{}/x", upstream.origin()))]);
     let text = format!(
         "components = [\"other.wasm\"]\n{}[component.tool]\n",
         configuration(&[&upstream.origin()], "")
@@ -328,7 +328,7 @@ async fn proxies_are_ignored_and_certificates_verified() {
         Fetch::get(&format!("{}/x", upstream.origin())),
         Fetch::get(&format!("{https}/healthz")),
     ];
-    toolcrib.write("guest", &fetching(&requests).component());
+    toolcrib.write("guest", &http_guest(&requests).component());
     toolcrib.file("c.toml", configuration(&[&upstream.origin(), &https], ""));
     for (is_trusted, expected) in [(true, "200 "), (false, http::BAD_CERTIFICATE)] {
         let call = |tool: &str| {
@@ -356,5 +356,9 @@ async fn proxies_are_ignored_and_certificates_verified() {
             call("t1")
         );
     }
-    assert!(proxy.asked().is_empty(), "{:?}", proxy.asked());
+    assert!(
+        proxy.request_heads().is_empty(),
+        "{:?}",
+        proxy.request_heads()
+    );
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::egress::{configuration, send_all};
-use crate::support::guest::http::{self, Fetch, can_fetch, fetch, fetching};
+use crate::support::guest::http::{self, Fetch, add_http_imports, fetch, http_guest};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 use crate::support::upstream::Upstream;
@@ -41,9 +41,9 @@ async fn oversized_bodies_headers_and_uris_are_rejected() {
     assert_eq!(outcomes[6], http::LARGE_HEAD);
     assert!(outcomes[7].starts_with('E'), "{}", outcomes[7]);
     assert!(
-        upstream.asked()[0].contains("\r\nbody: 41"),
+        upstream.request_heads()[0].contains("\r\nbody: 41"),
         "{}",
-        upstream.asked()[0]
+        upstream.request_heads()[0]
     );
 }
 
@@ -52,7 +52,7 @@ async fn oversized_bodies_headers_and_uris_are_rejected() {
 async fn requests_per_call_are_limited() {
     let upstream = Upstream::start().await;
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     let denied = fetch(&mut guest, &Fetch::get("http://127.0.0.1:1/"));
     let granted = fetch(&mut guest, &Fetch::get(&format!("{}/x", upstream.origin())));
     guest.tool(
@@ -81,7 +81,7 @@ async fn requests_per_call_are_limited() {
 async fn concurrent_requests_of_a_call_are_limited() {
     let upstream = Upstream::start().await;
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     let authority = guest.string(upstream.address.to_string());
     let path = guest.string("/silent");
     guest.tool(
@@ -114,7 +114,7 @@ async fn concurrent_requests_of_a_call_are_limited() {
 #[tokio::test]
 async fn handles_of_a_call_are_limited() {
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     for (name, handles) in [("allowed", 1_000), ("too-many", 1_100)] {
         guest.tool(
             Tool::new(name),
@@ -165,7 +165,7 @@ async fn request_timeouts_are_enforced() {
         Fetch::get(&format!("{origin}/x")).times([Some(60_000), Some(60_000), Some(60_000)]),
         Fetch::get(&format!("{origin}/silent")).times([None, Some(3_600_000), None]),
     ];
-    let guest = fetching(&requests);
+    let guest = http_guest(&requests);
     let limits = "[component.limits]\ntime = \"5s\"\n";
     let text = configuration(&[&origin, &format!("http://{address}")], limits);
     let host = Host::configured(&[("guest", &guest)], &text).await;

@@ -6,8 +6,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::command::Toolcrib;
-use crate::support::guest::kv::keeping;
-use crate::support::kept::{self, component};
+use crate::support::guest::kv::keyvalue_guest;
+use crate::support::keyvalue_suite::{self, component};
 use crate::support::server::Host;
 
 /// The `[kv]` section for a store in a temporary directory.
@@ -21,38 +21,38 @@ fn temporary_store() -> (TempDir, String) {
 #[tokio::test]
 async fn every_operation_works() {
     let (_dir, kv_section) = temporary_store();
-    kept::operations(&kv_section).await;
+    keyvalue_suite::operations(&kv_section).await;
 }
 
 #[tokio::test]
 async fn concurrent_increments_are_all_counted() {
     let (_dir, kv_section) = temporary_store();
-    kept::concurrency(&kv_section).await;
+    keyvalue_suite::concurrency(&kv_section).await;
 }
 
 #[tokio::test]
 async fn data_of_components_is_isolated() {
     let (_dir, kv_section) = temporary_store();
-    kept::components(&kv_section).await;
+    keyvalue_suite::components(&kv_section).await;
 }
 
 #[tokio::test]
 async fn data_of_callers_is_isolated() {
     let (_dir, kv_section) = temporary_store();
     let kv_section = kv_section.replace("[kv]\nurl", "kv.url");
-    kept::callers(&kv_section).await;
+    keyvalue_suite::callers(&kv_section).await;
 }
 
 #[tokio::test]
 async fn the_quota_of_a_component_is_enforced() {
     let (_dir, kv_section) = temporary_store();
-    kept::quota(&kv_section).await;
+    keyvalue_suite::quota(&kv_section).await;
 }
 
 #[tokio::test]
 async fn data_survives_a_restart() {
     let (_dir, kv_section) = temporary_store();
-    kept::restart(&kv_section).await;
+    keyvalue_suite::restart(&kv_section).await;
 }
 
 /// Names that only resemble a granted one fail.
@@ -71,7 +71,7 @@ async fn only_granted_buckets_can_be_opened() {
         ("@caller", "E1"),
         ("only", "E1"),
     ] {
-        let guest = keeping(bucket);
+        let guest = keyvalue_guest(bucket);
         let text = format!(
             "{kv_section}\n{}",
             component("g", "names", &["cache", "only@caller"])
@@ -86,7 +86,7 @@ async fn only_granted_buckets_can_be_opened() {
         assert_eq!(value, expected, "{bucket:?}");
     }
     // A component without grants.
-    let guest = keeping("cache");
+    let guest = keyvalue_guest("cache");
     let host = Host::of(&guest).await;
     assert_eq!(host.client().call("get", json!({})).await.text(), "E1");
 }
@@ -95,7 +95,7 @@ async fn only_granted_buckets_can_be_opened() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_default_file_is_private_and_exclusive() {
     let toolcrib = Toolcrib::new();
-    toolcrib.write("g", &keeping("cache").component());
+    toolcrib.write("g", &keyvalue_guest("cache").component());
     toolcrib.file("c.toml", component("g", "file", &["cache"]));
     let call = |tool: &str| toolcrib.run(&["call", "--config", "c.toml", "g.wasm", tool]);
     for expected in ["7\n", "14\n"] {
@@ -112,7 +112,7 @@ async fn the_default_file_is_private_and_exclusive() {
     assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
 
     // While another process has the file open.
-    let guest = keeping("cache");
+    let guest = keyvalue_guest("cache");
     let kv_section = format!("[kv]\nurl = {file:?}");
     let text = format!("{kv_section}\n{}", component("g", "file", &["cache"]));
     let host = Host::configured(&[("g", &guest)], &text).await;
@@ -139,7 +139,7 @@ async fn the_default_file_is_private_and_exclusive() {
 #[test]
 fn invalid_settings_are_reported() {
     let toolcrib = Toolcrib::new();
-    toolcrib.write("g", &keeping("cache").component());
+    toolcrib.write("g", &keyvalue_guest("cache").component());
     toolcrib.file(
         "broken.redb",
         "not a database at all, and long enough to be looked at".repeat(200),
@@ -230,7 +230,7 @@ async fn names_of_components_with_buckets_are_unique() {
     let (_dir, kv_section) = temporary_store();
     let toolcrib = Toolcrib::new();
     for file in ["g", "h"] {
-        toolcrib.write(file, &keeping("cache").component());
+        toolcrib.write(file, &keyvalue_guest("cache").component());
     }
     for (second, kv, status) in [("same", "cache", 2), ("other", "cache", 0)] {
         let text = format!(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::guest::{Guest, Tool};
-use crate::support::server::{Host, refusal_with};
+use crate::support::server::{Host, load_problems_with};
 
 const SLEEP: &str = r#"
     (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $timer (param i64) (result i32)))
@@ -181,7 +181,7 @@ async fn oversized_initial_memory_and_tables_are_rejected() {
     ] {
         let mut guest = Guest::saying("hello", "hello");
         guest.item(item);
-        let lines = refusal_with(&guest, |_| {}).await;
+        let lines = load_problems_with(&guest, |_| {}).await;
         assert!(
             lines.len() == 1 && lines[0].contains(expected),
             "{item}: {lines:?}"
@@ -189,8 +189,8 @@ async fn oversized_initial_memory_and_tables_are_rejected() {
     }
     let mut large = Guest::saying("hello", "hello");
     large.pages(1000);
-    assert_eq!(refusal_with(&large, |_| {}).await, [""; 0]);
-    let lines = refusal_with(&large, |config| config.limits.memory_bytes = 8 << 20).await;
+    assert_eq!(load_problems_with(&large, |_| {}).await, [""; 0]);
+    let lines = load_problems_with(&large, |config| config.limits.memory_bytes = 8 << 20).await;
     assert!(lines.len() == 1 && lines[0].contains("memory"), "{lines:?}");
 }
 

@@ -148,7 +148,7 @@ async fn input_and_output_schemas_are_validated() {
             &["output schema", "`t`", "stay inside"],
         ),
     ] {
-        check(schema, Tool::new("t").giving(schema), expected).await;
+        check(schema, Tool::new("t").with_output_schema(schema), expected).await;
     }
 }
 

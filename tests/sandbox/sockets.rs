@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use crate::support::command::Toolcrib;
-use crate::support::guest::sockets::{can_connect, connecting};
+use crate::support::guest::sockets::{add_connect_tool, add_socket_imports};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
@@ -27,14 +27,14 @@ async fn start_hello_server() -> u16 {
 
 fn guest(ports: [u16; 2]) -> Guest {
     let mut guest = Guest::new();
-    can_connect(&mut guest);
+    add_socket_imports(&mut guest);
     let [granted, other] = ports;
     for (name, to) in [
         ("granted", format!("127.0.0.1:{granted}")),
         ("port", format!("127.0.0.1:{other}")),
         ("address", format!("127.0.0.2:{granted}")),
     ] {
-        connecting(&mut guest, name, to.parse().unwrap());
+        add_connect_tool(&mut guest, name, to.parse().unwrap());
     }
     for (name, first, port) in [
         ("bind", 127, 0),

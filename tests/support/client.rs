@@ -41,7 +41,7 @@ pub(crate) struct Client {
 }
 
 /// An open server-sent event stream.
-pub(crate) struct Stream {
+pub(crate) struct EventStream {
     response: reqwest::Response,
     text: String,
 }
@@ -149,7 +149,7 @@ impl Client {
     }
 }
 
-impl Stream {
+impl EventStream {
     pub(crate) async fn open(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{response:?}");

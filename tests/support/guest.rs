@@ -28,7 +28,9 @@ use wit_parser::{PackageId, PackageMetadata, Resolve};
 
 use layout::Layout;
 use offers::Offers;
-pub(crate) use offers::{Argument, Document, Family, Filled, Part, Prompt};
+pub(crate) use offers::{
+    Argument, Prompt, PromptResult, Resource, ResourceContents, ResourceTemplate,
+};
 
 /// Directory of the contract's WIT.
 pub(crate) const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
@@ -328,7 +330,7 @@ impl Tool {
         }
     }
 
-    pub(crate) fn described(self, description: &str) -> Self {
+    pub(crate) fn with_description(self, description: &str) -> Self {
         Self {
             description: description.into(),
             ..self
@@ -342,7 +344,7 @@ impl Tool {
         }
     }
 
-    pub(crate) fn giving(self, output_schema: impl ToString) -> Self {
+    pub(crate) fn with_output_schema(self, output_schema: impl ToString) -> Self {
         Self {
             output_schema: Some(output_schema.to_string()),
             ..self

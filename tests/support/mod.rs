@@ -4,10 +4,10 @@ pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod guest;
 pub(crate) mod issuer;
-pub(crate) mod kept;
-pub(crate) mod pipes;
+pub(crate) mod keyvalue_suite;
 #[allow(dead_code, reason = "the benchmarks use the rest")]
 pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod session;
+pub(crate) mod stdio_client;
 pub(crate) mod upstream;

@@ -29,11 +29,11 @@ impl Process {
 
     /// Runs a server that prints a `listening on` line as `toolcrib serve` does.
     pub(crate) fn start(command: Command) -> Self {
-        Self::start_heard(command, |_| {})
+        Self::start_with_log(command, |_| {})
     }
 
     /// Like [`Process::start`], and passes each line of standard error to `on_line`.
-    pub(crate) fn start_heard(
+    pub(crate) fn start_with_log(
         mut command: Command,
         mut on_line: impl FnMut(&str) + Send + 'static,
     ) -> Self {

@@ -37,13 +37,13 @@ pub(crate) fn config(guests: &[(&str, &Guest)]) -> (TempDir, Config) {
     };
     config.server.max_concurrent_calls = MAX_CONCURRENT_CALLS;
     for (name, guest) in guests {
-        name_in(&mut config, &dir, name, &guest.component());
+        add_component(&mut config, &dir, name, &guest.component());
     }
     (dir, config)
 }
 
 /// Writes a component into the directory and adds it to the configuration.
-pub(crate) fn name_in(config: &mut Config, dir: &TempDir, name: &str, bytes: &[u8]) {
+pub(crate) fn add_component(config: &mut Config, dir: &TempDir, name: &str, bytes: &[u8]) {
     let path = write(dir.path(), name, bytes);
     let reference = Reference::parse(path.to_str().unwrap(), Path::new("")).unwrap();
     config.references.push(reference);
@@ -57,12 +57,15 @@ pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 /// Returns the problems that keep a host from serving this guest, one line each.
-pub(crate) async fn refusal(guest: &Guest) -> Vec<String> {
-    refusal_with(guest, |_| {}).await
+pub(crate) async fn load_problems(guest: &Guest) -> Vec<String> {
+    load_problems_with(guest, |_| {}).await
 }
 
-/// Like [`refusal`], after `change` has modified the configuration.
-pub(crate) async fn refusal_with(guest: &Guest, change: impl FnOnce(&mut Config)) -> Vec<String> {
+/// Like [`load_problems`], after `change` has modified the configuration.
+pub(crate) async fn load_problems_with(
+    guest: &Guest,
+    change: impl FnOnce(&mut Config),
+) -> Vec<String> {
     let (_dir, mut config) = config(&[("guest", guest)]);
     change(&mut config);
     match App::build(config).await {
@@ -124,7 +127,7 @@ impl Host {
     /// Serves one component without authentication.
     pub(crate) async fn serving_component(bytes: &[u8]) -> Self {
         let (dir, mut config) = config(&[]);
-        name_in(&mut config, &dir, "guest", bytes);
+        add_component(&mut config, &dir, "guest", bytes);
         Self::run(dir, config).await
     }
 

@@ -4,7 +4,7 @@
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use super::client::{Answer, Client, Stream};
+use super::client::{Answer, Client, EventStream};
 
 /// An open session.
 pub(crate) struct Session {
@@ -35,10 +35,10 @@ impl Session {
     }
 
     /// Sends a request and returns the event stream of its response.
-    pub(crate) async fn begin(&self, id: usize, method: &str, params: Value) -> Stream {
+    pub(crate) async fn begin(&self, id: usize, method: &str, params: Value) -> EventStream {
         let mut message = self.client.message(method, params);
         message["id"] = id.into();
-        Stream::open(self.post(&message)).await
+        EventStream::open(self.post(&message)).await
     }
 
     /// Sends a request, answers every server request with `answer`, and returns the server requests and the response.

@@ -47,7 +47,7 @@ impl Upstream {
 
     /// Returns the heads of all requests so far, one per connection. A chunked request's head ends with the body
     /// length.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    pub(crate) fn request_heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }

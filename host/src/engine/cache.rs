@@ -113,7 +113,10 @@ impl Cache {
     }
 }
 
-#[allow(unsafe_code, reason = "maps compiled code; wasmtime offers no safe function for it")]
+#[allow(
+    unsafe_code,
+    reason = "maps compiled code; wasmtime offers no safe function for it"
+)]
 fn deserialize(engine: &wasmtime::Engine, path: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the file must be the output of `Component::serialize` and must not change while it is mapped.
     // `Cache::open` accepts only a directory that this user owns and nobody else can write. Entries are written to a

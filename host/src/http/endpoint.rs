@@ -166,7 +166,10 @@ async fn post(endpoint: &Endpoint, request: Request) -> Response {
             .await
         {
             Ok(permit) => {
-                let admission = CallTicket { target: found, permit };
+                let admission = CallTicket {
+                    target: found,
+                    permit,
+                };
                 head.extensions.insert(Admitted::new(admission));
             }
             Err(refused) => return responses::refused(refused, id),

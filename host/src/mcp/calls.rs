@@ -259,7 +259,10 @@ impl ToolServer {
         let Some((subject, name)) = convert::completion_target(&request.r#ref) else {
             return Err(ErrorData::invalid_params("unknown kind of `ref`", None));
         };
-        let CallTicket { target: found, permit } = match self.admission(subject, context).await {
+        let CallTicket {
+            target: found,
+            permit,
+        } = match self.admission(subject, context).await {
             Ok(admission) => admission,
             Err(NotAdmitted::Unknown) => return Err(unknown("prompt or template", name)),
             Err(NotAdmitted::Refused(refused)) => return Err(busy(refused)),
@@ -328,7 +331,10 @@ impl ToolServer {
         let catalog = self.shared.live.current();
         let found = catalog.find(&subject).ok_or(NotAdmitted::Unknown)?;
         match catalog.admit(&found, &rate_key(None)).await {
-            Ok(permit) => Ok(CallTicket { target: found, permit }),
+            Ok(permit) => Ok(CallTicket {
+                target: found,
+                permit,
+            }),
             Err(refused) => Err(NotAdmitted::Refused(refused)),
         }
     }

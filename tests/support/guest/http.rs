@@ -68,7 +68,7 @@ impl Fetch {
 }
 
 /// Adds the imports and functions that [`fetch`] needs.
-pub(crate) fn can_fetch(guest: &mut Guest) {
+pub(crate) fn add_http_imports(guest: &mut Guest) {
     guest.import(include_str!("http_imports.wat"));
     guest.item(include_str!("http.wat"));
 }
@@ -108,9 +108,9 @@ pub(crate) fn fetch(guest: &mut Guest, fetch: &Fetch) -> String {
 }
 
 /// Creates a guest with one tool per request, named `t0`, `t1` and so on.
-pub(crate) fn fetching(requests: &[Fetch]) -> Guest {
+pub(crate) fn http_guest(requests: &[Fetch]) -> Guest {
     let mut guest = Guest::new();
-    can_fetch(&mut guest);
+    add_http_imports(&mut guest);
     for (index, request) in requests.iter().enumerate() {
         let body = fetch(&mut guest, request);
         guest.tool(

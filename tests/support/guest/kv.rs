@@ -11,12 +11,12 @@ use super::{Guest, Tool};
 /// - `get_lots` reads one key nine times.
 ///
 /// On failure, a tool returns `E`, the index of the error and its text.
-pub(crate) fn keeping(bucket: &str) -> Guest {
-    keeping_all(&[("", bucket)])
+pub(crate) fn keyvalue_guest(bucket: &str) -> Guest {
+    keyvalue_guest_with_buckets(&[("", bucket)])
 }
 
-/// Like [`keeping`] for several buckets, each with a prefix of its tools' names.
-pub(crate) fn keeping_all(buckets: &[(&str, &str)]) -> Guest {
+/// Like [`keyvalue_guest`] for several buckets, each with a prefix of its tools' names.
+pub(crate) fn keyvalue_guest_with_buckets(buckets: &[(&str, &str)]) -> Guest {
     let mut guest = Guest::new();
     guest.import(include_str!("kv_imports.wat"));
     guest.item(include_str!("kv.wat"));

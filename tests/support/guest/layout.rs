@@ -1,6 +1,6 @@
 //! The memory of a guest, with the contract's records in the layout of the canonical ABI.
 
-use super::offers::{Document, Family, Filled, Part, Prompt};
+use super::offers::{Prompt, PromptResult, Resource, ResourceContents, ResourceTemplate};
 use super::{Audience, Block, Icon, Reply, Tool};
 
 /// Start of the data. The prelude uses the memory item it.
@@ -77,7 +77,7 @@ impl Layout {
     }
 
     /// Stores a list of resource definitions. Returns the address of its pointer and length.
-    pub(super) fn resources(&mut self, resources: &[&Document]) -> usize {
+    pub(super) fn resources(&mut self, resources: &[&Resource]) -> usize {
         let mut records = Vec::new();
         for resource in resources {
             let mut record = Record::new(128);
@@ -96,7 +96,7 @@ impl Layout {
     }
 
     /// Stores a list of resource templates. Returns the address of its pointer and length.
-    pub(super) fn templates(&mut self, templates: &[&Family]) -> usize {
+    pub(super) fn templates(&mut self, templates: &[&ResourceTemplate]) -> usize {
         let mut records = Vec::new();
         for template in templates {
             let mut record = Record::new(104);
@@ -139,13 +139,15 @@ impl Layout {
     }
 
     /// Stores `ok(complete(list<embedded>))`.
-    pub(super) fn parts(&mut self, parts: &[Part<'_>]) -> usize {
+    pub(super) fn resource_contents(&mut self, parts: &[ResourceContents<'_>]) -> usize {
         let mut records = Vec::new();
         for part in parts {
             let mut record = Record::new(32);
             let (kind, uri, media_type, body) = match part {
-                Part::Text(uri, media_type, text) => (0, uri, media_type, text.as_bytes()),
-                Part::Binary(uri, media_type, bytes) => (1, uri, media_type, *bytes),
+                ResourceContents::Text(uri, media_type, text) => {
+                    (0, uri, media_type, text.as_bytes())
+                }
+                ResourceContents::Binary(uri, media_type, bytes) => (1, uri, media_type, *bytes),
             };
             self.embedded(&mut record, 0, (uri, *media_type), kind, body);
             records.extend(record.0);
@@ -156,7 +158,7 @@ impl Layout {
     }
 
     /// Stores `ok(complete(prompt))`.
-    pub(super) fn filled(&mut self, filled: &Filled<'_>) -> usize {
+    pub(super) fn prompt_result(&mut self, filled: &PromptResult<'_>) -> usize {
         let mut messages = Vec::new();
         for (role, block, audience) in &filled.messages {
             messages.extend([*role, 0, 0, 0, 0, 0, 0, 0]);

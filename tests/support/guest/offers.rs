@@ -3,8 +3,8 @@
 //!
 //! | body of | parameters | returned by |
 //! |---|---|---|
-//! | a resource, a resource template | `$uri`, `$answers`, `$state` | `$document`, `$not_found`, `$failed`, [`Guest::parts`], [`Guest::questions`] |
-//! | a prompt | `$arguments` (a list of pairs), `$answers`, `$state` | `$message`, `$invalid`, `$failed`, [`Guest::filled`], [`Guest::questions`] |
+//! | a resource, a resource template | `$uri`, `$answers`, `$state` | `$resource`, `$not_found`, `$failed`, [`Guest::resource_contents`], [`Guest::questions`] |
+//! | a prompt | `$arguments` (a list of pairs), `$answers`, `$state` | `$message`, `$invalid`, `$failed`, [`Guest::prompt_result`], [`Guest::questions`] |
 //! | the completions | `$kind`, `$subject`, `$argument`, `$value`, `$others` (a list of pairs) | `$invalid`, `$failed`, [`Guest::completion`] |
 
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use super::{Audience, Block, Guest, Icon};
 
 /// The definition of a resource.
 #[derive(Default)]
-pub(crate) struct Document {
+pub(crate) struct Resource {
     pub(crate) uri: String,
     pub(crate) name: String,
     pub(crate) title: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Document {
 
 /// The definition of a resource template.
 #[derive(Default)]
-pub(crate) struct Family {
+pub(crate) struct ResourceTemplate {
     pub(crate) uri_template: String,
     pub(crate) name: String,
     pub(crate) title: Option<String>,
@@ -60,7 +60,7 @@ pub(crate) struct Argument {
 
 /// A constant result of a prompt.
 #[derive(Default)]
-pub(crate) struct Filled<'a> {
+pub(crate) struct PromptResult<'a> {
     pub(crate) description: Option<&'a str>,
     /// Role (0 is the user, 1 the assistant), content and annotations of each message.
     pub(crate) messages: Vec<(u8, Block<'a>, Option<Audience<'a>>)>,
@@ -68,7 +68,7 @@ pub(crate) struct Filled<'a> {
 }
 
 /// One item of a resource's contents.
-pub(crate) enum Part<'a> {
+pub(crate) enum ResourceContents<'a> {
     /// URI, media type, text.
     Text(&'a str, Option<&'a str>, &'a str),
     /// URI, media type, bytes.
@@ -78,8 +78,8 @@ pub(crate) enum Part<'a> {
 /// The resources, resource templates, prompts and completions of a guest, with their bodies.
 #[derive(Default)]
 pub(super) struct Offers {
-    resources: Vec<(Document, String)>,
-    templates: Vec<(Family, String)>,
+    resources: Vec<(Resource, String)>,
+    templates: Vec<(ResourceTemplate, String)>,
     prompts: Vec<(Prompt, String)>,
     completions: Option<String>,
     /// Code that a function of the contract runs first, by function name.
@@ -99,13 +99,17 @@ const ROUND_OPERANDS: &str = "(local.get $answers) (local.get $answers_len) \
 
 impl Guest {
     /// Adds a resource. Reading it runs `body`.
-    pub(crate) fn document(&mut self, resource: Document, body: impl Into<String>) -> &mut Self {
+    pub(crate) fn resource(&mut self, resource: Resource, body: impl Into<String>) -> &mut Self {
         self.offers.resources.push((resource, body.into()));
         self
     }
 
     /// Adds a resource template. Reading a URI that starts with the template's literal prefix runs `body`.
-    pub(crate) fn family(&mut self, template: Family, body: impl Into<String>) -> &mut Self {
+    pub(crate) fn resource_template(
+        &mut self,
+        template: ResourceTemplate,
+        body: impl Into<String>,
+    ) -> &mut Self {
         self.offers.templates.push((template, body.into()));
         self
     }
@@ -117,7 +121,7 @@ impl Guest {
     }
 
     /// Adds the completion function with this body.
-    pub(crate) fn completing(&mut self, body: impl Into<String>) -> &mut Self {
+    pub(crate) fn completions(&mut self, body: impl Into<String>) -> &mut Self {
         self.offers.completions = Some(body.into());
         self
     }
@@ -129,13 +133,13 @@ impl Guest {
     }
 
     /// Stores a resource's contents in memory and returns the body that returns them.
-    pub(crate) fn parts(&mut self, parts: &[Part<'_>]) -> String {
-        format!("(i32.const {})", self.memory.parts(parts))
+    pub(crate) fn resource_contents(&mut self, parts: &[ResourceContents<'_>]) -> String {
+        format!("(i32.const {})", self.memory.resource_contents(parts))
     }
 
     /// Stores a prompt result in memory and returns the body that returns it.
-    pub(crate) fn filled(&mut self, filled: &Filled<'_>) -> String {
-        format!("(i32.const {})", self.memory.filled(filled))
+    pub(crate) fn prompt_result(&mut self, filled: &PromptResult<'_>) -> String {
+        format!("(i32.const {})", self.memory.prompt_result(filled))
     }
 
     /// Stores completions in memory and returns the body that returns them.
@@ -278,7 +282,7 @@ impl Offers {
     }
 }
 
-impl Document {
+impl Resource {
     pub(crate) fn new(uri: &str) -> Self {
         Self {
             uri: uri.into(),
@@ -288,7 +292,7 @@ impl Document {
     }
 }
 
-impl Family {
+impl ResourceTemplate {
     pub(crate) fn new(uri_template: &str) -> Self {
         Self {
             uri_template: uri_template.into(),

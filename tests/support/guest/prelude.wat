@@ -68,7 +68,7 @@
   (call $error (i32.const 0) (i32.const 0) (i32.const 0)))
 
 ;; Returns ok(complete) with one text item of a resource.
-(func $document (param $uri i32) (param $uri_len i32) (param $ptr i32) (param $len i32) (result i32)
+(func $resource (param $uri i32) (param $uri_len i32) (param $ptr i32) (param $len i32) (result i32)
   (i32.store8 (i32.const 16) (i32.const 0))
   (i32.store8 (i32.const 20) (i32.const 0))
   (i32.store (i32.const 24) (i32.const 128))

@@ -4,14 +4,14 @@ use std::net::SocketAddrV4;
 
 use super::{Guest, Tool};
 
-/// Adds the imports and functions that [`connecting`] needs.
-pub(crate) fn can_connect(guest: &mut Guest) {
+/// Adds the imports and functions that [`add_connect_tool`] needs.
+pub(crate) fn add_socket_imports(guest: &mut Guest) {
     guest.import(include_str!("sockets_imports.wat"));
     guest.item(include_str!("sockets.wat"));
 }
 
 /// Adds a tool that connects to an address.
-pub(crate) fn connecting(guest: &mut Guest, name: &str, address: SocketAddrV4) {
+pub(crate) fn add_connect_tool(guest: &mut Guest, name: &str, address: SocketAddrV4) {
     let octets = address
         .ip()
         .octets()

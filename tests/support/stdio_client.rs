@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::command::Toolcrib;
 
-pub(crate) struct Pipes {
+pub(crate) struct StdioClient {
     pub(crate) child: Child,
     pub(crate) input: Option<ChildStdin>,
     pub(crate) output: BufReader<ChildStdout>,
 }
 
-impl Pipes {
+impl StdioClient {
     /// Starts `toolcrib stdio` with the components of one reference.
     pub(crate) fn open(toolcrib: &Toolcrib, reference: &str) -> Self {
         Self::start(toolcrib, &[reference])

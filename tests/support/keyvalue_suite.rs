@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::guest::kv::{keeping, keeping_all};
+use super::guest::kv::{keyvalue_guest, keyvalue_guest_with_buckets};
 use super::issuer::{AUDIENCE, Issuer};
 use super::server::Host;
 
@@ -28,7 +28,7 @@ async fn call(client: &Client, tool: &str, key: &str) -> String {
 
 /// Every operation returns the result or error that the interface specifies.
 pub(crate) async fn operations(backend: &str) {
-    let guest = keeping("cache");
+    let guest = keyvalue_guest("cache");
     let text = format!("{backend}\n{}", component("g", "operations", &["cache"]));
     let host = Host::configured(&[("g", &guest)], &text).await;
     let client = host.client();
@@ -89,7 +89,7 @@ pub(crate) async fn operations(backend: &str) {
 
 /// Concurrent increments are atomic.
 pub(crate) async fn concurrency(backend: &str) {
-    let guest = keeping("cache");
+    let guest = keyvalue_guest("cache");
     let text = format!("{backend}\n{}", component("g", "concurrency", &["cache"]));
     let host = Host::configured(&[("g", &guest)], &text).await;
     let client = host.client();
@@ -106,7 +106,7 @@ pub(crate) async fn concurrency(backend: &str) {
 /// Components never share data, whatever characters the names of components, buckets and keys contain.
 pub(crate) async fn components(backend: &str) {
     let names = ["a", "b", "a/cache", "a%2Fcache", "a:cache", "{a}", "a}x{"];
-    let (cache, other) = (keeping("cache"), keeping("other"));
+    let (cache, other) = (keyvalue_guest("cache"), keyvalue_guest("other"));
     let files: Vec<_> = (0..names.len()).map(|index| format!("g{index}")).collect();
     let mut guests: Vec<_> = files.iter().map(|file| (file.as_str(), &cache)).collect();
     guests.push(("other", &other));
@@ -143,7 +143,7 @@ pub(crate) async fn components(backend: &str) {
 
 /// A `@caller` bucket belongs to a subject of an issuer, independent of the client id.
 pub(crate) async fn callers(backend: &str) {
-    let guest = keeping_all(&[("shared_", "cache"), ("own_", "cache@caller")]);
+    let guest = keyvalue_guest_with_buckets(&[("shared_", "cache"), ("own_", "cache@caller")]);
     let issuer = Issuer::start().await;
     let auth = format!(
         "[auth]\nissuer = {:?}\naudience = {AUDIENCE:?}\n",
@@ -197,7 +197,7 @@ pub(crate) async fn callers(backend: &str) {
 
 /// The quota limits each component's data, and deleting frees space. `backend` must end inside the `[kv]` table.
 pub(crate) async fn quota(backend: &str) {
-    let guest = keeping("cache");
+    let guest = keyvalue_guest("cache");
     let text = format!(
         "{backend}\nquota = \"2100KB\"\n{}{}",
         component("g", "quota", &["cache"]),
@@ -253,7 +253,7 @@ pub(crate) async fn quota(backend: &str) {
 
 /// Stored data survives a restart of the host.
 pub(crate) async fn restart(backend: &str) {
-    let guest = keeping("cache");
+    let guest = keyvalue_guest("cache");
     let text = format!("{backend}\n{}", component("g", "restart", &["cache"]));
     for expected in ["7", "14", "21"] {
         let mut host = Host::configured(&[("g", &guest)], &text).await;
