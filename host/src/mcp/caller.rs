@@ -1,4 +1,4 @@
-//! Who makes a request, and in which revision.
+//! The caller and the protocol revision of a request.
 
 use std::sync::Arc;
 
@@ -7,36 +7,32 @@ use rmcp::model::ProtocolVersion;
 use rmcp::service::RequestContext;
 use serde_json::json;
 
+use super::request_scope::RequestScope;
 use crate::auth::Caller;
 
-/// Whom the guard let in; `None` without a guard.
-pub(super) fn principal(context: &RequestContext<RoleServer>) -> Option<&Caller> {
-    shared_principal(context).map(Arc::as_ref)
+/// Returns the authenticated caller; `None` without authentication.
+pub(super) fn caller(context: &RequestContext<RoleServer>) -> Option<&Arc<Caller>> {
+    RequestScope::of(&context.extensions)?.caller()
 }
 
-/// The same, to keep.
-pub(super) fn shared_principal(context: &RequestContext<RoleServer>) -> Option<&Arc<Caller>> {
-    let parts = context.extensions.get::<http::request::Parts>()?;
-    parts.extensions.get()
-}
-
-/// Whom a rate is counted for.
-pub(crate) fn rate_key(principal: Option<&Caller>) -> String {
-    match principal {
-        Some(principal) => format!("{}\n{}", principal.issuer, principal.subject),
+/// Returns the key of a user (issuer and subject), for rates and concurrency.
+pub(super) fn user_key(caller: Option<&Caller>) -> String {
+    match caller {
+        Some(caller) => format!("{}\n{}", caller.issuer, caller.subject),
         None => "anonymous".into(),
     }
 }
 
-/// Whose a task is: issuer, subject and client, as with sessions.
-pub(super) fn owner(principal: Option<&Caller>) -> String {
-    principal.map_or_else(String::new, |p| {
-        json!([p.issuer, p.subject, p.client_id]).to_string()
+/// Returns the key of a user at one client (issuer, subject and client), for tasks, sessions and quotas.
+pub fn user_client_key(caller: Option<&Caller>) -> String {
+    caller.map_or_else(String::new, |caller| {
+        json!([caller.issuer, caller.subject, caller.client_id]).to_string()
     })
 }
 
-/// ISO dates compare as text.
+/// Returns whether a request uses 2026-07-28 or a later revision.
 pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    // ISO dates compare as text.
     context
         .protocol_version()
         .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())

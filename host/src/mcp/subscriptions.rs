@@ -9,10 +9,10 @@ use rmcp::service::SubscriptionContext;
 use rmcp::{ErrorData, Peer, RoleServer};
 use tokio_util::sync::CancellationToken;
 
-use super::caller::principal;
+use super::caller::caller;
 use super::listing::View;
 use super::quota::Quota;
-use super::server::ToolServer;
+use super::state::ServerState;
 use crate::auth::Caller;
 use crate::catalog::TargetName;
 
@@ -78,14 +78,14 @@ impl Changed<'_> {
 /// Serves one `subscriptions/listen` stream until the client goes or the server
 /// stops accepting.
 pub(super) async fn listen(
-    server: &ToolServer,
+    server: &ServerState,
     stream: SubscriptionContext,
     draining: CancellationToken,
 ) -> Result<(), ErrorData> {
     let mut swaps = server.swaps();
     let mut old = server.view();
     let followed = stream.accepted().resource_subscriptions.clone();
-    let caller = principal(stream.request_context());
+    let caller = caller(stream.request_context()).map(|caller| &**caller);
     loop {
         tokio::select! {
             () = stream.cancelled() => return Ok(()),
@@ -157,7 +157,7 @@ impl Followed {
 
 /// Notifies the client of a lasting connection until that has ended.
 pub(super) async fn notify(
-    server: ToolServer,
+    server: Arc<ServerState>,
     peer: Peer<RoleServer>,
     caller: Option<Arc<Caller>>,
     followed: Arc<Followed>,
