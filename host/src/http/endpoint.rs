@@ -78,12 +78,12 @@ impl Endpoint {
             json_rpc(status, error.code, &error.message, id, None)
         })?;
         self.check_headers(headers, &incoming)?;
-        let route = self.route(headers, &incoming, caller.as_deref()).await?;
+        let session_owner = mcp::user_client_key(caller.as_deref());
+        let route = self.route(headers, &incoming, &session_owner).await?;
         let ticket = self.admit(&incoming, caller.as_deref()).await?;
 
         let Incoming { id, mut message } = incoming;
         let id = id.as_ref();
-        let session_owner = mcp::user_client_key(caller.as_deref());
         let scope = RequestScope::new(caller, ticket);
         match &mut message {
             ClientJsonRpcMessage::Request(request) => {
@@ -139,7 +139,7 @@ impl Endpoint {
         &self,
         headers: &HeaderMap,
         incoming: &Incoming,
-        caller: Option<&Caller>,
+        session_owner: &str,
     ) -> RejectedOr<Route<'_>> {
         let Some(sessions) = &self.sessions else {
             return Ok(Route::Stateless);
@@ -148,11 +148,8 @@ impl Endpoint {
             return Ok(Route::Stateless);
         }
         let id = incoming.id.as_ref();
-        let owner = mcp::user_client_key(caller);
-        match (
-            sessions.route(headers, &owner, id).await?,
-            incoming.request(),
-        ) {
+        let session = sessions.route(headers, session_owner, id).await?;
+        match (session, incoming.request()) {
             (SessionRoute::Existing(session_id), _) => Ok(Route::InSession(sessions, session_id)),
             (SessionRoute::Absent, Some(ClientRequest::InitializeRequest(_))) => {
                 Ok(Route::OpenSession(sessions))

@@ -4,17 +4,17 @@
 //! different tools. `rmcp`'s own deserializer keeps the last of two equal keys.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, ClientResult, ErrorData, GetMeta,
     ProtocolVersion, RequestId,
 };
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::responses::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
+use super::strict_json::StrictJson;
 
 /// The methods that run a guest.
 const CALL_METHODS: [&str; 4] = [
@@ -30,6 +30,8 @@ const LIST_METHODS: [&str; 4] = [
     "resources/list",
     "resources/templates/list",
 ];
+
+const NOT_MCP: &str = "the body is not a JSON-RPC message of MCP";
 
 /// A message from a client.
 #[derive(Debug)]
@@ -67,7 +69,7 @@ impl Incoming {
 /// # Errors
 /// The error to answer with, including the id where it could be read.
 pub(super) fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
-    let fields = match serde_json::from_slice::<Fields<'_, Strict, Value>>(body) {
+    let fields = match serde_json::from_slice::<Fields<'_, StrictJson, Value>>(body) {
         // serde also reads a struct from an array.
         Ok(_) if body.trim_ascii_start().starts_with(b"[") => return Err(not_a_message()),
         Ok(fields) => fields,
@@ -139,8 +141,6 @@ pub(super) fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
     }
 }
 
-const NOT_MCP: &str = "the body is not a JSON-RPC message of MCP";
-
 /// The fields of any JSON-RPC message. Unlike a map, a struct rejects a duplicate key.
 #[derive(Deserialize)]
 struct Fields<'a, P, V> {
@@ -207,7 +207,7 @@ fn diagnose(body: &[u8], error: &serde_json::Error) -> Malformed {
 }
 
 /// Returns whether the parameters have a shape that the typed request would accept or misread silently.
-fn has_malformed_params(method: &str, params: &Strict) -> bool {
+fn has_malformed_params(method: &str, params: &StrictJson) -> bool {
     if params.has_duplicate_key {
         return true;
     }
@@ -231,88 +231,6 @@ fn request_id(id: &Value) -> Option<RequestId> {
 
 fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
-}
-
-/// A JSON value that records whether a key occurs twice in it or in its `_meta`.
-struct Strict {
-    value: Value,
-    has_duplicate_key: bool,
-}
-
-impl From<Value> for Strict {
-    fn from(value: Value) -> Self {
-        Self {
-            value,
-            has_duplicate_key: false,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Strict;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("any JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
-        let mut members = Map::new();
-        let mut has_duplicate_key = false;
-        while let Some(key) = map.next_key::<String>()? {
-            let value = if key == "_meta" {
-                let meta: Strict = map.next_value()?;
-                has_duplicate_key |= meta.has_duplicate_key;
-                meta.value
-            } else {
-                map.next_value()?
-            };
-            has_duplicate_key |= members.insert(key, value).is_some();
-        }
-        Ok(Strict {
-            value: Value::Object(members),
-            has_duplicate_key,
-        })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Strict, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element::<Value>()? {
-            items.push(item);
-        }
-        Ok(Value::Array(items).into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Strict, E> {
-        Ok(Value::Null.into())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Strict, E> {
-        Ok(Value::from(value).into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Strict, E> {
-        Ok(Value::from(value).into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Strict, E> {
-        Ok(Value::from(value).into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Strict, E> {
-        Ok(Value::from(value).into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Strict, E> {
-        Ok(Value::from(value).into())
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! HTTP: routes, request bodies, `Host` and `Origin`, sessions, health, and the accept loop.
 //!
-//! A request passes, in this order: `Host` and `Origin`, CORS, the guard, and the [`endpoint`].
+//! A request passes, in this order: `Host` and `Origin`, CORS, the guard, and the endpoint.
 
 mod accept;
 mod body;
@@ -17,6 +17,7 @@ mod serve;
 mod session_owners;
 mod sessions;
 mod stateless;
+mod strict_json;
 mod tls;
 
 use std::sync::Arc;
@@ -99,7 +100,7 @@ pub fn router(parts: Parts) -> Router {
     public.merge(mcp).fallback(not_found)
 }
 
-/// Returns the CORS layer. [`origin::check`] has rejected other origins before.
+/// Returns the CORS layer. `origin::check` has rejected other origins before.
 fn cors(policy: Arc<Policy>) -> CorsLayer {
     const EXPOSED: [HeaderName; 3] = [
         header::RETRY_AFTER,
