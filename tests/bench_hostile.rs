@@ -1,5 +1,5 @@
-//! What hostile guests cost the others: the latency of a light tool beside those that spin, and the memory that is gone after
-//! ten thousand calls of all kinds.
+//! Effect of hostile guests on other calls: latency of a light tool beside guests that spin, and memory growth after
+//! ten thousand hostile calls.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,33 +16,37 @@ use super::process::Process;
 use super::process::resident_mb;
 use super::support::guest::{Guest, Tool};
 
-/// How many spin beside a light tool.
-const SPINNING: [usize; 4] = [0, 2, 16, 256];
+/// Numbers of concurrent calls that spin.
+const SPINNING_CALLS: [usize; 4] = [0, 2, 16, 256];
 const ROUND: Duration = Duration::from_secs(5);
-/// Until those that spin do nothing else.
+/// Time until all spinning calls are on the guest runtime, or have been stopped.
 const SETTLE: Duration = Duration::from_secs(2);
-/// The allocator returns what is free within half of it.
-const REST: Duration = Duration::from_secs(20);
+/// Time before the final memory measurement. The allocator returns free memory within half of it.
+const SETTLE_MEMORY: Duration = Duration::from_secs(20);
 const HOSTILE_CALLS: usize = 10_000;
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
-const HELLO: &str = "hello";
-const HEALTH: &str = "/healthz";
-/// A mix of those of the tests.
-const HOSTILE: [&str; 8] = [
+const LIGHT_TOOL: &str = "hello";
+const HEALTH_PATH: &str = "/healthz";
+/// Hostile tools like those in `tests/hostile/`.
+const HOSTILE_TOOLS: [&str; 8] = [
     "traps", "recurses", "takes", "leaks", "logs", "returns", "spins", "exits",
 ];
 
 pub(super) async fn measure(dir: &Path) {
-    beside(dir).await;
-    afterwards(dir).await;
+    measure_latency(dir).await;
+    measure_memory(dir).await;
 }
 
-async fn beside(dir: &Path) {
+/// Measures the light tool and `/healthz` while other calls spin.
+async fn measure_latency(dir: &Path) {
     let spins = Guest::with(Tool::new("spin"), "(call $spin)");
     let server = serve(
         dir,
-        &[("light", &Guest::saying(HELLO, HELLO)), ("spins", &spins)],
+        &[
+            ("light", &Guest::saying(LIGHT_TOOL, LIGHT_TOOL)),
+            ("spins", &spins),
+        ],
         "[server]\nmax-concurrent-calls = 300\n[limits]\nconcurrency = 256\ntime = \"1h\"\ncpu = \"1h\"\n",
     );
     println!(
@@ -53,13 +57,13 @@ async fn beside(dir: &Path) {
         "spinning", "p50 ms", "p99 ms", "p50", "p99", "health p50", "health p99"
     );
     let mut alone = None;
-    for spinning in SPINNING {
+    for spinning in SPINNING_CALLS {
         let calls: Vec<_> = (0..spinning)
-            .map(|_| tokio::spawn(once(server.address, "spin")))
+            .map(|_| tokio::spawn(call(server.address, "spin")))
             .collect();
         tokio::time::sleep(SETTLE).await;
-        let (p50, p99) = latencies(server.address, HELLO).await;
-        let (health50, health99) = latencies(server.address, HEALTH).await;
+        let (p50, p99) = latencies(server.address, LIGHT_TOOL).await;
+        let (health50, health99) = latencies(server.address, HEALTH_PATH).await;
         let (alone50, alone99) = *alone.get_or_insert((p50, p99));
         println!(
             "{spinning:<10} {p50:>9.3} {p99:>9.3} {:>9.1} {:>9.1} {health50:>11.3} {health99:>11.3}",
@@ -67,32 +71,34 @@ async fn beside(dir: &Path) {
             p99 / alone99
         );
         for call in calls {
-            assert!(!call.is_finished(), "it spins");
+            assert!(!call.is_finished(), "the call still spins");
             call.abort();
         }
         tokio::time::sleep(SETTLE).await;
     }
 }
 
-async fn afterwards(dir: &Path) {
+/// Measures resident memory before, during and after hostile calls.
+async fn measure_memory(dir: &Path) {
     let server = serve(
         dir,
         &[
-            ("light", &Guest::saying(HELLO, HELLO)),
-            ("hostile", &hostile()),
+            ("light", &Guest::saying(LIGHT_TOOL, LIGHT_TOOL)),
+            ("hostile", &hostile_guest()),
         ],
         "[server]\nmax-concurrent-calls = 32\n[limits]\nmemory = \"16MiB\"\ncpu = \"20ms\"\noutput = \"100kB\"\n",
     );
-    latencies(server.address, HELLO).await;
+    latencies(server.address, LIGHT_TOOL).await;
     let before = resident_mb(server.id());
     let mut after = Vec::new();
     for part in 0..4 {
-        let workers: Vec<_> = (0..AT_ONCE)
+        let workers: Vec<_> = (0..CONCURRENCY)
             .map(|worker| {
                 let address = server.address;
                 tokio::spawn(async move {
-                    for n in 0..HOSTILE_CALLS / 4 / AT_ONCE {
-                        once(address, HOSTILE[(part + worker + n) % HOSTILE.len()]).await;
+                    for n in 0..HOSTILE_CALLS / 4 / CONCURRENCY {
+                        let tool = HOSTILE_TOOLS[(part + worker + n) % HOSTILE_TOOLS.len()];
+                        call(address, tool).await;
                     }
                 })
             })
@@ -102,7 +108,7 @@ async fn afterwards(dir: &Path) {
         }
         after.push(format!("{:.1}", resident_mb(server.id())));
     }
-    tokio::time::sleep(REST).await;
+    tokio::time::sleep(SETTLE_MEMORY).await;
     println!(
         "\nresident memory: {before:.1} MB before {HOSTILE_CALLS} hostile calls, {} after each quarter of them, {:.1} at rest",
         after.join(", "),
@@ -110,7 +116,7 @@ async fn afterwards(dir: &Path) {
     );
 }
 
-fn hostile() -> Guest {
+fn hostile_guest() -> Guest {
     let mut guest = Guest::new();
     let line = guest.string("a line of the guest");
     let long = guest.string("y".repeat(200_000));
@@ -130,7 +136,7 @@ fn hostile() -> Guest {
         "(call $spin)".into(),
         "(call $exit (i32.const 1)) (unreachable)".into(),
     ];
-    for (name, body) in HOSTILE.iter().zip(bodies) {
+    for (name, body) in HOSTILE_TOOLS.iter().zip(bodies) {
         guest.tool(Tool::new(name), body);
     }
     guest
@@ -152,24 +158,28 @@ fn serve(dir: &Path, guests: &[(&str, &Guest)], text: &str) -> Process {
     ])
 }
 
-/// One call on a connection of its own.
-async fn once(address: SocketAddr, tool: &str) {
+/// Calls a tool on a new connection.
+async fn call(address: SocketAddr, tool: &str) {
     let mut sender = connect(address).await;
-    ask(&mut sender, address, tool).await;
+    send(&mut sender, address, tool).await;
 }
 
-/// Median and 99th percentile in milliseconds, of one request after the other on one connection.
-async fn latencies(address: SocketAddr, what: &str) -> (f64, f64) {
+/// Sends sequential requests on one connection. Returns the median and the 99th percentile of their latency in
+/// milliseconds.
+async fn latencies(address: SocketAddr, target: &str) -> (f64, f64) {
     let mut sender = connect(address).await;
     let until = Instant::now() + ROUND;
-    let mut took = Vec::new();
+    let mut latencies = Vec::new();
     while Instant::now() < until {
         let started = Instant::now();
-        ask(&mut sender, address, what).await;
-        took.push(started.elapsed().as_secs_f64() * 1e3);
+        send(&mut sender, address, target).await;
+        latencies.push(started.elapsed().as_secs_f64() * 1e3);
     }
-    took.sort_by(f64::total_cmp);
-    (took[took.len() / 2], took[took.len() * 99 / 100])
+    latencies.sort_by(f64::total_cmp);
+    (
+        latencies[latencies.len() / 2],
+        latencies[latencies.len() * 99 / 100],
+    )
 }
 
 async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
@@ -180,15 +190,15 @@ async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
     sender
 }
 
-/// Asks for a path, or calls a tool.
-async fn ask(sender: &mut SendRequest<Full<Bytes>>, address: SocketAddr, what: &str) {
-    let request = if what.starts_with('/') {
-        Request::get(what)
+/// Requests `target` if it is a path, else calls the tool of that name.
+async fn send(sender: &mut SendRequest<Full<Bytes>>, address: SocketAddr, target: &str) {
+    let request = if target.starts_with('/') {
+        Request::get(target)
             .header(header::HOST, address.to_string())
             .body(Full::default())
     } else {
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{what}","arguments":{{}}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{target}","arguments":{{}}}}}}"#
         );
         Request::post("/mcp")
             .header(header::HOST, address.to_string())
@@ -199,6 +209,6 @@ async fn ask(sender: &mut SendRequest<Full<Bytes>>, address: SocketAddr, what: &
     };
     sender.ready().await.unwrap();
     let response = sender.send_request(request.unwrap()).await.unwrap();
-    assert_eq!(response.status(), 200, "{what}");
+    assert_eq!(response.status(), 200, "{target}");
     response.into_body().collect().await.unwrap();
 }

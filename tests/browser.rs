@@ -1,5 +1,5 @@
-//! A web page in a real browser: one of a listed origin uses the host as any client does, and one of another origin can
-//! neither read an answer nor make a guest run, though it has a good token.
+//! CORS in a real browser. A page of an allowed origin can use the host like any client. A page of another origin can
+//! neither read a response nor run a guest, even with a valid token.
 
 use std::env;
 use std::ffi::OsString;
@@ -27,124 +27,127 @@ use toolcrib::config::{Config, Overrides};
 use crate::issuer::Issuer;
 use crate::{CLIENTS, EXAMPLES};
 
-/// The longest that a browser may take to start, to use the host, and to report: it needs two seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit for the browser to start, use the host and report. It usually takes two seconds.
+const BROWSER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The browsers that will do; `clients/setup.sh` installs the first where there is none.
+/// Supported browsers, in order of preference. `clients/setup.sh` installs the first if none is present.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// The host's log, in its directory.
-const LOG: &str = "log";
+/// File name of the host's log.
+const LOG_FILE: &str = "log";
 
-/// What the guest of `whoami` logs, once each time that it runs.
-const RUN: &str = "whoami was asked";
+/// Log message of the guest, once per call of `whoami`.
+const GUEST_RAN: &str = "whoami was asked";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_a_listed_origin_can_use_the_host_and_no_other_page_can() {
+async fn only_pages_of_allowed_origins_can_use_the_host() {
     let issuer = Issuer::start().await;
     let (listed, unlisted) = (listener().await, listener().await);
     let host = Host::start(&issuer, &origin(&listed)).await;
 
     let other = origin(&unlisted);
     let report = visit(unlisted, &host.settings(&issuer, "mallory")).await;
-    cannot_use(&report);
+    assert_cannot_use(&report);
     let log = host.log();
-    assert!(!log.contains(RUN) && !log.contains("mallory"), "{log}");
+    assert!(
+        !log.contains(GUEST_RAN) && !log.contains("mallory"),
+        "{log}"
+    );
     let requests = host.requests_of(&other);
     assert!(!requests.is_empty());
     for request in &requests {
         assert_eq!(request.status, 403, "{requests:#?}");
         assert!(!request.is_readable, "{requests:#?}");
     }
-    // Only the one that no browser asks for went beyond the question.
-    let beyond = requests.iter().filter(|request| !request.is_preflight());
-    assert_eq!(beyond.count(), 1, "{requests:#?}");
+    // Only the `no-cors` request is sent without a preflight.
+    let sent = requests.iter().filter(|request| !request.is_preflight());
+    assert_eq!(sent.count(), 1, "{requests:#?}");
 
     let own = origin(&listed);
     let report = visit(listed, &host.settings(&issuer, "alice")).await;
-    can_use(&report, &host.resource, issuer.url());
-    // By fetch, and by the client in two revisions.
+    assert_can_use(&report, &host.resource, issuer.url());
+    // Once by `fetch`, and once by the MCP client in each of two revisions.
     let log = host.log();
-    assert_eq!(log.matches(RUN).count(), 3, "{log}");
+    assert_eq!(log.matches(GUEST_RAN).count(), 3, "{log}");
     let requests = host.requests_of(&own);
-    assert!(requests.iter().any(Seen::is_preflight));
+    assert!(requests.iter().any(RecordedRequest::is_preflight));
     for request in &requests {
         assert!(request.is_readable, "{requests:#?}");
     }
 }
 
-/// What the page of a listed origin reports.
-fn can_use(report: &Value, resource: &str, issuer: &str) {
-    let of = format!("{report:#}");
-    assert_eq!(report["anonymous"]["status"], 401, "{of}");
-    let challenge = report["anonymous"]["challenge"].as_str().expect(&of);
-    assert!(challenge.starts_with("Bearer "), "{of}");
-    assert_eq!(report["metadata"]["named"], true, "{of}");
-    let document = &report["metadata"]["document"];
-    assert_eq!(document["resource"], resource, "{of}");
-    assert_eq!(document["authorization_servers"], json!([issuer]), "{of}");
+/// Checks the report of a page that can use the host.
+fn assert_can_use(report: &Value, resource: &str, issuer: &str) {
+    let text = format!("{report:#}");
+    assert_eq!(report["anonymous"]["status"], 401, "{text}");
+    let challenge = report["anonymous"]["challenge"].as_str().expect(&text);
+    assert!(challenge.starts_with("Bearer "), "{text}");
+    assert_eq!(report["metadata"]["named"], true, "{text}");
+    let metadata = &report["metadata"]["document"];
+    assert_eq!(metadata["resource"], resource, "{text}");
+    assert_eq!(metadata["authorization_servers"], json!([issuer]), "{text}");
 
-    assert_eq!(report["list"]["status"], 200, "{of}");
-    let listed = report["list"]["result"]["tools"].as_array().expect(&of);
+    assert_eq!(report["list"]["status"], 200, "{text}");
+    let listed = report["list"]["result"]["tools"].as_array().expect(&text);
     let names: Vec<_> = listed.iter().map(|tool| &tool["name"]).collect();
-    assert_eq!(json!(names), json!(["echo", "whoami"]), "{of}");
-    let calls = report["calls"].as_array().expect(&of);
+    assert_eq!(json!(names), json!(["echo", "whoami"]), "{text}");
+    let calls = report["calls"].as_array().expect(&text);
     let results: Vec<_> = calls.iter().map(|call| &call["result"]).collect();
-    has_called(&json!(results), &of);
+    assert_results(&json!(results), &text);
 
     for (mode, version, session) in [
         ("2026-07-28", "2026-07-28", false),
         ("legacy", "2025-11-25", true),
     ] {
         let client = &report["client"][mode];
-        assert_eq!(client["version"], version, "{of}");
-        assert_eq!(client["session"], session, "{of}");
-        assert_eq!(client["tools"], json!(["echo", "whoami"]), "{of}");
-        has_called(&client["results"], &of);
+        assert_eq!(client["version"], version, "{text}");
+        assert_eq!(client["session"], session, "{text}");
+        assert_eq!(client["tools"], json!(["echo", "whoami"]), "{text}");
+        assert_results(&client["results"], &text);
     }
 }
 
-/// The results of `echo` and of `whoami`.
-fn has_called(results: &Value, of: &str) {
+/// Checks the results of `echo` and `whoami`.
+fn assert_results(results: &Value, report: &str) {
     let [echo, whoami] = [0, 1].map(|at| &results[at]["structuredContent"]);
-    assert_eq!(echo["text"], "hé 世界", "{of}");
-    assert_eq!(whoami["caller"]["subject"], "alice", "{of}");
+    assert_eq!(echo["text"], "hé 世界", "{report}");
+    assert_eq!(whoami["caller"]["subject"], "alice", "{report}");
 }
 
-/// What the page of another origin reports: nothing but errors, and the metadata, which is for everybody.
-fn cannot_use(report: &Value) {
-    let of = format!("{report:#}");
-    let calls = report["calls"].as_array().expect(&of);
+/// Checks the report of a page that cannot use the host: errors only, apart from the metadata, which is public.
+fn assert_cannot_use(report: &Value) {
+    let text = format!("{report:#}");
+    let calls = report["calls"].as_array().expect(&text);
     let fetched = [&report["anonymous"], &report["list"]].into_iter();
-    for seen in fetched.chain(calls) {
-        assert_eq!(seen["error"], "TypeError", "{of}");
+    for result in fetched.chain(calls) {
+        assert_eq!(result["error"], "TypeError", "{text}");
     }
     for mode in ["2026-07-28", "legacy"] {
-        assert!(report["client"][mode]["error"].is_string(), "{of}");
+        assert!(report["client"][mode]["error"].is_string(), "{text}");
     }
-    assert_eq!(report["unasked"]["type"], "opaque", "{of}");
-    assert_eq!(report["metadata"]["status"], 200, "{of}");
+    assert_eq!(report["unasked"]["type"], "opaque", "{text}");
+    assert_eq!(report["metadata"]["status"], 200, "{text}");
 }
 
-/// The host in this process, and what it was asked.
+/// A host in this process that records the requests of browsers.
 struct Host {
     resource: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    /// Of the configuration, and of the log.
+    requests: Arc<Mutex<Vec<RecordedRequest>>>,
+    /// Contains the configuration and the log.
     dir: TempDir,
 }
 
-/// A request for the MCP endpoint, and how it was answered.
+/// A request to the MCP endpoint and its response.
 #[derive(Clone, Debug)]
-struct Seen {
+struct RecordedRequest {
     origin: String,
     method: Method,
     status: u16,
-    /// Whether the browser lets the page read the answer.
+    /// Whether the browser lets the page read the response.
     is_readable: bool,
 }
 
-impl Seen {
+impl RecordedRequest {
     fn is_preflight(&self) -> bool {
         self.method == Method::OPTIONS
     }
@@ -177,25 +180,26 @@ impl Host {
             ..Overrides::default()
         };
         let config = Config::load(&overrides).unwrap();
-        // For the whole process: guests run on threads of the host's own.
+        // A global subscriber, because guests run on threads of the host.
         tracing_subscriber::fmt()
             .with_ansi(false)
-            .with_writer(File::create(dir.path().join(LOG)).unwrap())
+            .with_writer(File::create(dir.path().join(LOG_FILE)).unwrap())
             .init();
         let app = App::build(config).await.unwrap();
-        let seen = Arc::default();
-        let router = app
-            .router()
-            .layer(middleware::from_fn_with_state(Arc::clone(&seen), note));
+        let requests = Arc::default();
+        let router = app.router().layer(middleware::from_fn_with_state(
+            Arc::clone(&requests),
+            record,
+        ));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
             resource,
-            seen,
+            requests,
             dir,
         }
     }
 
-    /// What a page is told, with a token of this subject.
+    /// Returns the settings of a page, with a token of this subject.
     fn settings(&self, issuer: &Issuer, subject: &str) -> Value {
         let token = issuer.token(|claims| {
             claims["aud"] = json!(self.resource);
@@ -204,26 +208,30 @@ impl Host {
         json!({ "resource": self.resource, "token": token })
     }
 
-    fn requests_of(&self, origin: &str) -> Vec<Seen> {
-        let mut requests = self.seen.lock().unwrap().clone();
+    fn requests_of(&self, origin: &str) -> Vec<RecordedRequest> {
+        let mut requests = self.requests.lock().unwrap().clone();
         requests.retain(|request| request.origin == origin);
         requests
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join(LOG)).unwrap()
+        std::fs::read_to_string(self.dir.path().join(LOG_FILE)).unwrap()
     }
 }
 
-/// Notes what a browser asks of the endpoint.
-async fn note(State(seen): State<Arc<Mutex<Vec<Seen>>>>, request: Request, next: Next) -> Response {
+/// Middleware that records browser requests to the endpoint.
+async fn record(
+    State(requests): State<Arc<Mutex<Vec<RecordedRequest>>>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_endpoint = request.uri().path() == "/mcp";
     let method = request.method().clone();
     let origin = request.headers().get(ORIGIN).cloned();
     let response = next.run(request).await;
     if is_endpoint && let Some(origin) = origin {
         let allowed = response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN);
-        seen.lock().unwrap().push(Seen {
+        requests.lock().unwrap().push(RecordedRequest {
             is_readable: allowed == Some(&origin),
             origin: origin.to_str().unwrap().to_owned(),
             method,
@@ -233,10 +241,10 @@ async fn note(State(seen): State<Arc<Mutex<Vec<Seen>>>>, request: Request, next:
     response
 }
 
-/// Serves the page here, opens it in a browser, and returns what it reports.
+/// Serves the page on `listener`, opens it in a browser, and returns its report.
 async fn visit(listener: TcpListener, settings: &Value) -> Value {
     let url = origin(&listener);
-    let (report, mut reported) = mpsc::channel(1);
+    let (sender, mut receiver) = mpsc::channel(1);
     let settings = settings.clone();
     let page = Router::new()
         .route("/", get(async || file("page.html", "text/html")))
@@ -245,20 +253,20 @@ async fn visit(listener: TcpListener, settings: &Value) -> Value {
         .route("/settings", get(async move || Json(settings)))
         .route(
             "/report",
-            post(async move |Json(seen): Json<Value>| report.send(seen).await.unwrap()),
+            post(async move |Json(report): Json<Value>| sender.send(report).await.unwrap()),
         );
     let server = tokio::spawn(async move { axum::serve(listener, page).await.unwrap() });
     let profile = tempfile::tempdir().unwrap();
     let mut browser = Command::new(browser())
         .args([
             "--headless",
-            // As root it starts only without; the page is the test's own.
+            // Required to run as root. The page is trusted.
             "--no-sandbox",
             "--disable-gpu",
             // A container's /dev/shm is small.
             "--disable-dev-shm-usage",
             "--no-first-run",
-            // It talks to nobody but the test.
+            // No connections except to the test.
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
@@ -274,31 +282,32 @@ async fn visit(listener: TcpListener, settings: &Value) -> Value {
         .spawn()
         .unwrap();
     let mut stderr = browser.stderr.take().unwrap();
-    let said = tokio::spawn(async move {
-        let mut said = String::new();
-        stderr.read_to_string(&mut said).await.map(|_| said)
+    let stderr = tokio::spawn(async move {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).await.map(|_| text)
     });
     let report = tokio::select! {
-        report = reported.recv() => report.unwrap(),
-        ended = browser.wait() => panic!("the browser ended: {ended:?}, {:?}", said.await),
-        () = tokio::time::sleep(PATIENCE) => panic!("no report in {PATIENCE:?}"),
+        report = receiver.recv() => report.unwrap(),
+        status = browser.wait() => panic!("the browser exited: {status:?}, {:?}", stderr.await),
+        () = tokio::time::sleep(BROWSER_TIMEOUT) => panic!("no report within {BROWSER_TIMEOUT:?}"),
     };
     browser.kill().await.unwrap();
-    // Its last process closes the pipe. Until then they write to the profile, which could not be removed.
-    let closed = tokio::time::timeout(PATIENCE, said).await;
+    // The pipe closes when the browser's last process exits. Until then they write to the profile directory, and
+    // removing it fails.
+    let closed = tokio::time::timeout(BROWSER_TIMEOUT, stderr).await;
     closed
-        .expect("the browser's processes end")
+        .expect("the browser's processes exit")
         .unwrap()
         .unwrap();
     server.abort();
     report
 }
 
-/// The first of the browsers that is on this machine.
+/// Returns the first supported browser in `PATH`.
 fn browser() -> &'static str {
     let path: OsString = env::var_os("PATH").unwrap();
-    let is_here = |name: &&str| env::split_paths(&path).any(|dir| dir.join(name).is_file());
-    let found = BROWSERS.into_iter().find(is_here);
+    let is_installed = |name: &&str| env::split_paths(&path).any(|dir| dir.join(name).is_file());
+    let found = BROWSERS.into_iter().find(is_installed);
     found.expect("tests/clients/setup.sh installs Chromium")
 }
 
@@ -306,17 +315,17 @@ fn script(name: &str) -> ([(http::HeaderName, &'static str); 1], String) {
     file(name, "text/javascript")
 }
 
-/// A file of the page, with its type.
-fn file(name: &str, kind: &'static str) -> ([(http::HeaderName, &'static str); 1], String) {
+/// Returns a file of the page as a response of this media type.
+fn file(name: &str, media_type: &'static str) -> ([(http::HeaderName, &'static str); 1], String) {
     let text = std::fs::read_to_string(format!("{CLIENTS}/browser/{name}")).unwrap();
-    ([(CONTENT_TYPE, kind)], text)
+    ([(CONTENT_TYPE, media_type)], text)
 }
 
 async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-/// The origin of what is served here.
+/// Returns the origin of a server on this listener.
 fn origin(listener: &TcpListener) -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }

@@ -1,5 +1,5 @@
-//! Real clients, in every revision that each speaks, with sessions and without: they list, call a tool of each language with
-//! a token, hear of progress, cancel, fail, and answer what tools ask.
+//! Real MCP clients, in every revision that each supports, with and without sessions: lists, calls of a tool of each
+//! guest language, progress, cancellation, errors, and questions of tools.
 
 mod inspector;
 mod steps;
@@ -16,22 +16,22 @@ use tokio::process::Command;
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::process::{Process, TOOLCRIB};
 use crate::{CLIENTS, EXAMPLES, FIXTURE};
-use steps::Comes;
+use steps::Outcome;
 
 /// Clients that run at the same time.
-const AT_ONCE: usize = 2;
+const CONCURRENT_CLIENTS: usize = 2;
 
-/// The longest that the host may take to hear that a client has cancelled.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time within which the host must notice a cancellation.
+const CANCELLATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the host logs of a call that the client has cancelled.
-const CANCELLED: [&str; 2] = ["call stopped", "the call was cancelled"];
+/// Texts of the log line of a cancelled call.
+const CANCELLED_LOG: [&str; 2] = ["call stopped", "the call was cancelled"];
 
-/// A client as it connects.
+/// A client and the way it connects.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     client: &'static str,
-    /// How it finds the revision: the programs in `clients/` say what there is.
+    /// How the client negotiates the revision. The programs in `clients/` document the modes.
     mode: &'static str,
     revision: &'static str,
     /// Whether the host has sessions.
@@ -39,24 +39,24 @@ struct Case {
 }
 
 impl Case {
-    /// A client that the host cannot ask anything takes part in everything else.
+    /// Older revisions need a session for requests from the server.
     fn can_be_asked(self) -> bool {
         self.sessions || self.revision == "2026-07-28"
     }
 
-    /// Does these things: what it saw of each, or what it said when it failed.
-    async fn run(self, host: &Host, token: &str, todo: &[Value]) -> Result<Vec<Value>, String> {
+    /// Runs the client and returns its observation of each step, or its error output if it failed.
+    async fn run(self, host: &Host, token: &str, steps: &[Value]) -> Result<Vec<Value>, String> {
         let python = format!("{CLIENTS}/python/.venv/bin/python");
         let (program, script, library) = match self.client {
             "typescript-1" => ("node", "node/legacy.mjs", None),
             "typescript-2" => ("node", "node/modern.mjs", None),
             library => (&*python, "python/client.py", Some(library)),
         };
-        let todo = json!({ "steps": todo, "answers": steps::answers() });
+        let input = json!({ "steps": steps, "answers": steps::answers() });
         let output = Command::new(program)
             .arg(format!("{CLIENTS}/{script}"))
             .args(library)
-            .args([&host.url(), token, self.mode, &todo.to_string()])
+            .args([&host.url(), token, self.mode, &input.to_string()])
             .kill_on_drop(true)
             .output()
             .await
@@ -64,15 +64,16 @@ impl Case {
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
-        let mut seen: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
-        assert_eq!(seen["version"], self.revision, "{self:?}");
-        Ok(seen["steps"].take().as_array().unwrap().clone())
+        let mut report: Value =
+            serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
+        assert_eq!(report["version"], self.revision, "{self:?}");
+        Ok(report["steps"].take().as_array().unwrap().clone())
     }
 }
 
-// The issuer serves its keys while the test waits for a client.
+// The issuer must serve its keys while the test waits for a client.
 #[tokio::test(flavor = "multi_thread")]
-async fn real_clients_do_everything_that_they_can() {
+async fn real_clients_can_use_every_feature_they_support() {
     let issuer = Issuer::start().await;
     let mut cases = Vec::new();
     for client in ["mcp", "fastmcp", "typescript-2"] {
@@ -98,54 +99,58 @@ async fn real_clients_do_everything_that_they_can() {
             sessions,
         });
     }
-    let wrong: Vec<_> = futures::stream::iter(cases)
+    let failures: Vec<_> = futures::stream::iter(cases)
         .map(|case| check(case, &issuer))
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENT_CLIENTS)
         .collect()
         .await;
-    let wrong = wrong.concat();
-    assert!(wrong.is_empty(), "{wrong}");
+    let failures = failures.concat();
+    assert!(failures.is_empty(), "{failures}");
 }
 
-/// Has a client do everything: what is wrong with what came of it.
+/// Runs all steps with a client and returns a description of every failure.
 async fn check(case: Case, issuer: &Issuer) -> String {
     let host = Host::start(issuer, case.sessions);
-    let (todo, come): (Vec<_>, Vec<_>) = steps::all(case.can_be_asked()).into_iter().unzip();
-    let mut wrong = String::new();
-    match case.run(&host, &issuer.token(|_| {}), &todo).await {
-        Ok(seen) => {
-            for ((todo, comes), seen) in todo.iter().zip(&come).zip(&seen) {
-                if let Err(why) = comes.check(seen) {
-                    let _ = writeln!(wrong, "{case:?}: {todo}: {why}: {seen}");
+    let (steps, outcomes): (Vec<_>, Vec<_>) = steps::all(case.can_be_asked()).into_iter().unzip();
+    let mut failures = String::new();
+    match case.run(&host, &issuer.token(|_| {}), &steps).await {
+        Ok(observations) => {
+            for ((step, outcome), observation) in steps.iter().zip(&outcomes).zip(&observations) {
+                if let Err(reason) = outcome.check(observation) {
+                    let _ = writeln!(failures, "{case:?}: {step}: {reason}: {observation}");
                 }
             }
         }
-        Err(said) => {
-            let _ = writeln!(wrong, "{case:?}: failed: {said}");
+        Err(stderr) => {
+            let _ = writeln!(failures, "{case:?}: client failed: {stderr}");
         }
     }
-    let cancelled = come
+    let cancelled = outcomes
         .iter()
-        .filter(|c| matches!(c, Comes::Cancelled))
+        .filter(|outcome| matches!(outcome, Outcome::Cancelled))
         .count();
-    if !host.has_stopped(cancelled).await {
-        let _ = writeln!(wrong, "{case:?}: what it cancelled runs on");
+    if !host.has_cancelled(cancelled).await {
+        let _ = writeln!(failures, "{case:?}: a cancelled call was not stopped");
     }
-    // The same client with a token that has expired gets nothing.
+    // With an expired token, the client receives no result.
     let expired = issuer.token(|claims| claims["exp"] = 1.into());
-    let refused = case.run(&host, &expired, &todo[..1]).await;
-    if refused.is_ok_and(|seen| seen.iter().any(|step| !step["result"].is_null())) {
-        let _ = writeln!(wrong, "{case:?}: was served with an expired token");
+    let refused = case.run(&host, &expired, &steps[..1]).await;
+    if refused.is_ok_and(|observations| {
+        observations
+            .iter()
+            .any(|observation| !observation["result"].is_null())
+    }) {
+        let _ = writeln!(failures, "{case:?}: served with an expired token");
     }
-    wrong
+    failures
 }
 
-/// The real host over the examples and the fixture, behind the guard.
+/// The real host, guarded, serving the examples and the conformance fixture.
 struct Host {
     process: Process,
-    /// The lines of its log.
+    /// The host's log lines.
     log: Arc<Mutex<Vec<String>>>,
-    // Gone after the process.
+    // Removed after the process ended.
     _dir: TempDir,
 }
 
@@ -165,10 +170,10 @@ impl Host {
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(config);
         let log = Arc::new(Mutex::new(Vec::new()));
-        let heard = log.clone();
-        let hear = move |line: &str| heard.lock().unwrap().push(line.to_owned());
+        let lines = log.clone();
+        let capture = move |line: &str| lines.lock().unwrap().push(line.to_owned());
         Self {
-            process: Process::start_heard(command, hear),
+            process: Process::start_heard(command, capture),
             log,
             _dir: dir,
         }
@@ -178,12 +183,13 @@ impl Host {
         format!("http://{}/mcp", self.process.address)
     }
 
-    /// Whether so many calls end because their client wants it.
-    async fn has_stopped(&self, calls: usize) -> bool {
+    /// Waits until the host has logged this number of cancelled calls. Returns `false` on timeout.
+    async fn has_cancelled(&self, calls: usize) -> bool {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            let is_one = |line: &&String| CANCELLED.iter().all(|part| line.contains(part));
-            if self.log.lock().unwrap().iter().filter(is_one).count() == calls {
+        while start.elapsed() < CANCELLATION_TIMEOUT {
+            let is_cancelled =
+                |line: &&String| CANCELLED_LOG.iter().all(|part| line.contains(part));
+            if self.log.lock().unwrap().iter().filter(is_cancelled).count() == calls {
                 return true;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

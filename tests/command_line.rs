@@ -1,4 +1,4 @@
-//! The command line where nothing is wrong: inspecting, calling, serving over pipes and over HTTP.
+//! The commands `inspect`, `check`, `call`, `stdio` and `serve`, and the compilation cache.
 
 use std::io::{BufRead, BufReader, Write};
 
@@ -12,7 +12,7 @@ use crate::support::pipes::Pipes;
 
 fn echo() -> Guest {
     let mut guest = Guest::new();
-    let sentence = guest.string("no such city");
+    let message = guest.string("no such city");
     guest
         .tool(
             Tool::new("echo").described("Says it again.").taking(
@@ -20,12 +20,12 @@ fn echo() -> Guest {
             ),
             "(call $text (local.get $arguments) (local.get $arguments_len))",
         )
-        .tool(Tool::new("fails"), format!("(call $failed {sentence})"));
+        .tool(Tool::new("fails"), format!("(call $failed {message})"));
     guest
 }
 
 #[test]
-fn inspect() {
+fn inspect_describes_components_and_tools() {
     let toolcrib = Toolcrib::new();
     let bytes = echo().component();
     toolcrib.write("echo", &bytes);
@@ -33,9 +33,9 @@ fn inspect() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let ended = toolcrib.run(&["inspect", "--json", "echo.wasm"]);
-    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = toolcrib.run(&["inspect", "--json", "echo.wasm"]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    let found: Value = serde_json::from_str(&output.stdout).unwrap();
     let [component] = &found.as_array().unwrap()[..] else {
         panic!("{found}");
     };
@@ -61,32 +61,32 @@ fn inspect() {
     );
     assert_eq!(component["tools"][1]["name"], "fails");
 
-    let ended = toolcrib.run(&["inspect", "echo.wasm"]);
-    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    let output = toolcrib.run(&["inspect", "echo.wasm"]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
     for text in [
         &digest,
         "toolcrib:mcp/call@0.1.1",
         "Says it again.",
         "\"required\":[\"text\"]",
     ] {
-        assert!(ended.stdout.contains(text), "{text}: {}", ended.stdout);
+        assert!(output.stdout.contains(text), "{text}: {}", output.stdout);
     }
 }
 
 #[test]
-fn check() {
+fn check_reports_success_and_errors() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("echo", &echo().component());
-    let ended = toolcrib.run(&["check", "--no-auth", "echo.wasm"]);
+    let output = toolcrib.run(&["check", "--no-auth", "echo.wasm"]);
     assert_eq!(
-        (ended.status, ended.stdout.as_str()),
+        (output.status, output.stdout.as_str()),
         (0, "ok: 2 tools from 1 component\n")
     );
-    assert_eq!(ended.stderr, "");
+    assert_eq!(output.stderr, "");
 
-    let ended = toolcrib.run(&["check", "--no-auth", "--json", "echo.wasm"]);
-    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = toolcrib.run(&["check", "--no-auth", "--json", "echo.wasm"]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    let found: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((&found["ok"], &found["faults"]), (&json!(true), &json!([])));
     assert_eq!(found["components"][0]["tools"][0]["name"], "echo");
 
@@ -103,55 +103,57 @@ fn check() {
             "who may call",
         ),
     ] {
-        let ended = toolcrib.run(arguments);
-        assert_eq!((ended.status, ended.stderr.as_str()), (status, ""));
-        let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let output = toolcrib.run(arguments);
+        assert_eq!((output.status, output.stderr.as_str()), (status, ""));
+        let found: Value = serde_json::from_str(&output.stdout).unwrap();
         assert_eq!(found["ok"], false);
-        let faults = found["faults"].as_array().unwrap();
+        let errors = found["faults"].as_array().unwrap();
         assert!(
-            faults.len() == 1 && faults[0].as_str().unwrap().contains(words),
+            errors.len() == 1 && errors[0].as_str().unwrap().contains(words),
             "{found}"
         );
     }
 }
 
 #[test]
-fn call() {
+fn call_prints_the_result_and_fails_on_tool_errors() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("echo", &echo().component());
     let arguments = r#"{"text":"Grüße"}"#;
-    let ended = toolcrib.run(&["call", "echo.wasm", "echo", arguments]);
-    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    assert_eq!(ended.stdout, format!("{arguments}\n"));
-    let ended = toolcrib.run_with(&["call", "echo.wasm", "echo", "-"], arguments);
-    assert_eq!((ended.status, ended.stdout), (0, format!("{arguments}\n")));
+    let output = toolcrib.run(&["call", "echo.wasm", "echo", arguments]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    assert_eq!(output.stdout, format!("{arguments}\n"));
+    let output = toolcrib.run_with(&["call", "echo.wasm", "echo", "-"], arguments);
+    assert_eq!(
+        (output.status, output.stdout),
+        (0, format!("{arguments}\n"))
+    );
 
-    let ended = toolcrib.run(&["call", "--json", "echo.wasm", "echo", arguments]);
-    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = toolcrib.run(&["call", "--json", "echo.wasm", "echo", arguments]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    let found: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(
         found["content"],
         json!([{ "type": "text", "text": arguments }])
     );
     assert_eq!(found["isError"], false);
 
-    for (tool, sentence) in [("echo", "text"), ("fails", "no such city")] {
-        let ended = toolcrib.run(&["call", "echo.wasm", tool]);
-        assert_eq!((ended.status, ended.stdout.as_str()), (1, ""));
+    for (tool, message) in [("echo", "text"), ("fails", "no such city")] {
+        let output = toolcrib.run(&["call", "echo.wasm", tool]);
+        assert_eq!((output.status, output.stdout.as_str()), (1, ""));
         assert!(
-            ended.stderr.starts_with("error: ") && ended.stderr.contains(sentence),
-            "{ended:?}"
+            output.stderr.starts_with("error: ") && output.stderr.contains(message),
+            "{output:?}"
         );
-        let ended = toolcrib.run(&["call", "--json", "echo.wasm", tool]);
-        assert_eq!((ended.status, ended.stderr.as_str()), (1, ""));
-        let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let output = toolcrib.run(&["call", "--json", "echo.wasm", tool]);
+        assert_eq!((output.status, output.stderr.as_str()), (1, ""));
+        let found: Value = serde_json::from_str(&output.stdout).unwrap();
         assert_eq!(found["isError"], true);
     }
 }
 
-/// On a terminal, content that is no text is a line about it.
 #[test]
-fn call_prints_what_a_terminal_shows() {
+fn call_prints_a_placeholder_for_content_other_than_text() {
     let toolcrib = Toolcrib::new();
     let mut guest = Guest::new();
     let link = Link {
@@ -178,16 +180,15 @@ fn call_prints_what_a_terminal_shows() {
     });
     guest.tool(Tool::new("structured"), body);
     toolcrib.write("g", &guest.component());
-    let ended = toolcrib.run(&["call", "g.wasm", "all"]);
-    let wanted = "one\ntwo\n[image/png, 3 bytes]\n[https://example.com/]\n[test://a]\ninside\n[test://b, 2 bytes]\n";
-    assert_eq!((ended.status, ended.stdout.as_str()), (0, wanted));
-    let ended = toolcrib.run(&["call", "g.wasm", "structured"]);
-    assert_eq!(ended.stdout, "{\"n\":1}\n");
+    let output = toolcrib.run(&["call", "g.wasm", "all"]);
+    let expected = "one\ntwo\n[image/png, 3 bytes]\n[https://example.com/]\n[test://a]\ninside\n[test://b, 2 bytes]\n";
+    assert_eq!((output.status, output.stdout.as_str()), (0, expected));
+    let output = toolcrib.run(&["call", "g.wasm", "structured"]);
+    assert_eq!(output.stdout, "{\"n\":1}\n");
 }
 
-/// The limits of the file are those of a call without a server.
 #[test]
-fn call_has_the_limits_of_the_file() {
+fn call_uses_the_limits_of_the_configuration_file() {
     let toolcrib = Toolcrib::new();
     let guest = Guest::with(Tool::new("spin"), "(call $spin)");
     toolcrib.write("g", &guest.component());
@@ -195,16 +196,16 @@ fn call_has_the_limits_of_the_file() {
         "c.toml",
         "[[component]]\nref = \"g.wasm\"\nlimits.cpu = \"200ms\"\n",
     );
-    let ended = toolcrib.run(&["call", "--config", "c.toml", "g.wasm", "spin"]);
-    assert_eq!(ended.status, 1);
+    let output = toolcrib.run(&["call", "--config", "c.toml", "g.wasm", "spin"]);
+    assert_eq!(output.status, 1);
     assert!(
-        ended.stderr.contains("limit of 200ms of processor time"),
-        "{ended:?}"
+        output.stderr.contains("limit of 200ms of processor time"),
+        "{output:?}"
     );
 }
 
 #[test]
-fn stdio() {
+fn stdio_serves_a_session() {
     let toolcrib = Toolcrib::new();
     let mut guest = echo();
     let line = guest.string("a line");
@@ -241,7 +242,7 @@ fn stdio() {
     let answer = client.ask(7, "no/such", json!({}));
     assert_eq!(answer["error"]["code"], -32601);
 
-    // Events come before the result; a level holds for the connection.
+    // Notifications precede the result. A log level applies to the rest of the session.
     let talk = json!({ "name": "talks", "arguments": {}, "_meta": { "progressToken": "p" } });
     client.send(&json!({ "jsonrpc": "2.0", "id": 8, "method": "tools/call", "params": talk }));
     assert_eq!(client.read()["params"]["progressToken"], "p");
@@ -252,14 +253,13 @@ fn stdio() {
     assert_eq!(client.read()["params"]["progressToken"], "p");
     assert_eq!(client.read()["result"]["content"][0]["text"], "done");
 
-    // When the client goes, the server does.
+    // The server exits when its input is closed.
     drop(client.input.take());
     assert_eq!(client.child.wait().unwrap().code(), Some(0));
 }
 
-/// A guest's own output never mixes with the protocol's.
 #[test]
-fn stdio_is_the_protocols() {
+fn guest_output_is_not_written_to_standard_output() {
     let toolcrib = Toolcrib::new();
     let mut guest = Guest::new();
     let (noise, done) = (guest.string("{\"noise\":1}\n"), guest.string("done"));
@@ -286,19 +286,19 @@ fn stdio_is_the_protocols() {
     for message in messages {
         writeln!(input, "{message}").unwrap();
     }
-    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for id in [1, 2] {
-        let message: Value = serde_json::from_str(&output.next().unwrap().unwrap()).unwrap();
+        let message: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         assert_eq!(message["id"], id);
     }
     drop(input);
-    assert!(output.next().is_none());
+    assert!(lines.next().is_none());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
-/// From the start to the end: the ready line, a call over HTTP, a compiled cache, and SIGTERM.
+/// Checks the `listening on` line, a call over HTTP, the compilation cache, and SIGTERM.
 #[tokio::test]
-async fn serve() {
+async fn serve_answers_calls_until_sigterm() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("echo", &echo().component());
     for round in 0..2 {
@@ -333,7 +333,7 @@ async fn serve() {
             rest.iter().any(|line| line.contains("shutting down")),
             "{rest:?}"
         );
-        // Arguments are nobody's business.
+        // Arguments are not logged.
         assert!(rest.iter().all(|line| !line.contains("hi\"")), "{rest:?}");
 
         let cache = toolcrib.path().join(".cache/toolcrib");
@@ -342,9 +342,9 @@ async fn serve() {
     }
 }
 
-/// The first signal lets calls end, the second ends the process.
+/// The first signal starts a graceful shutdown, the second ends the process.
 #[tokio::test]
-async fn signals() {
+async fn a_second_signal_ends_the_process_at_once() {
     let toolcrib = Toolcrib::new();
     let guest = Guest::with(
         Tool::new("spin"),
@@ -361,7 +361,7 @@ async fn signals() {
             .map(Result::unwrap);
         let ready = lines.find(|line| line.starts_with("listening on")).unwrap();
         let client = Client::new(ready.split_whitespace().nth(2).unwrap(), Revision::July2026);
-        // A call that would hold up the end for half a minute.
+        // A call that delays the graceful shutdown by half a minute.
         let params = json!({ "name": "spin", "arguments": {}, "_meta": { "progressToken": 1 } });
         let message = client.message("tools/call", params);
         let running = match status {
@@ -378,7 +378,7 @@ async fn signals() {
                     .unwrap()
                     .success()
             );
-            // The next one is for whoever has taken this one.
+            // The next signal must not arrive before this one is handled.
             lines.find(|line| line.contains("shutting down"));
         }
         assert_eq!(child.wait().unwrap().code(), Some(status), "{signals:?}");
@@ -386,9 +386,8 @@ async fn signals() {
     }
 }
 
-/// The cache is where the file says, or nowhere.
 #[test]
-fn cache() {
+fn the_cache_directory_is_configurable() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("echo", &echo().component());
     for (text, dir) in [("dir = \"cached\"", Some("cached")), ("dir = false", None)] {
@@ -396,8 +395,8 @@ fn cache() {
             "c.toml",
             format!("components = [\"echo.wasm\"]\n[cache]\n{text}\n"),
         );
-        let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
-        assert_eq!(ended.status, 0, "{ended:?}");
+        let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
+        assert_eq!(output.status, 0, "{output:?}");
         if let Some(dir) = dir {
             assert_eq!(
                 std::fs::read_dir(toolcrib.path().join(dir))
@@ -410,9 +409,10 @@ fn cache() {
     }
 }
 
-/// What is in the cache is code that runs unchecked: damage is noticed, and a directory that others could write is not used.
+/// The cache contains native code that runs without validation. Damaged entries are replaced, and a directory that
+/// other users can write to is not used.
 #[test]
-fn a_cache_that_is_not_to_be_trusted() {
+fn untrusted_caches_are_not_used() {
     use std::os::unix::fs::PermissionsExt;
 
     let toolcrib = Toolcrib::new();
@@ -446,20 +446,20 @@ fn a_cache_that_is_not_to_be_trusted() {
         &std::fs::read(&entry).unwrap()[..1000],
     ] {
         std::fs::write(&entry, damage).unwrap();
-        let ended = call();
+        let output = call();
         assert_eq!(
-            (ended.status, ended.stdout.as_str()),
+            (output.status, output.stdout.as_str()),
             (0, "{\"text\":\"hi\"}\n"),
-            "{ended:?}"
+            "{output:?}"
         );
-        // It is whole again.
+        // The entry has been replaced.
         assert!(std::fs::metadata(&entry).unwrap().len() > 1000);
     }
     std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
-    let ended = call();
-    assert_eq!(ended.status, 0, "{ended:?}");
+    let output = call();
+    assert_eq!(output.status, 0, "{output:?}");
     assert!(
-        ended.stderr.contains("not cached") && ended.stderr.contains("cached"),
-        "{ended:?}"
+        output.stderr.contains("not cached") && output.stderr.contains("cached"),
+        "{output:?}"
     );
 }

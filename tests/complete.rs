@@ -1,7 +1,6 @@
-//! What `make test-all` adds: the examples of every language, called as a user
-//! would, real clients that call them with a token, the conformance suite, a
-//! real Redis, networks with names and addresses of the tests' own, and a disk
-//! that hangs.
+//! Tests that need more than Rust, run by `make test-all`: the examples of every language, real clients that call them
+//! with an access token, the conformance suite, a Redis server, network namespaces with their own DNS, and a disk that
+//! hangs.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
@@ -15,22 +14,26 @@ mod oauth;
 mod redis;
 
 #[path = "support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the other tests use the rest")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the `promises` tests use the rest"
+)]
 mod support;
 
 use support::{issuer, process};
 
-/// The programs of the real clients.
+/// Directory of the real clients' programs.
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
-/// The component that offers everything, and the one that comes and goes: `conformance/fixture/`, built.
+/// Directory of the components built from `conformance/fixture/`.
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/fixture/dist");
 
-/// Where `make examples` puts the components.
+/// Directory that `make examples` writes the components to.
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-examples/dist");
 
-/// A Node.js that is new enough for the conformance suite and for the Inspector: the one that is installed beside the suite,
-/// where there is one for this machine.
+/// Returns a Node.js that is recent enough for the conformance suite and the Inspector: the one installed beside the
+/// suite, or `node` where that package does not exist for this platform.
 fn node() -> &'static str {
     const INSTALLED: &str = concat!(
         env!("CARGO_MANIFEST_DIR"),

@@ -1,7 +1,8 @@
-//! The official conformance suite against the real binary: every scenario that a revision of the protocol requires or that
-//! an extension has, with sessions and without, open and behind the guard.
+//! The official conformance suite against the real binary: all scenarios of each protocol revision and its extensions,
+//! with and without sessions, with and without authorization.
 //!
-//! What cannot pass stands with its reason in `conformance/expected-failures/`. An entry that passes is a fault too.
+//! Files in `conformance/expected-failures/` list the checks that cannot pass, with reasons. The test also fails if a
+//! listed check passes.
 
 mod host;
 mod proxy;
@@ -19,48 +20,48 @@ use crate::issuer::Issuer;
 use host::Host;
 use suite::{Check, Report};
 
-/// Suites that run at the same time: they mostly wait.
-const AT_ONCE: usize = 2;
+/// Runs of the suite that are executed at the same time. They mostly wait.
+const CONCURRENT_RUNS: usize = 2;
 
-/// What a run of the suite is about.
+/// The configuration of one run of the suite.
 #[derive(Clone, Copy)]
 struct Mode {
     revision: &'static str,
     sessions: bool,
-    guarded: bool,
+    is_guarded: bool,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conformance_suite_passes() {
     let cache = tempfile::tempdir().unwrap();
-    // So that the component is compiled once.
+    // Fills the compilation cache, so that the component is compiled only once.
     drop(Host::start(cache.path(), false, None));
     let issuer = Issuer::start().await;
     let modes = ["2025-06-18", "2025-11-25", "2026-07-28"]
         .into_iter()
         .flat_map(|revision| {
-            let ways = [(true, false), (true, true), (false, false), (false, true)];
-            ways.map(|(sessions, guarded)| Mode {
+            let variants = [(true, false), (true, true), (false, false), (false, true)];
+            variants.map(|(sessions, is_guarded)| Mode {
                 revision,
                 sessions,
-                guarded,
+                is_guarded,
             })
         });
-    let wrong: Vec<_> = futures::stream::iter(modes)
+    let failures: Vec<_> = futures::stream::iter(modes)
         .map(|mode| run(mode, cache.path(), &issuer))
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENT_RUNS)
         .collect()
         .await;
-    let wrong = wrong.concat();
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    let failures = failures.concat();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
-/// Runs the suite: what is wrong with what came of it.
+/// Runs the suite and returns a description of every failure.
 async fn run(mode: Mode, cache: &std::path::Path, issuer: &Issuer) -> Vec<String> {
     let start = Instant::now();
     let (host, url, _proxy);
-    if mode.guarded {
-        // The suite's requests name the proxy, and come from pages of its origin.
+    if mode.is_guarded {
+        // The suite sends the proxy's address as `Host` and `Origin`.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         host = Host::start(cache, mode.sessions, Some((issuer, &origin)));
@@ -71,47 +72,52 @@ async fn run(mode: Mode, cache: &std::path::Path, issuer: &Issuer) -> Vec<String
         host = Host::start(cache, mode.sessions, None);
         url = format!("http://{}/mcp", host.address());
     }
-    let baseline = mode.baseline();
+    let baseline = mode.expected_failures();
     let report = suite::run(&url, mode.revision, baseline.as_deref()).await;
     let expected = baseline
         .map(|file| suite::expected(&file))
         .unwrap_or_default();
-    let wrong = judge(mode, &report, &expected);
-    // Past the test's own output, for it is worth seeing when all is well.
+    let failures = failures(mode, &report, &expected);
+    // Not captured by the test harness, so that the summary is printed for passing runs as well.
     let seconds = start.elapsed().as_secs();
     let _ = writeln!(
         std::io::stderr(),
         "conformance, {mode}: {report}, {} expected to fail, in {seconds} s",
         expected.len()
     );
-    wrong
+    failures
 }
 
-fn judge(mode: Mode, report: &Report, expected: &BTreeSet<String>) -> Vec<String> {
-    let mut wrong = Vec::new();
+/// Compares a report with the expected failures.
+fn failures(mode: Mode, report: &Report, expected: &BTreeSet<String>) -> Vec<String> {
+    let mut failures = Vec::new();
     let failed = report.failed();
     for check in &failed {
         if !expected.contains(&check.name()) {
-            wrong.push(format!("{mode}: {check}"));
+            failures.push(format!("{mode}: {check}"));
         }
     }
     for name in expected {
         if !failed.iter().any(|check| check.name() == *name) {
-            wrong.push(format!("{mode}: {name} is expected to fail, and does not"));
+            failures.push(format!("{mode}: {name} is expected to fail but passed"));
         }
     }
     if report.scenarios() != mode.scenarios() {
-        wrong.push(format!("{mode}: {} scenarios ran", report.scenarios()));
+        failures.push(format!(
+            "{mode}: {} scenarios ran, expected {}",
+            report.scenarios(),
+            mode.scenarios()
+        ));
     }
-    // The suite has its own view of the required scenarios.
-    if wrong.is_empty() && !report.is_success {
-        wrong.push(format!("{mode}: the suite failed: {}", report.said));
+    // The suite decides itself which scenarios a revision requires.
+    if failures.is_empty() && !report.is_success {
+        failures.push(format!("{mode}: the suite failed: {}", report.output));
     }
-    wrong
+    failures
 }
 
 impl Mode {
-    /// The scenarios that the suite has for the revision, scored or not.
+    /// The number of scenarios that the suite has for the revision, scored or not.
     fn scenarios(self) -> usize {
         match self.revision {
             "2025-06-18" => 27,
@@ -120,8 +126,8 @@ impl Mode {
         }
     }
 
-    /// The file of what is expected to fail; `None` where nothing is.
-    fn baseline(self) -> Option<PathBuf> {
+    /// The file that lists the expected failures. `None` if there are none.
+    fn expected_failures(self) -> Option<PathBuf> {
         let sessions = if self.sessions {
             "sessions"
         } else {
@@ -140,7 +146,7 @@ impl fmt::Display for Mode {
         } else {
             "no sessions"
         };
-        let guarded = if self.guarded { "guarded" } else { "open" };
+        let guarded = if self.is_guarded { "guarded" } else { "open" };
         write!(f, "{}, {sessions}, {guarded}", self.revision)
     }
 }

@@ -1,5 +1,5 @@
-//! The tool contract: what a component says of its tools and returns from its calls reaches clients as the protocol has it,
-//! and what breaks the contract does not.
+//! The tool contract: definitions and results of a component reach clients in MCP's form, and violations of the
+//! contract are rejected.
 
 mod arguments;
 mod calls;

@@ -1,5 +1,5 @@
-//! Every tool of every example does its work, called as a user calls it, and
-//! refuses what it cannot do in one sentence.
+//! The example components: every tool works when called from the command line, and rejects invalid arguments with one
+//! line.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::EXAMPLES;
 use crate::process::{Process, TOOLCRIB};
 
-/// `toolcrib call --json`: the result, and the exit status.
+/// Runs `toolcrib call --json`. Returns the tool result and the exit status.
 fn call(component: &str, tool: &str, arguments: &Value) -> (Value, i32) {
     let output = Command::new(TOOLCRIB)
         .args(["call", &format!("{EXAMPLES}/{component}.wasm"), tool])
@@ -17,14 +17,14 @@ fn call(component: &str, tool: &str, arguments: &Value) -> (Value, i32) {
         .output()
         .unwrap();
     let result = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        panic!("{component} {tool}: {error}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        panic!("{component} {tool}: {error}: {stderr}");
     });
     (result, output.status.code().unwrap())
 }
 
 #[test]
-fn every_tool_does_its_work() {
+fn every_tool_works() {
     let markdown = "# Title\n\n<script>alert(1)</script>\n";
     let cases = [
         (
@@ -126,22 +126,22 @@ fn every_tool_does_its_work() {
             json!(1),
         ),
     ];
-    for (component, tool, arguments, pointer, wanted) in cases {
+    for (component, tool, arguments, pointer, expected) in cases {
         let (result, status) = call(component, tool, &arguments);
         assert_eq!(status, 0, "{tool}: {result:#}");
         let found = result
             .pointer(pointer)
             .unwrap_or_else(|| panic!("{tool}: {result:#}"));
-        let same = match (found.as_f64(), wanted.as_f64()) {
-            (Some(found), Some(wanted)) => found == wanted,
-            _ => *found == wanted,
+        let is_equal = match (found.as_f64(), expected.as_f64()) {
+            (Some(found), Some(expected)) => found == expected,
+            _ => *found == expected,
         };
-        assert!(same, "{tool}: {pointer} is {found}, not {wanted}");
+        assert!(is_equal, "{tool}: {pointer} is {found}, not {expected}");
     }
 }
 
 #[test]
-fn a_qr_code_says_what_it_was_given() {
+fn qr_codes_contain_the_given_text() {
     let text = "https://example.com/?q=hé";
     let (result, _) = call("qr", "qr_code", &json!({ "text": text }));
     let image = &result["content"][0];
@@ -156,7 +156,7 @@ fn a_qr_code_says_what_it_was_given() {
 }
 
 #[test]
-fn bad_arguments_are_refused_in_one_sentence() {
+fn invalid_arguments_are_rejected_with_one_line() {
     let cases = [
         ("echo", "echo", json!({ "text": 1 }), "`/text`"),
         ("jq", "jq", json!({ "filter": ".[", "input": 1 }), "filter"),
@@ -186,22 +186,21 @@ fn bad_arguments_are_refused_in_one_sentence() {
             "`/of/month`",
         ),
     ];
-    for (component, tool, arguments, names) in cases {
+    for (component, tool, arguments, words) in cases {
         let (result, status) = call(component, tool, &arguments);
         assert_eq!(
             (status, &result["isError"]),
             (1, &json!(true)),
             "{tool}: {result:#}"
         );
-        let sentence = result["content"][0]["text"].as_str().unwrap();
-        assert!(sentence.contains(names), "{tool}: {sentence}");
-        assert_eq!(sentence.lines().count(), 1, "{tool}: {sentence}");
+        let message = result["content"][0]["text"].as_str().unwrap();
+        assert!(message.contains(words), "{tool}: {message}");
+        assert_eq!(message.lines().count(), 1, "{tool}: {message}");
     }
 }
 
-/// A component of plain functions carries what its WIT says of them.
 #[test]
-fn functions_are_documented() {
+fn function_components_contain_their_wit_documentation() {
     let output = Command::new(TOOLCRIB)
         .args(["inspect", &format!("{EXAMPLES}/calendar.wasm"), "--json"])
         .output()
@@ -215,14 +214,13 @@ fn functions_are_documented() {
     assert_eq!(schema["description"], "1 to 9999.");
 }
 
-/// What the handbook offers, asked for as a client asks.
 #[tokio::test]
-async fn a_handbook_is_read() {
+async fn the_handbook_serves_resources_prompts_and_completions() {
     let component = format!("{EXAMPLES}/handbook.wasm");
     let process = Process::serve(["--no-auth", &component]);
     let url = format!("http://{}/mcp", process.address);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let ask = async |method: &str, params: Value| -> Value {
+    let request = async |method: &str, params: Value| -> Value {
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let request = client.post(&url).body(message.to_string());
         let request = request
@@ -302,8 +300,8 @@ async fn a_handbook_is_read() {
             json!(3),
         ),
     ];
-    for (method, params, pointer, wanted) in cases {
-        let answer = ask(method, params).await;
-        assert_eq!(answer.pointer(pointer), Some(&wanted), "{answer:#}");
+    for (method, params, pointer, expected) in cases {
+        let answer = request(method, params).await;
+        assert_eq!(answer.pointer(pointer), Some(&expected), "{answer:#}");
     }
 }

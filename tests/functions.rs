@@ -1,26 +1,28 @@
-//! Function components: plain WIT functions are tools. Their types become schemas, arguments and results are converted by
-//! type and nothing is lost or guessed, and everything that holds for a call of a tool holds for a call of a function.
+//! Function components: exported WIT functions are tools. Their types become JSON schemas, values are converted without
+//! loss, and calls have the same limits as those of tools of the contract.
 
+mod amplification;
 mod arguments;
-mod beside_tools;
-mod bounds;
-mod compounds;
+mod call_limits;
+mod compound_types;
 mod descriptions;
-mod generated;
-mod limits;
+mod mixed_exports;
 mod names;
+mod primitive_types;
+mod random_types;
 mod results;
+mod round_trip;
 mod skipped;
-mod types;
 
 use serde_json::Value;
 
 use crate::support::guest::component;
 
-/// So many values that parameters and results stand in memory, for a guest that only hands on where.
+/// A type with too many values for flat parameters. The canonical ABI then passes all parameters and results in memory,
+/// and a guest can return the pointer that it received.
 const PAD: &str = "type pad = option<tuple<u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32>>;";
 
-/// A bump allocator.
+/// A memory and a bump allocator.
 const MEMORY: &str = r#"
     (memory (export "memory") 64)
     (global $heap (mut i32) (i32.const 65536))
@@ -32,9 +34,10 @@ const MEMORY: &str = r#"
       (global.set $heap (i32.add (local.get $at) (local.get 3)))
       (local.get $at))"#;
 
-/// A component with a function `f0`, `f1`, … for each of these types, which takes `x` of the type and returns it in a record.
-/// What it takes and what it returns have one layout, so that returning where the parameters are is to return them.
-fn echoing(definitions: &str, types: &[&str]) -> Vec<u8> {
+/// Builds a component with a function `f0`, `f1`, … per type. It takes `x` of the type and returns it in a record.
+///
+/// Parameters and result have the same layout, so each function returns the pointer to its parameters.
+fn echo_component(definitions: &str, types: &[&str]) -> Vec<u8> {
     let mut world = format!("{PAD}{definitions}");
     let mut module = String::new();
     for (index, ty) in types.iter().enumerate() {
@@ -48,12 +51,12 @@ fn echoing(definitions: &str, types: &[&str]) -> Vec<u8> {
     component(&world, &format!("(module {MEMORY} {module})"))
 }
 
-/// A component with a module that has memory.
-fn with_memory(world: &str, functions: &str) -> Vec<u8> {
+/// Builds a component whose module has a memory and an allocator.
+fn component_with_memory(world: &str, functions: &str) -> Vec<u8> {
     component(world, &format!("(module {MEMORY} {functions})"))
 }
 
-/// The tool of this name in a list.
+/// Returns the tool of this name in a `tools/list` result.
 fn tool<'a>(list: &'a Value, name: &str) -> &'a Value {
     let tools = list["tools"].as_array().unwrap();
     tools

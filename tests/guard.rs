@@ -1,22 +1,12 @@
-//! The guard's promises, over real HTTP: a plain axum router behind it, and an issuer on loopback.
+//! Tests of the OAuth guard over real HTTP: it protects a plain axum router and trusts an issuer on loopback.
 
-#![allow(clippy::unwrap_used, reason = "what fails to unwrap fails the test")]
-
-#[path = "guard/credentials.rs"]
+mod callers;
+mod config;
 mod credentials;
-#[path = "guard/key_sources.rs"]
 mod key_sources;
-#[path = "guard/keys.rs"]
 mod keys;
-#[path = "guard/metadata.rs"]
 mod metadata;
-#[path = "guard/principal.rs"]
-mod principal;
-#[path = "guard/rotation.rs"]
 mod rotation;
-#[path = "guard/settings.rs"]
-mod settings;
-#[path = "guard/tokens.rs"]
 mod tokens;
 
 use std::net::SocketAddr;
@@ -28,14 +18,14 @@ use axum::routing::any;
 use axum::{Json, Router};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use toolcrib::auth::{Caller, Clock, Guard, GuardConfig, IssuerConfig as Trusted, KeySource};
+use toolcrib::auth::{Caller, Clock, Guard, GuardConfig, IssuerConfig, KeySource};
 
 use crate::support::issuer::{AUDIENCE, Issuer, now_seconds};
 
 const HOUR: u64 = 3600;
 const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
-/// An application on a loopback port of its own, with a guard whose clock can be moved.
+/// A guarded application on its own loopback port. Its guard uses a clock that tests can advance.
 pub(super) struct Site {
     pub(super) url: String,
     pub(super) client: Client,
@@ -43,6 +33,7 @@ pub(super) struct Site {
     pub(super) clock: Clock,
 }
 
+/// An HTTP response with a JSON body.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -51,9 +42,9 @@ pub(super) struct Answer {
 }
 
 impl Site {
-    pub(super) async fn start(settings: GuardConfig) -> Site {
+    pub(super) async fn start(config: GuardConfig) -> Site {
         let clock = Clock::default();
-        let guard = Guard::build_with_clock(settings, clock.clone()).unwrap();
+        let guard = Guard::build_with_clock(config, clock.clone()).unwrap();
         Site {
             clock,
             ..Site::start_with(guard, "").await
@@ -79,25 +70,26 @@ impl Site {
 
     pub(super) async fn get(&self, token: &str) -> Answer {
         let header = format!("Bearer {token}");
-        Answer::of(
+        Answer::to(
             self.request(Method::GET, "/mcp")
                 .header("authorization", header),
         )
         .await
     }
 
-    pub(super) fn challenged_metadata(&self) -> String {
+    /// The challenge parameter that points to the protected resource metadata.
+    pub(super) fn metadata_parameter(&self) -> String {
         format!(r#"resource_metadata="{}""#, self.guard.metadata_url())
     }
 }
 
 impl Answer {
-    pub(super) async fn of(request: RequestBuilder) -> Answer {
+    pub(super) async fn to(request: RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
-        let body =
-            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} with no JSON: {text}"));
+        let body = serde_json::from_str(&text)
+            .unwrap_or_else(|_| panic!("status {status}, body is not JSON: {text}"));
         Answer {
             status,
             headers,
@@ -111,6 +103,7 @@ impl Answer {
             .map_or("", |value| value.to_str().unwrap())
     }
 
+    /// Returns the response's only `WWW-Authenticate` header.
     pub(super) fn challenge(&self) -> &str {
         assert_eq!(
             self.headers.get_all("www-authenticate").iter().count(),
@@ -121,6 +114,7 @@ impl Answer {
     }
 }
 
+/// Returns the caller that the guard passed on, and whether the token was removed.
 async fn echo(request: Request) -> Json<Value> {
     let caller = request.extensions().get::<Arc<Caller>>().unwrap();
     Json(json!({
@@ -145,18 +139,18 @@ pub(super) fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
-pub(super) fn settings(issuer: &Issuer) -> GuardConfig {
-    settings_of([issuer])
+pub(super) fn config(issuer: &Issuer) -> GuardConfig {
+    config_of([issuer])
 }
 
-pub(super) fn settings_of<'a>(issuers: impl IntoIterator<Item = &'a Issuer>) -> GuardConfig {
-    let mut settings = GuardConfig::new(AUDIENCE, "", "");
-    settings.issuers = issuers.into_iter().map(trusted).collect();
-    settings
+pub(super) fn config_of<'a>(issuers: impl IntoIterator<Item = &'a Issuer>) -> GuardConfig {
+    let mut config = GuardConfig::new(AUDIENCE, "", "");
+    config.issuers = issuers.into_iter().map(trusted).collect();
+    config
 }
 
-pub(super) fn trusted(issuer: &Issuer) -> Trusted {
-    let mut trusted = Trusted::new(issuer.url(), AUDIENCE);
+pub(super) fn trusted(issuer: &Issuer) -> IssuerConfig {
+    let mut trusted = IssuerConfig::new(issuer.url(), AUDIENCE);
     trusted.keys = jwks(&issuer.jwks_uri());
     trusted
 }
@@ -165,12 +159,12 @@ pub(super) fn jwks(url: &str) -> KeySource {
     KeySource::JwksUri(url.parse().unwrap())
 }
 
-/// A token that outlasts every clock of these tests.
+/// A token that is still valid after the longest time that a test advances its clock by.
 pub(super) fn long_token(issuer: &Issuer) -> String {
     issuer.token(|claims| claims["exp"] = json!(now_seconds() + 240 * HOUR))
 }
 
-pub(super) async fn together<T>(all: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+pub(super) async fn join_all<T>(all: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
     futures::future::join_all(all).await
 }
 
@@ -178,11 +172,14 @@ pub(super) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Ou
     futures::future::poll_immediate(future).await
 }
 
-/// Waits for what another task does, ten seconds at most.
-pub(super) async fn until(done: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !done() {
-        assert!(Instant::now() < end, "it did not happen");
+/// Waits up to ten seconds for a condition that another task fulfils.
+pub(super) async fn wait_until(is_fulfilled: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !is_fulfilled() {
+        assert!(
+            Instant::now() < deadline,
+            "condition not fulfilled within 10 s"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -1,77 +1,78 @@
-//! Hostile guests: every one of them is contained, and it costs the others no more than its share.
+//! Hostile guests: the host contains each of them, and they do not slow down or fail other calls.
 //!
-//! The suite is a list that one can read: `docs/hostile-guests.md` says of each guest what it does and how it ended when this
-//! ran. What a single limit is, and that it holds to the byte, stands in `sandbox/`.
+//! `docs/hostile-guests.md` is generated from `table.rs` and lists each guest, its behaviour and its outcome. The tests
+//! of `sandbox/` cover the single limits and grants.
 
 mod calls;
 mod cancellation;
 mod fairness;
 mod limits;
 mod loads;
+mod related_tests;
+mod resource_usage;
 mod schemas;
-mod servers;
 mod table;
-mod usage;
+mod upstreams;
 
 use crate::support::guest::{Guest, Tool};
 
-/// Guests of one kind, in one component: a tool for each.
-struct Pack {
+/// One component whose tools are hostile guests of one kind.
+struct HostileComponent {
+    /// The heading in the generated page.
     title: &'static str,
-    /// The component's name.
     name: &'static str,
     bytes: Vec<u8>,
-    /// What stands below its `[[component]]`.
+    /// The lines of its `[[component]]` after `ref`.
     settings: String,
-    rows: Vec<(String, &'static str)>,
+    /// The name and the behaviour of each tool.
+    tools: Vec<(String, &'static str)>,
 }
 
-/// A pack in the making.
-struct Packing {
+struct HostileComponentBuilder {
     guest: Guest,
-    rows: Vec<(String, &'static str)>,
+    tools: Vec<(String, &'static str)>,
 }
 
-impl Packing {
-    fn of(guest: Guest) -> Self {
+impl HostileComponentBuilder {
+    fn new(guest: Guest) -> Self {
         Self {
             guest,
-            rows: Vec::new(),
+            tools: Vec::new(),
         }
     }
 
-    fn row(&mut self, name: &str, does: &'static str, body: impl Into<String>) -> &mut Self {
+    fn tool(&mut self, name: &str, behaviour: &'static str, body: impl Into<String>) -> &mut Self {
         self.guest.tool(Tool::new(name), body);
-        self.rows.push((name.to_owned(), does));
+        self.tools.push((name.to_owned(), behaviour));
         self
     }
 
-    fn packed(self, title: &'static str, name: &'static str, settings: &str) -> Pack {
-        Pack {
+    fn build(self, title: &'static str, name: &'static str, settings: &str) -> HostileComponent {
+        HostileComponent {
             title,
             name,
             bytes: self.guest.component(),
             settings: settings.to_owned(),
-            rows: self.rows,
+            tools: self.tools,
         }
     }
 }
 
-/// The imports of guests that wait for time to pass.
 const TIMER: &str = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $timer (param i64) (result i32)))"#;
 const BLOCK: &str =
     r#"(import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))"#;
 const POLL: &str = r#"(import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))"#;
-/// A body that repeats itself for ever.
-fn forever(body: &str) -> String {
+
+/// Code that repeats `body` forever.
+fn repeat_forever(body: &str) -> String {
     format!("(loop $again {body} (br $again)) (unreachable)")
 }
 
-/// A body that repeats itself so many times.
-fn times(number: u32, body: &str) -> String {
+/// Code that repeats `body` this many times. It declares a local, so it must be at the start of a function.
+fn repeat(count: u32, body: &str) -> String {
     format!(
         "(local $n i32)
-         (local.set $n (i32.const {number}))
+         (local.set $n (i32.const {count}))
          (loop $again {body}
            (local.set $n (i32.sub (local.get $n) (i32.const 1)))
            (br_if $again (local.get $n)))"

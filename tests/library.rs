@@ -1,4 +1,4 @@
-//! As a library: the application within a server of the embedder's own, and the guard alone.
+//! The crate as a library: the application's router inside another axum server, and the guard by itself.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::support::guest::Guest;
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::config;
 
-/// Serves a router until the test ends: its base URL.
+/// Serves a router until the test ends. Returns its base URL.
 async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -22,9 +22,8 @@ async fn serve(router: Router) -> String {
     url
 }
 
-/// The application's router beside other routes, and below a path.
 #[tokio::test]
-async fn mounted() {
+async fn the_router_can_be_merged_and_nested() {
     let (_dir, config) = config(&[("guest", &Guest::saying("hello", "hello"))]);
     let app = App::build(config).await.unwrap();
     let names: Vec<_> = app
@@ -75,21 +74,19 @@ async fn mounted() {
     );
 }
 
-/// Without a word about access nothing is built.
 #[tokio::test]
-async fn access_is_not_forgotten() {
+async fn building_without_a_choice_of_access_control_fails() {
     let (_dir, mut config) = config(&[("guest", &Guest::saying("hello", "hello"))]);
     config.access = toolcrib::config::Access::Unset;
     let Err(error) = App::build(config).await else {
-        panic!("it was built");
+        panic!("the application was built");
     };
     assert_eq!(error.problems.len(), 1);
     assert!(error.to_string().contains("who may call"), "{error}");
 }
 
-/// The guard in front of a router that has nothing to do with tools.
 #[tokio::test]
-async fn guard_alone() {
+async fn the_guard_protects_any_router() {
     async fn books(Extension(caller): Extension<Arc<Caller>>) -> String {
         format!("the books of {}", caller.subject)
     }
@@ -107,7 +104,7 @@ async fn guard_alone() {
     let answer = Answer::to(client.bare(reqwest::Method::GET)).await;
     assert_eq!(answer.status, 401);
     assert!(answer.header("www-authenticate").starts_with("Bearer "));
-    // Its own body is that of OAuth, not of JSON-RPC.
+    // The body is an OAuth error, not a JSON-RPC error.
     assert_eq!(answer.last()["error"], "unauthorized");
     let client = client.with_token(&issuer.token(|_| {}));
     let answer = Answer::to(client.bare(reqwest::Method::GET)).await;

@@ -1,8 +1,8 @@
-//! Real clients, each with its own OAuth, and a certified OpenID provider: a client that knows nothing but the server's URL
-//! finds the provider, registers, gets a token for this server, and a better one when a tool needs more. Then what happens
-//! when the provider changes its keys, and when it is gone.
+//! Real MCP clients, each with its own OAuth implementation, against a certified OpenID provider.
 //!
-//! The person at the browser is played by the test, which fills in the provider's own forms.
+//! A client that knows only the server's URL discovers the provider, registers itself, obtains a token for this server,
+//! and asks for more scopes when a tool needs them (step-up authorization). Other tests rotate the provider's keys and
+//! stop it. The tests play the user at the browser and fill in the provider's own forms.
 
 mod client;
 mod host;
@@ -21,11 +21,11 @@ use client::Client;
 use host::{Host, challenge};
 use provider::Provider;
 
-/// The longest that one step may take: a client starts in a second or two.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit of one step. A client starts in a second or two.
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn a_client_that_knows_only_the_url_gets_a_token_and_then_a_better_one() {
+async fn a_client_that_knows_only_the_url_obtains_tokens_and_steps_up() {
     for (client, revision, algorithm, sessions) in [
         ("typescript-1", "2025-11-25", "RS256", false),
         ("typescript-1", "2025-11-25", "ES256", true),
@@ -39,27 +39,30 @@ async fn a_client_that_knows_only_the_url_gets_a_token_and_then_a_better_one() {
         let connected = json!({ "revision": revision, "session": sessions });
         assert_eq!(client.connect().await, connected);
         let [login] = &client.logins[..] else {
-            panic!("not one login: {:?}", client.logins);
+            panic!("expected one login: {:?}", client.logins);
         };
-        let asked = parameters(login);
+        let requested = parameters(login);
         assert!(login.starts_with(&provider.issuer()), "{login}");
-        assert_eq!(asked["response_type"], "code", "{login}");
-        assert_eq!(asked["code_challenge_method"], "S256", "{login}");
-        assert_eq!(asked["resource"], host.resource, "{login}");
-        assert!(is_among("tools:use", &asked["scope"]), "{login}");
-        assert!(!is_among("tools:admin", &asked["scope"]), "{login}");
+        assert_eq!(requested["response_type"], "code", "{login}");
+        assert_eq!(requested["code_challenge_method"], "S256", "{login}");
+        assert_eq!(requested["resource"], host.resource, "{login}");
+        assert!(contains_scope(&requested["scope"], "tools:use"), "{login}");
+        assert!(
+            !contains_scope(&requested["scope"], "tools:admin"),
+            "{login}"
+        );
 
-        // It sees what it may call. The tool sees who is calling, and the claims that were to be passed on.
+        // The list contains what the client may call. The tool sees its caller and the configured claims.
         assert_eq!(client.tools().await, json!(["whoami"]));
         let caller = client.whoami().await;
         assert_eq!(caller["issuer"], provider.issuer(), "{caller}");
         assert_eq!(caller["subject"], "alice", "{caller}");
-        assert_eq!(caller["client_id"], asked["client_id"], "{caller}");
+        assert_eq!(caller["client_id"], requested["client_id"], "{caller}");
         let claims = json!({ "department": "engineering" });
         assert_eq!(caller["claims"], claims, "{caller}");
         assert!(!caller.to_string().contains("tools:admin"), "{caller}");
 
-        // One challenge names every scope of the call.
+        // The challenge names all scopes of the call.
         let refused = host.call(Some(&client.token().await), "echo").await;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN);
         let challenge = challenge(&refused);
@@ -70,21 +73,24 @@ async fn a_client_that_knows_only_the_url_gets_a_token_and_then_a_better_one() {
             assert!(challenge.contains(parameter), "{challenge}");
         }
 
-        // The client takes it from there.
+        // The client steps up by itself.
         assert_eq!(client.echo("hé 世界").await.unwrap(), "hé 世界");
         let [_, login] = &client.logins[..] else {
-            panic!("not one login more: {:?}", client.logins);
+            panic!("expected two logins: {:?}", client.logins);
         };
-        let asked = parameters(login);
-        assert!(is_among("tools:use", &asked["scope"]), "{login}");
-        assert!(is_among("tools:admin", &asked["scope"]), "{login}");
+        let requested = parameters(login);
+        assert!(contains_scope(&requested["scope"], "tools:use"), "{login}");
+        assert!(
+            contains_scope(&requested["scope"], "tools:admin"),
+            "{login}"
+        );
         let caller = client.whoami().await;
         assert!(caller.to_string().contains("tools:admin"), "{caller}");
     }
 }
 
 #[tokio::test]
-async fn a_tool_is_listed_as_soon_as_it_may_be_called() {
+async fn a_tool_is_listed_once_its_scope_is_granted() {
     let provider = Provider::start("RS256", &["first"]);
     let host = Host::start(&provider);
     for name in ["typescript-1", "typescript-2", "python"] {
@@ -97,7 +103,7 @@ async fn a_tool_is_listed_as_soon_as_it_may_be_called() {
 }
 
 #[tokio::test]
-async fn a_client_with_nobody_before_it_calls_what_it_may() {
+async fn a_client_without_a_user_is_limited_to_its_own_scopes() {
     let provider = Provider::start("ES256", &["first"]);
     let host = Host::start(&provider);
     let issuer = &provider.issuer();
@@ -113,7 +119,7 @@ async fn a_client_with_nobody_before_it_calls_what_it_may() {
     assert_eq!(caller["client_id"], Provider::MACHINE, "{caller}");
     let claims = json!({ "department": "automation" });
     assert_eq!(caller["claims"], claims, "{caller}");
-    // The provider gives it no more, so that stepping up ends where it began.
+    // The provider grants it no more scopes, so stepping up fails.
     assert!(client.echo("x").await.is_err());
     assert_eq!(client.whoami().await["client_id"], Provider::MACHINE);
 
@@ -122,16 +128,16 @@ async fn a_client_with_nobody_before_it_calls_what_it_may() {
 }
 
 #[tokio::test]
-async fn only_tokens_for_this_server_are_accepted() {
+async fn only_tokens_for_this_resource_are_accepted() {
     let provider = Provider::start("RS256", &["first"]);
     let host = Host::start(&provider);
-    let own = &host.resource;
-    let base = own.trim_end_matches("/mcp");
-    let good = provider.token_for(own).await;
-    assert_eq!(status(&host, &good).await, StatusCode::OK);
+    let resource = &host.resource;
+    let base = resource.trim_end_matches("/mcp");
+    let valid = provider.token_for(resource).await;
+    assert_eq!(status(&host, &valid).await, StatusCode::OK);
     for other in [
         &format!("{base}/other"),
-        &format!("{own}/"),
+        &format!("{resource}/"),
         base,
         "https://tools.example/mcp",
     ] {
@@ -141,40 +147,41 @@ async fn only_tokens_for_this_server_are_accepted() {
         let challenge = challenge(&refused);
         assert!(challenge.contains("wrong audience"), "{challenge}");
     }
-    // Without a resource the provider's tokens are opaque. Without a scope a token is good, and of no use.
+    // Without a resource parameter, the provider issues an opaque token. Without a scope, the token is valid but grants
+    // nothing.
     let opaque = provider.token("scope=tools:use").await;
     assert_eq!(status(&host, &opaque).await, StatusCode::UNAUTHORIZED);
-    let useless = provider.token(&format!("resource={own}")).await;
-    assert_eq!(status(&host, &useless).await, StatusCode::FORBIDDEN);
+    let without_scope = provider.token(&format!("resource={resource}")).await;
+    assert_eq!(status(&host, &without_scope).await, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
-async fn nobody_notices_new_keys() {
+async fn key_rotation_is_invisible_to_clients() {
     let mut provider = Provider::start("RS256", &["first"]);
     let host = Host::start(&provider);
     let mut early = Client::start("typescript-1", &host.resource, &[]);
     early.connect().await;
 
-    provider.start_again("ES256", &["second", "first"]);
+    provider.restart("ES256", &["second", "first"]);
     assert_eq!(early.whoami().await["subject"], "alice");
     let mut late = Client::start("typescript-2", &host.resource, &[]);
     late.connect().await;
     assert_eq!(late.whoami().await["subject"], "alice");
-    // By now the host has seen the new key. The old one is as good.
+    // The host has fetched the new key by now. The old one is still published and accepted.
     assert_eq!(early.whoami().await["subject"], "alice");
     assert_eq!((early.logins.len(), late.logins.len()), (1, 1));
 }
 
 #[tokio::test]
-async fn a_token_ends_with_its_key_and_its_client_gets_another() {
+async fn tokens_of_a_removed_key_are_refused_and_the_client_logs_in_again() {
     let mut provider = Provider::start("RS256", &["first"]);
     let host = Host::start(&provider);
-    let mut early = Client::start("typescript-1", &host.resource, &[Provider::KNOWN]);
+    let mut early = Client::start("typescript-1", &host.resource, &[Provider::REGISTERED]);
     early.connect().await;
     let old = early.token().await;
 
-    // As long as nobody comes with a new key, the host has no reason to ask for one.
-    provider.start_again("ES256", &["second"]);
+    // The host fetches keys again only when a token with an unknown key arrives.
+    provider.restart("ES256", &["second"]);
     assert_eq!(status(&host, &old).await, StatusCode::OK);
     let mut late = Client::start("python", &host.resource, &[]);
     late.connect().await;
@@ -189,32 +196,32 @@ async fn a_token_ends_with_its_key_and_its_client_gets_another() {
 }
 
 #[tokio::test]
-async fn what_is_known_serves_on_while_the_provider_is_gone() {
+async fn known_keys_and_tokens_stay_valid_while_the_provider_is_down() {
     let mut provider = Provider::start("ES256", &["first"]);
     let host = Host::start(&provider);
     let fresh = Host::start(&provider);
-    let waiting = provider.token_for(&fresh.resource).await;
+    let unverified = provider.token_for(&fresh.resource).await;
     let mut client = Client::start("typescript-1", &host.resource, &[]);
     client.connect().await;
 
     provider.stop();
-    // The keys are known and the token is good: calls go on, and new connections.
+    // Keys are cached and the token is valid, so calls and new connections succeed.
     assert_eq!(client.whoami().await["subject"], "alice");
     client.connect().await;
     assert_eq!(client.whoami().await["subject"], "alice");
     assert_eq!(client.logins.len(), 1);
-    // Here no keys were ever known. The token may be good, so that this is no 401, and says when to come again.
-    let later = fresh.call(Some(&waiting), "whoami").await;
-    assert_eq!(later.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let seconds = later.headers()[RETRY_AFTER].to_str().unwrap();
+    // This host never fetched keys. The token may be valid, so the response is 503 with `Retry-After` instead of 401.
+    let unavailable = fresh.call(Some(&unverified), "whoami").await;
+    assert_eq!(unavailable.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let seconds = unavailable.headers()[RETRY_AFTER].to_str().unwrap();
     assert!((1..=30).contains(&seconds.parse().unwrap()), "{seconds}");
-    assert!(!later.headers().contains_key(WWW_AUTHENTICATE));
-    // Who has no token is still told where to get one.
+    assert!(!unavailable.headers().contains_key(WWW_AUTHENTICATE));
+    // A request without a token still receives the challenge.
     let refused = fresh.call(None, "whoami").await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
 
-    provider.start_again("ES256", &["second", "first"]);
-    accepts_soon(&fresh, &waiting).await;
+    provider.restart("ES256", &["second", "first"]);
+    wait_until_accepted(&fresh, &unverified).await;
     for host in [&host, &fresh] {
         let new = provider.token_for(&host.resource).await;
         assert_eq!(status(host, &new).await, StatusCode::OK);
@@ -226,29 +233,32 @@ async fn what_is_known_serves_on_while_the_provider_is_gone() {
 }
 
 #[tokio::test]
-async fn a_new_key_that_could_not_be_fetched_is_asked_for_again_within_seconds() {
+async fn a_failed_key_fetch_is_retried_within_seconds() {
     let mut provider = Provider::start("ES256", &["first"]);
     let host = Host::start(&provider);
     let old = provider.token_for(&host.resource).await;
     assert_eq!(status(&host, &old).await, StatusCode::OK);
-    provider.start_again("ES256", &["second", "first"]);
+    provider.restart("ES256", &["second", "first"]);
     let new = provider.token_for(&host.resource).await;
 
     provider.stop();
     assert_ne!(status(&host, &new).await, StatusCode::OK);
     assert_eq!(status(&host, &old).await, StatusCode::OK);
-    provider.start_again("ES256", &["second", "first"]);
-    accepts_soon(&host, &new).await;
+    provider.restart("ES256", &["second", "first"]);
+    wait_until_accepted(&host, &new).await;
 }
 
 async fn status(host: &Host, token: &str) -> StatusCode {
     host.call(Some(token), "whoami").await.status()
 }
 
-async fn accepts_soon(host: &Host, token: &str) {
+async fn wait_until_accepted(host: &Host, token: &str) {
     let start = Instant::now();
     while status(host, token).await != StatusCode::OK {
-        assert!(start.elapsed() < PATIENCE, "refused for {PATIENCE:?}");
+        assert!(
+            start.elapsed() < STEP_TIMEOUT,
+            "still refused after {STEP_TIMEOUT:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -258,11 +268,11 @@ fn parameters(url: &str) -> BTreeMap<String, String> {
     url.query_pairs().into_owned().collect()
 }
 
-fn is_among(scope: &str, scopes: &str) -> bool {
-    scopes.split(' ').any(|one| one == scope)
+fn contains_scope(scopes: &str, scope: &str) -> bool {
+    scopes.split(' ').any(|found| found == scope)
 }
 
-/// A port that nobody else takes until it is listened on: it is below those that the system gives out by itself.
+/// Returns a free port below the system's ephemeral range, so that it stays free until the caller listens on it.
 fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {

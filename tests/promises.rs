@@ -1,5 +1,4 @@
-//! What Toolcrib promises, held against the running host: most of it in this process over real HTTP, some of it with the
-//! binary itself. One file for each theme.
+//! Tests of the running host, one module per topic. Most serve it in this process over real HTTP; some run the binary.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
@@ -9,18 +8,19 @@ mod auth_end_to_end;
 mod bad_input;
 mod command_line;
 mod contract;
+mod documentation;
 mod functions;
 mod guard;
 mod hostile;
+mod input_required;
 mod library;
-mod offers;
-mod overrides;
+mod prompts_resources;
 mod protocol;
-mod questions;
+mod reload;
 mod sandbox;
 mod sessions;
 mod tasks;
 mod tidy;
 mod tls;
 mod token_check;
-mod watch;
+mod tool_overrides;

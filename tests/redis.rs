@@ -1,4 +1,4 @@
-//! `wasi:keyvalue` on a real Redis, which the tests start themselves.
+//! `wasi:keyvalue` with a real Redis, which each test starts itself.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use crate::support::server::Host;
 
 const PASSWORD: &str = "correct horse";
 
-/// A Redis in a directory of its own, ended when it is dropped.
+/// A Redis server in a temporary directory, stopped when dropped.
 struct Redis {
     dir: TempDir,
     port: u16,
@@ -25,24 +25,27 @@ impl Redis {
         Self::with(&[])
     }
 
-    fn with(more: &[&str]) -> Self {
+    /// Starts a server with additional arguments. If one of them is a `--tls…` option, it listens with TLS only.
+    fn with(arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap().port()
         };
-        let tls = more.iter().any(|argument| argument.starts_with("--tls"));
-        let ports = if tls {
+        let has_tls = arguments
+            .iter()
+            .any(|argument| argument.starts_with("--tls"));
+        let ports = if has_tls {
             ["--port", "0", "--tls-port", &port.to_string()].map(str::to_owned)
         } else {
             ["--port", &port.to_string(), "--databases", "2"].map(str::to_owned)
         };
-        if tls {
-            let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-            std::fs::write(dir.path().join("cert.pem"), certified.cert.pem()).unwrap();
+        if has_tls {
+            let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(dir.path().join("cert.pem"), certificate.cert.pem()).unwrap();
             std::fs::write(
                 dir.path().join("key.pem"),
-                certified.signing_key.serialize_pem(),
+                certificate.signing_key.serialize_pem(),
             )
             .unwrap();
         }
@@ -50,17 +53,17 @@ impl Redis {
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--requirepass", PASSWORD])
             .args(ports)
-            .args(more)
+            .args(arguments)
             .current_dir(dir.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = String::new();
+        let mut output = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        while !said.contains("Ready to accept connections") {
+        while !output.contains("Ready to accept connections") {
             assert!(
-                stdout.read_line(&mut said).unwrap() > 0,
-                "redis-server ended: {said}"
+                stdout.read_line(&mut output).unwrap() > 0,
+                "redis-server ended: {output}"
             );
         }
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
@@ -71,7 +74,8 @@ impl Redis {
         format!("redis://:correct%20horse@127.0.0.1:{}", self.port)
     }
 
-    fn place(&self) -> String {
+    /// The `[kv]` section for this server.
+    fn kv_section(&self) -> String {
         format!("[kv]\nurl = {:?}", self.url())
     }
 }
@@ -84,84 +88,88 @@ impl Drop for Redis {
 }
 
 #[tokio::test]
-async fn operations() {
-    kept::operations(&Redis::start().place()).await;
+async fn every_operation_works() {
+    kept::operations(&Redis::start().kv_section()).await;
 }
 
 #[tokio::test]
-async fn concurrency() {
-    kept::concurrency(&Redis::start().place()).await;
+async fn concurrent_increments_are_all_counted() {
+    kept::concurrency(&Redis::start().kv_section()).await;
 }
 
 #[tokio::test]
-async fn components() {
-    kept::components(&Redis::start().place()).await;
+async fn data_of_components_is_isolated() {
+    kept::components(&Redis::start().kv_section()).await;
 }
 
 #[tokio::test]
-async fn callers() {
+async fn data_of_callers_is_isolated() {
     let redis = Redis::start();
     kept::callers(&format!("kv.url = {:?}", redis.url())).await;
 }
 
 #[tokio::test]
-async fn quota() {
-    kept::quota(&Redis::start().place()).await;
+async fn the_quota_of_a_component_is_enforced() {
+    kept::quota(&Redis::start().kv_section()).await;
 }
 
 #[tokio::test]
-async fn restart() {
-    kept::restart(&Redis::start().place()).await;
+async fn data_survives_a_restart() {
+    kept::restart(&Redis::start().kv_section()).await;
 }
 
-/// Hosts that share a Redis share what their components keep, and outlast its restart.
+/// Hosts reconnect after Redis has been restarted.
 #[tokio::test]
-async fn replicas() {
+async fn hosts_with_one_redis_share_data_and_survive_its_restart() {
     let redis = Redis::start();
     let guest = keeping("cache");
     let text = format!(
         "{}\n{}",
-        redis.place(),
+        redis.kv_section(),
         component("g", "replicas", &["cache"])
     );
-    let one = Host::configured(&[("g", &guest)], &text).await;
-    let two = Host::configured(&[("g", &guest)], &text).await;
-    for (host, expected) in [(&one, "7"), (&two, "14"), (&one, "21"), (&two, "28")] {
-        let said = host
+    let first = Host::configured(&[("g", &guest)], &text).await;
+    let second = Host::configured(&[("g", &guest)], &text).await;
+    for (host, expected) in [
+        (&first, "7"),
+        (&second, "14"),
+        (&first, "21"),
+        (&second, "28"),
+    ] {
+        let result = host
             .client()
             .call("g_count", json!({}))
             .await
             .text()
             .to_owned();
-        assert_eq!(said, expected);
+        assert_eq!(result, expected);
     }
     let port = redis.port;
     drop(redis);
-    let said = one
+    let result = first
         .client()
         .call("g_count", json!({}))
         .await
         .text()
         .to_owned();
-    assert_eq!(said, "E2 the store cannot be used now");
-    let _again = Redis::with(&["--port", &port.to_string()]);
-    let said = one
+    assert_eq!(result, "E2 the store cannot be used now");
+    let _restarted = Redis::with(&["--port", &port.to_string()]);
+    let result = first
         .client()
         .call("g_count", json!({}))
         .await
         .text()
         .to_owned();
-    assert_eq!(said, "7");
+    assert_eq!(result, "7");
 }
 
-/// Without what the URL must hold, a host says why it cannot start, and no secret.
 #[tokio::test(flavor = "multi_thread")]
-async fn faults() {
+async fn invalid_urls_are_reported_without_secrets() {
     let redis = Redis::start();
     let toolcrib = Toolcrib::new();
     toolcrib.write("g", &keeping("cache").component());
     let port = redis.port;
-    for (url, word) in [
+    for (url, expected) in [
         (redis.url(), ""),
         (format!("redis://127.0.0.1:{port}"), "credentials"),
         (format!("redis://:hunter2@127.0.0.1:{port}"), "credentials"),
@@ -177,17 +185,16 @@ async fn faults() {
             ),
         );
         let ended = toolcrib.run(&["call", "--config", "c.toml", "g.wasm", "g_get"]);
-        assert_eq!(ended.status == 0, word.is_empty(), "{url}: {ended:?}");
-        assert!(ended.stderr.contains(word), "{url}: {ended:?}");
+        assert_eq!(ended.status == 0, expected.is_empty(), "{url}: {ended:?}");
+        assert!(ended.stderr.contains(expected), "{url}: {ended:?}");
         for secret in ["hunter2", "horse"] {
             assert!(!ended.stderr.contains(secret), "{ended:?}");
         }
     }
 }
 
-/// `rediss://` verifies who answers.
 #[tokio::test(flavor = "multi_thread")]
-async fn tls() {
+async fn rediss_verifies_the_certificate() {
     let redis = Redis::with(&[
         "--tls-cert-file",
         "cert.pem",
@@ -205,13 +212,13 @@ async fn tls() {
         "c.toml",
         format!("[kv]\nurl = {url:?}\n{}", component("g", "g", &["cache"])),
     );
-    for trusted in [true, false] {
+    for is_trusted in [true, false] {
         let mut command = toolcrib.command(&["call", "--config", "c.toml", "g.wasm", "g_count"]);
-        if trusted {
+        if is_trusted {
             command.env("SSL_CERT_FILE", redis.dir.path().join("cert.pem"));
         }
         let output = command.output().unwrap();
-        assert_eq!(output.status.success(), trusted, "{output:?}");
-        assert_eq!(output.stdout == b"7\n", trusted, "{output:?}");
+        assert_eq!(output.status.success(), is_trusted, "{output:?}");
+        assert_eq!(output.stdout == b"7\n", is_trusted, "{output:?}");
     }
 }

@@ -1,16 +1,18 @@
-//! The sandbox: what hostile guests try, and that it costs the others nothing.
+//! The sandbox: resource limits, output limits and grants of guests. Everything that is not granted is denied.
 
+mod crashes;
 mod definitions;
+mod deny_by_default;
 mod dirs;
-mod dirs_bounds;
+mod dirs_limits;
 mod egress;
-mod egress_bounds;
-mod floods;
-mod grants;
+mod egress_limits;
+mod filesystem_guest;
 mod keyvalue;
 mod limits;
-mod own;
+mod output_limits;
 mod policy;
-mod rubbish;
+mod protected_paths;
+mod schemas;
 mod sockets;
 mod variables;

@@ -1,4 +1,4 @@
-//! With `sessions = true`, clients of the older revisions get sessions, and each belongs to whoever opened it.
+//! Sessions (`sessions = true`) of the older revisions behind the guard: ownership, limits and expiry.
 
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,18 @@ use crate::support::guest::Guest;
 use crate::support::issuer::{AUDIENCE, Issuer, now_seconds};
 use crate::support::server::Host;
 
-/// Sessions that one caller may have open.
+/// The host's limit on open sessions of one caller.
 const MAX_SESSIONS_PER_CALLER: usize = 64;
 
-/// A host with sessions, and the issuer that it trusts.
+/// Starts a host with sessions and the issuer that it trusts.
 async fn start() -> (Issuer, Host) {
     let issuer = Issuer::start().await;
-    let mut settings = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
-    settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
+    let mut guard_config = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
+    guard_config.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
     let guest = Guest::saying("greet", "hello");
     let host = Host::start(&[("guest", &guest)], |config: &mut Config| {
         config.server.sessions = true;
-        config.access = Access::Guarded(Box::new(settings));
+        config.access = Access::Guarded(Box::new(guard_config));
     })
     .await;
     (issuer, host)
@@ -33,7 +33,7 @@ fn client(host: &Host, token: &str) -> Client {
     host.client_of(Revision::November2025).with_token(token)
 }
 
-/// Opens a session: its id.
+/// Opens a session and returns its id.
 async fn open(client: &Client) -> String {
     let answer = client.initialize().await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -51,13 +51,15 @@ async fn call(client: &Client, session: &str) -> Answer {
     Answer::to(client.post(&message).header("mcp-session-id", session)).await
 }
 
-async fn end(client: &Client, session: &str) -> StatusCode {
+/// Deletes a session.
+async fn delete(client: &Client, session: &str) -> StatusCode {
     let request = client
         .bare(Method::DELETE)
         .header("mcp-session-id", session);
     request.send().await.unwrap().status()
 }
 
+/// Opens the event stream of a session.
 async fn listen(client: &Client, session: &str) -> reqwest::Response {
     let request = client.bare(Method::GET).header("mcp-session-id", session);
     request
@@ -68,14 +70,14 @@ async fn listen(client: &Client, session: &str) -> reqwest::Response {
 }
 
 #[tokio::test]
-async fn a_session_belongs_to_who_opened_it() {
+async fn a_session_exists_only_for_the_caller_that_opened_it() {
     let (issuer, host) = start().await;
     let token = |change: &dyn Fn(&mut Value)| issuer.token(|claims| change(claims));
     let alice = client(&host, &token(&|_| {}));
     let id = open(&alice).await;
     assert_eq!(call(&alice, &id).await.text(), "hello");
 
-    // A caller is issuer, subject and client; a new token of the same caller is no other caller.
+    // Issuer, subject and client identify a caller, so a new token of the same caller works as well.
     let renewed = client(&host, &token(&|claims| claims["jti"] = "another".into()));
     assert_eq!(call(&renewed, &id).await.text(), "hello");
 
@@ -90,21 +92,21 @@ async fn a_session_belongs_to_who_opened_it() {
         let answer = call(other, &id).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
         assert!(answer.message().contains("initialize"), "{answer:?}");
-        assert_eq!(end(other, &id).await, StatusCode::NOT_FOUND);
+        assert_eq!(delete(other, &id).await, StatusCode::NOT_FOUND);
         assert_eq!(listen(other, &id).await.status(), StatusCode::NOT_FOUND);
     }
     assert_eq!(
         call(&alice, &id).await.text(),
         "hello",
-        "nobody else ended it"
+        "another caller ended the session"
     );
-    assert_eq!(end(&alice, &id).await, StatusCode::NO_CONTENT);
+    assert_eq!(delete(&alice, &id).await, StatusCode::NO_CONTENT);
     assert_eq!(call(&alice, &id).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(end(&alice, &id).await, StatusCode::NOT_FOUND);
+    assert_eq!(delete(&alice, &id).await, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
-async fn a_caller_has_a_bounded_number_of_sessions() {
+async fn sessions_per_caller_are_limited() {
     let (issuer, host) = start().await;
     let alice = client(&host, &issuer.token(|_| {}));
     let bob = client(&host, &issuer.token(|claims| claims["sub"] = "bob".into()));
@@ -120,12 +122,12 @@ async fn a_caller_has_a_bounded_number_of_sessions() {
     );
     assert!(!refused.header("retry-after").is_empty(), "{refused:?}");
     open(&bob).await;
-    assert_eq!(end(&alice, &last).await, StatusCode::NO_CONTENT);
+    assert_eq!(delete(&alice, &last).await, StatusCode::NO_CONTENT);
     open(&alice).await;
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_its_token() {
+async fn an_event_stream_ends_when_its_token_expires() {
     let (issuer, host) = start().await;
     let alice = client(&host, &issuer.token(|_| {}));
     let id = open(&alice).await;
@@ -134,14 +136,14 @@ async fn a_stream_ends_with_its_token() {
     let stream = listen(&client(&host, &short), &id).await;
     assert_eq!(stream.status(), StatusCode::OK);
     let ended = tokio::time::timeout(Duration::from_secs(20), stream.bytes()).await;
-    assert!(ended.is_ok(), "the stream outlives its token");
+    assert!(ended.is_ok(), "the stream outlived its token");
     assert!(started.elapsed() < Duration::from_secs(10));
-    // The session itself lives on for a caller with a good token.
+    // The session itself stays open.
     assert_eq!(call(&alice, &id).await.text(), "hello");
 }
 
 #[tokio::test]
-async fn a_shutdown_does_not_wait_for_streams() {
+async fn shutdown_does_not_wait_for_event_streams() {
     let (issuer, mut host) = start().await;
     let alice = client(&host, &issuer.token(|_| {}));
     let id = open(&alice).await;
@@ -149,11 +151,11 @@ async fn a_shutdown_does_not_wait_for_streams() {
     assert_eq!(stream.status(), StatusCode::OK);
     host.stop();
     let stopped = tokio::time::timeout(Duration::from_secs(20), host.stopped()).await;
-    assert!(stopped.is_ok(), "the shutdown waits for a stream");
+    assert!(stopped.is_ok(), "shutdown waited for an event stream");
 }
 
 #[tokio::test]
-async fn newer_clients_have_no_session() {
+async fn the_newest_revision_ignores_session_ids() {
     let (issuer, host) = start().await;
     let modern = host.client().with_token(&issuer.token(|_| {}));
     let message = modern.message("tools/call", json!({ "name": "greet", "arguments": {} }));
@@ -163,7 +165,7 @@ async fn newer_clients_have_no_session() {
 }
 
 #[tokio::test]
-async fn without_sessions_none_is_opened() {
+async fn no_session_is_opened_unless_configured() {
     let host = Host::of(&Guest::saying("greet", "hello")).await;
     let client = host.client_of(Revision::November2025);
     let answer = client.initialize().await;

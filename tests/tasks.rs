@@ -1,6 +1,6 @@
-//! The extension `io.modelcontextprotocol/tasks`: a client that declares it does not wait for a long call.
+//! The extension `io.modelcontextprotocol/tasks`: clients that declare it poll for the results of long calls.
 
-mod bounds;
+mod limits;
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ const INVALID_PARAMS: i64 = -32602;
 const INTERNAL_ERROR: i64 = -32603;
 const MISSING_CAPABILITY: i64 = -32021;
 
-/// A guest that takes its time.
+/// A guest with quick and slow tools, and with slow tools that ask the client.
 fn guest() -> Guest {
     let mut guest = Guest::new();
     guest.import(
@@ -28,15 +28,15 @@ fn guest() -> Guest {
         "(func $sleep (param $ms i64)
            (call $block (call $timer (i64.mul (local.get $ms) (i64.const 1000000)))))",
     );
-    let done = guest.string("done");
-    let done = format!("(call $text {done})");
-    guest.tool(Tool::new("quick"), done.clone());
+    let text = guest.string("done");
+    let return_done = format!("(call $text {text})");
+    guest.tool(Tool::new("quick"), return_done.clone());
     let half = guest.string("half way");
     guest.tool(
         Tool::new("slow"),
         format!(
             "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 1) {half})
-             (call $sleep (i64.const 900)) {done}"
+             (call $sleep (i64.const 900)) {return_done}"
         ),
     );
     guest.tool(
@@ -48,31 +48,31 @@ fn guest() -> Guest {
         Tool::new("crashes"),
         "(call $sleep (i64.const 700)) (unreachable)",
     );
-    let no = guest.string("no");
+    let message = guest.string("no");
     guest.tool(
         Tool::new("fails"),
-        format!("(call $sleep (i64.const 700)) (call $failed {no})"),
+        format!("(call $sleep (i64.const 700)) (call $failed {message})"),
     );
-    let name = r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{}}}"#;
-    let asked = guest.questions(&[["name", "elicitation/create", name]]);
+    let form = r#"{"message":"Your name?","requestedSchema":{"type":"object","properties":{}}}"#;
+    let ask = guest.questions(&[["name", "elicitation/create", form]]);
     let answer = "(call $text (call $answer (local.get $answers) (i32.const 0)))";
     guest.tool(
         Tool::new("asks_later"),
         format!(
             "(if (i32.eqz (local.get $answers_len))
-               (then (call $sleep (i64.const 700)) (return {asked})))
+               (then (call $sleep (i64.const 700)) (return {ask})))
              {answer}"
         ),
     );
     guest.tool(
         Tool::new("asks_first"),
         format!(
-            "(if (i32.eqz (local.get $answers_len)) (then (return {asked})))
+            "(if (i32.eqz (local.get $answers_len)) (then (return {ask})))
              (call $sleep (i64.const 700)) {answer}"
         ),
     );
-    // Many small parts: beside their text they take a hundred megabytes.
-    let parts = 1_300_000;
+    // An array of many small items: once parsed, it takes a hundred megabytes.
+    let items = 1_300_000;
     guest.tool(
         as_task("large"),
         format!(
@@ -87,23 +87,23 @@ fn guest() -> Guest {
                (br_if $more (i32.lt_u (local.get $at) (local.get $end))))
              (i32.store8 (i32.sub (local.get $end) (i32.const 1)) (i32.const 0x5d))
              (call $structured (local.get $start) (i32.sub (local.get $end) (local.get $start)))",
-            length = 3 * parts,
+            length = 3 * items,
         ),
     );
-    let again = guest.questions_with(&[["name", "elicitation/create", name]], "once");
+    let ask_again = guest.questions_with(&[["name", "elicitation/create", form]], "once");
     guest.tool(
         as_task("asks_twice"),
         format!(
-            "(if (i32.eqz (local.get $answers_len)) (then (return {asked})))
-             (if (i32.eqz (local.get $state)) (then (return {again})))
+            "(if (i32.eqz (local.get $answers_len)) (then (return {ask})))
+             (if (i32.eqz (local.get $state)) (then (return {ask_again})))
              {answer}"
         ),
     );
-    guest.tool(as_task("asks_on"), asked);
-    let sixteen: Vec<_> = (0..16).map(|n| format!("q{n:02}")).collect();
-    let sixteen: Vec<[&str; 3]> = sixteen
+    guest.tool(as_task("always_asks"), ask);
+    let keys: Vec<_> = (0..16).map(|n| format!("q{n:02}")).collect();
+    let sixteen: Vec<[&str; 3]> = keys
         .iter()
-        .map(|key| [key.as_str(), "elicitation/create", name])
+        .map(|key| [key.as_str(), "elicitation/create", form])
         .collect();
     let sixteen = guest.questions(&sixteen);
     guest.tool(as_task("asks_sixteen"), sixteen);
@@ -113,7 +113,10 @@ fn guest() -> Guest {
             ..Tool::new(mode)
         };
         let ms = if mode == "never" { 700 } else { 5 };
-        guest.tool(tool, format!("(call $sleep (i64.const {ms})) {done}"));
+        guest.tool(
+            tool,
+            format!("(call $sleep (i64.const {ms})) {return_done}"),
+        );
     }
     guest
 }
@@ -126,13 +129,14 @@ fn as_task(name: &str) -> Tool {
     }
 }
 
-fn declared() -> Value {
+/// The capabilities of a client with tasks and elicitation.
+fn capabilities() -> Value {
     json!({ "elicitation": {}, "extensions": { "io.modelcontextprotocol/tasks": {} } })
 }
 
-/// A request of a client that knows tasks.
+/// Sends a request of a client that supports tasks.
 async fn request(client: &Client, method: &str, mut params: Value) -> Answer {
-    params["_meta"] = json!({ "io.modelcontextprotocol/clientCapabilities": declared() });
+    params["_meta"] = json!({ "io.modelcontextprotocol/clientCapabilities": capabilities() });
     client.request(method, params).await
 }
 
@@ -145,27 +149,28 @@ async fn call(client: &Client, tool: &str) -> Answer {
     .await
 }
 
-/// The id of the task that the call has become.
-fn task(answer: &Answer) -> String {
+/// Returns the id of the task that was created for a call.
+fn task_id(answer: &Answer) -> String {
     let result = answer.result();
     assert_eq!(result["resultType"], "task", "{answer:?}");
     result["taskId"].as_str().unwrap().to_owned()
 }
 
-async fn state(client: &Client, task: &str) -> Value {
-    let answer = request(client, "tasks/get", json!({ "taskId": task })).await;
+/// Sends `tasks/get`.
+async fn get_task(client: &Client, task_id: &str) -> Value {
+    let answer = request(client, "tasks/get", json!({ "taskId": task_id })).await;
     answer.result().clone()
 }
 
-/// Asks for the task until it has this status.
-async fn settled(client: &Client, task: &str, status: &str) -> Value {
+/// Polls a task until it has this status.
+async fn wait_for_status(client: &Client, task_id: &str, status: &str) -> Value {
     let start = Instant::now();
     loop {
-        let state = state(client, task).await;
-        if state["status"] == status {
-            return state;
+        let task = get_task(client, task_id).await;
+        if task["status"] == status {
+            return task;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "{state}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{task}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -174,14 +179,14 @@ async fn settled(client: &Client, task: &str, status: &str) -> Value {
 async fn a_long_call_becomes_a_task() {
     let host = Host::of(&guest()).await;
     let client = host.client();
-    let capabilities = client.request("server/discover", json!({})).await;
-    let extensions = &capabilities.result()["capabilities"]["extensions"];
+    let discovered = client.request("server/discover", json!({})).await;
+    let extensions = &discovered.result()["capabilities"]["extensions"];
     assert!(extensions["io.modelcontextprotocol/tasks"].is_object());
 
     assert_eq!(call(&client, "quick").await.text(), "done");
-    let began = call(&client, "slow").await;
-    let id = task(&began);
-    let result = began.result();
+    let created = call(&client, "slow").await;
+    let id = task_id(&created);
+    let result = created.result();
     assert_eq!(result["status"], "working");
     for field in ["createdAt", "lastUpdatedAt"] {
         assert!(result[field].is_string(), "{result}");
@@ -191,22 +196,31 @@ async fn a_long_call_becomes_a_task() {
     assert_eq!(result.get("requestState"), None);
     let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"];
     assert_eq!(info["name"], "toolcrib");
-    let working = state(&client, &id).await;
+    let working = get_task(&client, &id).await;
     assert_eq!(
         (&working["status"], working.get("result")),
         (&json!("working"), None)
     );
-    let done = settled(&client, &id, "completed").await;
-    assert_eq!(done["result"]["content"][0]["text"], "done", "{done}");
-    // Also what it reported before it was a task.
-    assert_eq!(done["statusMessage"], "half way");
-    // It stays for who asks again.
-    assert_eq!(state(&client, &id).await["status"], "completed");
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(
+        completed["result"]["content"][0]["text"], "done",
+        "{completed}"
+    );
+    // Progress that was reported before the call became a task.
+    assert_eq!(completed["statusMessage"], "half way");
+    // A completed task can be read again.
+    assert_eq!(get_task(&client, &id).await["status"], "completed");
 
-    // A tool that fails has done its work; one that crashes has not.
-    let failed = settled(&client, &task(&call(&client, "fails").await), "completed").await;
+    // An error result completes the task; a crash fails it.
+    let failed = wait_for_status(
+        &client,
+        &task_id(&call(&client, "fails").await),
+        "completed",
+    )
+    .await;
     assert_eq!(failed["result"]["isError"], true, "{failed}");
-    let crashed = settled(&client, &task(&call(&client, "crashes").await), "failed").await;
+    let crashed =
+        wait_for_status(&client, &task_id(&call(&client, "crashes").await), "failed").await;
     assert_eq!(crashed["error"]["code"], INTERNAL_ERROR, "{crashed}");
     let message = crashed["error"]["message"].as_str().unwrap();
     assert!(
@@ -216,9 +230,8 @@ async fn a_long_call_becomes_a_task() {
     assert_eq!(crashed.get("result"), None);
 }
 
-/// Who does not know tasks waits, and hears of the progress as ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits() {
+async fn clients_without_tasks_wait_for_the_result() {
     let host = Host::of(&guest()).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
@@ -243,17 +256,17 @@ async fn who_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn required() {
+async fn tools_that_require_tasks_refuse_other_clients() {
     let host = Host::of(&guest()).await;
     let client = host.client();
-    let id = task(&call(&client, "required").await);
-    let done = settled(&client, &id, "completed").await;
-    assert_eq!(done["result"]["content"][0]["text"], "done");
+    let id = task_id(&call(&client, "required").await);
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(completed["result"]["content"][0]["text"], "done");
     let refused = client.call("required", json!({})).await;
     assert_eq!(refused.code(), MISSING_CAPABILITY);
-    let needed = &refused.last()["error"]["data"]["requiredCapabilities"]["extensions"];
+    let required = &refused.last()["error"]["data"]["requiredCapabilities"]["extensions"];
     assert!(
-        needed["io.modelcontextprotocol/tasks"].is_object(),
+        required["io.modelcontextprotocol/tasks"].is_object(),
         "{refused:?}"
     );
     for revision in [Revision::June2025, Revision::November2025] {
@@ -267,38 +280,38 @@ async fn required() {
         meta: Some(r#"{"toolcrib/task":"sometimes"}"#.into()),
         ..Tool::new("odd")
     };
-    let faults = refusal(&Guest::with(tool, "(unreachable)")).await;
-    assert_eq!(faults.len(), 1);
+    let errors = refusal(&Guest::with(tool, "(unreachable)")).await;
+    assert_eq!(errors.len(), 1);
     assert!(
-        faults[0].contains("`auto`, `required` or `never`"),
-        "{faults:?}"
+        errors[0].contains("`auto`, `required` or `never`"),
+        "{errors:?}"
     );
 }
 
-/// A task that is cancelled stops its guest: the component's only place is free again.
+/// The component admits only one call at a time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cancelled() {
+async fn cancelling_a_task_stops_its_guest_and_releases_the_permit() {
     let guest = guest();
     let host = Host::start(&[("guest", &guest)], |config| config.limits.concurrency = 1).await;
     let client = host.client();
     for tool in ["endless", "spins"] {
-        let id = task(&call(&client, tool).await);
-        // The place is taken.
+        let id = task_id(&call(&client, tool).await);
+        // The task holds the only permit.
         assert_eq!(call(&client, "quick").await.status, 503);
         let ack = request(&client, "tasks/cancel", json!({ "taskId": id })).await;
         assert_eq!(ack.result()["resultType"], "complete");
         assert_eq!(ack.result().get("status"), None);
-        let state = settled(&client, &id, "cancelled").await;
+        let state = wait_for_status(&client, &id, "cancelled").await;
         assert_eq!(state.get("result"), None, "{state}");
         assert_eq!(call(&client, "quick").await.text(), "done");
-        // Once more changes nothing.
+        // Cancelling again is accepted without effect.
         let ack = request(&client, "tasks/cancel", json!({ "taskId": id })).await;
         assert_eq!(ack.result()["resultType"], "complete");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn questions() {
+async fn tasks_can_ask_the_client() {
     let host = Host::of(&guest()).await;
     let client = host.client();
     let update = |id: String, answers: Value| {
@@ -309,77 +322,83 @@ async fn questions() {
         }
     };
     let accept = json!({ "action": "accept", "content": { "name": "Ada" } });
-    // Asked once it is a task.
-    let id = task(&call(&client, "asks_later").await);
-    let waiting = settled(&client, &id, "input_required").await;
+    // The call asks after it became a task.
+    let id = task_id(&call(&client, "asks_later").await);
+    let waiting = wait_for_status(&client, &id, "input_required").await;
     assert_eq!(
         waiting["inputRequests"]["name"]["method"],
         "elicitation/create"
     );
     let ack = update(id.clone(), json!({ "unknown": accept })).await;
     assert_eq!(ack.result()["resultType"], "complete");
-    assert_eq!(state(&client, &id).await["status"], "input_required");
+    assert_eq!(get_task(&client, &id).await["status"], "input_required");
     update(id.clone(), json!({ "name": accept })).await;
-    let done = settled(&client, &id, "completed").await;
-    assert_eq!(done["result"]["content"][0]["text"], accept.to_string());
-    // An answer has a limit.
-    let id = task(&call(&client, "asks_later").await);
-    settled(&client, &id, "input_required").await;
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(
+        completed["result"]["content"][0]["text"],
+        accept.to_string()
+    );
+    // The size of an answer is limited.
+    let id = task_id(&call(&client, "asks_later").await);
+    wait_for_status(&client, &id, "input_required").await;
     let long = json!({ "action": "accept", "content": { "name": "x".repeat(1 << 20) } });
     let refused = update(id.clone(), json!({ "name": long })).await;
     assert_eq!(
         (refused.code(), refused.message()),
         (INVALID_PARAMS, "an answer takes more than 1048576 bytes")
     );
-    assert_eq!(state(&client, &id).await["status"], "input_required");
-    // An answer that is none ends it with a sentence.
-    let id = task(&call(&client, "asks_later").await);
-    settled(&client, &id, "input_required").await;
+    assert_eq!(get_task(&client, &id).await["status"], "input_required");
+    // A malformed answer ends the task with an error result.
+    let id = task_id(&call(&client, "asks_later").await);
+    wait_for_status(&client, &id, "input_required").await;
     update(id.clone(), json!({ "name": 5 })).await;
-    let done = settled(&client, &id, "completed").await;
-    assert_eq!(done["result"]["isError"], true, "{done}");
-    // Asked before: rounds first, then a task.
-    let asked = call(&client, "asks_first").await;
-    assert_eq!(asked.result()["resultType"], "input_required");
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(completed["result"]["isError"], true, "{completed}");
+    // The call asks before it becomes a task: a round first, then a task.
+    let pending = call(&client, "asks_first").await;
+    assert_eq!(pending.result()["resultType"], "input_required");
     let params = json!({
         "name": "asks_first", "arguments": {},
-        "inputResponses": { "name": accept }, "requestState": asked.result()["requestState"],
+        "inputResponses": { "name": accept }, "requestState": pending.result()["requestState"],
     });
-    let id = task(&request(&client, "tools/call", params).await);
-    let done = settled(&client, &id, "completed").await;
-    assert_eq!(done["result"]["content"][0]["text"], accept.to_string());
-    // What the client cannot be asked ends the task as failed.
+    let id = task_id(&request(&client, "tools/call", params).await);
+    let completed = wait_for_status(&client, &id, "completed").await;
+    assert_eq!(
+        completed["result"]["content"][0]["text"],
+        accept.to_string()
+    );
+    // A question that the client cannot answer fails the task.
     let mut params = json!({ "name": "asks_later", "arguments": {} });
     params["_meta"] = json!({ "io.modelcontextprotocol/clientCapabilities": {
         "extensions": { "io.modelcontextprotocol/tasks": {} },
     } });
-    let id = task(&client.request("tools/call", params).await);
-    let failed = settled(&client, &id, "failed").await;
+    let id = task_id(&client.request("tools/call", params).await);
+    let failed = wait_for_status(&client, &id, "failed").await;
     assert_eq!(failed["error"]["code"], MISSING_CAPABILITY, "{failed}");
 }
 
-/// A task can ask the same again, under a key that it has not had, for as many rounds as other calls.
+/// A repeated question receives a new key. Tasks have the same limit on rounds as other calls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn questions_again() {
+async fn tasks_can_repeat_a_question_within_the_round_limit() {
     let host = Host::of(&guest()).await;
     let client = host.client();
     let accept = |name: &str| json!({ "action": "accept", "content": { "name": name } });
     for (tool, rounds, last) in [
         ("asks_twice", 2, accept("2").to_string()),
         (
-            "asks_on",
+            "always_asks",
             16,
             "the tool asked its questions in more than 16 rounds".into(),
         ),
     ] {
-        let id = task(&call(&client, tool).await);
+        let id = task_id(&call(&client, tool).await);
         for round in 1..=rounds {
             let key = match round {
                 1 => "name".to_owned(),
                 round => format!("name#{round}"),
             };
             loop {
-                let waiting = settled(&client, &id, "input_required").await;
+                let waiting = wait_for_status(&client, &id, "input_required").await;
                 if waiting["inputRequests"][&key].is_object() {
                     break;
                 }
@@ -388,61 +407,67 @@ async fn questions_again() {
             let params = json!({ "taskId": id, "inputResponses": answers });
             request(&client, "tasks/update", params).await.result();
         }
-        let done = settled(&client, &id, "completed").await;
-        assert_eq!(done["result"]["content"][0]["text"], last, "{done}");
+        let completed = wait_for_status(&client, &id, "completed").await;
+        assert_eq!(
+            completed["result"]["content"][0]["text"], last,
+            "{completed}"
+        );
     }
 }
 
-/// For everybody but its caller, a task does not exist.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn somebody_elses() {
+async fn a_task_exists_only_for_the_caller_that_created_it() {
     let issuer = Issuer::start().await;
-    let mut settings = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
-    settings.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
+    let mut guard_config = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
+    guard_config.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
     let guest = guest();
     let host = Host::start(&[("guest", &guest)], |config| {
-        config.access = Access::Guarded(Box::new(settings));
+        config.access = Access::Guarded(Box::new(guard_config));
     })
     .await;
-    let of = |subject: &str, client: &str| {
+    let client_of = |subject: &str, client_id: &str| {
         let token = issuer.token(|claims| {
             claims["sub"] = subject.into();
-            claims["client_id"] = client.into();
+            claims["client_id"] = client_id.into();
         });
         host.client().with_token(&token)
     };
-    let alice = of("alice", "app");
-    let id = task(&call(&alice, "endless").await);
-    for stranger in [of("mallory", "app"), of("alice", "other")] {
+    let alice = client_of("alice", "app");
+    let id = task_id(&call(&alice, "endless").await);
+    for other in [client_of("mallory", "app"), client_of("alice", "other")] {
         for (method, params) in [
             ("tasks/get", json!({})),
             ("tasks/update", json!({ "inputResponses": {} })),
             ("tasks/cancel", json!({})),
         ] {
-            let mut said = Vec::new();
+            let mut messages = Vec::new();
             for id in [id.as_str(), "no-such-task"] {
                 let mut params = params.clone();
                 params["taskId"] = id.into();
-                let answer = request(&stranger, method, params).await;
+                let answer = request(&other, method, params).await;
                 assert_eq!(answer.code(), INVALID_PARAMS, "{method}: {answer:?}");
-                said.push(answer.message().to_owned());
+                messages.push(answer.message().to_owned());
             }
-            assert_eq!(said[0], said[1]);
+            assert_eq!(messages[0], messages[1]);
         }
     }
-    assert_eq!(state(&alice, &id).await["status"], "working");
-    // With another token of hers.
-    let ack = request(&of("alice", "app"), "tasks/cancel", json!({ "taskId": id })).await;
+    assert_eq!(get_task(&alice, &id).await["status"], "working");
+    // Another token of the same caller works.
+    let ack = request(
+        &client_of("alice", "app"),
+        "tasks/cancel",
+        json!({ "taskId": id }),
+    )
+    .await;
     assert_eq!(ack.result()["resultType"], "complete");
-    settled(&alice, &id, "cancelled").await;
+    wait_for_status(&alice, &id, "cancelled").await;
 }
 
-/// The end of the host is the end of its tasks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn shutdown() {
+async fn shutdown_ends_all_tasks() {
     let mut host = Host::of(&guest()).await;
     let client = host.client();
-    task(&call(&client, "spins").await);
+    task_id(&call(&client, "spins").await);
     let start = Instant::now();
     host.stop();
     host.stopped().await;

@@ -1,69 +1,81 @@
-//! The shape of the source: which module uses which, which library is named where, and how long a file may be.
+//! The structure and style of the source: which module may use which, where each library may be named, how comments
+//! read, and how long a file may be.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod imports;
+mod source;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+pub(crate) use source::ROOT;
+use source::{Source, comments, sources};
 
 const MAX_LINES: usize = 500;
 
-/// The modules of the host in the order of `lib.rs`, and those among them that each may use.
-const MODULES: [(&str, &[&str]); 14] = [
+/// The modules of the host in the order of `lib.rs`, and those that each may use.
+const MODULES: [(&str, &[&str]); 16] = [
     ("network", &[]),
-    ("auth", &["network"]),
-    ("reference", &[]),
+    ("text", &[]),
+    ("auth", &["network", "text"]),
     ("engine", &[]),
+    ("reference", &[]),
     ("telemetry", &[]),
-    ("sandbox", &["network", "engine"]),
-    ("component", &["sandbox", "engine"]),
-    ("catalog", &["reference", "component"]),
-    ("mcp", &["auth", "catalog", "component"]),
+    ("sandbox", &["network", "text", "engine"]),
+    ("component", &["text", "engine", "sandbox"]),
+    ("catalog", &["component"]),
+    ("mcp", &["text", "auth", "component", "catalog"]),
     (
         "config",
         &[
+            "text",
             "auth",
             "reference",
+            "telemetry",
             "sandbox",
             "component",
             "catalog",
-            "telemetry",
         ],
     ),
-    ("http", &["auth", "catalog", "mcp"]),
     (
-        "app",
+        "reload",
         &[
-            "auth",
-            "reference",
+            "text",
             "engine",
+            "reference",
             "sandbox",
             "component",
             "catalog",
-            "mcp",
             "config",
-            "http",
         ],
+    ),
+    ("http", &["text", "auth", "catalog", "mcp"]),
+    (
+        "app",
+        &["auth", "catalog", "mcp", "config", "reload", "http"],
     ),
     (
         "cli",
         &[
-            "app",
+            "text",
             "auth",
-            "catalog",
-            "component",
-            "config",
-            "mcp",
             "telemetry",
+            "component",
+            "catalog",
+            "mcp",
+            "config",
+            "reload",
+            "app",
         ],
     ),
     ("main", &["cli"]),
 ];
 
-/// So many modules stand together below all others.
-const LOWEST: usize = 5;
+/// The first modules of [`MODULES`] use only each other in alphabetical groups; `lib.rs` may declare them in any order.
+const LOWEST: usize = 6;
 
-/// A library's crates, and the modules that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 10] = [
+/// Libraries, and the modules that may name them.
+const LIBRARIES: [(&[&str], &[&str]); 11] = [
     (&["rmcp"], &["mcp", "http"]),
     (
         &[
@@ -80,76 +92,39 @@ const LIBRARIES: [(&[&str], &[&str]); 10] = [
     (&["reqwest"], &["network", "auth", "sandbox"]),
     (&["redb", "redis"], &["sandbox"]),
     (&["jsonwebtoken"], &["auth"]),
-    // TLS names its provider.
+    // TLS is told its cryptography provider.
     (&["aws_lc_rs"], &["auth", "http"]),
     (&["tokio_rustls"], &["http"]),
-    (&["clap"], &["cli"]),
+    (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
     (&["toml", "bytesize", "humantime", "strsim"], &["config"]),
     (&["jsonschema"], &["component"]),
+    (&["notify"], &["reload"]),
 ];
 
-/// Every Rust file below a directory, but for what is built.
-fn sources(dir: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut dirs = vec![Path::new(ROOT).join(dir)];
-    while let Some(dir) = dirs.pop() {
-        for entry in std::fs::read_dir(&dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
-                dirs.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                found.push((path.strip_prefix(ROOT).unwrap().to_owned(), text));
-            }
-        }
-    }
-    assert!(!found.is_empty(), "{dir}");
-    found.sort();
-    found
-}
-
-/// The text without comments and strings, so that only code is judged.
-fn code(text: &str) -> String {
-    let mut code = String::new();
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let skipped = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if let Some(raw) = rest.strip_prefix("r#\"") {
-            4 + raw.find("\"#").unwrap() + 1
-        } else if rest.starts_with("'\"'") {
-            3
-        } else if let Some(mut string) = rest.strip_prefix('"') {
-            while let Some(at) = string.find(['"', '\\']) {
-                let escaped = string[at..].starts_with('\\');
-                string = &string[at + if escaped { 2 } else { 1 }..];
-                if !escaped {
-                    break;
-                }
-            }
-            rest.len() - string.len()
-        } else {
-            code.push(c);
-            c.len_utf8()
-        };
-        rest = &rest[skipped..];
-    }
-    code
-}
+/// Words that start a noun clause, with which no sentence of a comment begins. A question may.
+const NOUN_CLAUSES: [&str; 9] = [
+    "What ",
+    "Who ",
+    "Whom ",
+    "Whose ",
+    "Which ",
+    "Whoever ",
+    "Whatever ",
+    "With which ",
+    "From which ",
+];
 
 /// The host's files by their top module.
-fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+fn modules() -> BTreeMap<String, Vec<Source>> {
     let mut modules: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (path, text) in sources("host/src") {
-        let below = path.strip_prefix("host/src").unwrap();
-        let first = below.iter().next().unwrap().to_str().unwrap();
-        let module = first.strip_suffix(".rs").unwrap_or(first).to_owned();
-        modules.entry(module).or_default().push((path, code(&text)));
+    for source in sources("host/src") {
+        let module = source.module()[0].clone();
+        modules.entry(module).or_default().push(source);
     }
     modules
 }
 
-/// The words that follow `before` in the code, up to the end of each.
+/// The words that follow `before` in the code, each up to its end.
 fn words_after<'t>(code: &'t str, before: &str) -> Vec<&'t str> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(before)
@@ -161,57 +136,33 @@ fn words_after<'t>(code: &'t str, before: &str) -> Vec<&'t str> {
         .collect()
 }
 
-/// What `crate::…` names in the code: modules, also those in braces.
-fn used_modules(code: &str) -> Vec<&str> {
-    let mut used = words_after(code, "crate::");
-    for (at, start) in code.match_indices("crate::{") {
-        let list = &code[at + start.len()..];
-        let mut depth = 0;
-        let mut item = 0;
-        for (index, c) in list.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => {
-                    used.push(list[item..index].trim());
-                    break;
-                }
-                '}' => depth -= 1,
-                ',' if depth == 0 => {
-                    used.push(list[item..index].trim());
-                    item = index + 1;
-                }
-                _ => {}
-            }
-        }
-    }
-    used.into_iter()
-        .map(|name| name.split([':', ' ']).next().unwrap())
-        .filter(|name| !name.is_empty())
-        .collect()
-}
-
 #[test]
-fn modules_use_only_what_is_below_them() {
+fn modules_use_only_modules_below_them() {
     let allowed: BTreeMap<_, _> = MODULES.into_iter().collect();
-    let found = modules();
-    let names: Vec<_> = found.keys().filter(|name| *name != "lib").collect();
-    let mut known: Vec<_> = allowed.keys().collect();
-    known.sort();
-    assert_eq!(names, known, "a module that is not in the order");
-    let mut edges = Vec::new();
-    for (module, files) in &found {
-        for (path, code) in files {
-            for used in used_modules(code).into_iter().filter(|used| used != module) {
-                let is_module = allowed.contains_key(used);
-                if module != "lib" && is_module && !allowed[module.as_str()].contains(&used) {
-                    edges.push(format!("{}: {module} uses {used}", path.display()));
-                }
+    let found = sources("host/src");
+    let names: BTreeSet<_> = found
+        .iter()
+        .map(|source| source.module()[0].clone())
+        .collect();
+    let known: BTreeSet<_> = allowed
+        .keys()
+        .map(ToString::to_string)
+        .chain(["lib".into()])
+        .collect();
+    assert_eq!(names, known, "a module is missing in MODULES");
+    let mut wrong = BTreeSet::new();
+    for (module, used) in imports::uses(&found) {
+        for used in used
+            .iter()
+            .filter(|used| used[0] != module[0] && module[0] != "lib")
+        {
+            if !allowed[module[0].as_str()].contains(&used[0].as_str()) {
+                wrong.insert(format!("{} uses {}", module.join("::"), used.join("::")));
             }
         }
     }
-    assert!(edges.is_empty(), "{edges:#?}");
-    // The order itself: nobody uses who comes later.
-    let place = |name: &str| {
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let position = |name: &str| {
         MODULES
             .iter()
             .position(|(module, _)| *module == name)
@@ -219,13 +170,19 @@ fn modules_use_only_what_is_below_them() {
     };
     for (module, uses) in MODULES {
         assert!(
-            uses.iter().all(|used| place(used) < place(module)),
+            uses.iter().all(|used| position(used) < position(module)),
             "{module}"
         );
     }
 }
 
-/// `lib.rs` declares the modules in that order, and its table says the same.
+#[test]
+fn files_of_a_module_do_not_use_each_other_in_circles() {
+    let cycles = imports::cycles(&imports::uses(&sources("host/src")));
+    assert!(cycles.is_empty(), "{cycles:#?}");
+}
+
+/// `lib.rs` declares the modules in the order of [`MODULES`], and so does the table in its documentation.
 #[test]
 fn lib_states_the_order() {
     let text = std::fs::read_to_string(Path::new(ROOT).join("host/src/lib.rs")).unwrap();
@@ -248,7 +205,6 @@ fn lib_states_the_order() {
                 .strip_suffix(';')
         })
         .collect();
-    // The lowest layer stands together, and rustfmt sorts neighbours.
     declared[..LOWEST].sort_by_key(|name| order.iter().position(|module| module == name));
     assert_eq!(declared, order, "the declarations");
 }
@@ -257,7 +213,7 @@ fn lib_states_the_order() {
 fn libraries_are_named_in_few_places() {
     let mut wrong = Vec::new();
     for (module, files) in modules() {
-        for (path, code) in files {
+        for Source { path, code, .. } in files {
             for (crates, allowed) in LIBRARIES {
                 for name in crates {
                     let is_named = !words_after(&code, &format!("{name}::")).is_empty()
@@ -272,55 +228,87 @@ fn libraries_are_named_in_few_places() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// `unsafe` stands where compiled code is mapped, and nowhere else.
 #[test]
-fn unsafe_code() {
-    let with_unsafe: Vec<_> = sources("host/src")
-        .into_iter()
-        .chain(sources("tests"))
-        .filter(|(_, text)| {
-            let code = code(text);
-            code.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .any(|word| word == "unsafe")
-        })
-        .map(|(path, _)| path)
-        .collect();
-    assert_eq!(with_unsafe, [Path::new("host/src/engine/cache.rs")]);
-}
-
-#[test]
-fn files() {
+fn files_are_short_finished_and_say_what_they_are_for() {
     let mut wrong = Vec::new();
-    for (path, text) in sources("host").into_iter().chain(sources("tests")) {
+    for Source { path, text, code } in sources("host").into_iter().chain(sources("tests")) {
         let path = path.display();
         let lines = text.lines().count();
         if lines > MAX_LINES {
             wrong.push(format!("{path} has {lines} lines"));
         }
         if !text.starts_with("//! ") {
-            wrong.push(format!("{path} does not say what it is for"));
+            wrong.push(format!("{path} has no head comment"));
         }
-        let code = code(&text);
-        for (bad, why) in [
-            ("#[ignore", "a test that is ignored"),
-            ("todo!", "unfinished"),
-            ("unimplemented!", "unfinished"),
-            ("dbg!", "left over"),
-        ] {
-            if code.contains(bad) {
-                wrong.push(format!("{path} has `{bad}`: {why}"));
+        for unfinished in ["#[ignore", "todo!", "unimplemented!", "dbg!"] {
+            if code.contains(unfinished) {
+                wrong.push(format!("{path} has `{unfinished}`"));
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A dev-dependency would change the features of what the engine is built of, so that `cargo test` and `cargo build` each
-/// compile it.
 #[test]
-fn one_feature_set() {
+fn no_sentence_of_a_comment_starts_with_a_noun_clause() {
+    let mut wrong = Vec::new();
+    for Source { path, text, .. } in sources("host").into_iter().chain(sources("tests")) {
+        for (line, comment) in comments(&text) {
+            for sentence in comment
+                .split_inclusive(['.', '?', '!', ':'])
+                .map(str::trim_start)
+            {
+                if NOUN_CLAUSES.iter().any(|word| sentence.starts_with(word))
+                    && !sentence.ends_with('?')
+                {
+                    wrong.push(format!("{}:{line}: {sentence}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Building the host alone, with the tests, or with all of them gives shared dependencies the same features, so that none
+/// of these selections compiles the engine again.
+#[test]
+fn every_build_has_the_same_features() {
+    let features = |selection: &[&str]| -> BTreeSet<String> {
+        let tree = Command::new(env!("CARGO"))
+            .args([
+                "tree",
+                "--offline",
+                "--locked",
+                "--edges=normal,build",
+                "--prefix=none",
+            ])
+            .args(["--format={p} [{f}]"])
+            .args(selection)
+            .current_dir(ROOT)
+            .output()
+            .unwrap();
+        assert!(
+            tree.status.success(),
+            "{}",
+            String::from_utf8_lossy(&tree.stderr)
+        );
+        let lines = String::from_utf8(tree.stdout).unwrap();
+        let lines = lines.lines().map(|line| line.trim_end_matches(" (*)"));
+        lines
+            .filter(|line| !line.starts_with("toolcrib"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let host = features(&["--package=toolcrib"]);
+    let tests = features(&["--workspace"]);
+    let all = features(&["--workspace", "--all-features"]);
+    assert!(host.is_subset(&tests), "{:#?}", host.difference(&tests));
+    assert!(tests.is_subset(&all), "{:#?}", tests.difference(&all));
     for manifest in ["host/Cargo.toml", "tests/Cargo.toml"] {
         let text = std::fs::read_to_string(format!("{ROOT}/{manifest}")).unwrap();
-        assert!(!text.contains("dev-dependencies]"), "{manifest}");
+        assert!(
+            !text.contains("dev-dependencies]"),
+            "dev-dependencies of {manifest} change features of `cargo test`"
+        );
     }
 }

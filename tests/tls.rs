@@ -1,4 +1,4 @@
-//! With `[server.tls]` the host serves HTTPS by itself.
+//! HTTPS with `[server.tls]`.
 
 use rcgen::CertifiedKey;
 use reqwest::{Certificate, ClientBuilder};
@@ -8,17 +8,17 @@ use crate::support::command::Toolcrib;
 use crate::support::guest::Guest;
 use crate::support::server::Host;
 
-/// A certificate for loopback and its key, both as PEM.
-fn certified() -> (String, String) {
+/// Returns a self-signed certificate for loopback and its key, both as PEM.
+fn self_signed() -> (String, String) {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
     (cert.pem(), signing_key.serialize_pem())
 }
 
 #[tokio::test]
-async fn https() {
+async fn https_is_served_with_the_configured_certificate() {
     let dir = tempfile::tempdir().unwrap();
-    let (cert, key) = certified();
+    let (cert, key) = self_signed();
     let tls = TlsConfig {
         cert: dir.path().join("cert.pem"),
         key: dir.path().join("key.pem"),
@@ -32,30 +32,44 @@ async fn https() {
         },
     )
     .await;
-    let trusting = || {
+    let trusting_client = || {
         let root = Certificate::from_pem(cert.as_bytes()).unwrap();
         ClientBuilder::new().no_proxy().tls_certs_only([root])
     };
     let url = format!("https://{}/healthz", host.address());
-    let response = trusting().build().unwrap().get(&url).send().await.unwrap();
+    let response = trusting_client()
+        .build()
+        .unwrap()
+        .get(&url)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 200);
-    // Who does not know the certificate, and who speaks plain HTTP, gets nothing.
-    let stranger = ClientBuilder::new().no_proxy().build().unwrap();
-    assert!(stranger.get(&url).send().await.is_err());
+    // A client that does not trust the certificate fails, and so does plain HTTP.
+    let untrusting_client = ClientBuilder::new().no_proxy().build().unwrap();
+    assert!(untrusting_client.get(&url).send().await.is_err());
     let plain = url.replace("https", "http");
-    assert!(trusting().build().unwrap().get(plain).send().await.is_err());
+    assert!(
+        trusting_client()
+            .build()
+            .unwrap()
+            .get(plain)
+            .send()
+            .await
+            .is_err()
+    );
 }
 
 #[test]
-fn faults() {
+fn unusable_certificates_and_keys_are_rejected() {
     let toolcrib = Toolcrib::new();
     let component = toolcrib.write("guest", &Guest::saying("greet", "hello").component());
-    let ((cert, key), (_, other)) = (certified(), certified());
+    let ((cert, key), (_, other)) = (self_signed(), self_signed());
     toolcrib.file("cert.pem", cert).file("key.pem", key);
     toolcrib
         .file("other.pem", other)
         .file("empty.pem", "nothing\n");
-    for (tls, says) in [
+    for (tls, error) in [
         ("cert = \"cert.pem\"\nkey = \"key.pem\"", None),
         (
             "cert = \"nowhere.pem\"\nkey = \"key.pem\"",
@@ -84,20 +98,20 @@ fn faults() {
         ),
     ] {
         toolcrib.file("c.toml", format!("[server.tls]\n{tls}\n"));
-        let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml", &component]);
+        let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml", &component]);
         assert_eq!(
-            ended.status,
-            if says.is_some() { 2 } else { 0 },
-            "{tls}: {ended:?}"
+            output.status,
+            if error.is_some() { 2 } else { 0 },
+            "{tls}: {output:?}"
         );
         assert_eq!(
-            ended.stderr.lines().count(),
-            usize::from(says.is_some()),
-            "{ended:?}"
+            output.stderr.lines().count(),
+            usize::from(error.is_some()),
+            "{output:?}"
         );
         assert!(
-            ended.stderr.contains(says.unwrap_or_default()),
-            "{tls}: {ended:?}"
+            output.stderr.contains(error.unwrap_or_default()),
+            "{tls}: {output:?}"
         );
     }
 }

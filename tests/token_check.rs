@@ -1,11 +1,11 @@
-//! `toolcrib check --token` says claim by claim why a token is accepted or refused, and never shows it.
+//! `toolcrib check --token` explains claim by claim why a token is accepted or rejected, and never prints the token.
 
 use serde_json::{Value, json};
 
 use crate::support::command::Toolcrib;
 use crate::support::issuer::{AUDIENCE, Issuer, SigningKey};
 
-/// The binary with a configuration that trusts the issuer's first key.
+/// Creates a configuration that trusts the issuer's first key.
 fn configured(issuer: &Issuer) -> Toolcrib {
     let toolcrib = Toolcrib::new();
     toolcrib.file("key.pem", issuer.first_key().public_pem);
@@ -21,82 +21,97 @@ fn configured(issuer: &Issuer) -> Toolcrib {
 }
 
 #[tokio::test]
-async fn why_a_token_is_accepted_or_refused() {
+async fn the_claim_that_makes_a_token_invalid_is_reported() {
     let issuer = Issuer::start().await;
     let toolcrib = configured(&issuer);
     let good = |claims: &mut Value| claims["scope"] = "tools:use".into();
-    let bad = |name: &'static str, value: Value| {
+    let good_except = |name: &'static str, value: Value| {
         issuer.token(move |claims| {
             good(claims);
             claims[name] = value;
         })
     };
-    let stranger = SigningKey::p256("key-1").token(&issuer.claims(good));
+    let wrong_signature = SigningKey::p256("key-1").token(&issuer.claims(good));
     let cases = [
         (issuer.token(good), None),
-        (bad("exp", json!(1)), Some("exp")),
-        (bad("aud", json!("https://other.example/mcp")), Some("aud")),
-        (bad("iss", json!("https://stranger.example")), Some("iss")),
-        (bad("scope", json!("other")), Some("scope")),
-        (stranger, Some("signature")),
+        (good_except("exp", json!(1)), Some("exp")),
+        (
+            good_except("aud", json!("https://other.example/mcp")),
+            Some("aud"),
+        ),
+        (
+            good_except("iss", json!("https://stranger.example")),
+            Some("iss"),
+        ),
+        (good_except("scope", json!("other")), Some("scope")),
+        (wrong_signature, Some("signature")),
         ("no.token.at-all".into(), Some("format")),
     ];
-    for (token, wrong) in cases {
+    for (token, rejected_claim) in cases {
         toolcrib.file("token", format!("{token}\n"));
         let check = ["check", "--config", "c.toml", "--token", "token"];
-        let told = toolcrib.run(&check);
+        let from_file = toolcrib.run(&check);
         let from_stdin =
             toolcrib.run_with(&["check", "--config", "c.toml", "--token", "-"], &token);
-        // The lines tell how many seconds ago and ahead, which may have changed in between.
-        assert_eq!(told.status, from_stdin.status);
-        assert_eq!(told.stdout.lines().last(), from_stdin.stdout.lines().last());
+        // Other lines contain relative times, which may differ by a second.
+        assert_eq!(from_file.status, from_stdin.status);
+        assert_eq!(
+            from_file.stdout.lines().last(),
+            from_stdin.stdout.lines().last()
+        );
         let as_json = toolcrib.run(&[&check[..], &["--json"]].concat());
         let report: Value = serde_json::from_str(&as_json.stdout).unwrap();
-        for ended in [&told, &as_json] {
+        for output in [&from_file, &as_json] {
             assert_eq!(
-                ended.status,
-                i32::from(wrong.is_some()),
-                "{wrong:?}: {ended:?}"
+                output.status,
+                i32::from(rejected_claim.is_some()),
+                "{rejected_claim:?}: {output:?}"
             );
             for part in token.split('.').filter(|part| part.len() > 20) {
-                assert!(!ended.stdout.contains(part), "{ended:?}");
-                assert!(!ended.stderr.contains(part), "{ended:?}");
+                assert!(!output.stdout.contains(part), "{output:?}");
+                assert!(!output.stderr.contains(part), "{output:?}");
             }
         }
-        assert_eq!(report["accepted"], wrong.is_none(), "{report:#}");
-        let refused: Vec<_> = report["findings"]
+        assert_eq!(report["accepted"], rejected_claim.is_none(), "{report:#}");
+        let rejected: Vec<_> = report["findings"]
             .as_array()
             .unwrap()
             .iter()
             .filter(|finding| finding["accepted"] == false)
             .map(|finding| finding["name"].as_str().unwrap())
             .collect();
-        assert_eq!(refused, wrong.into_iter().collect::<Vec<_>>(), "{report:#}");
-        let verdict = if wrong.is_none() {
+        assert_eq!(
+            rejected,
+            rejected_claim.into_iter().collect::<Vec<_>>(),
+            "{report:#}"
+        );
+        let verdict = if rejected_claim.is_none() {
             "accepted"
         } else {
             "refused"
         };
         assert!(
-            told.stdout.ends_with(&format!("the token is {verdict}\n")),
-            "{told:?}"
+            from_file
+                .stdout
+                .ends_with(&format!("the token is {verdict}\n")),
+            "{from_file:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_checked() {
+async fn missing_token_files_and_missing_auth_settings_are_reported() {
     let issuer = Issuer::start().await;
     let toolcrib = configured(&issuer);
     toolcrib.file("open.toml", "components = []\n");
     toolcrib.file("token", "x");
-    for (arguments, status, says) in [
+    for (arguments, status, words) in [
         (["--config", "c.toml", "--token", "nowhere"], 1, "nowhere"),
         (["--config", "open.toml", "--token", "token"], 2, "[auth]"),
     ] {
-        let ended = toolcrib.run(&[&["check"][..], &arguments].concat());
-        assert_eq!(ended.status, status, "{ended:?}");
-        assert!(ended.stderr.contains(says), "{ended:?}");
-        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+        let output = toolcrib.run(&[&["check"][..], &arguments].concat());
+        assert_eq!(output.status, status, "{output:?}");
+        assert!(output.stderr.contains(words), "{output:?}");
+        assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
     }
 }

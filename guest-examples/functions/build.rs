@@ -1,5 +1,6 @@
-//! Writes the documentation of the WIT as hosts look for it: a custom section, `package-docs`. Bindings and linkers leave
-//! it behind.
+//! Writes the WIT documentation to a file, in the format of the custom section `package-docs`.
+//!
+//! Binding generators and linkers drop the documentation, so `lib.rs` embeds this file.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ fn main() {
     println!("cargo::rerun-if-changed=wit");
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir("wit").expect("the WIT is valid");
-    let docs = PackageMetadata::extract(&resolve, package).encode().expect("it can be written as JSON");
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("package-docs");
-    std::fs::write(out, docs).expect("the output directory can be written to");
+    let docs = PackageMetadata::extract(&resolve, package).encode().expect("the documentation is serializable");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("package-docs");
+    std::fs::write(out, docs).expect("OUT_DIR is writable");
 }

@@ -1,26 +1,26 @@
-//! Toolcrib loads WebAssembly components and serves them as MCP tools over
-//! Streamable HTTP, behind an OAuth 2.1 resource-server guard, each call in a
-//! sandbox of its own.
+//! Toolcrib loads WebAssembly components and serves them as MCP tools over Streamable HTTP, behind an OAuth 2.1
+//! resource-server guard. Each call runs in a sandbox of its own.
 //!
-//! [`App`] is the whole of it; [`auth::Guard`] stands alone in front of any axum
-//! router. The modules in the order in which they may use each other, the later
-//! ones the earlier:
+//! [`App`] is the whole application; [`auth::Guard`] can be used alone in front of any axum router. A module may use
+//! only the modules above it in this table:
 //!
-//! | module | what it is |
+//! | module | purpose |
 //! |---|---|
-//! | `network` | which addresses are within reach, and names resolved to those |
-//! | [`auth`] | the guard: tokens, keys, scopes, metadata; knows no MCP and no WASM |
-//! | [`reference`](mod@reference) | strings that name components → bytes |
-//! | [`engine`] | wasmtime's engine: pool, clock, compiled cache |
+//! | `network` | addresses that may be connected to, and name resolution limited to them |
+//! | `text` | truncation, escaping of untrusted text, error chains |
+//! | [`auth`] | the guard: access tokens, keys, scopes, metadata; independent of MCP and WebAssembly |
+//! | [`engine`] | wasmtime's engine: instance pool, epochs, compilation cache |
+//! | [`reference`](mod@reference) | strings that name components, and the files they resolve to |
 //! | [`telemetry`] | the log |
 //! | [`sandbox`] | limits, grants and the store of one call |
 //! | [`component`] | a compiled component: load, describe, call |
-//! | [`catalog`] | name → tool, and the places for calls |
-//! | [`mcp`] | the catalog as an MCP server; the only place with protocol types |
-//! | [`config`] | text → types |
-//! | [`http`] | routes, bodies, `Host` and `Origin`, health, serving |
+//! | [`catalog`] | lookup of tools, prompts and resources by name, and limits on calls |
+//! | [`mcp`] | the catalog as an MCP server |
+//! | [`config`] | the configuration file and the command line as types |
+//! | `reload` | loading the configured components and replacing those that change |
+//! | [`http`] | routes, request bodies, `Host` and `Origin`, health, serving |
 //! | `app` | the composition root |
-//! | [`cli`] | one file per subcommand |
+//! | [`cli`] | the command line, one file per subcommand |
 
 mod network;
 mod text;

@@ -1,6 +1,4 @@
-//! The log: where it goes, in which form, and how much of it.
-//!
-//! Everything goes to standard error. No token and no argument is ever logged.
+//! The log, written to standard error. Tokens and arguments of calls are never logged.
 
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
@@ -13,31 +11,31 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// `[telemetry]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogConfig {
-    /// The form of the log.
-    pub format: Format,
-    /// The least important level that is logged.
+    /// Format of the log.
+    pub format: LogFormat,
+    /// Least severe level that is logged.
     pub level: Level,
 }
 
-/// The form of the log.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     /// Lines for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
-            format: Format::Text,
+            format: LogFormat::Text,
             level: Level::INFO,
         }
     }
 }
 
-impl FromStr for Format {
+impl FromStr for LogFormat {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -49,28 +47,28 @@ impl FromStr for Format {
     }
 }
 
-/// Starts the log. Only the first call in a process does anything.
-pub fn init(settings: LogConfig) {
-    // Libraries speak only when something is wrong: `rmcp` logs whole requests
-    // with their arguments below that, and no level of ours may reveal them.
+/// Installs the log as the process's `tracing` subscriber, unless there is one already.
+pub fn init(config: LogConfig) {
+    // Libraries log warnings and errors only, regardless of `config.level`: `rmcp` logs whole requests with their
+    // arguments at the levels below.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
-        .with_target("toolcrib", settings.level);
-    let format = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let started = match settings.format {
-        Format::Text => tracing_subscriber::registry()
+        .with_target("toolcrib", config.level);
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let installed = match config.format {
+        LogFormat::Text => tracing_subscriber::registry()
             .with(targets)
             .with(
-                format
+                layer
                     .with_ansi(io::stderr().is_terminal())
                     .with_target(false),
             )
             .try_init(),
-        Format::Json => tracing_subscriber::registry()
+        LogFormat::Json => tracing_subscriber::registry()
             .with(targets)
-            .with(format.json().flatten_event(true))
+            .with(layer.json().flatten_event(true))
             .try_init(),
     };
-    // An embedder has a subscriber of its own; that one stays.
-    drop(started);
+    // Fails if an embedder has installed a subscriber, which is kept.
+    drop(installed);
 }

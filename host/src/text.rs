@@ -8,7 +8,7 @@ pub(crate) fn truncate(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }
 
-/// Like [`truncate`], and marks the cut with `…`.
+/// Truncates like [`truncate`] and appends `…` if anything was removed.
 pub(crate) fn ellipsize(text: &str, max_bytes: usize) -> Cow<'_, str> {
     if text.len() <= max_bytes {
         return Cow::Borrowed(text);
@@ -36,13 +36,13 @@ pub(crate) fn escape_untrusted(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Control characters, line separators and bidirectional formatting characters.
+/// Returns whether `c` is a control character, a line separator or a bidirectional formatting character.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Formats an error and its sources as one line. A source whose text the line contains already is left out.
+/// Formats an error and its sources as one line. A source is left out if the line contains its text already.
 pub(crate) fn error_chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn truncation_ends_at_a_character_boundary() {
+    fn truncates_at_character_boundaries() {
         assert_eq!(truncate("aé", 2), "a");
         assert_eq!(truncate("aé", 3), "aé");
         assert_eq!(ellipsize("aéb", 3), "aé…");
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn control_and_bidi_characters_are_escaped() {
+    fn escapes_control_and_bidi_characters() {
         for (text, escaped) in [
             ("é 世界", "é 世界"),
             ("ends\r\n\n", "ends"),

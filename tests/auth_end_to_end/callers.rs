@@ -1,4 +1,4 @@
-//! What becomes of those who are in: what a tool learns of them, what they may call and how often, and what is logged.
+//! Authenticated callers: the data passed to tools, scopes of tools, rate limits and log lines.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,13 @@ use crate::support::command::Toolcrib;
 use crate::support::issuer::Issuer;
 use crate::support::server::Host;
 
-/// A tool learns who calls it and the claims that it may see, and nothing else of the token.
 #[tokio::test]
-async fn the_caller() {
+async fn a_tool_sees_its_caller_and_only_the_configured_claims() {
     let issuer = Issuer::start().await;
     let more = "pass-claims = [\"org\", \"absent\"]\nscope-implies = { admin = [\"use\"] }";
     let host = host(&issuer, more).await;
     let url = issuer.url();
-    for (change, wanted) in [
+    for (change, expected) in [
         (
             json!({ "scope": "b a", "org": { "id": 7 }, "email": "a@b.example" }),
             format!("{url} alice test-client a b {{\"org\":{{\"id\":7}}}}"),
@@ -28,7 +27,7 @@ async fn the_caller() {
             json!({ "scope": "admin" }),
             format!("{url} alice test-client admin use {{}}"),
         ),
-        // A client that speaks for itself is no user of that name.
+        // A client that acts for itself cannot be mistaken for a user of the same name.
         (
             json!({ "sub": null, "client_id": "robot" }),
             format!("{url} client:robot robot {{}}"),
@@ -45,13 +44,13 @@ async fn the_caller() {
         for revision in Revision::ALL {
             let client = host.client_of(revision).with_token(&token);
             assert_eq!(
-                client.call("who", json!({})).await.text(),
-                wanted,
+                client.call("whoami", json!({})).await.text(),
+                expected,
                 "{change}"
             );
         }
     }
-    // Callers do not mix, however their calls do.
+    // Concurrent calls do not mix up their callers.
     let calls = (0..40).map(async |number: u32| {
         let subject = format!("user-{}", number % 5);
         let token = issuer.token(|claims| claims["sub"] = json!(subject));
@@ -59,7 +58,7 @@ async fn the_caller() {
             let answer = host
                 .client()
                 .with_token(&token)
-                .call("who", json!({}))
+                .call("whoami", json!({}))
                 .await;
             if ![429, 503].contains(&answer.status.as_u16()) {
                 break answer;
@@ -73,10 +72,10 @@ async fn the_caller() {
     futures::future::join_all(calls).await;
 }
 
-/// Scopes of components and of tools: a call without them is refused before anything runs, with all that it needs, and the
-/// list shows what the caller may call.
+/// A call that lacks scopes of its component or tool is refused before any guest runs. The challenge names all scopes
+/// that the call needs, and `tools/list` contains only tools that the caller may call.
 #[tokio::test]
-async fn scopes() {
+async fn tools_require_the_scopes_of_component_and_tool() {
     let issuer = Issuer::start().await;
     let text = configuration(
         &issuer,
@@ -85,16 +84,16 @@ async fn scopes() {
          [component.tool.admin]\nscopes = [\"admin\"]\n",
     );
     let host = Host::configured(&[("guest", &guest())], &text).await;
-    for (scopes, listed, missing) in [
+    for (scopes, listed, refused) in [
         ("use", json!([]), Some(("open", "guest use"))),
         (
             "use guest",
-            json!(["open", "who"]),
+            json!(["open", "whoami"]),
             Some(("admin", "admin guest use")),
         ),
-        ("use guest admin", json!(["admin", "open", "who"]), None),
-        ("admin guest", json!(["admin", "open", "who"]), None),
-        ("root guest", json!(["admin", "open", "who"]), None),
+        ("use guest admin", json!(["admin", "open", "whoami"]), None),
+        ("admin guest", json!(["admin", "open", "whoami"]), None),
+        ("root guest", json!(["admin", "open", "whoami"]), None),
     ] {
         let token = issuer.token(|claims| claims["scope"] = json!(scopes));
         for revision in Revision::ALL {
@@ -119,7 +118,7 @@ async fn scopes() {
                     "{scopes}"
                 );
             }
-            let Some((tool, needed)) = missing else {
+            let Some((tool, required)) = refused else {
                 continue;
             };
             let answer = client.call(tool, json!({})).await;
@@ -143,28 +142,27 @@ async fn scopes() {
                 .unwrap();
             let mut named: Vec<_> = named.split(' ').collect();
             named.sort_unstable();
-            assert_eq!(named.join(" "), needed, "{scopes}: {challenge}");
+            assert_eq!(named.join(" "), required, "{scopes}: {challenge}");
         }
     }
-    // The name that counts is the one in the body.
+    // The name in the body decides, not the one in the header.
     let token = issuer.token(|claims| claims["scope"] = json!("use guest"));
     let client = host.client().with_token(&token);
     let message = client.message("tools/call", json!({ "name": "admin", "arguments": {} }));
-    let mut lying = message.clone();
-    lying["params"]["name"] = json!("open");
-    let answer = Answer::to(client.post(&lying).body(message.to_string())).await;
+    let mut for_headers = message.clone();
+    for_headers["params"]["name"] = json!("open");
+    let answer = Answer::to(client.post(&for_headers).body(message.to_string())).await;
     assert!([400, 403].contains(&answer.status.as_u16()), "{answer:?}");
-    // A name that stands twice is no way around it.
+    // A duplicate `name` does not bypass the check.
     let client = host.client_of(Revision::November2025).with_token(&token);
-    let twice =
+    let duplicate =
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open","name":"admin"}}"#;
-    let answer = Answer::to(client.post(&json!({})).body(twice)).await;
+    let answer = Answer::to(client.post(&json!({})).body(duplicate)).await;
     assert!(!answer.body.contains("\"text\":\"admin\""), "{answer:?}");
 }
 
-/// Rates are counted for each caller.
 #[tokio::test]
-async fn rates() {
+async fn the_rate_limit_counts_calls_per_caller() {
     let issuer = Issuer::start().await;
     let host = host(&issuer, "[limits]\ncalls-per-minute = 2").await;
     let token_of = |subject: &str| issuer.token(|claims| claims["sub"] = json!(subject));
@@ -184,14 +182,13 @@ async fn rates() {
             "{subject}"
         );
         assert_eq!(status(&token).await, 429, "{subject}");
-        // Another token is the same caller.
+        // A new token does not make a new caller.
         assert_eq!(status(&token_of(subject)).await, 429, "{subject}");
     }
 }
 
-/// No token and no argument stands in the log, however much is logged.
 #[tokio::test]
-async fn logs() {
+async fn tokens_and_arguments_are_not_logged_at_any_level() {
     let issuer = Issuer::start().await;
     let toolcrib = Toolcrib::new();
     toolcrib.write("guest", &guest().component());
@@ -212,23 +209,27 @@ async fn logs() {
         }
         assert!(!line.is_empty(), "{log}");
     };
-    let good = issuer.token(|_| {});
-    let bad = issuer.token(|claims| claims["exp"] = json!(1));
+    let valid = issuer.token(|_| {});
+    let expired = issuer.token(|claims| claims["exp"] = json!(1));
     let client = Client::new(&address, Revision::November2025);
     let secret = json!({ "password": "swordfish" });
     assert_eq!(
         client
-            .with_token(&good)
+            .with_token(&valid)
             .call("open", secret.clone())
             .await
             .text(),
         "open"
     );
     assert_eq!(
-        client.with_token(&bad).call("open", secret).await.status,
+        client
+            .with_token(&expired)
+            .call("open", secret)
+            .await
+            .status,
         401
     );
-    let answer = client.with_token(&good).call("who", json!({})).await;
+    let answer = client.with_token(&valid).call("whoami", json!({})).await;
     assert!(answer.text().contains("alice"));
     std::process::Command::new("kill")
         .arg(child.id().to_string())
@@ -236,7 +237,7 @@ async fn logs() {
         .unwrap();
     std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    // What happened is there, as JSON lines.
+    // The refusal is logged as a JSON line.
     let lines: Vec<Value> = log
         .lines()
         .filter(|line| !line.starts_with("listening"))
@@ -248,23 +249,22 @@ async fn logs() {
             .any(|line| line["auth.reason"] == "the token has expired"),
         "{log}"
     );
-    for (what, text) in [
+    for (secret, text) in [
         ("an argument", "swordfish"),
-        ("a token", &good),
-        ("a bad token", &bad),
+        ("the valid token", &valid),
+        ("the expired token", &expired),
     ] {
-        assert!(!log.contains(text), "{what}");
+        assert!(!log.contains(text), "{secret} was logged");
     }
-    for token in [&good, &bad] {
+    for token in [&valid, &expired] {
         for part in token.split('.') {
-            assert!(!log.contains(part), "a part of a token");
+            assert!(!log.contains(part), "part of a token was logged");
         }
     }
 }
 
-/// Each issuer has its own keys and its own audience, also where the file names several.
 #[tokio::test]
-async fn several_issuers() {
+async fn each_issuer_has_its_own_keys_and_audience() {
     let (first, second) = (Issuer::start().await, Issuer::start().await);
     let more = format!(
         "[[auth.issuers]]\nissuer = {:?}\naudience = \"second\"\njwks-uri = {:?}\n",
@@ -274,27 +274,27 @@ async fn several_issuers() {
     let host = host(&first, &more).await;
     let for_second = |claims: &mut Value| claims["aud"] = "second".into();
     let claims_of_second = second.claims(for_second);
-    for (what, token, status) in [
+    for (name, token, status) in [
         ("the first", first.token(|_| {}), 200),
         ("the second", second.token(for_second), 200),
         (
-            "the second for the first's audience",
+            "the second, for the audience of the first",
             second.token(|_| {}),
             401,
         ),
         (
-            "the first for the second's audience",
+            "the first, for the audience of the second",
             first.token(for_second),
             401,
         ),
         (
-            "the second, signed by the first",
+            "the second, signed with the key of the first",
             first.first_key().token(&claims_of_second),
             401,
         ),
     ] {
         let answer = host.client().with_token(&token).list().await;
-        assert_eq!(answer.status, status, "{what}: {answer:?}");
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
     }
     let metadata = host.url("/.well-known/oauth-protected-resource");
     let metadata: Value = reqwest::get(metadata).await.unwrap().json().await.unwrap();

@@ -1,4 +1,4 @@
-//! Who gets in, and what everybody else is told.
+//! Accepted and refused requests, with the complete error responses.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,11 +7,11 @@ use super::host;
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::issuer::{AUDIENCE, Failure, Issuer, SigningKey, now_seconds, unsigned};
 
-const METADATA: &str = "https://tools.example/.well-known/oauth-protected-resource/mcp";
+const METADATA_URL: &str = "https://tools.example/.well-known/oauth-protected-resource/mcp";
 
-/// Each token in each revision: in, or out with the status, the reason and the challenge; and then the tool does not run.
+/// Sends each token in each revision, and checks status, reason and challenge of every refusal.
 #[tokio::test]
-async fn tokens() {
+async fn calls_with_invalid_tokens_are_refused() {
     let issuer = Issuer::start().await;
     let key = issuer.first_key();
     let host = host(&issuer, "required-scopes = [\"tools:use\"]").await;
@@ -23,13 +23,13 @@ async fn tokens() {
         })
     };
     let claims = issuer.claims(|claims| claims["scope"] = json!("tools:use"));
-    let confused = SigningKey::secret(
+    let public_key_as_secret = SigningKey::secret(
         "key-1",
         jsonwebtoken::Algorithm::HS256,
         key.public_pem.as_bytes(),
     );
     let cases = [
-        ("good", with(&|_| {}), None),
+        ("valid", with(&|_| {}), None),
         (
             "several audiences",
             with(&|c| c["aud"] = json!(["x", AUDIENCE])),
@@ -51,7 +51,7 @@ async fn tokens() {
             Some((401, "not valid yet")),
         ),
         (
-            "of the future",
+            "issued in the future",
             with(&|c| c["iat"] = json!(now + 3600)),
             Some((401, "future")),
         ),
@@ -66,7 +66,7 @@ async fn tokens() {
             Some((401, "audience")),
         ),
         (
-            "of another issuer",
+            "from an unknown issuer",
             with(&|c| c["iss"] = json!("https://evil.example")),
             Some((401, "unknown issuer")),
         ),
@@ -76,23 +76,23 @@ async fn tokens() {
             Some((401, "algorithm")),
         ),
         (
-            "signed with the public key",
-            confused.token(&claims),
+            "HMAC keyed with the public key",
+            public_key_as_secret.token(&claims),
             Some((401, "algorithm")),
         ),
         (
-            "signed by a stranger",
+            "signed with a foreign key",
             SigningKey::p256("key-1").token(&claims),
             Some((401, "bad signature")),
         ),
         (
-            "signed by an unknown key",
+            "signed with an unknown key",
             SigningKey::p256("key-9").token(&claims),
             Some((401, "unknown key")),
         ),
         (
-            "rubbish",
-            "rubbish".to_owned(),
+            "not a JWT",
+            "garbage".to_owned(),
             Some((401, "not a signed JWT")),
         ),
         (
@@ -106,17 +106,17 @@ async fn tokens() {
             Some((403, "lacks a scope")),
         ),
     ];
-    for (what, token, refused) in cases {
+    for (name, token, refused) in cases {
         for revision in Revision::ALL {
             let client = host.client_of(revision).with_token(&token);
             let answer = client.call("open", json!({})).await;
             let Some((status, reason)) = refused else {
-                assert_eq!(answer.text(), "open", "{what}");
+                assert_eq!(answer.text(), "open", "{name}");
                 continue;
             };
-            assert_eq!(answer.status, status, "{what}: {answer:?}");
+            assert_eq!(answer.status, status, "{name}: {answer:?}");
             let challenge = answer.header("www-authenticate");
-            assert!(challenge.starts_with("Bearer "), "{what}: {challenge}");
+            assert!(challenge.starts_with("Bearer "), "{name}: {challenge}");
             let error = if status == 403 {
                 "insufficient_scope"
             } else {
@@ -124,35 +124,34 @@ async fn tokens() {
             };
             for part in [
                 format!("error=\"{error}\""),
-                format!("resource_metadata=\"{METADATA}\""),
+                format!("resource_metadata=\"{METADATA_URL}\""),
                 "scope=\"tools:use\"".into(),
             ] {
                 assert!(
                     challenge.contains(&part),
-                    "{what}: {challenge} lacks {part}"
+                    "{name}: {challenge} lacks {part}"
                 );
             }
-            // The body is JSON-RPC, with the status for its code and no id, since nothing was read.
+            // The body is a JSON-RPC error. Its code is the status, and it has no id because the request was not read.
             let body = answer.last();
             assert_eq!(
                 (&body["jsonrpc"], answer.code()),
                 (&json!("2.0"), i64::from(status)),
-                "{what}"
+                "{name}"
             );
-            assert!(answer.message().contains(reason), "{what}: {answer:?}");
-            assert!(body.get("id").is_none(), "{what}: {body}");
-            // No token comes back, whole or in part.
+            assert!(answer.message().contains(reason), "{name}: {answer:?}");
+            assert!(body.get("id").is_none(), "{name}: {body}");
+            // The token is not echoed.
             assert!(
                 !answer.body.contains(&token) && !challenge.contains(&token),
-                "{what}"
+                "{name}"
             );
         }
     }
 }
 
-/// Without credentials, or with credentials that are none.
 #[tokio::test]
-async fn credentials() {
+async fn every_request_to_the_endpoint_needs_one_bearer_token() {
     let issuer = Issuer::start().await;
     let host = host(&issuer, "").await;
     let token = issuer.token(|_| {});
@@ -161,9 +160,9 @@ async fn credentials() {
         let params = json!({ "name": "open", "arguments": {} });
         client.post(&client.message("tools/call", params))
     };
-    let challenge = format!("Bearer resource_metadata=\"{METADATA}\"");
+    let challenge = format!("Bearer resource_metadata=\"{METADATA_URL}\"");
 
-    // The challenge to who sends none names no error.
+    // Without credentials, the challenge carries no error code.
     let answer = Answer::to(call(&client)).await;
     assert_eq!(
         (answer.status.as_u16(), answer.header("www-authenticate")),
@@ -174,12 +173,12 @@ async fn credentials() {
         (401, "a bearer token is needed")
     );
 
-    // A token in the query or the body is none.
-    let elsewhere = Client::new(
+    // A token in the query is ignored.
+    let in_query = Client::new(
         &format!("{}?access_token={token}", client.url),
         Revision::July2026,
     );
-    assert_eq!(Answer::to(call(&elsewhere)).await.status, 401);
+    assert_eq!(Answer::to(call(&in_query)).await.status, 401);
 
     for (header, status) in [
         (format!("Bearer {token}"), 200),
@@ -193,17 +192,17 @@ async fn credentials() {
         (format!("Bearer {}", "x".repeat(20_000)), 431),
     ] {
         let answer = Answer::to(call(&client).header("authorization", &header)).await;
-        let shown = &header[..header.len().min(30)];
-        assert_eq!(answer.status, status, "{shown}");
+        let label = &header[..header.len().min(30)];
+        assert_eq!(answer.status, status, "{label}");
         if status != 200 {
-            assert_eq!(answer.code(), i64::from(status), "{shown}");
+            assert_eq!(answer.code(), i64::from(status), "{label}");
         }
     }
     let twice = call(&client).header("authorization", format!("Bearer {token}"));
     let twice = twice.header("authorization", format!("Bearer {token}"));
     assert_eq!(Answer::to(twice).await.status, 400);
 
-    // Every method of the endpoint is guarded, and every request of a conversation.
+    // Every HTTP method and every MCP method is guarded.
     for method in [Method::GET, Method::DELETE, Method::PUT] {
         assert_eq!(Answer::to(client.bare(method)).await.status, 401);
     }
@@ -219,7 +218,7 @@ async fn credentials() {
             assert_eq!(answer.status, 401, "{method}");
         }
     }
-    // Rubbish is no way around it.
+    // Malformed and oversized bodies are not read before authentication.
     assert_eq!(Answer::to(call(&client).body("{")).await.status, 401);
     assert_eq!(
         Answer::to(call(&client).body("x".repeat(5 << 20)))
@@ -229,9 +228,8 @@ async fn credentials() {
     );
 }
 
-/// What needs no token: the metadata, health, and a browser's question before a call.
 #[tokio::test]
-async fn open_doors() {
+async fn metadata_health_and_preflight_need_no_token() {
     let issuer = Issuer::start().await;
     let more =
         "required-scopes = [\"tools:use\"]\nauthorization-servers = [\"https://login.example/\"]";
@@ -268,7 +266,7 @@ async fn open_doors() {
         .header("access-control-request-headers", "authorization");
     let answer = Answer::to(preflight).await;
     assert!(answer.status.is_success(), "{answer:?}");
-    // A page can read the challenge.
+    // Scripts of an allowed origin can read the challenge.
     let params = json!({ "name": "open", "arguments": {} });
     let client = host.client();
     let refused = client
@@ -281,7 +279,7 @@ async fn open_doors() {
             .header("access-control-expose-headers")
             .contains("www-authenticate")
     );
-    // Who comes from elsewhere is told so first.
+    // The origin is checked before the token.
     let params = json!({ "name": "open", "arguments": {} });
     let refused = client
         .post(&client.message("tools/call", params))
@@ -289,9 +287,9 @@ async fn open_doors() {
     assert_eq!(Answer::to(refused).await.status, 403);
 }
 
-/// While the issuer is gone, tokens may be good: that is said, and nobody is let in.
+/// A token that cannot be verified may be valid, so the response is 503 with `Retry-After` instead of 401.
 #[tokio::test]
-async fn the_issuer_is_gone() {
+async fn tokens_are_answered_503_while_the_issuer_is_unavailable() {
     let issuer = Issuer::start().await;
     issuer.fail(Some(Failure::Status(500)));
     let host = host(&issuer, "").await;
@@ -305,9 +303,8 @@ async fn the_issuer_is_gone() {
     assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
 }
 
-/// Who is refused by the head of a request can read why, also while its body is still on its way.
 #[tokio::test]
-async fn a_refusal_can_be_read() {
+async fn a_refusal_arrives_while_the_request_body_is_still_being_sent() {
     let issuer = Issuer::start().await;
     let host = host(&issuer, "").await;
     let client = host.client();

@@ -1,33 +1,33 @@
-//! Command lines, who may call, where to listen, and many faults together.
+//! Invalid command lines, missing access control, unusable addresses, and several errors at once.
 
 use std::net::TcpListener;
 
 use super::{FAILED, USAGE, check, hello};
 use crate::support::command::Toolcrib;
 
-/// Who may call has to be said, and is not said lightly.
+/// `--no-auth` is accepted on loopback addresses only.
 #[test]
-fn access() {
+fn serving_requires_a_choice_of_access_control() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("hello", &hello());
-    let nobody: &[&str] = &["who may call", "[auth]", "--no-auth"];
+    let no_access_control: &[&str] = &["who may call", "[auth]", "--no-auth"];
     toolcrib.file("c.toml", "components = [\"hello.wasm\"]\n");
     for command in ["serve", "check"] {
-        let ended = toolcrib.run(&[command, "--config", "c.toml"]);
-        check(command, &ended, USAGE, &[nobody]);
+        let output = toolcrib.run(&[command, "--config", "c.toml"]);
+        check(command, &output, USAGE, &[no_access_control]);
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-            let ended = toolcrib.run(&[command, "hello.wasm", "--no-auth", "--listen", address]);
+            let output = toolcrib.run(&[command, "hello.wasm", "--no-auth", "--listen", address]);
             check(
                 command,
-                &ended,
+                &output,
                 USAGE,
                 &[&["--no-auth is refused on", address, "127.0.0.1", "[auth]"]],
             );
         }
-        let ended = toolcrib.run(&[command, "--no-auth"]);
+        let output = toolcrib.run(&[command, "--no-auth"]);
         check(
             command,
-            &ended,
+            &output,
             USAGE,
             &[&["nothing is named to be served"]],
         );
@@ -36,10 +36,10 @@ fn access() {
         "c.toml",
         "components = [\"hello.wasm\"]\nserver.listen = \"0.0.0.0:0\"\n",
     );
-    let ended = toolcrib.run(&["serve", "--no-auth", "--config", "c.toml"]);
+    let output = toolcrib.run(&["serve", "--no-auth", "--config", "c.toml"]);
     check(
         "file",
-        &ended,
+        &output,
         USAGE,
         &[&["--no-auth is refused on 0.0.0.0:0"]],
     );
@@ -47,23 +47,23 @@ fn access() {
         "serve",
         &toolcrib.run(&["serve", "hello.wasm"]),
         USAGE,
-        &[nobody],
+        &[no_access_control],
     );
-    // Who serves nobody needs no access: these run all the same.
+    // Commands that do not serve need no access control.
     assert_eq!(toolcrib.run(&["check", "hello.wasm"]).status, 0);
     assert_eq!(toolcrib.run(&["inspect", "hello.wasm"]).status, 0);
     assert_eq!(toolcrib.run(&["call", "hello.wasm", "hello"]).status, 0);
 }
 
 #[test]
-fn busy_port() {
+fn a_used_port_is_reported() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("hello", &hello());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let ended = toolcrib.run(&["serve", "hello.wasm", "--no-auth", "--listen", &address]);
-    assert_eq!(ended.status, FAILED, "{ended:?}");
-    let last = ended.stderr.lines().last().unwrap();
+    let output = toolcrib.run(&["serve", "hello.wasm", "--no-auth", "--listen", &address]);
+    assert_eq!(output.status, FAILED, "{output:?}");
+    let last = output.stderr.lines().last().unwrap();
     assert!(
         last.starts_with("error: ") && last.contains(&address),
         "{last}"
@@ -71,9 +71,8 @@ fn busy_port() {
     assert!(last.contains("--listen"), "{last}");
 }
 
-/// Everything that is wrong is told at once, as far as one fault does not hide another.
 #[test]
-fn all_faults_at_once() {
+fn all_errors_are_reported_at_once() {
     let toolcrib = Toolcrib::new();
     toolcrib.file(
         "c.toml",
@@ -83,8 +82,8 @@ fn all_faults_at_once() {
          [[component]]\nprefix = \"x y\"\n\
          [auth]\n",
     );
-    let ended = toolcrib.run(&["check", "--config", "c.toml"]);
-    assert_eq!(ended.status, USAGE);
+    let output = toolcrib.run(&["check", "--config", "c.toml"]);
+    assert_eq!(output.status, USAGE);
     for words in [
         &["c.toml:1:", "ftp"][..],
         &["c.toml:3:", "`server.listen`"],
@@ -96,20 +95,20 @@ fn all_faults_at_once() {
         &["c.toml:10:", "`auth.issuer`"],
         &["c.toml:10:", "`auth.audience`"],
     ] {
-        let found = ended
+        let found = output
             .stderr
             .lines()
             .any(|line| words.iter().all(|word| line.contains(word)));
-        assert!(found, "{words:?} in {}", ended.stderr);
+        assert!(found, "{words:?} in {}", output.stderr);
     }
-    assert_eq!(ended.stderr.lines().count(), 9, "{}", ended.stderr);
+    assert_eq!(output.stderr.lines().count(), 9, "{}", output.stderr);
 
-    // The components' own faults, and that nobody said who may call.
+    // Errors of components, together with missing access control.
     toolcrib.file("broken.wasm", "hello");
     toolcrib.file("core.wasm", wat::parse_str("(module)").unwrap());
     toolcrib.write("good", &hello());
     toolcrib.file("c.toml", "");
-    let ended = toolcrib.run(&[
+    let output = toolcrib.run(&[
         "check",
         "--config",
         "c.toml",
@@ -119,18 +118,18 @@ fn all_faults_at_once() {
         "good.wasm",
     ]);
     assert_eq!(
-        (ended.status, ended.stderr.lines().count()),
+        (output.status, output.stderr.lines().count()),
         (USAGE, 4),
         "{}",
-        ended.stderr
+        output.stderr
     );
     for word in ["who may call", "broken.wasm", "core.wasm", "nowhere.wasm"] {
-        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+        assert!(output.stderr.contains(word), "{word}: {}", output.stderr);
     }
 }
 
 #[test]
-fn command_lines() {
+fn invalid_command_lines_are_rejected() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("hello", &hello());
     for arguments in [
@@ -142,18 +141,18 @@ fn command_lines() {
         &["call"],
         &["call", "hello.wasm"],
     ] {
-        let ended = toolcrib.run(arguments);
-        assert_eq!(ended.status, USAGE, "{arguments:?}: {ended:?}");
-        assert!(!ended.stderr.is_empty(), "{arguments:?}");
+        let output = toolcrib.run(arguments);
+        assert_eq!(output.status, USAGE, "{arguments:?}: {output:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
     }
     for arguments in [&["--help"][..], &["--version"], &["serve", "--help"]] {
-        let ended = toolcrib.run(arguments);
+        let output = toolcrib.run(arguments);
         assert_eq!(
-            (ended.status, ended.stderr.as_str()),
+            (output.status, output.stderr.as_str()),
             (0, ""),
             "{arguments:?}"
         );
-        assert!(!ended.stdout.is_empty());
+        assert!(!output.stdout.is_empty());
     }
     for (arguments, status, words) in [
         (

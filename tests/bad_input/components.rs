@@ -1,12 +1,12 @@
-//! Files that are no component, and components that cannot be served.
+//! Files that are not components, and components that cannot be served.
 
 use super::{FAILED, USAGE, check, hello};
 use crate::support::command::{Ended, Toolcrib};
 use crate::support::guest::{Guest, Tool, component};
 
-/// A file that is no component: what it is instead, and what to do.
+/// The error says what the file is instead, and what to do.
 #[test]
-fn files() {
+fn files_that_are_not_usable_components_are_rejected() {
     let toolcrib = Toolcrib::new();
     let whole = hello();
     let core = wat::parse_str("(module (func (export \"f\")))").unwrap();
@@ -102,19 +102,18 @@ fn files() {
             &["serve", &file, "--no-auth", "--listen", "127.0.0.1:0"],
             &["stdio", &file],
         ] {
-            let ended = toolcrib.run(arguments);
-            check(&format!("{arguments:?}"), &ended, FAILED, &[&words]);
+            let output = toolcrib.run(arguments);
+            check(&format!("{arguments:?}"), &output, FAILED, &[&words]);
         }
     }
-    // Damage that the sections do not show is the compiler's to find.
+    // The sections are intact; compilation finds the damage.
     toolcrib.file("flipped.wasm", flipped);
-    let ended = toolcrib.run(&["inspect", "flipped.wasm"]);
-    check("flipped", &ended, FAILED, &[&["flipped.wasm"]]);
+    let output = toolcrib.run(&["inspect", "flipped.wasm"]);
+    check("flipped", &output, FAILED, &[&["flipped.wasm"]]);
 }
 
-/// References that name nothing, or nothing that is served.
 #[test]
-fn references() {
+fn references_without_components_are_rejected() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("hello", &hello());
     std::fs::create_dir(toolcrib.path().join("empty")).unwrap();
@@ -142,8 +141,8 @@ fn references() {
         ),
         ("", FAILED, &["``"]),
     ] {
-        let ended = toolcrib.run(&["inspect", reference]);
-        check(reference, &ended, status, &[words]);
+        let output = toolcrib.run(&["inspect", reference]);
+        check(reference, &output, status, &[words]);
     }
     for (reference, tools) in [
         (".", 1),
@@ -152,44 +151,42 @@ fn references() {
         ("hell?.wasm", 1),
         ("./hello.wasm", 1),
     ] {
-        let ended = toolcrib.run(&["inspect", "--json", reference]);
-        assert_eq!(ended.status, 0, "{reference}: {ended:?}");
-        let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let output = toolcrib.run(&["inspect", "--json", reference]);
+        assert_eq!(output.status, 0, "{reference}: {output:?}");
+        let found: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
         assert_eq!(found.as_array().unwrap().len(), tools, "{reference}");
     }
     let path = format!("file://{}/hello.wasm", toolcrib.path().display());
     assert_eq!(toolcrib.run(&["inspect", &path]).status, 0);
 }
 
-/// More than is read: a file that is too large, and a directory of too many.
 #[test]
-fn too_much() {
+fn oversized_files_and_directories_are_rejected() {
     let toolcrib = Toolcrib::new();
     let large = std::fs::File::create(toolcrib.path().join("large.wasm")).unwrap();
     large.set_len((256 << 20) + 1).unwrap();
-    let ended = toolcrib.run(&["inspect", "large.wasm"]);
+    let output = toolcrib.run(&["inspect", "large.wasm"]);
     let words: &[&str] = &["large.wasm", "larger than 268435456 bytes"];
-    check("large", &ended, FAILED, &[words]);
+    check("large", &output, FAILED, &[words]);
     std::fs::create_dir(toolcrib.path().join("many")).unwrap();
     for index in 0..=10_000 {
         toolcrib.file(&format!("many/{index}.wasm"), "");
     }
-    let ended = toolcrib.run(&["inspect", "many"]);
+    let output = toolcrib.run(&["inspect", "many"]);
     let words: &[&str] = &["`many` names more than 10000 files", "smaller directory"];
-    check("many", &ended, FAILED, &[words]);
+    check("many", &output, FAILED, &[words]);
 }
 
-/// The components of a directory come in the order of their names, whatever the file system's is.
 #[test]
-fn in_name_order() {
+fn components_of_a_directory_are_sorted_by_name() {
     let toolcrib = Toolcrib::new();
     let mut names = ["d", "a", "c", "e", "b"];
     for name in names {
         toolcrib.write(name, &Guest::saying(name, name).component());
     }
     names.sort_unstable();
-    let ended = toolcrib.run(&["inspect", "--json", "."]);
-    let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = toolcrib.run(&["inspect", "--json", "."]);
+    let found: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     let found: Vec<_> = found
         .as_array()
         .unwrap()
@@ -199,28 +196,27 @@ fn in_name_order() {
     assert_eq!(found, names);
 }
 
-/// Components that cannot stand beside each other.
 #[test]
-fn together() {
+fn conflicting_components_and_settings_are_rejected() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("first", &hello());
     toolcrib.write("second", &hello());
-    let ended = toolcrib.run(&["check", "--no-auth", "."]);
+    let output = toolcrib.run(&["check", "--no-auth", "."]);
     check(
         "one name",
-        &ended,
+        &output,
         FAILED,
         &[&["`hello`", "`first`", "`second`", "prefix"]],
     );
 
-    // The proposal helps.
+    // The suggested prefix resolves the conflict.
     toolcrib.file(
         "toolcrib.toml",
         "components = [\".\"]\n[[component]]\nref = \"second.wasm\"\nprefix = \"second_\"\n",
     );
-    let ended = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
+    let output = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
     assert_eq!(
-        (ended.status, ended.stdout.as_str()),
+        (output.status, output.stdout.as_str()),
         (0, "ok: 2 tools from 2 components\n")
     );
 
@@ -229,15 +225,15 @@ fn together() {
         "toolcrib.toml",
         format!("[[component]]\nref = \"second.wasm\"\nprefix = \"{prefix}\"\n"),
     );
-    let ended = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
+    let output = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
     check(
         "long",
-        &ended,
+        &output,
         FAILED,
         &[&["`second`", &format!("{prefix}hello"), "another prefix"]],
     );
 
-    // Settings for what is not there, and settings for one that stand at many.
+    // Settings for missing tools, settings for one component that apply to several, and invalid scopes.
     for (text, status, words) in [
         (
             "ref = \"first.wasm\"\n[component.tool.nothing]\nscopes = [\"x\"]",
@@ -266,12 +262,12 @@ fn together() {
         ),
     ] {
         toolcrib.file("toolcrib.toml", format!("[[component]]\n{text}\n"));
-        // Where the fault leaves both, they have one name too; the first line is the one looked for.
-        let ended = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
-        let lines: Vec<_> = ended.stderr.lines().take(1).map(String::from).collect();
+        // Cases with both components also report their name conflict, after the expected line.
+        let output = toolcrib.run(&["check", "--no-auth", "--config", "toolcrib.toml"]);
+        let lines: Vec<_> = output.stderr.lines().take(1).map(String::from).collect();
         let first = Ended {
             stderr: lines.concat(),
-            ..ended
+            ..output
         };
         check(text, &first, status, &[words]);
     }

@@ -1,11 +1,11 @@
-//! Configurations with one fault.
+//! Configurations with one error each.
 
 use super::{FAILED, USAGE, check, hello};
 use crate::support::command::Toolcrib;
 
-/// One fault in the configuration: its line, the key, what it is and what it should be.
+/// The error has the line, the key, the found and the expected value.
 #[test]
-fn configurations() {
+fn invalid_configurations_are_rejected() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("hello", &hello());
     let wrong_digest = format!("sha256:{}", "0".repeat(64));
@@ -279,10 +279,10 @@ fn configurations() {
             &["auth.public-key"],
         ),
     ];
-    // A key's last line break is no part of it.
+    // The trailing line break does not count towards the length of the key.
     toolcrib.file("short.key", format!("{}\n", "x".repeat(31)));
     for (text, status, words) in cases {
-        // Every case has something to be served, and somebody to serve.
+        // Every case has a component and a choice of access control.
         let has_components = text.contains("component");
         let text = match has_components {
             true => text.to_owned(),
@@ -300,18 +300,18 @@ fn configurations() {
             .collect();
         check(&text, &toolcrib.run(&arguments), status, &[words]);
     }
-    let ended = toolcrib.run(&["check", "--config", "nowhere.toml"]);
+    let output = toolcrib.run(&["check", "--config", "nowhere.toml"]);
     check(
         "no file",
-        &ended,
+        &output,
         USAGE,
         &[&["nowhere.toml", "cannot be read"]],
     );
     toolcrib.file("binary.toml", [0xff, 0xfe]);
-    let ended = toolcrib.run(&["check", "--config", "binary.toml"]);
+    let output = toolcrib.run(&["check", "--config", "binary.toml"]);
     check(
         "no text",
-        &ended,
+        &output,
         USAGE,
         &[&["binary.toml", "cannot be read"]],
     );

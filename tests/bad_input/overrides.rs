@@ -1,4 +1,4 @@
-//! Changes to tools that do not go with them.
+//! Invalid overrides of tools in `[[component]]`, and references that select one tool.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn guest() -> Guest {
         "properties": { "city": { "type": "string" }, "days": { "type": "integer", "maximum": 7 } },
         "required": ["city"],
     });
-    let again = json!({
+    let repeated = json!({
         "type": "object",
         "properties": { "a": {}, "b": {}, "c": {}, "d": { "$ref": "#/properties/c" } },
         "anyOf": [{ "required": ["a"] }, { "properties": { "b": { "const": 1 } } }],
@@ -29,16 +29,15 @@ fn guest() -> Guest {
     guest
         .tool(Tool::new("nested").taking(nested), "unreachable")
         .tool(Tool::new("plain").taking(plain), "unreachable")
-        .tool(Tool::new("again").taking(again), "unreachable")
+        .tool(Tool::new("again").taking(repeated), "unreachable")
         .tool(Tool::new("many").taking(many), "unreachable")
         .tool(Tool::new("tree").taking(tree), "unreachable")
         .tool(Tool::new("open"), "unreachable");
     guest
 }
 
-/// One fault in a `[[component]]`: what it is about and the way out.
 #[test]
-fn overrides() {
+fn invalid_overrides_are_rejected() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("guest", &guest().component());
     let long = format!("[component.tool.plain]\ntitle = \"{}\"", "x".repeat(257));
@@ -51,32 +50,35 @@ fn overrides() {
         "[".repeat(70),
         "]".repeat(70)
     );
-    const ALL: &str = "it has `again`, `many`, `nested`, `open`, `plain`, `tree`";
+    const ALL_TOOLS: &str = "it has `again`, `many`, `nested`, `open`, `plain`, `tree`";
     let cases: Vec<(&str, &[&str])> = vec![
-        // which tools
+        // selection of tools
         (
             "tools = [\"plan\"]",
-            &["`guest` has no tool `plan`, which `tools` names", ALL],
+            &["`guest` has no tool `plan`, which `tools` names", ALL_TOOLS],
         ),
         (
             "exclude = [\"Plain\"]",
-            &["`guest` has no tool `Plain`, which `exclude` names", ALL],
+            &[
+                "`guest` has no tool `Plain`, which `exclude` names",
+                ALL_TOOLS,
+            ],
         ),
         (
             "[component.tool.plan]\nenabled = false",
             &[
                 "`guest` has no tool `plan`, which [component.tool.plan] names",
-                ALL,
+                ALL_TOOLS,
             ],
         ),
-        // Names are the component's own, before the prefix and `rename`.
+        // Settings use the names in the component, without `prefix` and `rename`.
         (
             "prefix = \"x_\"\ntools = [\"x_plain\"]",
-            &["no tool `x_plain`", ALL],
+            &["no tool `x_plain`", ALL_TOOLS],
         ),
         (
             "tools = [\"p\"]\n[component.tool.plain]\nrename = \"p\"",
-            &["no tool `p`", ALL],
+            &["no tool `p`", ALL_TOOLS],
         ),
         ("tools = []", &["`guest`", "`tools`", "leave nothing"]),
         (
@@ -193,7 +195,7 @@ fn overrides() {
             &["[component.tool.plain]", "default", "`/days`", "8"],
         ),
         (&deep, &["[component.tool.again]", "levels deep"]),
-        // schemas that speak of an argument twice
+        // schemas that refer to an argument in several places
         (
             "[component.tool.again]\ndefaults = { a = 1 }",
             &["[component.tool.again]", "`a`", "`anyOf`"],
@@ -219,28 +221,27 @@ fn overrides() {
     for (settings, words) in cases {
         let text = format!("[[component]]\nref = \"guest.wasm\"\n{settings}\n");
         toolcrib.file("c.toml", &text);
-        let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
-        check(settings, &ended, USAGE, &[words]);
+        let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
+        check(settings, &output, USAGE, &[words]);
     }
 
-    // Every fault of every tool is said at once.
+    // All errors of all tools are reported at once.
     let text = "[[component]]\nref = \"guest.wasm\"\nexclude = [\"x\"]\n[component.tool.plain]\nhide = [\"city\", \"x\"]\n\
                 defaults = { days = 9 }\n[component.tool.many]\nhide = [\"a\"]\n";
     toolcrib.file("c.toml", text);
-    let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
-    let faults: &[&[&str]] = &[
+    let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
+    let errors: &[&[&str]] = &[
         &["`exclude`"],
         &["[component.tool.many]", "`minProperties`"],
         &["[component.tool.plain]", "hides `city`"],
         &["[component.tool.plain]", "`x`"],
         &["[component.tool.plain]", "`/days`"],
     ];
-    check("all at once", &ended, USAGE, faults);
+    check("all at once", &output, USAGE, errors);
 }
 
-/// A name that comes out twice is refused, whichever settings made it; and so is one that is too long.
 #[test]
-fn names_that_come_out() {
+fn duplicate_and_overlong_resulting_names_are_rejected() {
     let toolcrib = Toolcrib::new();
     for name in ["first", "second"] {
         toolcrib.write(name, &Guest::saying(name, name).component());
@@ -264,10 +265,10 @@ fn names_that_come_out() {
             "components = [\"first.wasm\"]\n[[component]]\nref = \"second.wasm\"\n{settings}\n"
         );
         toolcrib.file("c.toml", &text);
-        let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
-        check(settings, &ended, FAILED, &[words]);
+        let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
+        check(settings, &output, FAILED, &[words]);
     }
-    // What is for one component stands at many.
+    // These settings are for one component but the reference matches two.
     for settings in [
         "tools = [\"first\"]",
         "exclude = [\"first\"]",
@@ -275,14 +276,19 @@ fn names_that_come_out() {
     ] {
         let text = format!("[[component]]\nref = \"*.wasm\"\n{settings}\n");
         toolcrib.file("c.toml", &text);
-        let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
-        check(settings, &ended, USAGE, &[&["`*.wasm` names 2", "for one"]]);
+        let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
+        check(
+            settings,
+            &output,
+            USAGE,
+            &[&["`*.wasm` names 2", "for one"]],
+        );
     }
 }
 
-/// `#tool` after something else than a file with this tool.
+/// `#tool` must follow a file that has the tool, and each file must be selected by one reference.
 #[test]
-fn selections() {
+fn invalid_tool_selections_are_rejected() {
     let toolcrib = Toolcrib::new();
     for name in ["first", "second"] {
         toolcrib.write(name, &Guest::saying(name, name).component());
@@ -290,15 +296,15 @@ fn selections() {
     let two = |first: &str, second: &str| {
         format!("[[component]]\nref = \"{first}\"\n[[component]]\nref = \"{second}\"\n")
     };
-    // What offers more than tools has nothing of that where one tool of it is selected.
+    // Selecting a tool excludes the prompts and resources of its component.
     let mut offering = Guest::saying("third", "third");
     offering.prompt(Prompt::new("ask"), "unreachable");
     toolcrib.write("offering", &offering.component());
-    let (apart, beside) = (
+    let (two_tools, glob_and_tool) = (
         two("first.wasm#first", "first.wasm#other"),
         two("*.wasm", "first.wasm#first"),
     );
-    let (twice, crossed) = (
+    let (same_file, overlapping_globs) = (
         two("first.wasm", "./first.wasm"),
         two("first*.wasm", "*.wasm"),
     );
@@ -338,7 +344,7 @@ fn selections() {
             &["`offering`", "leave nothing"],
         ),
         (
-            &apart,
+            &two_tools,
             USAGE,
             &[
                 "`first.wasm#first` and `first.wasm#other`",
@@ -347,21 +353,25 @@ fn selections() {
             ],
         ),
         (
-            &beside,
+            &glob_and_tool,
             USAGE,
             &["`*.wasm` and `first.wasm#first`", "one file"],
         ),
         (
-            &twice,
+            &same_file,
             USAGE,
             &["`first.wasm` and `./first.wasm`", "one file"],
         ),
-        (&crossed, USAGE, &["`first*.wasm` and `*.wasm`", "one file"]),
+        (
+            &overlapping_globs,
+            USAGE,
+            &["`first*.wasm` and `*.wasm`", "one file"],
+        ),
     ] {
         toolcrib.file("c.toml", text);
-        let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
-        // Where settings stand apart, the tools may be amiss too; the first line is the one looked for.
-        let stderr = ended.stderr.lines().take(1).map(String::from).collect();
-        check(text, &Ended { stderr, ..ended }, status, &[words]);
+        let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
+        // Some cases also report errors of the tools, after the expected line.
+        let stderr = output.stderr.lines().take(1).map(String::from).collect();
+        check(text, &Ended { stderr, ..output }, status, &[words]);
     }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the real MCP clients that the complete tests drive and the conformance suite, each pinned, and the browser for
-# the clients that are web pages.
+# Installs what the complete tests need: real MCP clients and the conformance suite, all with pinned versions, and a
+# browser for the clients that run in web pages.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -11,7 +11,7 @@ for need in python3 node npm; do
   fi
 done
 
-# A stamp is newer than what it was made from: nothing to do.
+# A stamp that is newer than the lock files means that the installation is up to date.
 if [ ! python/.venv/stamp -nt python/requirements.txt ] || [ ! python/.venv/stamp -nt python/constraints.txt ]; then
   python3 -m venv python/.venv
   python/.venv/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt -c python/constraints.txt
@@ -23,13 +23,13 @@ for packages in node ../conformance/node; do
     touch "$packages/node_modules/stamp"
   fi
 done
-# The TypeScript client as one file that a web page can import.
+# Bundle the TypeScript client into one file that a web page can import.
 if [ ! browser/mcp-client.mjs -nt node/node_modules/stamp ]; then
   (cd node && node_modules/.bin/esbuild @modelcontextprotocol/client \
     --bundle --format=esm --log-level=warning --outfile=../browser/mcp-client.mjs)
 fi
 
-# tests/browser.rs looks for the same names.
+# tests/browser.rs searches for the same names.
 for browser in chromium chromium-browser google-chrome; do
   if command -v "$browser" >/dev/null; then
     exit 0

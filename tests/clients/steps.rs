@@ -1,27 +1,27 @@
-//! What every client is to do, and what must come of it.
+//! The steps that every client executes, and their expected outcomes.
 
 use serde_json::{Value, json};
 
-/// What comes of a step.
+/// The expected outcome of a step.
 #[derive(Clone, Debug)]
-pub(super) enum Comes {
-    /// A list in the order of this field, in which these are.
+pub(super) enum Outcome {
+    /// A list that is sorted by this field and contains these values of it.
     List(&'static str, &'static [&'static str]),
-    /// A result that has this value at this place.
+    /// A result with this value at this JSON pointer.
     At(&'static str, Value),
-    /// A result whose text contains this.
+    /// A result with this text.
     Text(&'static str),
-    /// A result that is an error, and whose text contains this.
-    Failure(&'static str),
-    /// An error of the protocol with this code.
-    Error(i64),
-    /// A result, and before it these reports of progress.
+    /// An error result with this text.
+    ToolError(&'static str),
+    /// A protocol error with this code.
+    ProtocolError(i64),
+    /// A result after these progress notifications.
     Progress(&'static [f64]),
-    /// Nothing: the client has cancelled it.
+    /// No result, because the client cancelled the call.
     Cancelled,
 }
 
-/// What the user and the model of every client answer, by the field of the form.
+/// The answers of each client's user by form field, and the answer of its model.
 pub(super) fn answers() -> Value {
     json!({
         "name": "Alice",
@@ -33,116 +33,120 @@ pub(super) fn answers() -> Value {
     })
 }
 
-/// Everything. What tools ask a client that cannot be asked ends their call.
-pub(super) fn all(can_be_asked: bool) -> Vec<(Value, Comes)> {
-    let mut all = one_of_each_language();
+/// All steps. If the client cannot be asked, calls that ask a question must fail.
+pub(super) fn all(can_be_asked: bool) -> Vec<(Value, Outcome)> {
+    let mut all = example_calls();
     all.extend(calls());
-    all.extend(documents());
-    all.extend(questions().into_iter().map(|(todo, comes)| {
-        let ends = Comes::Failure("which this client cannot answer");
-        (todo, if can_be_asked { comes } else { ends })
+    all.extend(resources_and_prompts());
+    all.extend(questions().into_iter().map(|(step, outcome)| {
+        let refusal = Outcome::ToolError("which this client cannot answer");
+        (step, if can_be_asked { outcome } else { refusal })
     }));
     all
 }
 
-fn one_of_each_language() -> Vec<(Value, Comes)> {
+/// Calls of an example of each guest language.
+fn example_calls() -> Vec<(Value, Outcome)> {
     vec![
         (
             json!({ "do": "tools" }),
-            Comes::List(
+            Outcome::List(
                 "name",
                 &["echo", "jq", "markdown_to_html", "qr_code", "table_stats"],
             ),
         ),
         (
             call("echo", json!({ "text": "hé 世界" })),
-            Comes::At("/structuredContent/text", "hé 世界".into()),
+            Outcome::At("/structuredContent/text", "hé 世界".into()),
         ),
         (
             call("whoami", json!({})),
-            Comes::At("/structuredContent/caller/subject", "alice".into()),
+            Outcome::At("/structuredContent/caller/subject", "alice".into()),
         ),
         (
             call("jq_each", json!({ "inputs": [1, 2, 3], "filter": ". * 2" })),
-            Comes::Progress(&[0.0, 1.0, 2.0, 3.0]),
+            Outcome::Progress(&[0.0, 1.0, 2.0, 3.0]),
         ),
         (
             call("qr_code", json!({ "text": "https://example.com" })),
-            Comes::At("/content/0/mimeType", "image/png".into()),
+            Outcome::At("/content/0/mimeType", "image/png".into()),
         ),
         (
             call(
                 "table_stats",
                 json!({ "csv": "city,degrees\nOslo,2\nRome,16\n" }),
             ),
-            Comes::At(
+            Outcome::At(
                 "/structuredContent/groups/0/columns/degrees/median",
                 9.0.into(),
             ),
         ),
         (
             call("markdown_to_html", json!({ "markdown": "# Title" })),
-            Comes::Text("<h1>Title</h1>"),
+            Outcome::Text("<h1>Title</h1>"),
         ),
     ]
 }
 
-/// Calls of the fixture.
-pub(super) fn calls() -> Vec<(Value, Comes)> {
+/// Calls of the conformance fixture.
+pub(super) fn calls() -> Vec<(Value, Outcome)> {
     vec![
         (
             call("test_structured_output", json!({ "a": 1, "b": 41 })),
-            Comes::At("/structuredContent/sum", 42.into()),
+            Outcome::At("/structuredContent/sum", 42.into()),
         ),
         (
             call("test_tool_with_progress", json!({})),
-            Comes::Progress(&[0.0, 50.0, 100.0]),
+            Outcome::Progress(&[0.0, 50.0, 100.0]),
         ),
         (
             call(
                 "test_custom_header",
                 json!({ "region": "世界", "urgent": true }),
             ),
-            Comes::Text("世界"),
+            Outcome::Text("世界"),
         ),
-        (call("no_such_tool", json!({})), Comes::Error(-32602)),
+        (
+            call("no_such_tool", json!({})),
+            Outcome::ProtocolError(-32602),
+        ),
         (
             call("test_sampling", json!({ "prompt": 1 })),
-            Comes::Failure("`/prompt`"),
+            Outcome::ToolError("`/prompt`"),
         ),
         (
             call("test_error_handling", json!({})),
-            Comes::Failure("This tool intentionally returns an error for testing"),
+            Outcome::ToolError("This tool intentionally returns an error for testing"),
         ),
         (
             json!({ "do": "cancel", "name": "slow_compute", "arguments": { "seconds": 60 } }),
-            Comes::Cancelled,
+            Outcome::Cancelled,
         ),
     ]
 }
 
-/// Documents, prompts and completion.
-pub(super) fn documents() -> Vec<(Value, Comes)> {
+/// Resources, prompts and completions.
+pub(super) fn resources_and_prompts() -> Vec<(Value, Outcome)> {
     vec![
         (
             json!({ "do": "resources" }),
-            Comes::List("uri", &["test://static-binary", "test://static-text"]),
+            Outcome::List("uri", &["test://static-binary", "test://static-text"]),
         ),
         (
             json!({ "do": "templates" }),
-            Comes::List("uriTemplate", &["test://template/{id}/data"]),
+            Outcome::List("uriTemplate", &["test://template/{id}/data"]),
         ),
         (
             json!({ "do": "read", "uri": "test://static-text" }),
-            Comes::At("/contents/0/mimeType", "text/plain".into()),
+            Outcome::At("/contents/0/mimeType", "text/plain".into()),
         ),
         (
             json!({ "do": "read", "uri": "test://template/123/data" }),
-            Comes::Text("Data for ID: 123"),
+            Outcome::Text("Data for ID: 123"),
         ),
         (
             json!({ "do": "prompts" }),
-            Comes::List(
+            Outcome::List(
                 "name",
                 &["test_prompt_with_arguments", "test_simple_prompt"],
             ),
@@ -153,7 +157,7 @@ pub(super) fn documents() -> Vec<(Value, Comes)> {
                 "name": "test_prompt_with_arguments",
                 "arguments": { "arg1": "one", "arg2": "two" },
             }),
-            Comes::Text("arg1='one', arg2='two'"),
+            Outcome::Text("arg1='one', arg2='two'"),
         ),
         (
             json!({
@@ -162,28 +166,28 @@ pub(super) fn documents() -> Vec<(Value, Comes)> {
                 "argument": "arg1",
                 "value": "par",
             }),
-            Comes::At("/completion/values/2", "party".into()),
+            Outcome::At("/completion/values/2", "party".into()),
         ),
     ]
 }
 
-/// Tools that ask: the user, the user twice, and the model.
-fn questions() -> Vec<(Value, Comes)> {
+/// Calls of tools that ask the user, the user twice, and the model.
+fn questions() -> Vec<(Value, Outcome)> {
     vec![
         (
             call("test_elicitation", json!({ "message": "Who are you?" })),
-            Comes::Text("alice@example.com"),
+            Outcome::Text("alice@example.com"),
         ),
         (
             call("test_input_required_result_multi_round", json!({})),
-            Comes::Text("Alice likes blue"),
+            Outcome::Text("Alice likes blue"),
         ),
         (
             call(
                 "test_sampling",
                 json!({ "prompt": "What is the capital of France?" }),
             ),
-            Comes::Text("LLM response: Paris"),
+            Outcome::Text("LLM response: Paris"),
         ),
     ]
 }
@@ -192,53 +196,53 @@ fn call(tool: &str, arguments: Value) -> Value {
     json!({ "do": "call", "name": tool, "arguments": arguments })
 }
 
-impl Comes {
-    /// Whether this is what came; if not, why.
-    pub(super) fn check(&self, seen: &Value) -> Result<(), String> {
-        let result = &seen["result"];
+impl Outcome {
+    /// Compares the outcome with a client's observation of the step.
+    pub(super) fn check(&self, observation: &Value) -> Result<(), String> {
+        let result = &observation["result"];
         let is_error = result["isError"] == true;
-        let good = match self {
-            Self::List(field, some) => {
+        let is_match = match self {
+            Self::List(field, expected) => {
                 let items = result.as_array().ok_or("no list")?;
                 let names: Vec<_> = items
                     .iter()
                     .filter_map(|item| item[field].as_str())
                     .collect();
-                names.is_sorted() && some.iter().all(|name| names.contains(name))
+                names.is_sorted() && expected.iter().all(|name| names.contains(name))
             }
-            Self::At(place, value) => {
+            Self::At(pointer, value) => {
                 !is_error
                     && result
-                        .pointer(place)
-                        .is_some_and(|found| is_same(found, value))
+                        .pointer(pointer)
+                        .is_some_and(|found| is_equal(found, value))
             }
             Self::Text(part) => !is_error && texts(result).contains(part),
-            Self::Failure(part) => is_error && texts(result).contains(part),
-            Self::Error(code) => seen["code"] == *code,
-            Self::Progress(reports) => {
-                let seen = seen["progress"].as_array().ok_or("no progress")?;
-                let seen = seen.iter().filter_map(Value::as_f64);
-                !is_error && result.is_object() && seen.eq(reports.iter().copied())
+            Self::ToolError(part) => is_error && texts(result).contains(part),
+            Self::ProtocolError(code) => observation["code"] == *code,
+            Self::Progress(expected) => {
+                let progress = observation["progress"].as_array().ok_or("no progress")?;
+                let progress = progress.iter().filter_map(Value::as_f64);
+                !is_error && result.is_object() && progress.eq(expected.iter().copied())
             }
             Self::Cancelled => result.is_null(),
         };
-        if good {
+        if is_match {
             Ok(())
         } else {
-            Err(format!("not {self:?}"))
+            Err(format!("expected {self:?}"))
         }
     }
 }
 
-/// Whether two values are the same; 9 and 9.0 are, for not every language can tell them apart.
-fn is_same(one: &Value, other: &Value) -> bool {
+/// Compares two values. 9 and 9.0 are equal, because some client languages do not distinguish them.
+fn is_equal(one: &Value, other: &Value) -> bool {
     match (one.as_f64(), other.as_f64()) {
         (Some(one), Some(other)) => one == other,
         _ => one == other,
     }
 }
 
-/// Every text of a result, wherever it stands.
+/// Returns all strings within a value, joined by newlines.
 fn texts(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

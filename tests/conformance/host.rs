@@ -1,4 +1,4 @@
-//! The real host over the fixture, in a directory that changes when the fixture asks for it.
+//! The real host serving the fixture. The served directory changes when the fixture requests it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,17 +11,17 @@ use crate::FIXTURE;
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::process::{Process, TOOLCRIB};
 
-/// What the fixture logs when the list of tools or of prompts is to change.
-const CHANGE: &str = "the extra component is to come or to go";
+/// The log line of the fixture that requests a change of the lists of tools and prompts.
+const TOGGLE_REQUEST: &str = "toggle the extra component";
 
 pub(super) struct Host {
     process: Process,
-    // Gone after the process.
+    // Removed after the process ended.
     _dir: TempDir,
 }
 
 impl Host {
-    /// Serves everybody, or those with a token of the issuer, whose requests may come from this origin.
+    /// Starts a host. `guard` is the trusted issuer and the allowed origin; without it, the host accepts every request.
     pub(super) fn start(cache: &Path, sessions: bool, guard: Option<(&Issuer, &str)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let served = dir.path().join("served");
@@ -31,8 +31,9 @@ impl Host {
             served.join("everything.wasm"),
         )
         .unwrap();
-        let (away, here) = (dir.path().join("extra.wasm"), served.join("extra.wasm"));
-        fs::copy(format!("{FIXTURE}/extra.wasm"), &away).unwrap();
+        let removed = dir.path().join("extra.wasm");
+        let added = served.join("extra.wasm");
+        fs::copy(format!("{FIXTURE}/extra.wasm"), &removed).unwrap();
 
         let config = dir.path().join("toolcrib.toml");
         let mut text = format!(
@@ -53,19 +54,19 @@ impl Host {
             )),
         }
         fs::write(&config, text).unwrap();
-        let hear = move |line: &str| {
-            if line.contains(CHANGE) {
-                // In one step, and back again the next time.
-                let (from, to) = if here.exists() {
-                    (&here, &away)
+        let toggle_extra = move |line: &str| {
+            if line.contains(TOGGLE_REQUEST) {
+                // A rename is atomic. The next request reverses it.
+                let (from, to) = if added.exists() {
+                    (&added, &removed)
                 } else {
-                    (&away, &here)
+                    (&removed, &added)
                 };
                 fs::rename(from, to).unwrap();
             }
         };
         Self {
-            process: Process::start_heard(command, hear),
+            process: Process::start_heard(command, toggle_extra),
             _dir: dir,
         }
     }

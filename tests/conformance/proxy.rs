@@ -1,4 +1,4 @@
-//! A reverse proxy that adds an access token to every request, and leaves everything else as it was: the suite has none.
+//! A reverse proxy that adds an access token to every request, because the conformance suite cannot send one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// The largest request that is passed on.
+/// Limit on request bodies.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 struct Upstream {
@@ -20,7 +20,7 @@ struct Upstream {
     client: reqwest::Client,
 }
 
-/// Serves until what it returns is dropped.
+/// Starts the proxy. It stops when the returned set is dropped.
 pub(super) fn start(listener: TcpListener, address: SocketAddr, token: &str) -> JoinSet<()> {
     let upstream = Upstream {
         address,
@@ -30,9 +30,9 @@ pub(super) fn start(listener: TcpListener, address: SocketAddr, token: &str) -> 
     let app = Router::new()
         .fallback(forward)
         .with_state(Arc::new(upstream));
-    let mut serving = JoinSet::new();
-    serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
-    serving
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
+    tasks
 }
 
 async fn forward(State(upstream): State<Arc<Upstream>>, request: Request) -> Response {
@@ -42,7 +42,7 @@ async fn forward(State(upstream): State<Arc<Upstream>>, request: Request) -> Res
     let mut headers = parts.headers;
     headers.remove(CONTENT_LENGTH);
     headers.remove(CONNECTION);
-    let answer = upstream
+    let upstream_response = upstream
         .client
         .request(parts.method, format!("http://{}{path}", upstream.address))
         .headers(headers)
@@ -51,13 +51,13 @@ async fn forward(State(upstream): State<Arc<Upstream>>, request: Request) -> Res
         .send()
         .await
         .unwrap();
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in answer.headers() {
+    let mut response = Response::builder().status(upstream_response.status());
+    for (name, value) in upstream_response.headers() {
         if name != TRANSFER_ENCODING && name != CONNECTION {
             response = response.header(name, value);
         }
     }
     response
-        .body(Body::from_stream(answer.bytes_stream()))
+        .body(Body::from_stream(upstream_response.bytes_stream()))
         .unwrap()
 }

@@ -1,4 +1,4 @@
-//! One run of the suite, and what it reports.
+//! Runs the conformance suite and reads its report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,16 +9,16 @@ use tokio::process::Command;
 
 use crate::node;
 
-/// What came of each check, by scenario.
+/// The results of all checks, by scenario.
 pub(super) struct Report {
     checks: BTreeMap<String, Vec<Check>>,
-    /// Whether the suite is content with the scenarios that the revision requires.
+    /// Whether the suite reports that all required scenarios passed.
     pub(super) is_success: bool,
-    /// What it printed.
-    pub(super) said: String,
+    /// The suite's standard output and standard error.
+    pub(super) output: String,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone)]
 pub(super) struct Check {
     scenario: String,
@@ -27,8 +27,8 @@ pub(super) struct Check {
     pub(super) message: String,
 }
 
-/// Runs every scenario of a revision.
-pub(super) async fn run(url: &str, revision: &str, baseline: Option<&Path>) -> Report {
+/// Runs all scenarios of a revision. `expected_failures` is a file.
+pub(super) async fn run(url: &str, revision: &str, expected_failures: Option<&Path>) -> Report {
     let dir = tempfile::tempdir().unwrap();
     let suite = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -39,31 +39,31 @@ pub(super) async fn run(url: &str, revision: &str, baseline: Option<&Path>) -> R
         .args([suite, "server", "--url", url, "-o"])
         .arg(dir.path())
         .kill_on_drop(true);
-    // The suite says what these revisions require; of an older one it knows which scenarios there are.
+    // The suite knows the requirements of the newer revisions. For the oldest one, it only knows the scenarios.
     match revision {
         "2025-06-18" => command.args(["--suite", "all", "--spec-version", revision]),
         _ => command.args(["--requirements", revision]),
     };
-    if let Some(file) = baseline {
+    if let Some(file) = expected_failures {
         command.arg("--expected-failures").arg(file);
     }
     let output = command.output().await.unwrap();
-    let said = [output.stdout, output.stderr].concat();
+    let printed = [output.stdout, output.stderr].concat();
     Report {
-        checks: checks(dir.path()),
+        checks: read_checks(dir.path()),
         is_success: output.status.success(),
-        said: String::from_utf8_lossy(&said).into_owned(),
+        output: String::from_utf8_lossy(&printed).into_owned(),
     }
 }
 
-/// The suite writes a directory `server-SCENARIO-TIME` for each scenario.
-fn checks(dir: &Path) -> BTreeMap<String, Vec<Check>> {
-    const TIME: &str = "-2026-07-28T00-00-00-000Z";
+/// Reads the results. The suite writes a directory `server-SCENARIO-TIME` for each scenario.
+fn read_checks(dir: &Path) -> BTreeMap<String, Vec<Check>> {
+    const TIME_SUFFIX: &str = "-2026-07-28T00-00-00-000Z";
     let read = |entry: std::io::Result<std::fs::DirEntry>| {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         let scenario = name.strip_prefix("server-").unwrap();
-        let scenario = scenario[..scenario.len() - TIME.len()].to_owned();
+        let scenario = scenario[..scenario.len() - TIME_SUFFIX.len()].to_owned();
         let text = std::fs::read(path.join("checks.json")).unwrap();
         let found: Vec<Value> = serde_json::from_slice(&text).unwrap();
         let checks = found.iter().map(|check| Check {
@@ -81,7 +81,7 @@ fn text_of(check: &Value, name: &str) -> String {
     check[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// The checks that a file expects to fail: lines such as `  - scenario:check`, which is how the suite has them.
+/// Reads the names of the checks that are expected to fail: lines such as `  - scenario:check`, the suite's own format.
 pub(super) fn expected(file: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(file).unwrap();
     let entries = text
@@ -89,7 +89,10 @@ pub(super) fn expected(file: &Path) -> BTreeSet<String> {
         .filter_map(|line| line.trim().strip_prefix("- "));
     entries
         .map(|name| {
-            assert!(name.contains(':'), "{name} names no check");
+            assert!(
+                name.contains(':'),
+                "{name} is not of the form scenario:check"
+            );
             name.to_owned()
         })
         .collect()
@@ -100,7 +103,7 @@ impl Report {
         self.checks.len()
     }
 
-    /// What did not pass. What only should be counts too.
+    /// The checks that did not pass, including those that are only recommended (warnings).
     pub(super) fn failed(&self) -> Vec<Check> {
         let all = self.checks.values().flatten();
         all.filter(|check| check.is_failed()).cloned().collect()
@@ -108,7 +111,7 @@ impl Report {
 }
 
 impl Check {
-    /// The check as a file of expected failures names it.
+    /// The check's name as in a file of expected failures.
     pub(super) fn name(&self) -> String {
         format!("{}:{}", self.scenario, self.id)
     }

@@ -1,13 +1,13 @@
-//! Arguments, and what becomes of those that do not fit.
+//! Validation of arguments against the input schema.
 
 use serde_json::{Value, json};
 
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-/// Arguments are checked before the guest runs, and arrive as they were sent.
+/// Invalid arguments are rejected before the guest runs. Valid arguments reach it unchanged.
 #[tokio::test]
-async fn arguments() {
+async fn arguments_are_validated_before_the_guest_runs() {
     let schema = json!({
         "type": "object",
         "properties": {
@@ -21,7 +21,7 @@ async fn arguments() {
         "$defs": { "unit": { "enum": ["C", "F"] } },
     });
     let mut guest = Guest::new();
-    // It leaves a trace as soon as it runs.
+    // A progress notification shows that the guest ran.
     guest.tool(
         Tool::new("echo").taking(&schema),
         "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
@@ -46,8 +46,8 @@ async fn arguments() {
         assert_eq!(answer.notifications("notifications/progress").len(), 1);
     }
 
-    // Each sentence names the place and what is wrong there.
-    for (arguments, wanted) in [
+    // Each message contains the JSON pointer and the violated rule.
+    for (arguments, expected) in [
         (json!({}), vec!["the arguments", "city"]),
         (json!({ "city": 5 }), vec!["`/city`", "string"]),
         (json!({ "city": "" }), vec!["`/city`"]),
@@ -69,14 +69,14 @@ async fn arguments() {
         (json!({ "city": "Oslo", "zip": 1 }), vec!["zip"]),
     ] {
         let answer = call(&arguments).await;
-        let sentence = answer.failure();
-        for wanted in wanted {
-            assert!(sentence.contains(wanted), "{sentence:?} lacks {wanted:?}");
+        let message = answer.failure();
+        for words in expected {
+            assert!(message.contains(words), "{message:?} lacks {words:?}");
         }
         assert_eq!(answer.messages.len(), 1, "the guest ran: {answer:?}");
     }
 
-    // A long value does not come back whole.
+    // The message truncates long values.
     let long = "x".repeat(100_000);
     let answer = call(&json!({ "city": long })).await;
     assert!(
@@ -85,7 +85,7 @@ async fn arguments() {
         answer.failure().len()
     );
 
-    // No arguments are no arguments.
+    // Absent `arguments` are validated as an empty object.
     let answer = client
         .request("tools/call", json!({ "name": "echo" }))
         .await;

@@ -1,4 +1,5 @@
-//! What a call finds while it runs: who calls, how long it has, whom it can tell, and nothing of the calls before it.
+//! The `call` interface as a guest sees it: caller, remaining time, cancellation, progress and log. Each call has a new
+//! instance.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +9,8 @@ use crate::support::client::{Answer, Revision};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-/// Without authentication nobody is the caller.
 #[tokio::test]
-async fn caller() {
+async fn without_authentication_there_is_no_caller() {
     let mut guest = Guest::new();
     let (nobody, somebody) = (guest.string("nobody"), guest.string("somebody"));
     guest.tool(
@@ -26,9 +26,8 @@ async fn caller() {
     assert_eq!(host.client().call("who", json!({})).await.text(), "nobody");
 }
 
-/// A call knows how long it still may run, and that its client is there.
 #[tokio::test]
-async fn time_left_and_cancelled() {
+async fn time_left_decreases_and_a_running_call_is_not_cancelled() {
     let mut guest = Guest::new();
     guest
         .tool(
@@ -63,9 +62,9 @@ async fn time_left_and_cancelled() {
     assert_eq!(host.client().call("cancelled", json!({})).await.text(), "0");
 }
 
-/// Progress reaches the client that gave a token for it, in order and growing, before the result.
+/// Progress notifications precede the result, in order and strictly increasing. Others are dropped.
 #[tokio::test]
-async fn progress() {
+async fn progress_is_sent_to_clients_with_a_progress_token() {
     let mut guest = Guest::new();
     let message = guest.string("half \u{2713}");
     let report = |done: &str, total: Option<&str>, message: Option<&str>| {
@@ -81,13 +80,13 @@ async fn progress() {
     let body = [
         report("0", Some("10"), None),
         report("5", Some("10"), Some(&message)),
-        // None of these grows, or is a number.
+        // Dropped: not increasing, or not finite.
         report("5", Some("10"), None),
         report("4.9", None, None),
         report("-1", None, None),
         report("nan", None, None),
         report("inf", None, None),
-        // A total that is no number is none.
+        // A total that is not finite is omitted.
         report("7.5", Some("nan"), None),
         report("7.500001", Some("inf"), None),
         format!("(call $text {done})"),
@@ -113,16 +112,15 @@ async fn progress() {
             );
             assert_eq!(answer.messages.len(), 5);
         }
-        // Nobody asked: nothing is said, and the answer is plain JSON.
+        // Without a progress token the response is plain JSON.
         let answer = client.call("long", json!({})).await;
         assert!(!answer.is_stream());
         assert_eq!(answer.text(), "done");
     }
 }
 
-/// A tool's log lines reach the clients that asked for them, from the level they asked for.
 #[tokio::test]
-async fn log() {
+async fn log_messages_are_sent_from_the_requested_level_up() {
     let mut guest = Guest::new();
     let done = guest.string("done");
     let mut body = String::new();
@@ -133,19 +131,19 @@ async fn log() {
     guest.tool(Tool::new("talks"), format!("{body}(call $text {done})"));
     let host = Host::of(&guest).await;
     let lines = |answer: &Answer| -> Vec<String> {
-        let notes = answer.notifications("notifications/message");
-        let line = |note: &&Value| {
+        let notifications = answer.notifications("notifications/message");
+        let line = |notification: &&Value| {
             format!(
                 "{}: {}",
-                note["level"].as_str().unwrap(),
-                note["data"].as_str().unwrap()
+                notification["level"].as_str().unwrap(),
+                notification["data"].as_str().unwrap()
             )
         };
-        notes.iter().map(line).collect()
+        notifications.iter().map(line).collect()
     };
 
     let client = host.client();
-    for (level, wanted) in [
+    for (level, expected) in [
         (
             "debug",
             vec![
@@ -164,14 +162,14 @@ async fn log() {
         let meta = json!({ "io.modelcontextprotocol/logLevel": level });
         let params = json!({ "name": "talks", "arguments": {}, "_meta": meta });
         let answer = client.request("tools/call", params).await;
-        assert_eq!(lines(&answer), wanted, "{level}");
+        assert_eq!(lines(&answer), expected, "{level}");
         assert_eq!(answer.text(), "done");
     }
-    // The newest revision sends none unasked.
+    // In the newest revision, no level means no log messages.
     let answer = client.call("talks", json!({})).await;
     assert!(!answer.is_stream(), "{answer:?}");
 
-    // Before it, a client that set no level gets the host's choice: `info` and above.
+    // In older revisions, no level means the host's default, `info`.
     for revision in [Revision::June2025, Revision::November2025] {
         let answer = host.client_of(revision).call("talks", json!({})).await;
         assert_eq!(
@@ -183,9 +181,9 @@ async fn log() {
     }
 }
 
-/// Each call has an instance of its own: nothing that one leaves in memory, in a global or in a table is there for the next.
+/// Memory, globals and tables of one call are not visible to the next.
 #[tokio::test]
-async fn fresh_instance() {
+async fn each_call_has_a_new_instance() {
     let mut guest = Guest::new();
     guest
         .item(
@@ -218,23 +216,23 @@ async fn fresh_instance() {
     }
 }
 
-/// A call that has nothing to wait for waits for nothing, whether or not its client listens to its events.
+/// The response of a short call is not delayed, with or without an event stream.
 #[tokio::test]
-async fn answers_come_at_once() {
+async fn short_calls_return_immediately() {
     let host = Host::of(&Guest::saying("hello", "hello")).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
         for number in 0..30 {
-            let begun = Instant::now();
+            let started = Instant::now();
             let answer = match number % 2 {
                 0 => client.call("hello", json!({})).await,
                 _ => client.call_with_progress("hello", json!(number)).await,
             };
             assert_eq!(answer.text(), "hello");
-            let took = begun.elapsed();
+            let elapsed = started.elapsed();
             assert!(
-                took < Duration::from_millis(500),
-                "{revision:?} {number}: {took:?}"
+                elapsed < Duration::from_millis(500),
+                "{revision:?} {number}: {elapsed:?}"
             );
         }
     }

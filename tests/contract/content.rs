@@ -1,4 +1,4 @@
-//! The content of results, kind by kind.
+//! Content blocks of tool results, and their annotations.
 
 use serde_json::{Value, json};
 
@@ -6,9 +6,8 @@ use crate::support::client::Revision;
 use crate::support::guest::{Audience, Block, Guest, Link, Reply, Tool};
 use crate::support::server::Host;
 
-/// Every kind of content, for every revision.
 #[tokio::test]
-async fn content() {
+async fn every_content_type_reaches_every_revision() {
     let bytes: &[u8] = &[0, 1, 254, 255];
     let link = || Link {
         uri: "https://example.com/a",
@@ -65,7 +64,7 @@ async fn content() {
             }),
         ),
     ];
-    let wanted: Vec<_> = cases.iter().map(|(_, wanted)| wanted.clone()).collect();
+    let expected: Vec<_> = cases.iter().map(|(_, expected)| expected.clone()).collect();
     let mut guest = Guest::new();
     let all = Reply {
         content: cases.into_iter().map(|(block, _)| (block, None)).collect(),
@@ -81,7 +80,7 @@ async fn content() {
         let answer = client.call("all", json!({})).await;
         assert_eq!(
             answer.result()["content"],
-            Value::from(wanted.clone()),
+            Value::from(expected.clone()),
             "{revision:?}"
         );
         assert_eq!(answer.result()["isError"], false);
@@ -90,9 +89,8 @@ async fn content() {
     }
 }
 
-/// For whom content is, and how much it matters.
 #[tokio::test]
-async fn audience() {
+async fn content_annotations_reach_clients() {
     let cases: [(Option<Audience<'_>>, Value); 5] = [
         (None, Value::Null),
         (
@@ -139,7 +137,7 @@ async fn audience() {
         ]
     };
     let mut guest = Guest::new();
-    let mut wanted = Vec::new();
+    let mut expected = Vec::new();
     for (index, (audience, annotations)) in cases.into_iter().enumerate() {
         let audience = || {
             audience.as_ref().map(|a| Audience {
@@ -157,16 +155,16 @@ async fn audience() {
             ..Reply::default()
         });
         guest.tool(Tool::new(&format!("case-{index}")), reply);
-        wanted.push(annotations);
+        expected.push(annotations);
     }
     let host = Host::of(&guest).await;
-    for (index, wanted) in wanted.iter().enumerate() {
+    for (index, expected) in expected.iter().enumerate() {
         let answer = host
             .client()
             .call(&format!("case-{index}"), json!({}))
             .await;
         for block in answer.result()["content"].as_array().unwrap() {
-            assert_eq!(&block["annotations"], wanted, "{block}");
+            assert_eq!(&block["annotations"], expected, "{block}");
         }
     }
 }

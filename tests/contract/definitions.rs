@@ -1,4 +1,4 @@
-//! What a component says of its tools.
+//! Tool definitions.
 
 use serde_json::json;
 
@@ -6,9 +6,8 @@ use crate::support::client::Revision;
 use crate::support::guest::{Guest, Icon, Tool};
 use crate::support::server::{Host, refusal};
 
-/// What `tools/list` shows is what the component says, word for word.
 #[tokio::test]
-async fn definitions() {
+async fn definitions_are_listed_unchanged() {
     let input = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -64,7 +63,7 @@ async fn definitions() {
             "_meta": { "com.example/rank": 7 },
         });
         assert_eq!(*tools, json!([bare, full]), "{revision:?}");
-        // The order of keys in a schema is for people.
+        // Schemas keep the order of their keys, for human readers.
         let keys: Vec<_> = tools[1]["inputSchema"]["properties"]
             .as_object()
             .unwrap()
@@ -74,7 +73,8 @@ async fn definitions() {
     }
 }
 
-/// `definitions` runs in the sandbox too: there is no caller, nobody hears its progress, and its time is bounded.
+/// `definitions` runs with the limits of a call: it has no caller, its progress and log are discarded, and it must
+/// finish in time.
 #[tokio::test]
 async fn definitions_run_like_a_call() {
     let mut guest = Guest::saying("hello", "hello");

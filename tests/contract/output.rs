@@ -1,4 +1,4 @@
-//! Structured output, `_meta`, errors and questions.
+//! Structured output, `_meta` and errors.
 
 use serde_json::{Value, json};
 
@@ -6,20 +6,20 @@ use crate::support::client::Revision;
 use crate::support::guest::{Block, Guest, Reply, Tool};
 use crate::support::server::Host;
 
-/// Structured output is checked after the guest has run, and also stands as text where the guest gave no other.
+/// Structured output is also returned as text if the guest returns no content.
 #[tokio::test]
-async fn structured_output() {
+async fn structured_output_is_validated_against_the_output_schema() {
     let schema = json!({
         "type": "object",
         "properties": { "degrees": { "type": "number" } },
         "required": ["degrees"],
     });
-    let misfit = "the tool returned a result that does not fit its definition";
+    let rejected = "the tool returned a result that does not fit its definition";
     let structured = |text| Reply {
         structured: Some(text),
         ..Reply::default()
     };
-    // Nested deeper than a JSON reader should follow.
+    // Exceeds the nesting limit of JSON.
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     let cases: Vec<(&str, bool, Reply<'_>, Result<Value, &str>)> = vec![
         (
@@ -69,9 +69,9 @@ async fn structured_output() {
             "breaks-schema",
             true,
             structured(r#"{"degrees":"warm"}"#),
-            Err(misfit),
+            Err(rejected),
         ),
-        ("lacks-a-member", true, structured("{}"), Err(misfit)),
+        ("lacks-a-member", true, structured("{}"), Err(rejected)),
         (
             "is-missing",
             true,
@@ -79,19 +79,19 @@ async fn structured_output() {
                 content: vec![(Block::Text("mild"), None)],
                 ..Reply::default()
             },
-            Err(misfit),
+            Err(rejected),
         ),
-        ("is-no-json", true, structured("{degrees:1}"), Err(misfit)),
+        ("is-no-json", true, structured("{degrees:1}"), Err(rejected)),
         (
             "is-no-json-and-free",
             false,
             structured("rubbish"),
-            Err(misfit),
+            Err(rejected),
         ),
-        ("is-cut", false, structured(r#"{"a":"#), Err(misfit)),
-        ("is-two", false, structured("{} {}"), Err(misfit)),
-        ("is-empty", false, structured(""), Err(misfit)),
-        ("nests-too-deep", false, structured(&deep), Err(misfit)),
+        ("is-cut", false, structured(r#"{"a":"#), Err(rejected)),
+        ("is-two", false, structured("{} {}"), Err(rejected)),
+        ("is-empty", false, structured(""), Err(rejected)),
+        ("nests-too-deep", false, structured(&deep), Err(rejected)),
         (
             "meta-is-no-object",
             false,
@@ -99,7 +99,7 @@ async fn structured_output() {
                 meta: Some("[]"),
                 ..Reply::default()
             },
-            Err(misfit),
+            Err(rejected),
         ),
         (
             "meta-is-no-json",
@@ -108,11 +108,11 @@ async fn structured_output() {
                 meta: Some("{"),
                 ..Reply::default()
             },
-            Err(misfit),
+            Err(rejected),
         ),
     ];
     let mut guest = Guest::new();
-    let mut wanted = Vec::new();
+    let mut expected = Vec::new();
     for (name, has_schema, reply, outcome) in cases {
         let body = guest.reply(&reply);
         let tool = Tool::new(name);
@@ -124,19 +124,19 @@ async fn structured_output() {
             },
             body,
         );
-        wanted.push((name, outcome));
+        expected.push((name, outcome));
     }
     let host = Host::of(&guest).await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
-        for (name, outcome) in &wanted {
+        for (name, outcome) in &expected {
             let answer = client.call(name, json!({})).await;
             match outcome {
-                Err(sentence) => assert_eq!(answer.failure_with_id(), *sentence, "{name}"),
-                Ok(wanted) => {
+                Err(message) => assert_eq!(answer.failure_with_id(), *message, "{name}"),
+                Ok(expected) => {
                     let result = answer.result();
                     assert_eq!(result["isError"], false, "{name}");
-                    for (key, value) in wanted.as_object().unwrap() {
+                    for (key, value) in expected.as_object().unwrap() {
                         let mut found = result[key].clone();
                         if let (true, Some(meta)) = (key == "_meta", found.as_object_mut()) {
                             meta.remove("io.modelcontextprotocol/serverInfo");
@@ -149,9 +149,9 @@ async fn structured_output() {
     }
 }
 
-/// Structured output that is no object is for clients of the newest revision; the text is for all.
+/// Older revisions return it as text only.
 #[tokio::test]
-async fn structured_output_of_any_type() {
+async fn structured_output_other_than_objects_needs_the_newest_revision() {
     let mut guest = Guest::new();
     for (name, text) in [("list", "[1,2]"), ("number", "4.5"), ("nothing", "null")] {
         let body = guest.reply(&Reply {
@@ -168,14 +168,14 @@ async fn structured_output_of_any_type() {
         ] {
             let answer = host.client_of(revision).call(name, json!({})).await;
             assert_eq!(answer.text(), text, "{name} {revision:?}");
-            let wanted = if revision.is_modern() {
+            let expected = if revision.is_modern() {
                 value
             } else {
                 Value::Null
             };
             assert_eq!(
                 answer.result()["structuredContent"],
-                wanted,
+                expected,
                 "{name} {revision:?}"
             );
         }
@@ -184,29 +184,28 @@ async fn structured_output_of_any_type() {
     }
 }
 
-/// What a tool says about its failure reaches the model, as a result.
 #[tokio::test]
-async fn errors() {
+async fn tool_errors_are_results_with_the_message_of_the_tool() {
     let mut guest = Guest::new();
-    let sentence = guest.string("there is no such city: \u{201C}Atlantis\u{201D}");
+    let message = guest.string("there is no such city: \u{201C}Atlantis\u{201D}");
     guest
-        .tool(Tool::new("refuses"), format!("(call $invalid {sentence})"))
-        .tool(Tool::new("fails"), format!("(call $failed {sentence})"))
+        .tool(Tool::new("refuses"), format!("(call $invalid {message})"))
+        .tool(Tool::new("fails"), format!("(call $failed {message})"))
         .tool(
             Tool::new("hints"),
             "(call $failed (i32.const 0) (i32.const 0))",
         );
     let host = Host::of(&guest).await;
     for revision in Revision::ALL {
-        for (tool, wanted) in [
+        for (tool, expected) in [
             ("refuses", "there is no such city: \u{201C}Atlantis\u{201D}"),
             ("fails", "there is no such city: \u{201C}Atlantis\u{201D}"),
-            // Saying nothing is a failure all the same.
+            // An empty message is still an error.
             ("hints", ""),
         ] {
             let answer = host.client_of(revision).call(tool, json!({})).await;
             assert_eq!(answer.status, 200);
-            assert_eq!(answer.failure(), wanted);
+            assert_eq!(answer.failure(), expected);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The versions of the contract (`wit/README.md`): what was published stays as it was, and components that were built for it
-//! run on the host of today.
+//! Versions of the contract (`wit/README.md`): published versions are never changed, and components built for them run
+//! on the current host.
 
-mod reading;
+mod compatibility;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use reading::{Contract, faults};
+use compatibility::{Contract, incompatibilities};
 
 use crate::support::client::{Answer, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::guest::{CONTRACT, Document, Guest, Prompt, VERSION};
 use crate::support::server::{self, Host};
 
-/// Every version that was published: its number and where it lies.
-fn frozen() -> Vec<(String, PathBuf)> {
+/// Returns the number and the directory of every published version.
+fn published_versions() -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(Path::new(CONTRACT).join("frozen")).unwrap();
     let version = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), entry.path());
     let mut versions: Vec<_> = entries.map(|entry| version(entry.unwrap())).collect();
@@ -28,26 +28,30 @@ fn frozen() -> Vec<(String, PathBuf)> {
 }
 
 #[test]
-fn published_versions_stay() {
-    let today = Contract::read(Path::new(CONTRACT));
-    assert_eq!(today.version, VERSION);
-    for (version, path) in frozen() {
+fn later_versions_are_compatible_with_published_ones() {
+    let current = Contract::read(Path::new(CONTRACT));
+    assert_eq!(current.version, VERSION);
+    for (version, path) in published_versions() {
         let published = Contract::read(&path);
         assert_eq!(published.version, version, "{}", path.display());
-        if version == today.version {
-            // What has been published under this number is not changed under it.
+        if version == current.version {
+            // A published version number must not be reused for other content.
             assert_eq!(files(&path), files(Path::new(CONTRACT)), "{version}");
         }
-        assert_eq!(faults(&published, &today), [""; 0], "{version}");
+        assert_eq!(
+            incompatibilities(&published, &current),
+            [""; 0],
+            "{version}"
+        );
     }
 }
 
-/// The check above finds what a later version must not do, and lets through what it may.
+/// Tests [`incompatibilities`] itself: it reports breaking changes and accepts compatible ones.
 #[test]
-fn what_a_later_version_may_do() {
+fn breaking_changes_of_the_contract_are_detected() {
     let published = Contract::read(Path::new(CONTRACT));
-    for (file, from, to, wanted) in [
-        // What it may: say more, offer more to components, and have more for them to offer.
+    for (file, from, to, expected) in [
+        // Compatible: documentation, more imports for components, more interfaces to export.
         (
             "tool.wit",
             "/// Runs one call, in",
@@ -72,7 +76,7 @@ fn what_a_later_version_may_do() {
             "interface more { more: func(); }\nworld more-component { import call; export more; }\n///",
             &[],
         ),
-        // What it must not.
+        // Breaking.
         (
             "tool.wit",
             "call: func(request: request) -> result<outcome, error>",
@@ -170,26 +174,29 @@ fn what_a_later_version_may_do() {
             &["`toolcrib:mcp/call` of the world `prompt-component` is gone"],
         ),
     ] {
-        let copy = copy();
+        let copy = copy_contract();
         edit(&copy.path().join(file), from, to);
         let later = Contract::read(copy.path());
-        let found = faults(&published, &later);
-        for wanted in wanted {
-            assert!(found.iter().any(|fault| fault == wanted), "{to}: {found:?}");
+        let found = incompatibilities(&published, &later);
+        for problem in expected {
+            assert!(
+                found.iter().any(|found| found == problem),
+                "{to}: {found:?}"
+            );
         }
-        assert_eq!(found.is_empty(), wanted.is_empty(), "{to}: {found:?}");
+        assert_eq!(found.is_empty(), expected.is_empty(), "{to}: {found:?}");
     }
-    // A whole interface.
-    let copy = copy();
+    // Removing an interface is breaking.
+    let copy = copy_contract();
     fs::remove_file(copy.path().join("completions.wit")).unwrap();
     assert_eq!(
-        faults(&published, &Contract::read(copy.path())),
+        incompatibilities(&published, &Contract::read(copy.path())),
         [
             "the interface `completions` is gone",
             "the world `completion-component` is gone",
         ]
     );
-    // Published under its own number with other content.
+    // A change of documentation only is still a different content.
     edit(
         &copy.path().join("tool.wit"),
         "Runs one call",
@@ -198,36 +205,36 @@ fn what_a_later_version_may_do() {
     assert_ne!(files(copy.path()), files(Path::new(CONTRACT)));
 }
 
-/// A component that was built for any published version is loaded and called.
 #[tokio::test]
-async fn components_of_every_version_run() {
+async fn components_of_every_published_version_run() {
     let current = (VERSION.to_owned(), PathBuf::from(CONTRACT));
-    for (version, path) in frozen().into_iter().chain([current]) {
+    for (version, path) in published_versions().into_iter().chain([current]) {
         let published = Contract::read(&path);
         let has = |interface: &str| published.interfaces.contains_key(interface);
-        let guest = guest_of(&has);
+        let guest = guest_with(&has);
         let bytes = guest.component_for(&path, &version);
-        let host = Host::start(&[], |config| serve(config, &bytes)).await;
+        let host = Host::start(&[], |config| add_component(config, &bytes)).await;
         for revision in Revision::ALL {
             let client = host.client_of(revision);
             let progress = client.call_with_progress("echo", json!(1)).await;
             assert_eq!(progress.text(), "{}", "{version}");
             assert_eq!(progress.notifications("notifications/progress").len(), 1);
-            let text = |answer: Answer, pointer: &str| -> Value {
-                let text = answer.result().pointer(pointer);
-                text.unwrap_or_else(|| panic!("{version}: {answer:?}"))
+            let value_at = |answer: Answer, pointer: &str| -> Value {
+                let value = answer.result().pointer(pointer);
+                value
+                    .unwrap_or_else(|| panic!("{version}: {answer:?}"))
                     .clone()
             };
             if has("prompts") {
                 let answer = client
                     .request("prompts/get", json!({ "name": "hello" }))
                     .await;
-                assert_eq!(text(answer, "/messages/0/content/text"), "hello");
+                assert_eq!(value_at(answer, "/messages/0/content/text"), "hello");
             }
             if has("resources") {
                 let params = json!({ "uri": "test://hello" });
                 let answer = client.request("resources/read", params).await;
-                assert_eq!(text(answer, "/contents/0/text"), "hello");
+                assert_eq!(value_at(answer, "/contents/0/text"), "hello");
             }
             if has("completions") {
                 let params = json!({
@@ -235,65 +242,66 @@ async fn components_of_every_version_run() {
                     "argument": { "name": "a", "value": "" },
                 });
                 let answer = client.request("completion/complete", params).await;
-                assert_eq!(text(answer, "/completion/values/0"), "hello");
+                assert_eq!(value_at(answer, "/completion/values/0"), "hello");
             }
         }
     }
 }
 
-/// A component of another minor version is refused, and one that says a version but is not it.
+/// A component is rejected if its minor version differs, or if its interfaces are not those of its version number. A
+/// later patch version runs.
 #[test]
-fn components_of_other_versions() {
+fn components_of_incompatible_versions_are_rejected() {
     let toolcrib = Toolcrib::new();
-    let other = copy();
-    for file in files(other.path()).keys() {
+    let other_minor = copy_contract();
+    for file in files(other_minor.path()).keys() {
         let package = "package toolcrib:mcp@0.1.1;";
         edit(
-            &other.path().join(file),
+            &other_minor.path().join(file),
             package,
             "package toolcrib:mcp@0.2.0;",
         );
     }
     let guest = Guest::saying("hello", "hello");
-    toolcrib.write("other", &guest.component_for(other.path(), "0.2.0"));
-    let ended = toolcrib.run(&["check", "--no-auth", "other.wasm"]);
-    assert_eq!(ended.status, 1, "{ended:?}");
-    assert!(ended.stderr.contains("@0.2.0"), "{ended:?}");
-    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    toolcrib.write("other", &guest.component_for(other_minor.path(), "0.2.0"));
+    let output = toolcrib.run(&["check", "--no-auth", "other.wasm"]);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert!(output.stderr.contains("@0.2.0"), "{output:?}");
+    assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
 
-    // One of a later patch runs, for it uses nothing that is not here.
-    let later = copy();
-    for file in files(later.path()).keys() {
+    // A later patch version runs because the component uses nothing that is new in it.
+    let later_patch = copy_contract();
+    for file in files(later_patch.path()).keys() {
         let package = "package toolcrib:mcp@0.1.1;";
         edit(
-            &later.path().join(file),
+            &later_patch.path().join(file),
             package,
             "package toolcrib:mcp@0.1.9;",
         );
     }
-    toolcrib.write("later", &guest.component_for(later.path(), "0.1.9"));
-    let ended = toolcrib.run(&["call", "later.wasm", "hello"]);
+    toolcrib.write("later", &guest.component_for(later_patch.path(), "0.1.9"));
+    let output = toolcrib.run(&["call", "later.wasm", "hello"]);
     assert_eq!(
-        (ended.status, ended.stdout.as_str()),
+        (output.status, output.stdout.as_str()),
         (0, "hello\n"),
-        "{ended:?}"
+        "{output:?}"
     );
 
-    let unlike = copy();
+    let changed = copy_contract();
     edit(
-        &unlike.path().join("tool.wit"),
+        &changed.path().join("tool.wit"),
         "    time-left: func() -> u64;",
         "    time-left: func() -> s64;",
     );
-    toolcrib.write("unlike", &guest.component_for(unlike.path(), VERSION));
-    let ended = toolcrib.run(&["check", "--no-auth", "unlike.wasm"]);
-    assert_eq!(ended.status, 1, "{ended:?}");
-    assert!(ended.stderr.contains("time-left"), "{ended:?}");
-    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    toolcrib.write("changed", &guest.component_for(changed.path(), VERSION));
+    let output = toolcrib.run(&["check", "--no-auth", "changed.wasm"]);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert!(output.stderr.contains("time-left"), "{output:?}");
+    assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
 }
 
-/// A guest that uses what a version has.
-fn guest_of(has: &impl Fn(&str) -> bool) -> Guest {
+/// Creates a guest that exports all interfaces of a version.
+fn guest_with(has: &impl Fn(&str) -> bool) -> Guest {
     let mut guest = Guest::new();
     let hello = guest.string("hello");
     guest.tool(
@@ -316,8 +324,8 @@ fn guest_of(has: &impl Fn(&str) -> bool) -> Guest {
     guest
 }
 
-/// Serves these bytes; the file has been read when the host is built.
-fn serve(config: &mut toolcrib::config::Config, bytes: &[u8]) {
+/// Adds a component to the configuration.
+fn add_component(config: &mut toolcrib::config::Config, bytes: &[u8]) {
     let dir = tempfile::tempdir().unwrap().keep();
     let path = server::write(&dir, "guest", bytes);
     let path = path.to_str().unwrap();
@@ -325,8 +333,8 @@ fn serve(config: &mut toolcrib::config::Config, bytes: &[u8]) {
     config.references.push(reference.unwrap());
 }
 
-/// The contract of today, to be changed.
-fn copy() -> TempDir {
+/// Copies the current contract into a temporary directory.
+fn copy_contract() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files(Path::new(CONTRACT)) {
         fs::write(dir.path().join(name), text).unwrap();
@@ -340,7 +348,7 @@ fn edit(path: &Path, from: &str, to: &str) {
     fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
-/// The files of a contract by name.
+/// Returns the WIT files of a contract by name.
 fn files(contract: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(contract).unwrap().map(|entry| entry.unwrap());
     let name = |entry: &fs::DirEntry| entry.file_name().into_string().unwrap();

@@ -1,14 +1,14 @@
-//! Arguments that are large, deep or wrong in more than one place: one sentence, and the guest has not run.
+//! Rejection of invalid, oversized and deeply nested arguments of functions.
 
 use serde_json::{Value, json};
 
-use super::echoing;
+use super::echo_component;
 use crate::support::guest::Guest;
 use crate::support::server::Host;
 
-/// The guest leaves a trace as soon as it runs.
+/// The guest sends a progress notification, which shows whether it ran.
 #[tokio::test]
-async fn the_guest_does_not_run() {
+async fn invalid_arguments_are_rejected_before_the_guest_runs() {
     let mut guest = Guest::new();
     guest
         .export("export f: func(a: u8, b: string, pad: tuple<u64, u64>);")
@@ -25,28 +25,31 @@ async fn the_guest_does_not_run() {
     let good = json!({ "a": 1, "b": "x", "pad": [0, "18446744073709551615"] });
     let answer = call(good.clone()).await;
     assert_eq!(answer.notifications("notifications/progress").len(), 1);
-    let with = |key: &str, value: Value| {
+    let good_except = |key: &str, value: Value| {
         let mut arguments = good.clone();
         arguments[key] = value;
         arguments
     };
-    for (arguments, sentence) in [
+    for (arguments, message) in [
         (json!({}), "the arguments: `a` is missing"),
         (
-            with("a", json!(256)),
+            good_except("a", json!(256)),
             "`/a`: 256 is not an integer from 0 to 255",
         ),
-        (with("b", json!(["x"])), "`/b`: an array is not a string"),
         (
-            with("pad", json!([0, "1e3"])),
+            good_except("b", json!(["x"])),
+            "`/b`: an array is not a string",
+        ),
+        (
+            good_except("pad", json!([0, "1e3"])),
             "`/pad/1`: \"1e3\" is not an integer from 0 to 18446744073709551615",
         ),
         (
-            with("c/d", json!(1)),
+            good_except("c/d", json!(1)),
             "the arguments: \"c/d\" is not known; there are `a`, `b`, `pad`",
         ),
         (
-            with(&"long".repeat(1_000), json!(1)),
+            good_except(&"long".repeat(1_000), json!(1)),
             &format!(
                 "the arguments: \"{}\"… is not known; there are `a`, `b`, `pad`",
                 "long".repeat(20)
@@ -54,20 +57,20 @@ async fn the_guest_does_not_run() {
         ),
     ] {
         let answer = call(arguments).await;
-        assert_eq!(answer.failure(), sentence);
+        assert_eq!(answer.failure(), message);
         assert_eq!(answer.messages.len(), 1, "the guest ran: {answer:?}");
     }
 }
 
-/// So many values are too many, whatever they are; a little fewer go through.
+/// Values and bytes count towards one limit. Fewer are accepted.
 #[tokio::test]
-async fn many_values() {
+async fn arguments_with_too_many_values_are_rejected() {
     let fields: String = (0..500).map(|n| format!("n{n}: option<u8>,")).collect();
-    let component = echoing(
+    let component = echo_component(
         &format!("record wide {{ {fields} }}"),
         &["list<u16>", "list<u8>", "list<list<bool>>", "list<wide>"],
     );
-    let host = Host::of_component(&component).await;
+    let host = Host::serving_component(&component).await;
     let too_many = "more than 2000000 values and bytes";
     let answer = host
         .client()
@@ -85,9 +88,9 @@ async fn many_values() {
             json!({ "x": vec![Value::Array(Vec::new()); 1_300_000] }),
         )
         .await;
-    // The guest has the room of 64 pages only.
+    // Within the limit, but larger than the guest's 64 pages.
     assert_eq!(answer.failure_with_id(), "the tool crashed");
-    // What is left out is there all the same.
+    // Absent fields count too: the guest receives a value for each.
     let answer = host
         .client()
         .call("f3", json!({ "x": vec![json!({}); 4_000] }))
@@ -114,10 +117,11 @@ async fn many_values() {
     assert_eq!(echoed.len(), 200_000);
 }
 
-/// JSON that is deeper than any type is refused where it leaves the type.
+/// The error points to the first value that does not match the type.
 #[tokio::test]
-async fn deep_values() {
-    let host = Host::of_component(&echoing("", &["list<list<u8>>", "option<u8>"])).await;
+async fn arguments_nested_deeper_than_their_type_are_rejected() {
+    let host =
+        Host::serving_component(&echo_component("", &["list<list<u8>>", "option<u8>"])).await;
     let deep = |levels: usize| {
         (0..levels).fold(json!(1), |inner, level| {
             if level % 2 == 0 {

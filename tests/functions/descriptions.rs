@@ -1,9 +1,9 @@
-//! What a model reads: the documentation of the WIT where the component carries it, else what can be told without.
+//! Descriptions of functions and their types: the WIT's documentation if the component contains it, else the signature.
 
 use serde_json::{Value, json};
 
 use super::{MEMORY, tool};
-use crate::support::guest::{custom_section, documented, packaged};
+use crate::support::guest::{component_from_documented_wit, component_from_wit, custom_section};
 use crate::support::server::Host;
 
 const WIT: &str = "
@@ -71,18 +71,18 @@ fn module() -> String {
 }
 
 async fn list(component: &[u8]) -> Value {
-    let host = Host::of_component(component).await;
+    let host = Host::serving_component(component).await;
     host.client().list().await.result().clone()
 }
 
 #[tokio::test]
-async fn documentation() {
-    let list = list(&documented(WIT, &module())).await;
+async fn wit_documentation_becomes_descriptions() {
+    let list = list(&component_from_documented_wit(WIT, &module())).await;
     for (name, description) in [
         ("turn", "Turns the wheel.\n\nSlowly."),
         ("say", "Says it."),
         ("cook", "Cooks a meal."),
-        // What has none is told all the same.
+        // Functions without documentation are described by their signature.
         (
             "idle",
             "Calls the function `idle`. In WIT: `idle: func(by: option<u32>, all: list<sky>) -> result<u32, string>`",
@@ -100,7 +100,7 @@ async fn documentation() {
             .unwrap_or_else(|| panic!("{name} has no {pointer} in {list:#}"))
             .clone()
     };
-    for (name, pointer, wanted) in [
+    for (name, pointer, expected) in [
         (
             "turn",
             "/properties/under/description",
@@ -134,7 +134,7 @@ async fn documentation() {
         ),
         ("move", "/properties/to/description", "A place."),
     ] {
-        assert_eq!(at(name, pointer), wanted, "{name} {pointer}");
+        assert_eq!(at(name, pointer), expected, "{name} {pointer}");
     }
     assert_eq!(
         at("turn", "/properties/by"),
@@ -146,17 +146,17 @@ async fn documentation() {
     );
 }
 
-/// Without documentation, with some that is for another world, and with rubbish in its place, all else is the same.
+/// Missing, malformed or oversized documentation, or that of another world, changes nothing else.
 #[tokio::test]
-async fn documentation_that_is_not_there() {
-    let plain = packaged(WIT, &module());
-    let wanted = list(&plain).await;
+async fn unusable_documentation_is_ignored() {
+    let plain = component_from_wit(WIT, &module());
+    let expected = list(&plain).await;
     assert_eq!(
-        tool(&wanted, "turn")["description"],
+        tool(&expected, "turn")["description"],
         "Calls the function `turn`. In WIT: `turn: func(by: u32, under: sky)`"
     );
     assert_eq!(
-        tool(&wanted, "cook")["description"],
+        tool(&expected, "cook")["description"],
         "Calls the function `cook` of the interface `test:guest/kitchen`. In WIT: \
          `cook: func(of: stock, how: option<doing>) -> stock`"
     );
@@ -184,14 +184,14 @@ async fn documentation_that_is_not_there() {
     ] {
         let mut component = plain.clone();
         component.extend(custom_section("package-docs", section.as_bytes()));
-        assert_eq!(list(&component).await, wanted, "{:.40}", section);
+        assert_eq!(list(&component).await, expected, "{:.40}", section);
     }
-    // Of several sections the first that knows the function tells of it, if it is one of the first sixteen. The world's name
-    // does not matter.
-    for (before, wanted) in [
+    // The first section that documents the function wins, if it is among the first sixteen. Names of worlds are
+    // ignored.
+    for (before, expected) in [
         (0, &json!("One.")),
         (15, &json!("One.")),
-        (16, &tool(&wanted, "turn")["description"]),
+        (16, &tool(&expected, "turn")["description"]),
     ] {
         let mut component = plain.clone();
         let others = std::iter::repeat_n("\u{1}{}".to_owned(), before);
@@ -199,9 +199,9 @@ async fn documentation_that_is_not_there() {
             component.extend(custom_section("package-docs", section.as_bytes()));
         }
         let found = list(&component).await;
-        assert_eq!(&tool(&found, "turn")["description"], wanted, "{before}");
+        assert_eq!(&tool(&found, "turn")["description"], expected, "{before}");
     }
-    // A very long one is cut.
+    // Very long documentation is truncated.
     let mut component = plain;
     let section = of_turn("é".repeat(100_000));
     component.extend(custom_section("package-docs", section.as_bytes()));
@@ -210,9 +210,9 @@ async fn documentation_that_is_not_there() {
     assert_eq!(description.len(), 16 << 10);
 }
 
-/// Where a function has no documentation, its signature stands for it, as long as it is not too long.
+/// Long signatures are truncated.
 #[tokio::test]
-async fn signatures() {
+async fn functions_without_documentation_are_described_by_their_signature() {
     let many: String = (0..200).map(|n| format!("parameter{n}: u32,")).collect();
     let wit = format!(
         "world guest {{
@@ -229,7 +229,7 @@ async fn signatures() {
           (func (export "results") (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)
           (func (export "long") (param i32)))"#
     );
-    let list = list(&packaged(&wit, &module)).await;
+    let list = list(&component_from_wit(&wit, &module)).await;
     for (name, signature) in [
         (
             "all",
@@ -240,16 +240,15 @@ async fn signatures() {
             "results: func(a: result, b: result<u8>, c: result<_, point>, d: either) -> result<_, string>",
         ),
     ] {
-        let wanted = format!("Calls the function `{name}`. In WIT: `{signature}`");
-        assert_eq!(tool(&list, name)["description"], wanted);
+        let expected = format!("Calls the function `{name}`. In WIT: `{signature}`");
+        assert_eq!(tool(&list, name)["description"], expected);
     }
     let long = tool(&list, "long")["description"].as_str().unwrap();
     assert!(long.ends_with("…`") && long.len() < 1_100, "{long}");
 }
 
-/// Documentation of what stands in a result, on both its sides.
 #[tokio::test]
-async fn documentation_of_results() {
+async fn both_types_of_a_result_are_documented() {
     let wit = "
         world guest {
           /// What is good.
@@ -261,7 +260,7 @@ async fn documentation_of_results() {
     let module = format!(
         r#"(module {MEMORY} (func (export "f") (param i32 i32) (result i32) unreachable))"#
     );
-    let list = list(&documented(wit, &module)).await;
+    let list = list(&component_from_documented_wit(wit, &module)).await;
     let x = &tool(&list, "f")["inputSchema"]["properties"]["x"]["anyOf"];
     assert_eq!(x[0]["properties"]["ok"]["description"], "What is good.");
     assert_eq!(x[1]["properties"]["error"]["description"], "What is bad.");

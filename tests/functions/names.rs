@@ -1,23 +1,24 @@
-//! The names of functions as tools.
+//! Tool names of functions.
 
 use serde_json::{Value, json};
 
 use crate::support::command::Toolcrib;
-use crate::support::guest::{component, packaged};
+use crate::support::guest::{component, component_from_wit};
 use crate::support::server::Host;
 
-/// The tools of a world and its packages, in order. Each function returns its number, and `exports` are the core names of
-/// the functions in the order that the names are wanted in.
-async fn check(wit: &str, wanted: &[(&str, &str)]) {
-    let functions: String = wanted
+/// Checks the tool names of a component's functions. `expected` has the core export name and the tool name of each
+/// function; each function returns its index there.
+async fn check(wit: &str, expected: &[(&str, &str)]) {
+    let functions: String = expected
         .iter()
         .enumerate()
         .map(|(number, (export, _))| {
             format!(r#"(func (export "{export}") (result i32) (i32.const {number}))"#)
         })
         .collect();
-    let host = Host::of_component(&packaged(wit, &format!("(module {functions})"))).await;
-    for (number, (export, name)) in wanted.iter().enumerate() {
+    let host =
+        Host::serving_component(&component_from_wit(wit, &format!("(module {functions})"))).await;
+    for (number, (export, name)) in expected.iter().enumerate() {
         let answer = host.client().call(name, json!({})).await;
         assert_eq!(answer.text(), number.to_string(), "{export}");
         assert!(name.len() <= 64);
@@ -25,12 +26,12 @@ async fn check(wit: &str, wanted: &[(&str, &str)]) {
     let list = host.client().list().await;
     assert_eq!(
         list.result()["tools"].as_array().unwrap().len(),
-        wanted.len()
+        expected.len()
     );
 }
 
 #[tokio::test]
-async fn a_name_is_as_short_as_it_can_be() {
+async fn unique_functions_have_their_name_without_the_interface() {
     check(
         "world guest {
            export run-it: func() -> u32;
@@ -50,7 +51,7 @@ async fn a_name_is_as_short_as_it_can_be() {
 }
 
 #[tokio::test]
-async fn functions_of_one_name_are_told_apart() {
+async fn functions_of_one_name_are_prefixed_with_their_interface() {
     check(
         "world guest {
            export get: func() -> u32;
@@ -80,7 +81,7 @@ async fn functions_of_one_name_are_told_apart() {
         ],
     )
     .await;
-    // A name that is put together is another one's own.
+    // The prefixed name is already the name of another function.
     check(
         "world guest {
            export cache-get: func() -> u32;
@@ -96,9 +97,8 @@ async fn functions_of_one_name_are_told_apart() {
     .await;
 }
 
-/// Long names keep their beginning and get a hash, the same every time.
 #[tokio::test]
-async fn long_names() {
+async fn long_names_are_truncated_and_get_a_stable_hash() {
     let long = "a-very-long-name-that-nobody-would-give-to-a-function-of-an-interface";
     check(
         &format!(
@@ -130,9 +130,9 @@ async fn long_names() {
     .await;
 }
 
-/// What was shortened can be made to meet: one of the two is a tool, and the other one is named.
+/// Both names here have the same hash.
 #[test]
-fn long_names_that_meet() {
+fn a_function_is_skipped_if_its_truncated_name_is_taken() {
     let long = "a-very-long-name-that-nobody-would-give-to-a-function-of-an-interface";
     let names = ["n45592", "n67334"].map(|end| format!("{long}-{end}"));
     let [world, module] = [
@@ -146,8 +146,8 @@ fn long_names_that_meet() {
     .map(|parts| parts.concat());
     let toolcrib = Toolcrib::new();
     let path = toolcrib.write("guest", &component(&world, &format!("(module {module})")));
-    let ended = toolcrib.run(&["inspect", &path, "--json"]);
-    let all: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = toolcrib.run(&["inspect", &path, "--json"]);
+    let all: Value = serde_json::from_str(&output.stdout).unwrap();
     let short = "a_very_long_name_that_nobody_would_give_to_a_function_o_bb56a8e6";
     assert_eq!(all[0]["tools"].as_array().unwrap().len(), 1);
     assert_eq!(all[0]["tools"][0]["name"], short);

@@ -1,8 +1,8 @@
-//! What a function returns, as clients of every revision get it.
+//! Results of functions, as clients of every revision receive them.
 
 use serde_json::{Value, json};
 
-use super::{tool, with_memory};
+use super::{component_with_memory, tool};
 use crate::support::client::Revision;
 use crate::support::server::Host;
 
@@ -23,7 +23,7 @@ const WORLD: &str = "
     export bare: func(fails: bool) -> result;
 ";
 
-/// 0 holds what is returned, 64 the text `no`.
+/// Memory layout: 0 the returned value, 64 the text `no`.
 const FUNCTIONS: &str = r#"
     (data (i32.const 64) "no")
     (func (export "nothing"))
@@ -67,10 +67,10 @@ const FUNCTIONS: &str = r#"
     (func (export "bare") (param i32) (result i32) (local.get 0))
 "#;
 
-/// A record is the structured content; anything else stands in `result`. The text is the string, or the JSON.
+/// A record is the structured content itself; other values are its member `result`. The text is the string or the JSON.
 #[tokio::test]
-async fn values() {
-    let host = Host::of_component(&with_memory(WORLD, FUNCTIONS)).await;
+async fn values_are_structured_content_and_text() {
+    let host = Host::serving_component(&component_with_memory(WORLD, FUNCTIONS)).await;
     let cases = [
         (
             "add",
@@ -146,10 +146,9 @@ async fn values() {
     );
 }
 
-/// Who returns nothing has nothing to say.
 #[tokio::test]
-async fn nothing() {
-    let host = Host::of_component(&with_memory(WORLD, FUNCTIONS)).await;
+async fn functions_without_a_value_return_no_content() {
+    let host = Host::serving_component(&component_with_memory(WORLD, FUNCTIONS)).await;
     let list = host.client().list().await;
     let none = json!({ "type": "object", "properties": {}, "additionalProperties": false });
     assert_eq!(tool(list.result(), "nothing")["inputSchema"], none);
@@ -172,12 +171,11 @@ async fn nothing() {
     }
 }
 
-/// The error of a `result` is the tool's.
 #[tokio::test]
-async fn errors() {
-    let host = Host::of_component(&with_memory(WORLD, FUNCTIONS)).await;
+async fn the_error_of_a_result_is_a_tool_error() {
+    let host = Host::serving_component(&component_with_memory(WORLD, FUNCTIONS)).await;
     for revision in Revision::ALL {
-        for (name, sentence) in [
+        for (name, message) in [
             ("parse", "no"),
             ("check", r#"{"code":7,"why":"no"}"#),
             ("attempt", "`attempt` failed without saying why"),
@@ -187,16 +185,15 @@ async fn errors() {
                 .client_of(revision)
                 .call(name, json!({ "fails": true }))
                 .await;
-            assert_eq!(answer.failure(), sentence, "{name}");
+            assert_eq!(answer.failure(), message, "{name}");
             assert_eq!(answer.result()["structuredContent"], Value::Null, "{name}");
         }
     }
 }
 
-/// Every call has an instance of its own, and what a function cleans up after itself runs.
 #[tokio::test]
-async fn fresh_instances() {
-    let component = with_memory(
+async fn each_call_has_a_new_instance_and_runs_post_return() {
+    let component = component_with_memory(
         "export count: func() -> u32; export text: func() -> string;",
         r#"(global $calls (mut i32) (i32.const 0))
            (func (export "count") (result i32)
@@ -206,7 +203,7 @@ async fn fresh_instances() {
            (func (export "cabi_post_text") (param i32)
              (if (i32.eq (local.get 0) (i32.const 16)) (then unreachable)))"#,
     );
-    let host = Host::of_component(&component).await;
+    let host = Host::serving_component(&component).await;
     for _ in 0..5 {
         assert_eq!(host.client().call("count", json!({})).await.text(), "1");
     }

@@ -1,18 +1,18 @@
-//! Exports that are no tools: they are named with the reason, and the others are served.
+//! Exports that cannot be tools: they are skipped and reported with the reason, and the others are served.
 
 use serde_json::{Value, json};
 
-use super::{MEMORY, with_memory};
+use super::{MEMORY, component_with_memory};
 use crate::support::command::Toolcrib;
-use crate::support::guest::{component, packaged};
+use crate::support::guest::{component, component_from_wit};
 
-/// What `inspect --json` says of a component: the names of its tools, and what is skipped and why.
+/// Runs `inspect --json`. Returns the names of the tools, and the name and reason of each skipped export.
 fn inspect(component: &[u8]) -> (Vec<String>, Vec<(String, String)>) {
     let toolcrib = Toolcrib::new();
     let path = toolcrib.write("guest", component);
-    let ended = toolcrib.run(&["inspect", &path, "--json"]);
-    assert_eq!(ended.status, 0, "{ended:?}");
-    let all: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let output = toolcrib.run(&["inspect", &path, "--json"]);
+    assert_eq!(output.status, 0, "{output:?}");
+    let all: Value = serde_json::from_str(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let tools = all[0]["tools"].as_array().unwrap();
     let skipped = all[0]["skipped"].as_array().unwrap();
@@ -25,20 +25,23 @@ fn inspect(component: &[u8]) -> (Vec<String>, Vec<(String, String)>) {
     )
 }
 
-/// `skipped` names exports and words of their reasons, in order.
+/// Checks tools and skipped exports. `skipped` has the name of each export and part of the reason, in order.
 fn check(component: &[u8], tools: &[&str], skipped: &[(&str, &str)]) {
-    let (found, left_out) = inspect(component);
-    assert_eq!(found, tools);
-    let exports: Vec<_> = left_out.iter().map(|(export, _)| export.as_str()).collect();
-    let wanted: Vec<_> = skipped.iter().map(|(export, _)| *export).collect();
-    assert_eq!(exports, wanted, "{left_out:?}");
-    for ((export, reason), (_, words)) in left_out.iter().zip(skipped) {
+    let (found_tools, found_skipped) = inspect(component);
+    assert_eq!(found_tools, tools);
+    let exports: Vec<_> = found_skipped
+        .iter()
+        .map(|(export, _)| export.as_str())
+        .collect();
+    let expected: Vec<_> = skipped.iter().map(|(export, _)| *export).collect();
+    assert_eq!(exports, expected, "{found_skipped:?}");
+    for ((export, reason), (_, words)) in found_skipped.iter().zip(skipped) {
         assert!(reason.contains(words), "{export}: {reason}");
     }
 }
 
 #[test]
-fn resources() {
+fn functions_with_wit_resources_are_skipped() {
     let wit = "
         world guest {
           export add: func(a: u32, b: u32) -> u32;
@@ -66,7 +69,7 @@ fn resources() {
           (func (export "things#total") (result i32) (i32.const 3)))"#
     );
     check(
-        &packaged(wit, &module),
+        &component_from_wit(wit, &module),
         &["add", "total"],
         &[
             ("things#[constructor]thing", "it belongs to a resource"),
@@ -78,9 +81,8 @@ fn resources() {
     );
 }
 
-/// Interfaces that other hosts call are no tools, and neither is what toolchains leave behind.
 #[test]
-fn what_is_for_others() {
+fn wasi_interfaces_and_toolchain_exports_are_skipped() {
     let wit = "
         world guest {
           export run: func();
@@ -103,7 +105,7 @@ fn what_is_for_others() {
           (func (export "mine#init") (param i32 i32 i32) (result i32) (i32.const 0)))"#
     );
     check(
-        &packaged(wit, &module),
+        &component_from_wit(wit, &module),
         &["init", "other", "run"],
         &[
             ("init", "componentize-qjs"),
@@ -113,24 +115,23 @@ fn what_is_for_others() {
     );
 }
 
-/// A function of an author's own is no one's leftover for its name.
+/// Only the signature of a toolchain's `init` is skipped.
 #[test]
-fn a_function_that_is_called_init() {
-    let module = with_memory(
+fn an_init_function_of_the_author_is_a_tool() {
+    let module = component_with_memory(
         "export init: func(shim: u32, size: u32) -> u32;",
         r#"(func (export "init") (param i32 i32) (result i32) (i32.const 0))"#,
     );
     check(&module, &["init"], &[]);
 }
 
-/// Types have their limits, and what is beyond them does not hold up the rest.
 #[test]
-fn limits() {
+fn functions_beyond_the_limits_of_types_and_schemas_are_skipped() {
     let nested = |outer: &str, levels| format!("{}u32{}", outer.repeat(levels), ">".repeat(levels));
     let deep = nested("list<", 31);
     let (deeper, deepest) = (nested("tuple<", 31), nested("list<", 32));
     let options = nested("option<", 31);
-    // Each type holds the one before it twice.
+    // Each type contains the previous one twice.
     let doubled: String = (1..=12)
         .map(|level| format!("record d{level} {{ a: d{0}, b: d{0} }}", level - 1))
         .collect();
@@ -159,7 +160,7 @@ fn limits() {
         (func (export "wordy") (param i32))
         (func (export "too-wordy") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))"#;
     check(
-        &with_memory(&world, functions),
+        &component_with_memory(&world, functions),
         &["fits", "wordy"],
         &[
             ("deeper", "its input schema is nested"),
@@ -173,7 +174,7 @@ fn limits() {
         ],
     );
 
-    // Many functions, and many words in all of them together.
+    // Limits of a whole component: the number of functions, and the size of all schemas.
     let functions = |count: usize, parameter: &str| {
         let world: String = (0..count)
             .map(|n| format!("export call{n}: func({parameter});"))
@@ -203,15 +204,15 @@ fn limits() {
     );
 }
 
-/// What the host has no use for is no fault, but a component with nothing else is: the error lists why.
+/// The error lists the reasons.
 #[test]
-fn nothing_is_left() {
+fn components_without_any_tool_are_rejected() {
     let toolcrib = Toolcrib::new();
-    let command = packaged(
+    let command = component_from_wit(
         "world guest { export wasi:cli/run@0.2.0; }",
         r#"(module (func (export "wasi:cli/run@0.2.0#run") (result i32) (i32.const 0)))"#,
     );
-    let newer = packaged(
+    let newer = component_from_wit(
         "world guest { export toolcrib:mcp/tool@0.7.0; }
          package toolcrib:mcp@0.7.0 { interface tool { run: func(); } }",
         r#"(module (func (export "toolcrib:mcp/tool@0.7.0#run")))"#,
@@ -231,12 +232,12 @@ fn nothing_is_left() {
         "export f: func(x: stream<u8>);",
         r#"(module (func (export "f") (param i32)))"#,
     );
-    let asynchronous = packaged(
+    let asynchronous = component_from_wit(
         "world guest { export wasi:cli/run@0.3.0; }
          package wasi:cli@0.3.0 { interface run { run: async func() -> result; } }",
         r#"(module (func (export "wasi:cli/run@0.3.0#run") (result i32) (i32.const 0)))"#,
     );
-    let importing = packaged(
+    let importing = component_from_wit(
         "world guest { import wasi:random/random@0.3.0; export f: func(); }
          package wasi:random@0.3.0 { interface random { get-random-u64: func() -> u64; } }",
         r#"(module
@@ -298,23 +299,22 @@ fn nothing_is_left() {
             &["call", &path, "x"],
             &["serve", &path, "--no-auth"],
         ] {
-            let ended = toolcrib.run(command);
-            assert_eq!(ended.status, 1, "{ended:?}");
-            assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+            let output = toolcrib.run(command);
+            assert_eq!(output.status, 1, "{output:?}");
+            assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
             for words in words {
                 assert!(
-                    ended.stderr.contains(words),
+                    output.stderr.contains(words),
                     "{command:?}: {}",
-                    ended.stderr
+                    output.stderr
                 );
             }
         }
     }
 }
 
-/// People see it too, and operators in the log.
 #[test]
-fn inspect_as_text() {
+fn skipped_exports_are_printed_and_logged() {
     let toolcrib = Toolcrib::new();
     let component = component(
         "export add: func(a: u32, b: u32) -> u32;
@@ -324,40 +324,40 @@ fn inspect_as_text() {
           (func (export "things#make") (result i32) unreachable))"#,
     );
     let path = toolcrib.write("guest", &component);
-    let ended = toolcrib.run(&["inspect", &path]);
+    let output = toolcrib.run(&["inspect", &path]);
     for line in [
         "  skipped  things#make: it uses a resource",
         "  add",
         "    Calls the function `add`. In WIT: `add: func(a: u32, b: u32) -> u32`",
     ] {
         assert!(
-            ended.stdout.lines().any(|found| found == line),
+            output.stdout.lines().any(|found| found == line),
             "{}",
-            ended.stdout
+            output.stdout
         );
     }
-    // The log has it where the component is used.
-    let ended = toolcrib.run(&["call", &path, "add", r#"{"a":1,"b":2}"#]);
-    assert_eq!(ended.stdout, "3\n");
-    let said = |words| {
-        ended
+    // A command that uses the component logs them.
+    let output = toolcrib.run(&["call", &path, "add", r#"{"a":1,"b":2}"#]);
+    assert_eq!(output.stdout, "3\n");
+    let count_lines = |words| {
+        output
             .stderr
             .lines()
             .filter(|line| line.contains(words))
             .count()
     };
-    assert_eq!(said("export skipped"), 1, "{ended:?}");
-    assert_eq!(said("things#make"), 1, "{ended:?}");
-    // Where nothing is skipped, nothing is said of it.
+    assert_eq!(count_lines("export skipped"), 1, "{output:?}");
+    assert_eq!(count_lines("things#make"), 1, "{output:?}");
+    // Without skipped exports the output does not mention them.
     let path = toolcrib.write(
         "plain",
-        &with_memory("export f: func();", r#"(func (export "f"))"#),
+        &component_with_memory("export f: func();", r#"(func (export "f"))"#),
     );
-    let ended = toolcrib.run(&["inspect", &path]);
-    assert!(!ended.stdout.contains("skipped"), "{}", ended.stdout);
-    let ended = toolcrib.run(&["call", &path, "f", "{}", "--json"]);
+    let output = toolcrib.run(&["inspect", &path]);
+    assert!(!output.stdout.contains("skipped"), "{}", output.stdout);
+    let output = toolcrib.run(&["call", &path, "f", "{}", "--json"]);
     assert_eq!(
-        serde_json::from_str::<Value>(&ended.stdout).unwrap()["content"],
+        serde_json::from_str::<Value>(&output.stdout).unwrap()["content"],
         json!([])
     );
 }

@@ -1,52 +1,52 @@
-//! How credentials are sent, what a refusal says, and what the log says.
+//! The `Authorization` header, error responses and log lines.
 
 use super::*;
 use crate::support::issuer::SigningKey;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Mutex;
-use toolcrib::auth::AUTHORIZATION_BYTES_MAX;
+use toolcrib::auth::MAX_AUTHORIZATION_BYTES;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 #[tokio::test]
-async fn credentials() {
+async fn only_one_well_formed_bearer_token_is_accepted() {
     let issuer = Issuer::start().await;
-    let mut settings = settings(&issuer);
-    settings.required_scopes = vec!["tools:use".to_owned()];
-    let site = Site::start(settings).await;
+    let mut config = config(&issuer);
+    config.required_scopes = vec!["tools:use".to_owned()];
+    let site = Site::start(config).await;
     let token = issuer.token(|claims| claims["scope"] = json!("tools:use"));
-    let long = |bytes: usize| format!("Bearer {}", "a".repeat(bytes - "Bearer ".len()));
-    #[rustfmt::skip] // A case a line.
+    let header_of = |bytes: usize| format!("Bearer {}", "a".repeat(bytes - "Bearer ".len()));
+    #[rustfmt::skip] // One case per line.
     let cases: Vec<(&str, Vec<String>, u16, Option<&str>)> = vec![
-        ("the token", vec![format!("Bearer {token}")], 200, None),
-        ("bearer", vec![format!("bearer {token}")], 200, None),
-        ("BEARER", vec![format!("BEARER {token}")], 200, None),
-        ("two blanks", vec![format!("Bearer  {token}")], 200, None),
-        ("none", vec![], 401, None),
+        ("a valid token", vec![format!("Bearer {token}")], 200, None),
+        ("the scheme in lower case", vec![format!("bearer {token}")], 200, None),
+        ("the scheme in upper case", vec![format!("BEARER {token}")], 200, None),
+        ("two spaces", vec![format!("Bearer  {token}")], 200, None),
+        ("no header", vec![], 401, None),
         ("two headers", vec![format!("Bearer {token}"), format!("Bearer {token}")], 400, Some("invalid_request")),
         ("two schemes", vec![format!("Bearer {token}"), "Basic YTpi".to_owned()], 400, Some("invalid_request")),
-        ("two in one", vec![format!("Bearer {token}, Bearer {token}")], 400, Some("invalid_request")),
+        ("two tokens in one header", vec![format!("Bearer {token}, Bearer {token}")], 400, Some("invalid_request")),
         ("Basic", vec!["Basic YTpi".to_owned()], 400, Some("invalid_request")),
         ("DPoP", vec![format!("DPoP {token}")], 400, Some("invalid_request")),
         ("no scheme", vec![token.clone()], 400, Some("invalid_request")),
-        ("Bearer alone", vec!["Bearer".to_owned()], 400, Some("invalid_request")),
-        ("Bearer and a blank", vec!["Bearer ".to_owned()], 400, Some("invalid_request")),
-        ("Bearer with =", vec!["Bearer =".to_owned()], 400, Some("invalid_request")),
+        ("no token", vec!["Bearer".to_owned()], 400, Some("invalid_request")),
+        ("a space and no token", vec!["Bearer ".to_owned()], 400, Some("invalid_request")),
+        ("only padding", vec!["Bearer =".to_owned()], 400, Some("invalid_request")),
         ("two words", vec![format!("Bearer {token} x")], 400, Some("invalid_request")),
         ("a quoted token", vec![format!("Bearer \"{token}\"")], 400, Some("invalid_request")),
-        ("a parameter", vec![format!("Bearer token={token}")], 400, Some("invalid_request")),
-        ("empty", vec![String::new()], 400, Some("invalid_request")),
-        ("no ASCII", vec!["Bearer tökén".to_owned()], 400, Some("invalid_request")),
-        ("the longest", vec![long(AUTHORIZATION_BYTES_MAX)], 401, Some("invalid_token")),
-        ("longer", vec![long(AUTHORIZATION_BYTES_MAX + 1)], 431, None),
+        ("a token parameter", vec![format!("Bearer token={token}")], 400, Some("invalid_request")),
+        ("an empty header", vec![String::new()], 400, Some("invalid_request")),
+        ("a token that is not ASCII", vec!["Bearer tökén".to_owned()], 400, Some("invalid_request")),
+        ("the maximum length", vec![header_of(MAX_AUTHORIZATION_BYTES)], 401, Some("invalid_token")),
+        ("above the maximum length", vec![header_of(MAX_AUTHORIZATION_BYTES + 1)], 431, None),
     ];
     for (name, headers, status, error) in cases {
         let mut request = site.request(Method::GET, "/mcp");
         for header in headers {
             request = request.header("authorization", header.into_bytes());
         }
-        let answer = Answer::of(request).await;
+        let answer = Answer::to(request).await;
         assert_eq!(answer.status, status, "{name}: {answer:?}");
         if status == 200 {
             assert_eq!(answer.body["authorization"], false, "{name}");
@@ -62,7 +62,7 @@ async fn credentials() {
         }
         let challenge = answer.challenge();
         assert!(
-            challenge.contains(&site.challenged_metadata()),
+            challenge.contains(&site.metadata_parameter()),
             "{name}: {challenge}"
         );
         assert!(
@@ -79,18 +79,19 @@ async fn credentials() {
             }
         }
     }
-    let bare = Answer::of(site.request(Method::GET, "/mcp")).await;
+    // Without credentials, the challenge carries no error code (RFC 6750, section 3.1).
+    let anonymous = Answer::to(site.request(Method::GET, "/mcp")).await;
     let url = site.guard.metadata_url();
     assert_eq!(
-        bare.challenge(),
+        anonymous.challenge(),
         format!(r#"Bearer resource_metadata="{url}", scope="tools:use""#)
     );
 }
 
 #[tokio::test]
-async fn a_token_elsewhere_is_not_looked_at() {
+async fn tokens_outside_the_authorization_header_are_ignored() {
     let issuer = Issuer::start().await;
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let token = issuer.token(|_| {});
     let form = format!("access_token={token}");
     for (name, request) in [
@@ -120,21 +121,21 @@ async fn a_token_elsewhere_is_not_looked_at() {
                 .header("proxy-authorization", format!("Bearer {token}")),
         ),
     ] {
-        let answer = Answer::of(request).await;
+        let answer = Answer::to(request).await;
         assert_eq!(answer.status, 401, "{name}");
         assert!(!answer.challenge().contains("error"), "{name}");
     }
-    // Beside a good header it does no harm either.
+    // They do not invalidate a valid header either.
     let both = site
         .request(Method::GET, "/mcp?access_token=x")
         .bearer_auth(&token);
-    assert_eq!(Answer::of(both).await.status, 200);
+    assert_eq!(Answer::to(both).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_protocol_gives_refusals_its_own_body() {
+async fn error_bodies_can_be_replaced_by_the_application() {
     let issuer = Issuer::start().await;
-    let guard = Guard::build(settings(&issuer)).unwrap();
+    let guard = Guard::build(config(&issuer)).unwrap();
     let layer = guard.layer().with_body(
         |refusal| json!({ "code": refusal.status().as_u16(), "message": refusal.error() }),
     );
@@ -142,7 +143,7 @@ async fn a_protocol_gives_refusals_its_own_body() {
         .route("/mcp", any(|| async { "in" }))
         .layer(layer);
     let url = serve(app).await;
-    let answer = Answer::of(client().get(format!("{url}/mcp"))).await;
+    let answer = Answer::to(client().get(format!("{url}/mcp"))).await;
     assert_eq!(answer.status, 401);
     assert_eq!(
         answer.body,
@@ -151,12 +152,12 @@ async fn a_protocol_gives_refusals_its_own_body() {
     assert!(answer.challenge().starts_with("Bearer resource_metadata="));
 }
 
-/// The token, the claims and the keys' secrets reach no log; a refusal does, with its reason.
+/// Every text that must stay out of the log contains `marked`.
 #[tokio::test(flavor = "current_thread")]
-async fn logs() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    // With one subscriber alone, a thread without any could switch an event off for all.
+async fn refusals_are_logged_without_tokens_or_claims() {
+    let captured = CapturedLog::default();
+    let writer = captured.clone();
+    // While only one subscriber exists, a thread that has none can disable an event's callsite for all threads.
     let _second = tracing_subscriber::registry().set_default();
     let _logging = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::DEBUG)
@@ -165,9 +166,9 @@ async fn logs() {
         .finish()
         .set_default();
     let issuer = Issuer::start().await;
-    let mut settings = settings(&issuer);
-    settings.required_scopes = vec!["tools:use".to_owned()];
-    let guard = Guard::build(settings).unwrap();
+    let mut config = config(&issuer);
+    config.required_scopes = vec!["tools:use".to_owned()];
+    let guard = Guard::build(config).unwrap();
     let site = Site::start_with(guard, "").await;
     let marked = |change: &dyn Fn(&mut Value)| {
         issuer.token(|claims| {
@@ -176,7 +177,7 @@ async fn logs() {
             change(claims);
         })
     };
-    let mut said = BTreeSet::new();
+    let mut reasons = BTreeSet::new();
     for token in [
         marked(&|_| {}),
         marked(&|claims| claims["scope"] = json!("tools:use")),
@@ -188,21 +189,21 @@ async fn logs() {
     ] {
         let answer = site.get(&token).await;
         if answer.status != 200 {
-            said.insert(
+            reasons.insert(
                 answer.body["error_description"]
                     .as_str()
                     .unwrap()
                     .to_owned(),
             );
         }
-        let log = lines.text();
+        let log = captured.text();
         assert!(!log.contains("marked"), "{log}");
         assert!(token.len() < 20 || !log.contains(&token[..20]), "{log}");
     }
-    let log = lines.text();
-    for reason in &said {
+    let log = captured.text();
+    for reason in &reasons {
         let line = log.lines().find(|line| line.contains(reason.as_str()));
-        let line = line.unwrap_or_else(|| panic!("{reason} is not in {log}"));
+        let line = line.unwrap_or_else(|| panic!("`{reason}` is not in the log: {log}"));
         assert!(
             line.contains("INFO") && line.contains("request refused"),
             "{line}"
@@ -213,20 +214,20 @@ async fn logs() {
             .any(|line| line.contains("INFO") && line.contains("keys loaded")),
         "{log}"
     );
-    assert_eq!(said.len(), 6, "{said:?}");
+    assert_eq!(reasons.len(), 6, "{reasons:?}");
 }
 
-/// What was logged.
+/// A log writer that keeps everything in memory.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(super) struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-impl Lines {
+impl CapturedLog {
     pub(super) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
-impl Write for Lines {
+impl Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }

@@ -1,18 +1,18 @@
-//! Where keys come from, and what is not asked for them.
+//! Discovery and fetching of an issuer's keys.
 
 use super::*;
 use crate::support::issuer::{Failure, unsigned};
 
 #[tokio::test]
-async fn nothing_is_fetched_before_a_token_comes() {
+async fn keys_are_fetched_only_for_signed_tokens_of_a_trusted_issuer() {
     let issuer = Issuer::start().await;
-    let discover = Settings::new(AUDIENCE, issuer.url(), AUDIENCE);
-    for settings in [discover, settings(&issuer)] {
-        let site = Site::start(settings).await;
+    let discover = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
+    for config in [discover, config(&issuer)] {
+        let site = Site::start(config).await;
         for request in [
             site.request(Method::GET, "/mcp"),
             site.request(Method::GET, METADATA_PATH),
-            site.request(Method::GET, "/mcp").bearer_auth("rubbish"),
+            site.request(Method::GET, "/mcp").bearer_auth("garbage"),
             site.request(Method::GET, "/mcp")
                 .bearer_auth(issuer.token(|claims| claims["iss"] = json!("https://other.example"))),
             site.request(Method::GET, "/mcp").bearer_auth(format!(
@@ -20,15 +20,15 @@ async fn nothing_is_fetched_before_a_token_comes() {
                 unsigned(r#"{"alg":"none"}"#, &issuer.claims(|_| {}).to_string())
             )),
         ] {
-            Answer::of(request).await;
+            Answer::to(request).await;
         }
     }
     assert_eq!((issuer.jwks_fetches(), issuer.metadata_fetches()), (0, 0));
 }
 
 #[tokio::test]
-async fn metadata_names_the_keys() {
-    for (path, place, status, asked) in [
+async fn keys_are_discovered_from_issuer_metadata() {
+    for (path, metadata_path, status, metadata_fetches) in [
         ("", "/.well-known/oauth-authorization-server", 200, 1),
         ("", "/.well-known/openid-configuration", 200, 2),
         ("", "/nowhere", 503, 2),
@@ -59,43 +59,47 @@ async fn metadata_names_the_keys() {
         ),
     ] {
         let issuer = Issuer::start_at(path).await;
-        issuer.serve_metadata_at(place);
-        let site = Site::start(Settings::new(AUDIENCE, issuer.url(), AUDIENCE)).await;
+        issuer.serve_metadata_at(metadata_path);
+        let site = Site::start(GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE)).await;
         assert_eq!(
             site.get(&issuer.token(|_| {})).await.status,
             status,
-            "{path} {place}"
+            "{path} {metadata_path}"
         );
-        assert_eq!(issuer.metadata_fetches(), asked, "{path} {place}");
+        assert_eq!(
+            issuer.metadata_fetches(),
+            metadata_fetches,
+            "{path} {metadata_path}"
+        );
         assert_eq!(
             issuer.jwks_fetches(),
             usize::from(status == 200),
-            "{path} {place}"
+            "{path} {metadata_path}"
         );
     }
 }
 
 #[tokio::test]
-async fn metadata_is_judged() {
+async fn invalid_issuer_metadata_is_rejected() {
     let issuer = Issuer::start().await;
     let jwks_uri = issuer.jwks_uri();
     let port = issuer.url().rsplit(':').next().unwrap();
     let url = issuer.url();
     for (name, metadata, status, why) in [
         (
-            "as it should be",
+            "valid",
             json!({ "issuer": url, "jwks_uri": jwks_uri }),
             200,
             "",
         ),
         (
-            "with the root slash",
+            "a trailing slash",
             json!({ "issuer": format!("{url}/"), "jwks_uri": jwks_uri }),
             200,
             "",
         ),
         (
-            "another name of loopback",
+            "another loopback name",
             json!({ "issuer": url, "jwks_uri": format!("http://localhost:{port}/jwks") }),
             200,
             "",
@@ -107,7 +111,7 @@ async fn metadata_is_judged() {
             "another issuer's",
         ),
         (
-            "a path more",
+            "an additional path",
             json!({ "issuer": format!("{url}/a"), "jwks_uri": jwks_uri }),
             503,
             "another issuer's",
@@ -125,19 +129,19 @@ async fn metadata_is_judged() {
             "no issuer metadata",
         ),
         (
-            "a jwks_uri that is no URL",
+            "a jwks_uri that is not a URL",
             json!({ "issuer": url, "jwks_uri": "/jwks" }),
             503,
             "no URL",
         ),
         (
-            "http",
+            "an http URL",
             json!({ "issuer": url, "jwks_uri": "http://keys.example/jwks" }),
             503,
             "not https",
         ),
         (
-            "a file",
+            "a file URL",
             json!({ "issuer": url, "jwks_uri": "file:///etc/passwd" }),
             503,
             "not https",
@@ -155,38 +159,38 @@ async fn metadata_is_judged() {
             "private",
         ),
         (
-            "one in hex",
+            "a private address in hex",
             json!({ "issuer": url, "jwks_uri": "https://0x0a000001/jwks" }),
             503,
             "private",
         ),
         (
-            "one mapped into IPv6",
+            "a private address mapped into IPv6",
             json!({ "issuer": url, "jwks_uri": "https://[::ffff:10.0.0.1]/jwks" }),
             503,
             "private",
         ),
         (
-            "a cloud's metadata",
+            "a cloud metadata service",
             json!({ "issuer": url, "jwks_uri": "https://169.254.169.254/jwks" }),
             503,
             "private",
         ),
         (
-            "a cloud's metadata over IPv6",
+            "a cloud metadata service over IPv6",
             json!({ "issuer": url, "jwks_uri": "https://[fd00:ec2::254]/jwks" }),
             503,
             "private",
         ),
         (
-            "no address",
+            "the unspecified address",
             json!({ "issuer": url, "jwks_uri": "https://0.0.0.0/jwks" }),
             503,
             "private",
         ),
     ] {
         issuer.serve_metadata(metadata);
-        let site = Site::start(Settings::new(AUDIENCE, url, AUDIENCE)).await;
+        let site = Site::start(GuardConfig::new(AUDIENCE, url, AUDIENCE)).await;
         let token = issuer.token(|_| {});
         assert_eq!(site.get(&token).await.status, status, "{name}");
         let findings = format!("{:?}", site.guard.explain(&token).await);
@@ -195,7 +199,7 @@ async fn metadata_is_judged() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_fails_is_503_with_retry_after() {
+async fn a_failed_fetch_is_answered_503_with_retry_after() {
     for (failure, why) in [
         (Failure::Status(500), "500"),
         (Failure::Status(404), "404"),
@@ -206,11 +210,11 @@ async fn a_fetch_that_fails_is_503_with_retry_after() {
     ] {
         let issuer = Issuer::start().await;
         issuer.fail(Some(failure.clone()));
-        let site = Site::start(settings(&issuer)).await;
+        let site = Site::start(config(&issuer)).await;
         let token = issuer.token(|_| {});
-        let begun = Instant::now();
+        let started = Instant::now();
         let answer = site.get(&token).await;
-        assert!(begun.elapsed() < Duration::from_secs(12), "{failure:?}");
+        assert!(started.elapsed() < Duration::from_secs(12), "{failure:?}");
         assert_eq!(answer.status, 503, "{failure:?}");
         let wait: u64 = answer.header("retry-after").parse().unwrap();
         assert!((1..=30).contains(&wait), "{failure:?}: {wait}");
@@ -219,27 +223,31 @@ async fn a_fetch_that_fails_is_503_with_retry_after() {
             "{failure:?}"
         );
         assert_eq!(answer.body["error"], "temporarily_unavailable");
-        assert_eq!(issuer.jwks_fetches(), 1, "{failure:?}: nothing is followed");
+        assert_eq!(
+            issuer.jwks_fetches(),
+            1,
+            "{failure:?}: no redirect is followed and no retry is made"
+        );
         let findings = format!("{:?}", site.guard.explain(&token).await);
         assert!(findings.contains(why), "{failure:?}: {findings}");
-        // Back after a wait, the issuer is asked again.
+        // After the wait, the recovered issuer is asked again.
         issuer.fail(None);
         site.clock.advance(Duration::from_secs(wait));
         assert_eq!(site.get(&token).await.status, 200, "{failure:?}");
     }
-    // Nobody listens there at all.
+    // Nothing listens at the issuer's address.
     let gone = Issuer::start().await;
     let token = gone.token(|_| {});
-    let site = Site::start(settings(&gone)).await;
+    let site = Site::start(config(&gone)).await;
     drop(gone);
     assert_eq!(site.get(&token).await.status, 503);
 }
 
 #[tokio::test]
-async fn a_failed_fetch_is_retried_after_seconds() {
+async fn failed_fetches_are_retried_with_backoff() {
     let issuer = Issuer::start().await;
     issuer.fail(Some(Failure::Status(500)));
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let token = issuer.token(|_| {});
     for (fetches, wait) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (7, 30)] {
         for _ in 0..5 {
@@ -252,22 +260,22 @@ async fn a_failed_fetch_is_retried_after_seconds() {
 }
 
 #[tokio::test]
-async fn one_fetch_serves_all_who_wait() {
+async fn concurrent_requests_share_one_fetch() {
     let issuer = Issuer::start().await;
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let tokens: Vec<String> = (0..50)
         .map(|number| issuer.token(|claims| claims["sub"] = json!(format!("user-{number}"))))
         .collect();
-    let answers = together(tokens.iter().map(|token| site.get(token))).await;
+    let answers = join_all(tokens.iter().map(|token| site.get(token))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     assert_eq!(issuer.jwks_fetches(), 1);
 }
 
-/// The request that began a fetch goes away; those who wait for it get their keys all the same.
+/// The request that started the fetch is dropped while the fetch is running.
 #[tokio::test]
-async fn a_fetch_outlives_its_request() {
+async fn a_fetch_outlives_the_request_that_started_it() {
     let issuer = Issuer::start().await;
-    let guard = Guard::build(settings(&issuer)).unwrap();
+    let guard = Guard::build(config(&issuer)).unwrap();
     let token = issuer.token(|_| {});
     {
         let verify = guard.verify(&token);

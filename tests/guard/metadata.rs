@@ -1,19 +1,19 @@
-//! The protected resource's metadata.
+//! The protected resource metadata (RFC 9728).
 
 use super::*;
 
 #[tokio::test]
-async fn metadata_stands_at_both_places() {
+async fn metadata_is_public_at_both_well_known_paths() {
     let issuer = Issuer::start().await;
-    let mut settings = settings(&issuer);
-    settings.required_scopes = vec!["tools:use".to_owned()];
-    settings.authorization_servers = vec![
+    let mut config = config(&issuer);
+    config.required_scopes = vec!["tools:use".to_owned()];
+    config.authorization_servers = vec![
         "https://Login.Example".to_owned(),
         "https://login.example/Tenant/".to_owned(),
         "https://login.example:443".to_owned(),
     ];
-    let site = Site::start(settings).await;
-    let document = json!({
+    let site = Site::start(config).await;
+    let metadata = json!({
         "resource": AUDIENCE,
         "authorization_servers": ["https://Login.Example", "https://login.example/Tenant/", "https://login.example:443"],
         "bearer_methods_supported": ["header"],
@@ -32,9 +32,9 @@ async fn metadata_stands_at_both_places() {
             site.request(Method::GET, &path)
                 .header("authorization", "Basic x"),
         ] {
-            let answer = Answer::of(request).await;
+            let answer = Answer::to(request).await;
             assert_eq!(answer.status, 200, "{path}");
-            assert_eq!(answer.body, document, "{path}");
+            assert_eq!(answer.body, metadata, "{path}");
             assert_eq!(answer.header("content-type"), "application/json");
             assert_eq!(answer.header("access-control-allow-origin"), "*");
             let max_age = answer
@@ -65,7 +65,7 @@ async fn metadata_stands_at_both_places() {
             .to_str()
             .unwrap();
         assert!(allowed.contains("authorization") && allowed.contains("mcp-protocol-version"));
-        let answer = Answer::of(site.request(Method::POST, &path)).await;
+        let answer = Answer::to(site.request(Method::POST, &path)).await;
         assert_eq!(answer.status, 405, "{path}");
         assert_eq!(answer.body["error"], "method_not_allowed");
     }
@@ -80,9 +80,9 @@ async fn metadata_stands_at_both_places() {
     assert_eq!((issuer.jwks_fetches(), issuer.metadata_fetches()), (0, 0));
 }
 
-/// The resource as written, the URL that challenges name, and a path where the document stands.
+/// Cases: the configured resource, the metadata URL in challenges, and the suffix of a path that serves the metadata.
 #[tokio::test]
-async fn the_resource_is_emitted_byte_for_byte() {
+async fn the_resource_identifier_is_emitted_byte_for_byte() {
     for (resource, url, path) in [
         (
             "https://tools.example/mcp",
@@ -125,12 +125,16 @@ async fn the_resource_is_emitted_byte_for_byte() {
             "/mcp",
         ),
     ] {
-        let guard =
-            Guard::build(Settings::new(resource, "https://login.example", resource)).unwrap();
+        let guard = Guard::build(GuardConfig::new(
+            resource,
+            "https://login.example",
+            resource,
+        ))
+        .unwrap();
         assert_eq!(guard.metadata_url(), url);
         assert_eq!(guard.warnings(), Vec::<String>::new(), "{resource}");
         let server = serve(guard.metadata_router()).await;
-        let answer = Answer::of(client().get(format!("{server}{METADATA_PATH}{path}"))).await;
+        let answer = Answer::to(client().get(format!("{server}{METADATA_PATH}{path}"))).await;
         assert_eq!(answer.body["resource"], resource);
         assert_eq!(
             answer.body["authorization_servers"],

@@ -1,11 +1,11 @@
-//! How long keys are known: rotation, removal, outage.
+//! The lifetime of fetched keys: caching, rotation, removal, outages.
 
 use super::*;
 use crate::support::issuer::{Failure, SigningKey};
 
 #[tokio::test]
-async fn cache_control_counts_within_bounds() {
-    for (cache_control, kept_seconds, gone_seconds) in [
+async fn cache_control_is_honoured_within_bounds() {
+    for (cache_control, fresh_seconds, stale_seconds) in [
         ("", 400, 601),
         ("max-age=0", 40, 61),
         ("max-age=1", 40, 61),
@@ -16,7 +16,7 @@ async fn cache_control_counts_within_bounds() {
     ] {
         let issuer = Issuer::start().await;
         issuer.set_cache_control(cache_control);
-        let site = Site::start(settings(&issuer)).await;
+        let site = Site::start(config(&issuer)).await;
         let get = async |subject: &str| {
             let token = issuer.token(|claims| {
                 claims["sub"] = json!(subject);
@@ -25,39 +25,39 @@ async fn cache_control_counts_within_bounds() {
             assert_eq!(site.get(&token).await.status, 200, "{cache_control}");
         };
         get("a").await;
-        site.clock.advance(Duration::from_secs(kept_seconds));
+        site.clock.advance(Duration::from_secs(fresh_seconds));
         get("b").await;
-        assert_eq!(issuer.jwks_fetches(), 1, "{cache_control}: kept");
+        assert_eq!(issuer.jwks_fetches(), 1, "{cache_control}: fresh");
         site.clock
-            .advance(Duration::from_secs(gone_seconds - kept_seconds));
+            .advance(Duration::from_secs(stale_seconds - fresh_seconds));
         get("c").await;
-        assert_eq!(issuer.jwks_fetches(), 2, "{cache_control}: gone");
+        assert_eq!(issuer.jwks_fetches(), 2, "{cache_control}: stale");
     }
 }
 
-/// Before the keys' time is up they are refreshed while the old ones serve.
+/// Shortly before they expire, keys are refreshed while the old ones stay in use.
 #[tokio::test]
 async fn keys_are_refreshed_in_the_background() {
     let issuer = Issuer::start().await;
     issuer.set_cache_control("max-age=1000");
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let token = long_token(&issuer);
     assert_eq!(site.get(&token).await.status, 200);
-    // The issuer hangs: only a refresh that nobody waits for lets the request through at once.
+    // The issuer stalls, so requests pass at once only if none of them waits for the refresh.
     issuer.fail(Some(Failure::Stall));
     site.clock.advance(Duration::from_secs(900));
-    let begun = Instant::now();
+    let started = Instant::now();
     for _ in 0..5 {
         assert_eq!(site.get(&token).await.status, 200);
     }
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    until(|| issuer.jwks_fetches() == 2).await;
+    assert!(started.elapsed() < Duration::from_secs(5));
+    wait_until(|| issuer.jwks_fetches() == 2).await;
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_when_its_token_comes() {
+async fn an_unknown_key_triggers_a_fetch() {
     let issuer = Issuer::start().await;
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let old = long_token(&issuer);
     assert_eq!(site.get(&old).await.status, 200);
     let new_key = SigningKey::p256("key-2");
@@ -70,7 +70,7 @@ async fn a_new_key_is_found_when_its_token_comes() {
     );
     assert_eq!(issuer.jwks_fetches(), 2);
     assert_eq!(site.get(&old).await.status, 200);
-    // Keys without a `kid` are followed as well.
+    // Rotation works without `kid` as well.
     let third = SigningKey::p256("").without_kid();
     issuer.add_key(third.clone());
     site.clock.advance(Duration::from_secs(30));
@@ -81,42 +81,42 @@ async fn a_new_key_is_found_when_its_token_comes() {
 }
 
 #[tokio::test]
-async fn unknown_kids_fetch_once_in_30_seconds() {
+async fn unknown_keys_trigger_one_fetch_in_30_seconds() {
     let issuer = Issuer::start().await;
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let claims = issuer.claims(|claims| claims["exp"] = json!(now_seconds() + HOUR));
     assert_eq!(site.get(&issuer.token(|_| {})).await.status, 200);
-    let ask = async |from: usize, many: usize| {
-        let stranger = SigningKey::p256("x");
-        let tokens: Vec<String> = (from..from + many)
+    let send_unknown = async |from: usize, count: usize| {
+        let unknown_key = SigningKey::p256("x");
+        let tokens: Vec<String> = (from..from + count)
             .map(|number| {
                 let header = json!({ "alg": "ES256", "kid": format!("kid-{number}") });
-                stranger.sign(&header.to_string(), &claims.to_string())
+                unknown_key.sign(&header.to_string(), &claims.to_string())
             })
             .collect();
-        for some in tokens.chunks(100) {
-            let answers = together(some.iter().map(|token| site.get(token))).await;
+        for chunk in tokens.chunks(100) {
+            let answers = join_all(chunk.iter().map(|token| site.get(token))).await;
             assert!(answers.iter().all(|answer| answer.status == 401));
         }
     };
-    ask(0, 1000).await;
+    send_unknown(0, 1000).await;
     assert_eq!(issuer.jwks_fetches(), 2);
     site.clock.advance(Duration::from_secs(31));
-    ask(1000, 100).await;
+    send_unknown(1000, 100).await;
     assert_eq!(issuer.jwks_fetches(), 3);
-    // A token whose keys were fetched for it does not have them fetched again.
-    let fresh = Site::start(settings(&issuer)).await;
+    // A token that caused the first fetch does not cause a second one.
+    let fresh = Site::start(config(&issuer)).await;
     let unknown = SigningKey::p256("unknown").token(&claims);
     assert_eq!(fresh.get(&unknown).await.status, 401);
     assert_eq!(issuer.jwks_fetches(), 4);
 }
 
-/// A verified token is remembered, but not past the life of its key.
+/// Verified tokens are cached, but not longer than their key is published.
 #[tokio::test]
-async fn a_removed_key_drops_what_it_signed() {
+async fn removing_a_key_invalidates_its_cached_tokens() {
     let issuer = Issuer::start().await;
     issuer.set_cache_control("max-age=60");
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let first = long_token(&issuer);
     let second_key = SigningKey::p256("key-2");
     let second =
@@ -126,23 +126,23 @@ async fn a_removed_key_drops_what_it_signed() {
         assert_eq!(site.get(token).await.status, 200);
     }
     issuer.set_keys([second_key]);
-    // Another token makes the keys be fetched anew, long before the first is forgotten.
+    // A token with an unknown key triggers a fetch while the first token is still cached.
     let third = SigningKey::p256("key-3").token(&issuer.claims(|_| {}));
     assert_eq!(site.get(&third).await.status, 401);
     assert_eq!(site.get(&first).await.status, 401);
     assert_eq!(site.get(&second).await.status, 200);
-    // The same `kid` with another key is another key.
+    // A new key under the same `kid` replaces the old one.
     issuer.set_keys([SigningKey::p256("key-2")]);
     site.clock.advance(Duration::from_secs(61));
     assert_eq!(site.get(&second).await.status, 401);
 }
 
 #[tokio::test]
-async fn a_remembered_token_expires() {
+async fn a_cached_token_expires() {
     let issuer = Issuer::start().await;
-    let mut settings = settings(&issuer);
-    settings.leeway = Duration::ZERO;
-    let site = Site::start(settings).await;
+    let mut config = config(&issuer);
+    config.leeway = Duration::ZERO;
+    let site = Site::start(config).await;
     let token = issuer.token(|claims| claims["exp"] = json!(now_seconds() + 40));
     for (advance_seconds, status) in [(0, 200), (0, 200), (30, 200), (11, 401), (0, 401)] {
         site.clock.advance(Duration::from_secs(advance_seconds));
@@ -151,12 +151,12 @@ async fn a_remembered_token_expires() {
 }
 
 #[tokio::test]
-async fn known_keys_serve_through_an_outage() {
+async fn cached_keys_are_used_during_an_outage() {
     let issuer = Issuer::start().await;
     issuer.set_cache_control("max-age=600");
-    let mut settings = settings(&issuer);
-    settings.outage = Duration::from_secs(2 * HOUR);
-    let site = Site::start(settings).await;
+    let mut config = config(&issuer);
+    config.outage = Duration::from_secs(2 * HOUR);
+    let site = Site::start(config).await;
     let token = long_token(&issuer);
     assert_eq!(site.get(&token).await.status, 200);
     issuer.fail(Some(Failure::Status(500)));
@@ -173,10 +173,10 @@ async fn known_keys_serve_through_an_outage() {
         let answer = site.get(&token).await;
         assert_eq!(
             answer.status, status,
-            "after {advance_seconds} s more: {answer:?}"
+            "after another {advance_seconds} s: {answer:?}"
         );
     }
-    // While keys are known, an unknown one is the token's fault.
+    // While there are cached keys, a token with an unknown key is answered 401 instead of 503.
     issuer.fail(None);
     site.clock.advance(Duration::from_secs(60));
     assert_eq!(site.get(&token).await.status, 200);
@@ -186,12 +186,12 @@ async fn known_keys_serve_through_an_outage() {
     assert_eq!(site.get(&unknown).await.status, 401);
 }
 
-/// Keys that went stale while nobody asked are fetched before they are trusted again.
+/// Without requests there is no refresh in the background.
 #[tokio::test]
-async fn stale_keys_are_fetched_before_they_serve() {
+async fn stale_keys_are_fetched_again_before_they_are_used() {
     let issuer = Issuer::start().await;
     issuer.set_cache_control("max-age=60");
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let token = long_token(&issuer);
     assert_eq!(site.get(&token).await.status, 200);
     issuer.set_keys([SigningKey::p256("key-2")]);
@@ -200,9 +200,9 @@ async fn stale_keys_are_fetched_before_they_serve() {
 }
 
 #[tokio::test]
-async fn an_emptied_set_withdraws_every_key() {
+async fn an_empty_key_set_withdraws_every_key() {
     let issuer = Issuer::start().await;
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let token = long_token(&issuer);
     assert_eq!(site.get(&token).await.status, 200);
     issuer.set_keys([]);
@@ -210,12 +210,11 @@ async fn an_emptied_set_withdraws_every_key() {
     assert_eq!(site.get(&token).await.status, 401);
 }
 
-/// While fetching fails, nobody waits for what will fail again.
 #[tokio::test]
-async fn an_outage_keeps_nobody_waiting() {
+async fn requests_do_not_wait_for_refreshes_during_an_outage() {
     let issuer = Issuer::start().await;
     issuer.set_cache_control("max-age=60");
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     let token = long_token(&issuer);
     assert_eq!(site.get(&token).await.status, 200);
     issuer.fail(Some(Failure::Status(500)));
@@ -223,19 +222,18 @@ async fn an_outage_keeps_nobody_waiting() {
     assert_eq!(site.get(&token).await.status, 200);
     issuer.fail(Some(Failure::Stall));
     site.clock.advance(Duration::from_secs(5));
-    let begun = Instant::now();
+    let started = Instant::now();
     for _ in 0..5 {
         assert_eq!(site.get(&token).await.status, 200);
     }
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    until(|| issuer.jwks_fetches() == 3).await;
+    assert!(started.elapsed() < Duration::from_secs(5));
+    wait_until(|| issuer.jwks_fetches() == 3).await;
 }
 
-/// A bad signature under a known `kid` is no reason to look for new keys.
 #[tokio::test]
-async fn a_known_kid_fetches_nothing() {
+async fn a_bad_signature_under_a_known_kid_triggers_no_fetch() {
     let issuer = Issuer::start().await;
-    let site = Site::start(settings(&issuer)).await;
+    let site = Site::start(config(&issuer)).await;
     assert_eq!(site.get(&issuer.token(|_| {})).await.status, 200);
     let forged = SigningKey::p256("key-1").token(&issuer.claims(|_| {}));
     for _ in 0..3 {

@@ -1,6 +1,8 @@
-//! Guests that need no grant: they spin, take, flood, crash and look around.
+//! Hostile guests that need no grant: endless loops, resource exhaustion, floods of output, crashes, and isolation.
 
-use super::{BLOCK, POLL, Pack, Packing, TIMER, forever, times};
+use super::{
+    BLOCK, HostileComponent, HostileComponentBuilder, POLL, TIMER, repeat, repeat_forever,
+};
 use crate::support::guest::http::can_fetch;
 use crate::support::guest::{Guest, component};
 
@@ -14,17 +16,23 @@ const STDOUT: &str = r#"
 "#;
 const EXIT: &str = r#"(import "wasi:cli/exit@0.2.0" "exit" (func $exit (param i32)))"#;
 
-pub(super) fn packs() -> Vec<Pack> {
-    let mut packs = vec![spins()];
-    packs.extend(spins_elsewhere());
-    packs.extend([bombs(), own_resources(), floods(), crashes(), looks()]);
-    packs
+pub(super) fn components() -> Vec<HostileComponent> {
+    let mut components = vec![endless_loops()];
+    components.extend(endless_loops_outside_the_function());
+    components.extend([
+        resource_exhaustion(),
+        own_resources(),
+        floods(),
+        crashes(),
+        isolation(),
+    ]);
+    components
 }
 
-/// Where nothing but the processor time can end them.
+/// Limits of which only the CPU limit can be reached.
 const ONLY_CPU: &str = "[component.limits]\ncpu = \"200ms\"\ntime = \"60s\"\n";
 
-fn spins() -> Pack {
+fn endless_loops() -> HostileComponent {
     let mut guest = Guest::new();
     let line = guest.string("line");
     guest
@@ -33,45 +41,45 @@ fn spins() -> Pack {
         .import(RANDOM)
         .import(TIMER)
         .import(BLOCK);
-    let mut pack = Packing::of(guest);
-    pack.row("spins", "computes for ever", "(call $spin)")
-        .row(
+    let mut component = HostileComponentBuilder::new(guest);
+    component.tool("spins", "loops forever", "(call $spin)")
+        .tool(
             "spins-in-host-calls",
-            "asks the host for the time, for ever",
-            forever("(drop (call $time_left))"),
+            "calls `time-left` forever",
+            repeat_forever("(drop (call $time_left))"),
         )
-        .row(
+        .tool(
             "spins-in-logs",
-            "logs for ever, long after its lines are cut",
-            forever(&format!("(call $log (i32.const 0) {line})")),
+            "logs forever, long after its lines are dropped",
+            repeat_forever(&format!("(call $log (i32.const 0) {line})")),
         )
-        .row(
+        .tool(
             "spins-in-fills",
-            "fills a mebibyte of memory, for ever",
-            forever("(memory.fill (i32.const 1048576) (i32.const 1) (i32.const 1048576))"),
+            "fills 1 MiB of memory forever",
+            repeat_forever("(memory.fill (i32.const 1048576) (i32.const 1) (i32.const 1048576))"),
         )
-        .row(
+        .tool(
             "spins-in-randomness",
-            "asks for a mebibyte of random bytes, for ever",
-            forever(
+            "requests 1 MiB of random bytes forever",
+            repeat_forever(
                 "(global.set $heap (i32.const 1048576)) (call $random (i64.const 1048576) (i32.const 256))",
             ),
         )
-        .row(
+        .tool(
             "spins-in-polls",
-            "waits for what is ready, for ever",
+            "blocks on a pollable that is always ready, forever",
             format!(
                 "(local $ready i32) (local.set $ready (call $timer (i64.const 0))) {}",
-                forever("(call $block (local.get $ready))")
+                repeat_forever("(call $block (local.get $ready))")
             ),
         );
-    pack.packed("Guests that never end", "spins", ONLY_CPU)
+    component.build("Endless loops", "spins", ONLY_CPU)
 }
 
-/// Outside of the function that is called.
-fn spins_elsewhere() -> [Pack; 2] {
+/// Function components that loop in `cabi_realloc` and in the post-return function.
+fn endless_loops_outside_the_function() -> [HostileComponent; 2] {
     const WORLD: &str = "export greet: func(name: string) -> string;";
-    let greets = |realloc: &str, post_return: &str| {
+    let greeter = |realloc: &str, post_return: &str| {
         let module = format!(
             r#"(module
               (memory (export "memory") 1)
@@ -84,29 +92,29 @@ fn spins_elsewhere() -> [Pack; 2] {
         );
         component(WORLD, &module)
     };
-    let pack = |name, does, bytes| Pack {
-        title: "Guests that never end, elsewhere",
+    let hostile = |name, behaviour, bytes| HostileComponent {
+        title: "Endless loops outside the called function",
         name,
         bytes,
         settings: format!("prefix = \"{name}-\"\n{ONLY_CPU}"),
-        rows: vec![(format!("{name}-greet"), does)],
+        tools: vec![(format!("{name}-greet"), behaviour)],
     };
     const SPIN: &str = "(loop $again (br $again))";
     [
-        pack(
-            "spins-for-arguments",
-            "computes for ever where the host asks it for room for the arguments",
-            greets(SPIN, ""),
+        hostile(
+            "spins-in-realloc",
+            "loops forever in `cabi_realloc`, which the host calls to pass the arguments",
+            greeter(SPIN, ""),
         ),
-        pack(
-            "spins-after-return",
-            "computes for ever after it has returned, where it should free what it returned",
-            greets("", SPIN),
+        hostile(
+            "spins-in-post-return",
+            "loops forever in the post-return function, which should free the result",
+            greeter("", SPIN),
         ),
     ]
 }
 
-fn bombs() -> Pack {
+fn resource_exhaustion() -> HostileComponent {
     let mut guest = Guest::new();
     can_fetch(&mut guest);
     let (name, value) = (guest.string("x"), guest.string("v".repeat(40_000)));
@@ -123,65 +131,65 @@ fn bombs() -> Pack {
             "(func $deeper (param i64) (result i64)
                (i64.add (local.get 0) (call $deeper (i64.add (local.get 0) (i64.const 1)))))",
         );
-    let mut pack = Packing::of(guest);
-    pack.row(
-        "takes-memory",
-        "takes memory until there is none",
-        forever("(if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))"),
+    let mut component = HostileComponentBuilder::new(guest);
+    component.tool(
+        "exhausts-memory",
+        "grows its memory until that fails, then traps",
+        repeat_forever("(if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))"),
     )
-    .row(
-        "takes-tables",
-        "lets a table grow until it cannot",
-        forever(
+    .tool(
+        "exhausts-tables",
+        "grows a table until that fails, then traps",
+        repeat_forever(
             "(if (i32.eq (table.grow $table (ref.null func) (i32.const 1000)) (i32.const -1)) (then unreachable))",
         ),
     )
-    .row(
+    .tool(
         "recurses",
         "calls itself without end",
         "(call $say_number (call $deeper (i64.const 0))) (call $said)",
     )
-    .row(
+    .tool(
         "leaks-headers",
-        "makes lists of headers, 40 kB each, and keeps them all",
-        forever(&format!(
+        "creates header lists of 40 kB each and keeps them all",
+        repeat_forever(&format!(
             "(call $append (call $fields) {name} {value} (i32.const 256))"
         )),
     )
-    .row(
+    .tool(
         "leaks-requests",
-        "makes requests that it never sends, each of a method with 100 kB, and keeps them all",
+        "creates requests with method names of 100 kB, never sends them and keeps them all",
         format!(
             "(local $request i32) {}",
-            forever(&format!(
+            repeat_forever(&format!(
                 "(local.set $request (call $request (call $fields)))
                  (drop (call $set_method (local.get $request) (i32.const 9) {method}))"
             ))
         ),
     )
-    .row(
+    .tool(
         "leaks-streams",
-        "opens its output again and again and keeps every stream",
-        forever("(drop (call $get_stdout))"),
+        "opens its output stream repeatedly and keeps every handle",
+        repeat_forever("(drop (call $get_stdout))"),
     )
-    .row(
+    .tool(
         "leaks-timers",
-        "sets timers and keeps them all",
-        forever("(drop (call $timer (i64.const 3600000000000)))"),
+        "creates timers and keeps them all",
+        repeat_forever("(drop (call $timer (i64.const 3600000000000)))"),
     )
-    .row(
-        "asks-for-randomness",
-        "asks for a tebibyte of random bytes at once",
+    .tool(
+        "requests-random-bytes",
+        "requests 1 TiB of random bytes at once",
         "(call $random (i64.const 1099511627776) (i32.const 256)) (unreachable)",
     )
-    .row(
+    .tool(
         "writes-zeroes",
-        "has the host write a tebibyte of zeroes to its output",
+        "writes 1 TiB of zeroes to its output with one host call",
         "(call $zeroes (call $get_stdout) (i64.const 1099511627776) (i32.const 256)) (unreachable)",
     )
-    .row(
-        "polls-a-crowd",
-        "waits for half a million timers, all of them the same",
+    .tool(
+        "polls-half-a-million",
+        "polls a list that contains the same timer half a million times",
         "(local $timer i32) (local $at i32)
          (local.set $timer (call $timer (i64.const 1000000)))
          (local.set $at (i32.const 65536))
@@ -194,14 +202,14 @@ fn bombs() -> Pack {
          (call $say_number (i64.load32_u (i32.const 260)))
          (call $said)",
     );
-    pack.packed(
-        "Bombs",
-        "bombs",
+    component.build(
+        "Resource exhaustion",
+        "resource-exhaustion",
         "[component.limits]\nmemory = \"8MiB\"\ntime = \"10m\"\n",
     )
 }
 
-fn own_resources() -> Pack {
+fn own_resources() -> HostileComponent {
     let mut guest = Guest::new();
     guest
         .export("export things: interface { resource thing; } export leak: func() -> u32;")
@@ -210,40 +218,40 @@ fn own_resources() -> Pack {
         )
         .item(format!(
             r#"(func (export "leak") (result i32) {})"#,
-            forever("(drop (call $new (i32.const 0)))")
+            repeat_forever("(drop (call $new (i32.const 0)))")
         ));
-    Pack {
-        title: "Bombs",
-        name: "own",
+    HostileComponent {
+        title: "Resource exhaustion",
+        name: "own-resources",
         bytes: guest.component(),
         settings: String::new(),
-        rows: vec![(
+        tools: vec![(
             "leak".into(),
-            "makes resources of its own and keeps them all",
+            "creates resources of its own type and keeps them all",
         )],
     }
 }
 
-fn floods() -> Pack {
+fn floods() -> HostileComponent {
     let mut guest = Guest::new();
     let line = guest.string("a line of the guest\n");
-    let endless = guest.string("x".repeat(4_000));
+    let without_newline = guest.string("x".repeat(4_000));
     let done = guest.string("done");
-    let long = guest.string("y".repeat(400_000));
-    let deep = guest.string("[".repeat(90_000));
-    let bad = guest.string([b'a', 0xff, b'b']);
-    // As long as names can be, in a backtrace of twenty.
+    let long_text = guest.string("y".repeat(400_000));
+    let deep_json = guest.string("[".repeat(90_000));
+    let invalid_utf8 = guest.string([b'a', 0xff, b'b']);
+    // A function name close to the maximum length, which appears twenty times in the backtrace.
     let name = "n".repeat(90_000);
     guest.import(STDOUT).item(format!(
         "(func ${name} (param i32) (if (i32.eqz (local.get 0)) (then unreachable))
            (call ${name} (i32.sub (local.get 0) (i32.const 1))))"
     ));
-    // Declarations of locals come first.
-    let prints = |number, text: &str| {
+    // Locals must be declared first, so the stream is opened inside the loop.
+    let print = |count, text: &str| {
         format!(
             "(local $stream i32) {} (call $text {done})",
-            times(
-                number,
+            repeat(
+                count,
                 &format!(
                     "(if (i32.eqz (local.get $stream)) (then (local.set $stream (call $get_stdout))))
                      (call $write (local.get $stream) {text} (i32.const 512))"
@@ -251,127 +259,130 @@ fn floods() -> Pack {
             )
         )
     };
-    let then_done = |number, body: &str| format!("{} (call $text {done})", times(number, body));
-    let mut pack = Packing::of(guest);
-    pack.row(
-        "floods-the-log",
-        "logs 50,000 lines",
-        then_done(50_000, &format!("(call $log (i32.const 1) {line})")),
-    )
-    .row(
-        "floods-its-output",
-        "prints 50,000 lines",
-        prints(50_000, &line),
-    )
-    .row(
-        "floods-one-line",
-        "prints 8 MB without a line break",
-        prints(2_000, &endless),
-    )
-    .row(
-        "floods-its-client",
-        "reports progress 50,000 times",
-        then_done(
-            50_000,
-            "(call $progress (f64.convert_i32_u (i32.sub (i32.const 60000) (local.get $n)))
+    let repeat_then_done =
+        |count, body: &str| format!("{} (call $text {done})", repeat(count, body));
+    let mut component = HostileComponentBuilder::new(guest);
+    component
+        .tool(
+            "floods-the-log",
+            "logs 50,000 lines",
+            repeat_then_done(50_000, &format!("(call $log (i32.const 1) {line})")),
+        )
+        .tool(
+            "floods-its-output",
+            "prints 50,000 lines",
+            print(50_000, &line),
+        )
+        .tool(
+            "floods-one-line",
+            "prints 8 MB without a line break",
+            print(2_000, &without_newline),
+        )
+        .tool(
+            "floods-its-client",
+            "reports progress 50,000 times",
+            repeat_then_done(
+                50_000,
+                "(call $progress (f64.convert_i32_u (i32.sub (i32.const 60000) (local.get $n)))
                (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))",
-        ),
-    )
-    .row(
-        "returns-too-much",
-        "returns 400,000 bytes of text",
-        format!("(call $text {long})"),
-    )
-    .row(
-        "fails-at-length",
-        "fails with 400,000 bytes of text",
-        format!("(call $failed {long})"),
-    )
-    .row(
-        "returns-depth",
-        "returns JSON that is 90,000 levels deep",
-        format!("(call $structured {deep})"),
-    )
-    .row(
-        "returns-no-text",
-        "returns text that is no UTF-8",
-        format!("(call $text {bad})"),
-    )
-    .row(
-        "floods-a-backtrace",
-        "crashes in functions with names of 90,000 characters",
-        format!("(call ${name} (i32.const 30)) (unreachable)"),
-    );
-    pack.packed(
-        "Floods",
+            ),
+        )
+        .tool(
+            "returns-too-much",
+            "returns 400,000 bytes of text",
+            format!("(call $text {long_text})"),
+        )
+        .tool(
+            "fails-with-long-text",
+            "fails with an error text of 400,000 bytes",
+            format!("(call $failed {long_text})"),
+        )
+        .tool(
+            "returns-deep-json",
+            "returns JSON that is nested 90,000 levels deep",
+            format!("(call $structured {deep_json})"),
+        )
+        .tool(
+            "returns-invalid-utf-8",
+            "returns text that is not valid UTF-8",
+            format!("(call $text {invalid_utf8})"),
+        )
+        .tool(
+            "floods-a-backtrace",
+            "crashes in functions with names of 90,000 characters",
+            format!("(call ${name} (i32.const 30)) (unreachable)"),
+        );
+    component.build(
+        "Floods of output",
         "floods",
         "[component.limits]\noutput = \"100kB\"\ntime = \"10m\"\n",
     )
 }
 
-fn crashes() -> Pack {
+fn crashes() -> HostileComponent {
     let mut guest = Guest::new();
     guest
         .import(EXIT)
         .import(BLOCK)
         .item("(type $nothing (func)) (table $none 1 funcref)");
-    let mut pack = Packing::of(guest);
-    pack.row("traps", "executes `unreachable`", "(unreachable)")
-        .row(
+    let mut component = HostileComponentBuilder::new(guest);
+    component.tool("traps", "executes `unreachable`", "(unreachable)")
+        .tool(
             "divides-by-zero",
             "divides by zero",
             "(i32.div_u (i32.const 1) (i32.load (i32.const 512)))",
         )
-        .row(
-            "reads-outside",
+        .tool(
+            "reads-out-of-bounds",
             "reads beyond its memory",
             "(i32.load (i32.const -8))",
         )
-        .row(
-            "calls-nothing",
-            "calls an entry of a table that is empty",
+        .tool(
+            "calls-null-function",
+            "calls a null entry of a function table",
             "(call_indirect $none (type $nothing) (i32.const 0)) (i32.const 0)",
         )
-        .row(
-            "returns-outside",
+        .tool(
+            "returns-out-of-bounds",
             "returns an address beyond its memory",
             "(i32.const -8)",
         )
-        .row(
-            "returns-without-end",
+        .tool(
+            "returns-4-billion-items",
             "returns a list of four billion items",
             "(drop (call $text (i32.const 0) (i32.const 0))) (i32.store (i32.const 28) (i32.const -1)) (i32.const 16)",
         )
-        .row(
+        .tool(
             "guesses-handles",
-            "uses a handle that nobody gave to it",
+            "uses a handle that it never received",
             "(call $block (i32.const 3)) (unreachable)",
         )
-        .row(
+        .tool(
             "exits",
-            "ends its process, as if it had one",
+            "calls `wasi:cli/exit`",
             "(call $exit (i32.const 1)) (unreachable)",
         );
-    pack.packed("Crashes", "crashes", "")
+    component.build("Crashes", "crashes", "")
 }
 
-fn looks() -> Pack {
+fn isolation() -> HostileComponent {
     let mut guest = Guest::new();
     guest.item("(global $mark (mut i64) (i64.const 0))");
-    let mut pack = Packing::of(guest);
-    pack.row(
-        "leaves-marks",
-        "takes four mebibytes, fills them, sets a global, for those who look",
-        "(drop (memory.grow (i32.const 64)))
+    let mut component = HostileComponentBuilder::new(guest);
+    component
+        .tool(
+            "leaves-marks",
+            "fills 4 MiB of memory and sets a global, for the next guest to find",
+            "(drop (memory.grow (i32.const 64)))
          (memory.fill (i32.const 131072) (i32.const 90) (i32.const 4063232))
          (global.set $mark (i64.const 90))
          (call $say_number (global.get $mark))
          (call $said)",
-    )
-    .row(
-        "looks-for-marks",
-        "counts what others have left in memory and globals",
-        "(local $at i32) (local $found i64)
+        )
+        .tool(
+            "looks-for-marks",
+            "counts data that other calls left in memory and globals",
+            "(local $at i32) (local $found i64)
          (drop (memory.grow (i32.const 64)))
          (local.set $at (i32.const 131072))
          (local.set $found (global.get $mark))
@@ -382,6 +393,6 @@ fn looks() -> Pack {
            (br_if $again (i32.lt_u (local.get $at) (i32.const 4194304))))
          (call $say_number (local.get $found))
          (call $said)",
-    );
-    pack.packed("Looking around", "looks", "")
+        );
+    component.build("Isolation between calls", "isolation", "")
 }

@@ -1,4 +1,4 @@
-//! While guests spin in every place, the rest of the host answers as if they were not there.
+//! Fairness: while guests use all CPU time and call slots, the host keeps answering everything else.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use toolcrib::config::Config;
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-/// Guests that spin, and the places that they take.
-const SPINNING: u32 = 32;
-/// How long what runs no guest may take at the median, on a machine that has nothing else to do; where it has, in so
-/// many times what it takes alone.
-const PROMPT: Duration = Duration::from_millis(100);
-const MAX_SLOWER: u32 = 20;
+/// Number of concurrent calls that spin.
+const SPINNING_CALLS: u32 = 32;
+/// The median latency while the spinning calls run may be up to this value, or up to [`MAX_SLOWDOWN`] times the latency
+/// without them, whichever is larger. The second bound is for busy machines.
+const MAX_LATENCY: Duration = Duration::from_millis(100);
+const MAX_SLOWDOWN: u32 = 20;
 
 fn guest() -> Guest {
     let mut guest = Guest::saying("hello", "hello");
@@ -25,17 +25,18 @@ fn guest() -> Guest {
     guest
 }
 
-fn endless(config: &mut Config, places: u32) {
-    config.server.max_concurrent_calls = places;
-    config.limits.concurrency = SPINNING;
+/// Configures this number of call slots, and limits that no call of the tests reaches.
+fn configure(config: &mut Config, call_slots: u32) {
+    config.server.max_concurrent_calls = call_slots;
+    config.limits.concurrency = SPINNING_CALLS;
     config.limits.time = Duration::from_secs(600);
     config.limits.cpu = Duration::from_secs(600);
 }
 
-/// Starts so many that spin, and waits until each of them runs.
-async fn spinning(host: &Host) -> Vec<reqwest::Response> {
+/// Starts [`SPINNING_CALLS`] calls that spin and waits until each of them runs.
+async fn start_spinning(host: &Host) -> Vec<reqwest::Response> {
     let client = host.client();
-    let calls = (0..SPINNING).map(async |_| {
+    let calls = (0..SPINNING_CALLS).map(async |_| {
         let params = json!({ "name": "spin", "arguments": {}, "_meta": { "progressToken": 1 } });
         let message = client.message("tools/call", params);
         let mut response = client.post(&message).send().await.unwrap();
@@ -46,50 +47,58 @@ async fn spinning(host: &Host) -> Vec<reqwest::Response> {
     futures::future::join_all(calls).await
 }
 
-/// The median of what `asks` takes.
-async fn median(mut asks: impl AsyncFnMut()) -> Duration {
-    let mut took = Vec::new();
+/// Returns the median latency of `request`.
+async fn median_latency(mut request: impl AsyncFnMut()) -> Duration {
+    let mut latencies = Vec::new();
     for _ in 0..30 {
-        let begun = Instant::now();
-        asks().await;
-        took.push(begun.elapsed());
+        let started = Instant::now();
+        request().await;
+        latencies.push(started.elapsed());
     }
-    took.sort();
-    took[took.len() / 2]
+    latencies.sort();
+    latencies[latencies.len() / 2]
 }
 
-/// Every place is taken: health and lists answer at once, calls are refused with the time to come again.
+/// With all call slots taken, health checks and lists stay fast, and further calls are rejected with `Retry-After`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_place_is_taken() {
-    let host = Host::start(&[("guest", &guest())], |config| endless(config, SPINNING)).await;
+async fn health_and_lists_stay_fast_when_all_call_slots_are_taken() {
+    let host = Host::start(&[("guest", &guest())], |config| {
+        configure(config, SPINNING_CALLS)
+    })
+    .await;
     let client = host.client();
-    let asks = async |path: &str| {
+    let get = async |path: &str| {
         let answer = client.http.get(host.url(path)).send().await.unwrap();
         assert_eq!(answer.status(), 200);
     };
-    let alone = median(async || asks("/healthz").await).await;
-    let calls = spinning(&host).await;
-    let most = PROMPT.max(alone * MAX_SLOWER);
+    let baseline = median_latency(async || get("/healthz").await).await;
+    let calls = start_spinning(&host).await;
+    let max_latency = MAX_LATENCY.max(baseline * MAX_SLOWDOWN);
     for path in ["/healthz", "/readyz"] {
-        let took = median(async || asks(path).await).await;
-        assert!(took < most, "{path}: {took:?}, alone {alone:?}");
+        let latency = median_latency(async || get(path).await).await;
+        assert!(
+            latency < max_latency,
+            "{path}: {latency:?}, without the spinning calls {baseline:?}"
+        );
     }
-    let took = median(async || assert_eq!(client.list().await.status, 200)).await;
-    assert!(took < most, "tools/list: {took:?}, alone {alone:?}");
-    let refused = client.call("hello", json!({})).await;
-    assert_eq!(refused.status, 503, "{refused:?}");
-    assert_eq!(refused.header("retry-after"), "1");
+    let latency = median_latency(async || assert_eq!(client.list().await.status, 200)).await;
+    assert!(
+        latency < max_latency,
+        "tools/list: {latency:?}, without the spinning calls {baseline:?}"
+    );
+    let rejected = client.call("hello", json!({})).await;
+    assert_eq!(rejected.status, 503, "{rejected:?}");
+    assert_eq!(rejected.header("retry-after"), "1");
     drop(calls);
 }
 
-/// There are places left: a light tool of another component answers as if nobody span, and one of the same component
-/// does when it has a place.
+/// With call slots left, light tools stay fast, in another component and in the component that spins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn light_calls() {
+async fn light_calls_stay_fast_while_others_spin() {
     let light = Guest::saying("light", "light");
     let host = Host::start(&[("guest", &guest()), ("light", &light)], |config| {
-        endless(config, SPINNING + 2);
-        config.limits.concurrency = SPINNING + 1;
+        configure(config, SPINNING_CALLS + 2);
+        config.limits.concurrency = SPINNING_CALLS + 1;
     })
     .await;
     let client = host.client();
@@ -97,12 +106,15 @@ async fn light_calls() {
         let answer = client.call(tool, json!({})).await;
         answer.text().to_owned()
     };
-    let alone = median(async || assert_eq!(call("light").await, "light")).await;
-    let calls = spinning(&host).await;
-    let most = PROMPT.max(alone * MAX_SLOWER);
+    let baseline = median_latency(async || assert_eq!(call("light").await, "light")).await;
+    let calls = start_spinning(&host).await;
+    let max_latency = MAX_LATENCY.max(baseline * MAX_SLOWDOWN);
     for (tool, text) in [("light", "light"), ("hello", "hello")] {
-        let took = median(async || assert_eq!(call(tool).await, text)).await;
-        assert!(took < most, "{tool}: {took:?}, alone {alone:?}");
+        let latency = median_latency(async || assert_eq!(call(tool).await, text)).await;
+        assert!(
+            latency < max_latency,
+            "{tool}: {latency:?}, without the spinning calls {baseline:?}"
+        );
     }
     drop(calls);
 }

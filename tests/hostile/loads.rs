@@ -1,4 +1,4 @@
-//! Components that are hostile before anybody calls them.
+//! Components that are hostile when they are loaded.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use crate::support::guest::{Document, Guest, Prompt, Tool, component};
 use crate::support::process::Process;
 use crate::support::server;
 
-/// A component, what it does, and what is changed of the configuration.
+/// Name, behaviour, bytes, and a change to the configuration.
 type Case = (&'static str, &'static str, Vec<u8>, fn(&mut Config));
 
-/// What each does, and what is said of it.
-pub(super) async fn rows() -> Vec<(String, &'static str, String)> {
-    let mut rows = Vec::new();
-    for (name, does, bytes, change) in cases() {
+/// Loads each component and returns its name, behaviour and outcome.
+pub(super) async fn outcomes() -> Vec<(String, &'static str, String)> {
+    let mut outcomes = Vec::new();
+    for (name, behaviour, bytes, change) in cases() {
         let (dir, mut config) = server::config(&[]);
         config.limits.cpu = Duration::from_millis(200);
         config.limits.memory_bytes = 8 << 20;
         change(&mut config);
         server::name_in(&mut config, &dir, "guest", &bytes);
-        let said = match App::build(config).await {
+        let outcome = match App::build(config).await {
             Ok(_) => "is served".to_owned(),
             Err(error) => {
                 let lines: Vec<_> = error.problems.iter().map(ToString::to_string).collect();
                 assert_eq!(lines.len(), 1, "{name}: {lines:?}");
-                // Without the path of the file, which is another one each time.
+                // The path of the file is cut off, since it differs in each run.
                 lines[0].split_once("`: ").unwrap().1.to_owned()
             }
         };
-        assert!(!said.contains('\n'), "{name}: {said}");
-        rows.push((name.to_owned(), does, said));
+        assert!(!outcome.contains('\n'), "{name}: {outcome}");
+        outcomes.push((name.to_owned(), behaviour, outcome));
     }
-    rows
+    outcomes
 }
 
 fn cases() -> Vec<Case> {
@@ -46,138 +46,143 @@ fn cases() -> Vec<Case> {
         guest.item(item);
         guest.component()
     };
-    let defining = |body: &str| {
+    let before_definitions = |body: &str| {
         let mut guest = hello();
         guest.before_definitions(body);
         guest.component()
     };
-    let mut large = hello();
-    large.pages(1_000);
-    let mut many = Guest::new();
+    let mut large_memory = hello();
+    large_memory.pages(1_000);
+    let mut many_tools = Guest::new();
     for index in 0..1_001 {
-        many.tool(Tool::new(&format!("t{index}")), "unreachable");
+        many_tools.tool(Tool::new(&format!("t{index}")), "unreachable");
     }
-    let same: fn(&mut Config) = |_| {};
+    let no_change: fn(&mut Config) = |_| {};
     vec![
-        ("nothing", "is an empty file", Vec::new(), same),
-        ("rubbish", "is no WebAssembly", vec![0x5a; 100_000], same),
+        ("empty-file", "is an empty file", Vec::new(), no_change),
         (
-            "a-torn-component",
-            "is half of a component",
+            "not-webassembly",
+            "is not WebAssembly",
+            vec![0x5a; 100_000],
+            no_change,
+        ),
+        (
+            "truncated-file",
+            "is the first half of a component",
             {
                 let bytes = hello().component();
                 bytes[..bytes.len() / 2].to_vec()
             },
-            same,
+            no_change,
         ),
         (
             "spins-at-start",
-            "computes for ever when it is instantiated",
+            "loops forever when it is instantiated",
             with_item("(func $begin (drop (call $spin))) (start $begin)"),
-            same,
+            no_change,
         ),
         (
             "spins-in-definitions",
-            "computes for ever instead of saying what it offers",
-            defining("(drop (call $spin))"),
-            same,
+            "loops forever instead of returning its tool definitions",
+            before_definitions("(drop (call $spin))"),
+            no_change,
         ),
         (
             "spins-in-resources",
-            "computes for ever instead of naming its documents",
+            "loops forever instead of returning its resources",
             offering("resources", "(drop (call $spin))"),
-            same,
+            no_change,
         ),
         (
             "spins-in-prompts",
-            "computes for ever instead of naming its prompts",
+            "loops forever instead of returning its prompt definitions",
             offering("prompts.definitions", "(drop (call $spin))"),
-            same,
+            no_change,
         ),
         (
-            "takes-memory-in-definitions",
-            "takes memory until there is none instead of saying what it offers",
-            defining(
+            "exhausts-memory-in-definitions",
+            "grows its memory until that fails instead of returning its tool definitions",
+            before_definitions(
                 "(loop $again (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable)) (br $again))",
             ),
-            same,
+            no_change,
         ),
         (
             "crashes-at-start",
             "crashes when it is instantiated",
             with_item("(func $begin unreachable) (start $begin)"),
-            same,
+            no_change,
         ),
         (
-            "defines-without-end",
+            "defines-4-billion-tools",
             "defines four billion tools",
-            defining(
+            before_definitions(
                 "(i32.store (i32.const 256) (i32.const 1024)) (i32.store (i32.const 260) (i32.const -1)) (return (i32.const 256))",
             ),
-            same,
+            no_change,
         ),
         (
-            "defines-many",
+            "defines-too-many-tools",
             "defines 1,001 tools",
-            many.component(),
-            same,
+            many_tools.component(),
+            no_change,
         ),
         (
-            "large-from-the-start",
-            "has 1,000 pages of memory from the start where 128 are allowed",
-            large.component(),
-            same,
+            "large-initial-memory",
+            "has an initial memory of 1,000 pages where 128 are allowed",
+            large_memory.component(),
+            no_change,
         ),
         (
-            "a-table-from-the-start",
-            "has a table of a hundred million entries",
+            "large-initial-table",
+            "has an initial table of a hundred million entries",
             with_item("(table 100000000 funcref)"),
-            same,
+            no_change,
         ),
         (
             "many-instances",
-            "is made of 1,000 instances",
+            "contains 1,000 core module instances",
             instances(1_000),
-            same,
+            no_change,
         ),
         (
             "many-functions",
-            "exports 1,500 functions; 1,000 of them are tools",
+            "exports 1,500 functions, of which 1,000 become tools",
             functions(1_500),
-            same,
+            no_change,
         ),
         (
-            "types-in-types",
-            "has a type that is 1,000 levels deep",
+            "deeply-nested-types",
+            "has a type that is nested 1,000 levels deep",
             nested_types(1_000),
-            same,
+            no_change,
         ),
         (
-            "types-that-double",
-            "has a type that would fill the memory when it is written out",
+            "doubling-types",
+            "has a type whose expansion doubles at each of 60 levels",
             doubling_types(),
-            same,
+            no_change,
         ),
         (
             "slow-to-compile",
-            "takes longer to compile than it may",
-            slow(),
+            "takes longer to compile than its limit allows",
+            slow_to_compile(),
             |config| config.limits.compile = Duration::from_millis(20),
         ),
     ]
 }
 
-/// One core module, instantiated again and again.
-fn instances(number: usize) -> Vec<u8> {
+/// A component that instantiates one core module `count` times.
+fn instances(count: usize) -> Vec<u8> {
     let mut text = String::from("(component (core module $m (memory 1))");
-    for _ in 0..number {
+    for _ in 0..count {
         text.push_str("(core instance (instantiate $m))");
     }
     text.push(')');
     wat::parse_str(&text).unwrap()
 }
 
-/// A component that offers a document and a prompt, and runs this before it names them.
+/// A component with a resource and a prompt that runs `body` at the start of `function`.
 fn offering(function: &'static str, body: &str) -> Vec<u8> {
     let mut guest = Guest::saying("hello", "hello");
     guest
@@ -187,15 +192,15 @@ fn offering(function: &'static str, body: &str) -> Vec<u8> {
     guest.component()
 }
 
-/// One function, exported again and again.
-fn functions(number: usize) -> Vec<u8> {
+/// A component that exports one function `count` times.
+fn functions(count: usize) -> Vec<u8> {
     let mut text = String::from(
         r#"(component
           (core module $m (func (export "f") (result i32) (i32.const 0)))
           (core instance $i (instantiate $m))
           (func $f (result u32) (canon lift (core func $i "f")))"#,
     );
-    for index in 0..number {
+    for index in 0..count {
         text.push_str(&format!("(export \"f{index}\" (func $f))"));
     }
     text.push(')');
@@ -212,7 +217,7 @@ fn nested_types(levels: usize) -> Vec<u8> {
     wat::parse_str(&text).unwrap()
 }
 
-/// Each type is a tuple of two of the one before.
+/// A component with 60 types, each a tuple of two of the previous type.
 fn doubling_types() -> Vec<u8> {
     let mut text = String::from("(component (type $t0 (tuple u8 u8))");
     for level in 1..60 {
@@ -223,9 +228,8 @@ fn doubling_types() -> Vec<u8> {
     wat::parse_str(&text).unwrap()
 }
 
-/// A file is looked at before it is read.
 #[tokio::test]
-async fn too_large_a_file() {
+async fn oversized_files_are_rejected_without_reading_them() {
     let (dir, mut config) = server::config(&[]);
     server::name_in(&mut config, &dir, "guest", b"");
     let file = std::fs::File::create(dir.path().join("guest.wasm")).unwrap();
@@ -234,12 +238,12 @@ async fn too_large_a_file() {
     assert!(error.ends_with("is larger than 268435456 bytes"), "{error}");
 }
 
-/// What takes too long to compile is left out where the operator goes on without, and nobody waits for it.
+/// With `--keep-going`, a component that exceeds its compile limit is left out, and the others are served.
 #[tokio::test]
-async fn a_slow_one_holds_up_no_other() {
+async fn slow_compilation_does_not_block_other_components() {
     let dir = Toolcrib::new();
     dir.write("hello", &Guest::saying("hello", "hello").component());
-    dir.write("slow", &slow());
+    dir.write("slow", &slow_to_compile());
     dir.file(
         "toolcrib.toml",
         "components = [\"hello.wasm\"]\n[[component]]\nref = \"slow.wasm\"\nlimits.compile = \"20ms\"\n",
@@ -272,8 +276,8 @@ async fn a_slow_one_holds_up_no_other() {
     );
 }
 
-/// Many functions of many instructions.
-fn slow() -> Vec<u8> {
+/// A component with many large functions.
+fn slow_to_compile() -> Vec<u8> {
     let step = "(local.set 0 (i64.rotl (i64.xor (local.get 0) (local.get 1)) (i64.mul (local.get 1) (local.get 0))))";
     let body = step.repeat(400);
     let mut module = String::from(r#"(module (func (export "f") (result i32) (i32.const 0))"#);

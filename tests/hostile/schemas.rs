@@ -1,4 +1,4 @@
-//! Schemas that make checking a value the work of years: the host looks so long, and says so.
+//! Schemas whose validation would take years: the host stops the validation and says so.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-const TOO_LONG: &str = "it takes too long to hold them against the tool's schema";
+const TOO_LONG: &str = "it takes too long to check them against the tool's schema";
 
-/// Each definition leads to the next one twice.
-fn doubling(how: &str, last: Value) -> Value {
+/// A schema with 60 definitions, each of which refers to the next one twice.
+fn doubling_schema(keyword: &str, last: Value) -> Value {
     const DEFINITIONS: usize = 60;
     let mut definitions = serde_json::Map::new();
     for n in 0..DEFINITIONS {
         let next = json!({ "$ref": format!("#/$defs/d{}", n + 1) });
-        definitions.insert(format!("d{n}"), json!({ how: [next, next] }));
+        definitions.insert(format!("d{n}"), json!({ keyword: [next, next] }));
     }
     definitions.insert(format!("d{DEFINITIONS}"), last);
     json!({ "type": "object", "$ref": "#/$defs/d0", "$defs": definitions })
 }
 
-/// Every member of a value is asked for twice, and so is every one of it; the validator remembers the first answer.
-fn doubling_with_depth() -> Value {
+/// A schema that checks each nested value twice per level, which is cheap only if the validator caches results.
+fn schema_doubling_with_depth() -> Value {
     let member = json!({ "allOf": [{ "$ref": "#/$defs/a" }, { "$ref": "#/$defs/a" }] });
     json!({
         "type": "object", "$ref": "#/$defs/a",
@@ -31,18 +31,18 @@ fn doubling_with_depth() -> Value {
     })
 }
 
-fn nested(levels: usize) -> Value {
+fn nested_value(levels: usize) -> Value {
     (0..levels).fold(json!({}), |inner, _| json!({ "a": inner }))
 }
 
-fn numbers(many: usize) -> Value {
-    json!({ "list": vec![7; many] })
+fn number_list(length: usize) -> Value {
+    json!({ "list": vec![7; length] })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_arguments() {
-    let many: Vec<_> = (0..5_000).map(|n| json!({ "const": -n })).collect();
-    let list = |items| json!({ "type": "object", "properties": { "list": { "items": items } } });
+async fn exponential_input_schemas_do_not_delay_other_calls() {
+    let constants: Vec<_> = (0..5_000).map(|n| json!({ "const": -n })).collect();
+    let list_of = |items| json!({ "type": "object", "properties": { "list": { "items": items } } });
     let tree = json!({
         "type": "object", "$ref": "#/$defs/tree",
         "$defs": { "tree": {
@@ -54,45 +54,50 @@ async fn of_arguments() {
     let cases = [
         (
             "any",
-            doubling("anyOf", json!({ "required": ["x"] })),
+            doubling_schema("anyOf", json!({ "required": ["x"] })),
             json!({}),
             Err(TOO_LONG),
         ),
         (
             "all",
-            doubling("allOf", json!({ "minProperties": 0 })),
+            doubling_schema("allOf", json!({ "minProperties": 0 })),
             json!({}),
             Err(TOO_LONG),
         ),
         (
             "one",
-            doubling("oneOf", json!({ "minProperties": 0 })),
+            doubling_schema("oneOf", json!({ "minProperties": 0 })),
             json!({}),
             Err(TOO_LONG),
         ),
-        ("deep", doubling_with_depth(), nested(100), Ok(())),
+        (
+            "deep",
+            schema_doubling_with_depth(),
+            nested_value(100),
+            Ok(()),
+        ),
         (
             "many",
-            list(json!({ "anyOf": many })),
-            numbers(100_000),
+            list_of(json!({ "anyOf": constants })),
+            number_list(100_000),
             Err(TOO_LONG),
         ),
         (
             "not-many",
-            list(json!({ "anyOf": many })),
-            numbers(10),
+            list_of(json!({ "anyOf": constants })),
+            number_list(10),
             Err("`/list/0`"),
         ),
         (
             "long",
-            list(json!({ "type": "integer", "minimum": 0 })),
-            numbers(500_000),
+            list_of(json!({ "type": "integer", "minimum": 0 })),
+            number_list(500_000),
             Ok(()),
         ),
         (
             "wrong",
-            list(json!({ "type": "string" })),
-            numbers(500_000),
+            list_of(json!({ "type": "string" })),
+            number_list(500_000),
             Err("`/list/0`: 7 is not of type"),
         ),
         (
@@ -110,18 +115,18 @@ async fn of_arguments() {
         ),
     ];
     let mut guest = Guest::saying("hello", "hello");
-    let said = guest.string("fits");
+    let fits = guest.string("fits");
     for (name, schema, ..) in &cases {
         guest.tool(
             Tool::new(name).taking(schema),
-            format!("(call $text {said})"),
+            format!("(call $text {fits})"),
         );
     }
     let host = Host::of(&guest).await;
-    let slowest = beside(&host, async {
-        for (name, _, arguments, wanted) in &cases {
+    let slowest = slowest_light_call(&host, async {
+        for (name, _, arguments, expected) in &cases {
             let answer = host.client().call(name, arguments.clone()).await;
-            match wanted {
+            match expected {
                 Ok(()) => assert_eq!(answer.text(), "fits", "{name}"),
                 Err(start) => assert!(
                     answer.failure().starts_with(start),
@@ -136,16 +141,16 @@ async fn of_arguments() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_results() {
+async fn exponential_output_schemas_do_not_delay_other_calls() {
     let mut guest = Guest::saying("hello", "hello");
     let empty = guest.string("{}");
-    let schema = doubling("anyOf", json!({ "required": ["x"] }));
+    let schema = doubling_schema("anyOf", json!({ "required": ["x"] }));
     guest.tool(
         Tool::new("doubles").giving(schema),
         format!("(call $structured {empty})"),
     );
     let host = Host::of(&guest).await;
-    let slowest = beside(&host, async {
+    let slowest = slowest_light_call(&host, async {
         let calls = (0..4).map(async |_| {
             let answer = host.client().call("doubles", json!({})).await;
             assert_eq!(
@@ -159,23 +164,23 @@ async fn of_results() {
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 }
 
-/// How long the slowest of the light calls took that were made meanwhile.
-async fn beside(host: &Host, work: impl Future<Output = ()>) -> Duration {
-    let over = AtomicBool::new(false);
+/// Calls a light tool repeatedly until `work` is done, and returns the highest latency.
+async fn slowest_light_call(host: &Host, work: impl Future<Output = ()>) -> Duration {
+    let is_done = AtomicBool::new(false);
     let work = async {
         work.await;
-        over.store(true, SeqCst);
+        is_done.store(true, SeqCst);
     };
-    let light = async {
+    let light_calls = async {
         let client = host.client();
         let mut slowest = Duration::ZERO;
-        while !over.load(SeqCst) {
-            let begun = Instant::now();
+        while !is_done.load(SeqCst) {
+            let started = Instant::now();
             assert_eq!(client.call("hello", json!({})).await.text(), "hello");
-            slowest = slowest.max(begun.elapsed());
+            slowest = slowest.max(started.elapsed());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         slowest
     };
-    futures::join!(work, light).1
+    futures::join!(work, light_calls).1
 }

@@ -1,5 +1,5 @@
-//! Every guest runs against the binary in a process of its own, where what it costs can be seen from outside; then all of them
-//! once more, to see that they leave nothing behind.
+//! Runs every hostile guest against the binary in its own process, compares the outcomes with `docs/hostile-guests.md`,
+//! and checks that the server releases everything afterwards.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,220 +10,70 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use serde_json::json;
 
-use super::{Pack, calls, loads, servers};
+use super::related_tests::RELATED_TESTS;
+use super::{HostileComponent, calls, loads, upstreams};
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::guest::{Guest, Tool};
 use crate::support::process::{Process, resident_mb};
 use crate::support::upstream::Upstream;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hostile-guests.md");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hostile-guests.md");
 
-/// Calls that the host takes at once.
-const PLACES: usize = 16;
-/// Hostile ones among them.
-const AT_ONCE: usize = 6;
-/// A light call beside hostile ones takes at most so many times as long as alone, at the median; a machine that is
-/// busy with other tests gets the floor.
-const MAX_SLOWER: u32 = 20;
-const SLOWER_FLOOR: Duration = Duration::from_millis(100);
-/// What the process may hold more after two rounds than before: places are warm, and threads that wait end after a
-/// while.
+const CALL_SLOTS: usize = 16;
+const CONCURRENT_HOSTILE_CALLS: usize = 6;
+/// The median latency of a light call during hostile calls may be up to this multiple of its latency without them, or
+/// up to [`MAX_LATENCY`], whichever is larger. The second bound is for machines that are busy with other tests.
+const MAX_SLOWDOWN: u32 = 20;
+const MAX_LATENCY: Duration = Duration::from_millis(100);
+/// Growth of the process between before the first and after the last call: memory of used call slots stays mapped, and
+/// idle threads end after a while.
 const MAX_GROWTH_MB: f64 = 32.0;
 const MAX_MORE_THREADS: usize = 8;
-/// The longest that this takes to be so.
-const SETTLE: Duration = Duration::from_secs(30);
-/// The longest line of the log, with what stands before a guest's text.
-const MAX_LINE_BYTES: usize = 10_000;
+const MAX_SETTLE_TIME: Duration = Duration::from_secs(30);
+/// Longest log line, including the fields before the guest's text.
+const MAX_LOG_LINE_BYTES: usize = 10_000;
 
-/// What other tests hold against hostile guests: theme, file, test.
-const ELSEWHERE: [(&str, &str, &str); 41] = [
-    (
-        "every limit of time, in every place",
-        "sandbox/limits.rs",
-        "time",
-    ),
-    ("processor time", "sandbox/limits.rs", "processor_time"),
-    (
-        "processor time, on a core that others use",
-        "hostile/usage.rs",
-        "on_a_busy_core",
-    ),
-    (
-        "whatever the host keeps for a guest: its peak, and that it is returned",
-        "hostile/usage.rs",
-        "kept_for_a_guest",
-    ),
-    ("memory, to the page", "sandbox/limits.rs", "memory"),
-    ("tables, to the element", "sandbox/limits.rs", "tables"),
-    (
-        "results of every shape that are too large, one of 30 GiB",
-        "sandbox/floods.rs",
-        "results",
-    ),
-    ("errors that are too long", "sandbox/floods.rs", "errors"),
-    ("progress that is too much", "sandbox/floods.rs", "progress"),
-    (
-        "lines that pass for the host's, and steer terminals",
-        "sandbox/floods.rs",
-        "logs",
-    ),
-    (
-        "a client that does not read",
-        "sandbox/floods.rs",
-        "a_client_that_does_not_read",
-    ),
-    ("results that are none", "sandbox/rubbish.rs", "crashes"),
-    (
-        "definitions that are rubbish",
-        "sandbox/definitions.rs",
-        "definitions_that_do_not_come",
-    ),
-    (
-        "links out of a directory, `/proc`, devices, FIFOs, sockets",
-        "sandbox/dirs.rs",
-        "reading",
-    ),
-    (
-        "links that a guest makes, to write elsewhere",
-        "sandbox/dirs.rs",
-        "writing",
-    ),
-    (
-        "links from one directory into another",
-        "sandbox/dirs.rs",
-        "links_between_directories",
-    ),
-    (
-        "writing what the host itself runs",
-        "sandbox/own.rs",
-        "the_hosts_own",
-    ),
-    (
-        "schemas of arguments that double the work with every step",
-        "hostile/schemas.rs",
-        "of_arguments",
-    ),
-    (
-        "schemas of results that do",
-        "hostile/schemas.rs",
-        "of_results",
-    ),
-    ("open files", "hostile/limits.rs", "open_files"),
-    (
-        "lists of large directories",
-        "sandbox/dirs_bounds.rs",
-        "lists",
-    ),
-    ("streams of files", "sandbox/dirs_bounds.rs", "streams"),
-    (
-        "files over the limit of the process",
-        "sandbox/dirs_bounds.rs",
-        "the_largest_file",
-    ),
-    ("disks that hang", "disks.rs", "time_is_over"),
-    ("sockets", "hostile/limits.rs", "sockets"),
-    (
-        "addresses in every notation, paths that lead elsewhere",
-        "sandbox/egress.rs",
-        "as_granted",
-    ),
-    ("redirects", "sandbox/egress.rs", "redirects"),
-    ("headers that frame or name", "sandbox/egress.rs", "headers"),
-    (
-        "bodies, heads and URLs that are too large",
-        "sandbox/egress_bounds.rs",
-        "sizes",
-    ),
-    (
-        "requests that are too many",
-        "sandbox/egress_bounds.rs",
-        "requests_per_call",
-    ),
-    (
-        "servers that are silent",
-        "sandbox/egress_bounds.rs",
-        "times",
-    ),
-    (
-        "connections elsewhere, listening, names",
-        "sandbox/sockets.rs",
-        "as_granted",
-    ),
-    (
-        "what callers and components keep from each other",
-        "sandbox/keyvalue.rs",
-        "callers",
-    ),
-    (
-        "keys and buckets of others",
-        "sandbox/keyvalue.rs",
-        "components",
-    ),
-    ("functions that are hostile", "functions/limits.rs", "time"),
-    (
-        "arguments that are little as JSON and much in the host",
-        "functions/bounds.rs",
-        "long_names_of_fields",
-    ),
-    (
-        "choices among thousands, a hundred thousand times",
-        "functions/bounds.rs",
-        "many_names",
-    ),
-    (
-        "flags that a function returns by the million",
-        "functions/bounds.rs",
-        "many_flags",
-    ),
-    (
-        "documentation that stands in a thousand places",
-        "functions/bounds.rs",
-        "documentation_of_a_type_that_is_everywhere",
-    ),
-    (
-        "one caller that calls too much",
-        "hostile/limits.rs",
-        "calls_of_one_caller",
-    ),
-    (
-        "guests that are stopped while they wait",
-        "hostile/cancellation.rs",
-        "every_way",
-    ),
-];
-
-/// The server with every pack, and what it wrote to its log.
-struct Crib {
+/// A server with all hostile components and a light one.
+struct Server {
     process: Process,
     client: Client,
-    longest_line: Arc<AtomicUsize>,
+    longest_log_line: Arc<AtomicUsize>,
     _dir: Toolcrib,
 }
 
-impl Crib {
-    fn start(packs: &[Pack]) -> Self {
+/// Resources of the server process.
+#[derive(Debug, Clone, Copy)]
+struct Usage {
+    /// Open files and sockets.
+    file_descriptors: usize,
+    threads: usize,
+    memory_mb: f64,
+}
+
+impl Server {
+    fn start(components: &[HostileComponent]) -> Self {
         let dir = Toolcrib::new();
-        let mut text = format!(
-            "[server]\nmax-concurrent-calls = {PLACES}\n[cache]\ndir = false\n[limits]\ncompile = \"10m\"\n"
+        let mut config = format!(
+            "[server]\nmax-concurrent-calls = {CALL_SLOTS}\n[cache]\ndir = false\n[limits]\ncompile = \"10m\"\n"
         );
-        let mut naps = Guest::saying("hello", "hello");
-        naps.import(super::TIMER).import(super::BLOCK).tool(
-            Tool::new("naps"),
+        let mut light = Guest::saying("hello", "hello");
+        light.import(super::TIMER).import(super::BLOCK).tool(
+            Tool::new("nap"),
             "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
              (call $block (call $timer (i64.const 3600000000000))) (unreachable)",
         );
-        dir.write("hello", &naps.component());
-        text.push_str("[[component]]\nref = \"hello.wasm\"\n");
-        for pack in packs {
-            dir.write(pack.name, &pack.bytes);
+        dir.write("hello", &light.component());
+        config.push_str("[[component]]\nref = \"hello.wasm\"\n");
+        for component in components {
+            dir.write(component.name, &component.bytes);
             let _ = writeln!(
-                text,
+                config,
                 "[[component]]\nref = \"{}.wasm\"\n{}",
-                pack.name, pack.settings
+                component.name, component.settings
             );
         }
-        dir.file("toolcrib.toml", text);
+        dir.file("toolcrib.toml", config);
         let command = dir.command(&[
             "serve",
             "--no-auth",
@@ -232,14 +82,14 @@ impl Crib {
             "--listen",
             "127.0.0.1:0",
         ]);
-        let longest_line = Arc::new(AtomicUsize::new(0));
-        let longest = longest_line.clone();
+        let longest_log_line = Arc::new(AtomicUsize::new(0));
+        let longest = longest_log_line.clone();
         let process = Process::start_heard(command, move |line| {
             longest.fetch_max(line.len(), SeqCst);
         });
         let url = format!("http://{}/mcp", process.address);
         let mut client = Client::new(&url, Revision::July2026);
-        // So that no connection is left where none is used.
+        // Without a connection pool, so that no idle connection is counted as a leak.
         client.http = reqwest::Client::builder()
             .no_proxy()
             .pool_max_idle_per_host(0)
@@ -248,83 +98,87 @@ impl Crib {
         Self {
             process,
             client,
-            longest_line,
+            longest_log_line,
             _dir: dir,
         }
     }
 
-    async fn hello(&self) -> Duration {
-        let begun = Instant::now();
+    /// Returns the latency of a light call.
+    async fn call_hello(&self) -> Duration {
+        let started = Instant::now();
         let answer = self.client.call("hello", json!({})).await;
         assert_eq!(answer.text(), "hello");
-        begun.elapsed()
+        started.elapsed()
     }
 
-    /// All guests, several at once, with a light call beside them: how each ended, and the median of the light call.
-    async fn round(&self, packs: &[Pack]) -> (Vec<String>, Duration) {
-        let calls = packs.iter().flat_map(|pack| &pack.rows);
-        let calls = calls.map(async |(tool, _)| {
+    /// Calls all hostile tools, several at once, together with light calls. Returns the outcomes in order, and the
+    /// median latency of the light calls.
+    async fn call_all(&self, components: &[HostileComponent]) -> (Vec<String>, Duration) {
+        let tools = components.iter().flat_map(|component| &component.tools);
+        let calls = tools.map(async |(tool, _)| {
             let arguments = match tool.ends_with("-greet") {
                 true => json!({ "name": "x" }),
                 false => json!({}),
             };
             let meta = json!({ "progressToken": 1 });
             let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
-            ended(&self.client.request("tools/call", params).await)
+            outcome(&self.client.request("tools/call", params).await)
         });
-        let over = AtomicBool::new(false);
-        let hostile = async {
-            let ends = futures::stream::iter(calls).buffered(AT_ONCE);
-            let ends: Vec<_> = ends.collect().await;
-            over.store(true, SeqCst);
-            ends
+        let is_done = AtomicBool::new(false);
+        let hostile_calls = async {
+            let outcomes = futures::stream::iter(calls).buffered(CONCURRENT_HOSTILE_CALLS);
+            let outcomes: Vec<_> = outcomes.collect().await;
+            is_done.store(true, SeqCst);
+            outcomes
         };
-        let beside = async {
-            let mut took = Vec::new();
-            while !over.load(SeqCst) {
-                took.push(self.hello().await);
+        let light_calls = async {
+            let mut latencies = Vec::new();
+            while !is_done.load(SeqCst) {
+                latencies.push(self.call_hello().await);
             }
-            median(took)
+            median(latencies)
         };
-        futures::join!(hostile, beside)
+        futures::join!(hostile_calls, light_calls)
     }
 
-    /// Files and sockets, threads, and memory in MB.
-    fn held(&self) -> (usize, usize, f64) {
+    fn usage(&self) -> Usage {
         let process = format!("/proc/{}", self.process.id());
         let count = |dir| {
             std::fs::read_dir(format!("{process}/{dir}"))
                 .unwrap()
                 .count()
         };
-        (count("fd"), count("task"), resident_mb(self.process.id()))
+        Usage {
+            file_descriptors: count("fd"),
+            threads: count("task"),
+            memory_mb: resident_mb(self.process.id()),
+        }
     }
 
-    /// Waits until it holds no more than when it was idle: connections close, threads end and memory is returned a
-    /// moment after the last call.
-    async fn settles(&self, idle: (usize, usize, f64)) {
-        let begun = Instant::now();
+    /// Waits until the server uses no more than when it was idle. Connections close, threads end and memory is returned
+    /// shortly after the last call.
+    async fn wait_until_released(&self, idle: Usage) {
+        let started = Instant::now();
         loop {
-            let held = self.held();
-            let settled = held.0 <= idle.0
-                && held.1 <= idle.1 + MAX_MORE_THREADS
-                && held.2 <= idle.2 + MAX_GROWTH_MB;
-            if settled {
+            let now = self.usage();
+            let is_released = now.file_descriptors <= idle.file_descriptors
+                && now.threads <= idle.threads + MAX_MORE_THREADS
+                && now.memory_mb <= idle.memory_mb + MAX_GROWTH_MB;
+            if is_released {
                 return;
             }
             assert!(
-                begun.elapsed() < SETTLE,
-                "files, threads, MB: {idle:?}, {held:?}"
+                started.elapsed() < MAX_SETTLE_TIME,
+                "idle: {idle:?}, after the calls: {now:?}"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Takes every place at once.
-    async fn takes_all_places(&self) {
-        let calls = (0..PLACES).map(async |_| {
-            let params =
-                json!({ "name": "naps", "arguments": {}, "_meta": { "progressToken": 1 } });
+    /// Asserts that all call slots are free by taking all of them at once.
+    async fn take_all_call_slots(&self) {
+        let calls = (0..CALL_SLOTS).map(async |_| {
+            let params = json!({ "name": "nap", "arguments": {}, "_meta": { "progressToken": 1 } });
             let message = self.client.message("tools/call", params);
             let mut response = self.client.post(&message).send().await.unwrap();
             assert_eq!(response.status(), 200);
@@ -338,8 +192,8 @@ impl Crib {
     }
 }
 
-/// How a call ended, as its client hears it.
-fn ended(answer: &Answer) -> String {
+/// Returns the outcome of a call as it is shown to the client, without the call's id.
+fn outcome(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{answer:?}");
     let result = answer.result();
     let text = result["content"][0]["text"].as_str().unwrap();
@@ -347,100 +201,110 @@ fn ended(answer: &Answer) -> String {
         Some((sentence, _id)) => format!("{sentence}; the log has the cause"),
         None => text.to_owned(),
     };
-    let shown = match text.len() {
+    let text = match text.len() {
         0..=200 => text,
         length => format!("{}… ({length} bytes)", &text[..20]),
     };
     match result["isError"] == true {
-        true => shown,
-        false => format!("answers `{shown}`"),
+        true => text,
+        false => format!("answers `{text}`"),
     }
 }
 
-fn median(mut took: Vec<Duration>) -> Duration {
-    took.sort();
-    took[took.len() / 2]
+fn median(mut latencies: Vec<Duration>) -> Duration {
+    latencies.sort();
+    latencies[latencies.len() / 2]
 }
 
-fn page(packs: &[Pack], ends: &[String], loads: &[(String, &str, String)]) -> String {
+/// Generates the page from the outcomes of calls and of loading.
+fn page(
+    components: &[HostileComponent],
+    call_outcomes: &[String],
+    load_outcomes: &[(String, &str, String)],
+) -> String {
     let mut page = String::from(
         "# Hostile guests\n\n\
-         Generated by a test (`tests/hostile/table.rs`) from how each of them ended; change the guests there, not here. All run \
-         several at once against one server, with a light tool beside them, and then all once more: no place, no file, no \
-         connection and no memory may be missing afterwards. The limits are lower than the defaults, so that their ends come soon.\n",
+         Generated by a test (`tests/hostile/table.rs`) from the observed outcomes. To change the guests, edit the tests and run \
+         it. All guests run twice against one server, several at a time, together with calls of a light tool. Afterwards the server must \
+         have released every call slot, file, connection and all memory. The limits are lower than the defaults, so that the test \
+         takes less time.\n",
     );
-    let mut ends = ends.iter();
+    let mut call_outcomes = call_outcomes.iter();
     let mut title = "";
-    for pack in packs {
-        if pack.title != title {
-            title = pack.title;
+    for component in components {
+        if component.title != title {
+            title = component.title;
             let _ = write!(
                 page,
-                "\n## {title}\n\n| guest | what it does | how it ends |\n|---|---|---|\n"
+                "\n## {title}\n\n| guest | behaviour | outcome |\n|---|---|---|\n"
             );
         }
-        for ((name, does), end) in pack.rows.iter().zip(ends.by_ref()) {
-            let _ = writeln!(page, "| `{name}` | {does} | {end} |");
+        for ((name, behaviour), outcome) in component.tools.iter().zip(call_outcomes.by_ref()) {
+            let _ = writeln!(page, "| `{name}` | {behaviour} | {outcome} |");
         }
     }
     page.push_str(
-        "\n## Components that are refused when they are loaded\n\n| component | what it does | what is said |\n|---|---|---|\n",
+        "\n## Hostile components at load time\n\n| component | behaviour | outcome |\n|---|---|---|\n",
     );
-    for (name, does, said) in loads {
-        let _ = writeln!(page, "| `{name}` | {does} | {} |", said.replace('|', "\\|"));
+    for (name, behaviour, outcome) in load_outcomes {
+        let outcome = outcome.replace('|', "\\|");
+        let _ = writeln!(page, "| `{name}` | {behaviour} | {outcome} |");
     }
-    page.push_str("\n## Elsewhere in the tests\n\n| what | test |\n|---|---|\n");
-    for (what, file, test) in ELSEWHERE {
-        let _ = writeln!(page, "| {what} | `tests/{file}`: `{test}` |");
+    page.push_str("\n## Related tests\n\n| threat | test |\n|---|---|\n");
+    for (threat, file, test) in RELATED_TESTS {
+        let _ = writeln!(page, "| {threat} | `tests/{file}`: `{test}` |");
     }
     page
 }
 
-/// The committed table is how they end. Where it is not, the file is written anew, to be looked at and committed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_table() {
-    for (_, file, test) in ELSEWHERE {
+#[test]
+fn related_tests_exist() {
+    for (_, file, test) in RELATED_TESTS {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let text = std::fs::read_to_string(path).unwrap();
         assert!(text.contains(&format!("fn {test}()")), "{file}: {test}");
     }
+}
+
+/// If the committed page is out of date, the test fails and writes the new one, to be reviewed and committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_hostile_guest_is_contained() {
     let upstream = Upstream::start().await;
-    let mut packs = calls::packs();
-    packs.extend(servers::packs(&upstream));
-    let crib = Crib::start(&packs);
-    // With it start the threads for guests that compute for long.
-    crib.client.call("spins", json!({})).await;
-    let mut alone = Vec::new();
+    let mut components = calls::components();
+    components.extend(upstreams::components(&upstream));
+    let server = Server::start(&components);
+    // Starts the threads of the guest runtime, which would otherwise count as growth.
+    server.client.call("spins", json!({})).await;
+    let mut latencies = Vec::new();
     for _ in 0..50 {
-        alone.push(crib.hello().await);
+        latencies.push(server.call_hello().await);
     }
-    let alone = median(alone);
+    let baseline = median(latencies);
 
-    let idle = crib.held();
-    let (ends, beside) = crib.round(&packs).await;
-    let most = SLOWER_FLOOR.max(alone * MAX_SLOWER);
+    let idle = server.usage();
+    let (outcomes, latency) = server.call_all(&components).await;
     assert!(
-        beside < most,
-        "a light call takes {beside:?}, alone {alone:?}"
+        latency < MAX_LATENCY.max(baseline * MAX_SLOWDOWN),
+        "a light call takes {latency:?} during hostile calls, {baseline:?} without them"
     );
-    let (again, _) = crib.round(&packs).await;
-    assert_eq!(again, ends, "it ends the same each time");
-    crib.settles(idle).await;
-    crib.takes_all_places().await;
-    let longest = crib.longest_line.load(SeqCst);
+    let (outcomes_again, _) = server.call_all(&components).await;
+    assert_eq!(outcomes_again, outcomes, "the outcomes of both runs differ");
+    server.wait_until_released(idle).await;
+    server.take_all_call_slots().await;
+    let longest = server.longest_log_line.load(SeqCst);
     assert!(
-        longest < MAX_LINE_BYTES,
-        "a line of {longest} bytes in the log"
+        longest < MAX_LOG_LINE_BYTES,
+        "the log has a line of {longest} bytes"
     );
-    let smuggled = upstream.asked().iter().any(|head| head.contains("evil"));
-    assert!(!smuggled, "{:?}", upstream.asked());
+    let is_smuggled = upstream.asked().iter().any(|head| head.contains("evil"));
+    assert!(!is_smuggled, "{:?}", upstream.asked());
 
-    let page = page(&packs, &ends, &loads::rows().await);
-    let committed = std::fs::read_to_string(FILE).unwrap_or_default();
+    let page = page(&components, &outcomes, &loads::outcomes().await);
+    let committed = std::fs::read_to_string(PAGE).unwrap_or_default();
     if page != committed {
-        std::fs::write(FILE, &page).unwrap();
+        std::fs::write(PAGE, &page).unwrap();
         panic!(
-            "docs/hostile-guests.md was not how they end; it has been written anew: review the change"
+            "docs/hostile-guests.md did not match the outcomes; review and commit the regenerated file"
         );
     }
 }

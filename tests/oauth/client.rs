@@ -1,4 +1,4 @@
-//! A real client in a process of its own, told line by line what to do; `clients/node/oauth-conversation.mjs` says how.
+//! A real client in its own process, controlled by JSON lines. `clients/node/oauth-driver.mjs` documents the commands.
 
 use std::process::Stdio;
 
@@ -6,27 +6,29 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::PATIENCE;
-use super::provider::Person;
+use super::STEP_TIMEOUT;
+use super::provider::User;
 use crate::CLIENTS;
 
-/// The most logins that any test here needs of one client.
-const LOGINS_MAX: usize = 3;
+/// No test needs more logins of one client.
+const MAX_LOGINS: usize = 3;
 
-/// A client, and the person before it.
+/// A client process and its user.
 pub(super) struct Client {
-    // Ended when this is dropped.
+    // Killed when dropped.
     _process: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
-    person: Person,
-    /// The URLs that it has sent its person to, to log in.
+    user: User,
+    /// The authorization URLs that the client sent its user to.
     pub(super) logins: Vec<String>,
 }
 
 impl Client {
-    /// Starts one that knows the URL of the server and what else it is given: nothing, and it registers; a client id;
-    /// or, in Python, a client id, its secret and who issued them.
+    /// Starts a client that knows the server's URL and its own identity.
+    ///
+    /// `identity` is empty for a client that registers itself, or a client id. In Python it may also be a client id,
+    /// its secret and their issuer.
     pub(super) fn start(client: &str, url: &str, identity: &[&str]) -> Self {
         let (program, script) = match client {
             "python" => ("python/.venv/bin/python", "python/oauth_client.py"),
@@ -51,77 +53,77 @@ impl Client {
             input: process.stdin.take().unwrap(),
             output: BufReader::new(process.stdout.take().unwrap()).lines(),
             _process: process,
-            person: Person::default(),
+            user: User::default(),
             logins: Vec::new(),
         }
     }
 
-    /// The revision, and whether there is a session.
+    /// Connects and returns the negotiated revision and whether there is a session.
     pub(super) async fn connect(&mut self) -> Value {
-        self.done(json!({ "do": "connect" })).await
+        self.request(json!({ "do": "connect" })).await
     }
 
     pub(super) async fn try_connect(&mut self) -> Result<Value, String> {
-        self.ask(json!({ "do": "connect" })).await
+        self.try_request(json!({ "do": "connect" })).await
     }
 
-    /// The names of the tools that it is shown.
+    /// Returns the names of the listed tools.
     pub(super) async fn tools(&mut self) -> Value {
-        self.done(json!({ "do": "tools" })).await
+        self.request(json!({ "do": "tools" })).await
     }
 
-    /// The caller as a tool sees it.
+    /// Calls `whoami` and returns the caller as the tool sees it.
     pub(super) async fn whoami(&mut self) -> Value {
         let call = json!({ "do": "call", "name": "whoami", "arguments": {} });
-        let mut result = self.done(call).await;
+        let mut result = self.request(call).await;
         result["structuredContent"]["caller"].take()
     }
 
-    /// What comes back.
+    /// Calls `echo` and returns the echoed text.
     pub(super) async fn echo(&mut self, text: &str) -> Result<Value, String> {
         let arguments = json!({ "text": text });
         let call = json!({ "do": "call", "name": "echo", "arguments": arguments });
-        let mut result = self.ask(call).await?;
+        let mut result = self.try_request(call).await?;
         Ok(result["structuredContent"]["text"].take())
     }
 
-    /// The access token that it holds.
+    /// Returns the client's current access token.
     pub(super) async fn token(&mut self) -> String {
-        let token = self.done(json!({ "do": "token" })).await;
+        let token = self.request(json!({ "do": "token" })).await;
         token.as_str().unwrap().to_owned()
     }
 
-    async fn done(&mut self, request: Value) -> Value {
-        let answer = self.ask(request.clone()).await;
-        answer.unwrap_or_else(|failed| panic!("{request} failed: {failed}"))
+    async fn request(&mut self, request: Value) -> Value {
+        let result = self.try_request(request.clone()).await;
+        result.unwrap_or_else(|error| panic!("{request} failed: {error}"))
     }
 
-    /// Has something done, and its person log in wherever it says.
-    async fn ask(&mut self, request: Value) -> Result<Value, String> {
-        self.say(&request).await;
+    /// Sends a command and returns its result. Logs the user in whenever the client asks for it.
+    async fn try_request(&mut self, request: Value) -> Result<Value, String> {
+        self.send(&request).await;
         loop {
-            let mut answer = self.hear().await;
-            if let Some(url) = answer["authorize"].as_str() {
+            let mut reply = self.receive().await;
+            if let Some(url) = reply["authorize"].as_str() {
                 self.logins.push(url.to_owned());
-                assert!(self.logins.len() <= LOGINS_MAX, "{:#?}", self.logins);
-                let callback = self.person.go(url).await;
-                self.say(&json!({ "callback": callback })).await;
-            } else if let Some(failed) = answer["failed"].as_str() {
-                return Err(failed.to_owned());
+                assert!(self.logins.len() <= MAX_LOGINS, "{:#?}", self.logins);
+                let callback = self.user.log_in(url).await;
+                self.send(&json!({ "callback": callback })).await;
+            } else if let Some(error) = reply["failed"].as_str() {
+                return Err(error.to_owned());
             } else {
-                return Ok(answer["done"].take());
+                return Ok(reply["done"].take());
             }
         }
     }
 
-    async fn say(&mut self, message: &Value) {
+    async fn send(&mut self, message: &Value) {
         let line = format!("{message}\n");
         self.input.write_all(line.as_bytes()).await.unwrap();
     }
 
-    async fn hear(&mut self) -> Value {
-        let line = tokio::time::timeout(PATIENCE, self.output.next_line()).await;
-        let line = line.expect("an answer in time").unwrap();
-        serde_json::from_str(&line.expect("the client runs")).unwrap()
+    async fn receive(&mut self) -> Value {
+        let line = tokio::time::timeout(STEP_TIMEOUT, self.output.next_line()).await;
+        let line = line.expect("client did not reply in time").unwrap();
+        serde_json::from_str(&line.expect("client process ended")).unwrap()
     }
 }

@@ -1,4 +1,4 @@
-//! The real host in front of `echo` and `whoami`, guarded by a provider.
+//! The real host serving `echo` and `whoami`, with the provider as its trusted issuer.
 
 use std::process::Command;
 
@@ -11,11 +11,11 @@ use super::provider::Provider;
 use crate::EXAMPLES;
 use crate::process::{Process, TOOLCRIB};
 
-/// The host. Every call needs `tools:use`, and `echo` needs `tools:admin` too.
+/// A running host. Every call needs the scope `tools:use`; `echo` also needs `tools:admin`.
 pub(super) struct Host {
-    /// The URL that clients use.
+    /// The MCP endpoint, which is also the resource identifier.
     pub(super) resource: String,
-    // Ended when this is dropped.
+    // Killed when dropped.
     _process: Process,
 }
 
@@ -24,7 +24,7 @@ impl Host {
         Self::start_with(provider, "")
     }
 
-    /// With this line in its configuration too.
+    /// Starts a host with an additional configuration line.
     pub(super) fn start_with(provider: &Provider, line: &str) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
         let resource = format!("http://{address}/mcp");
@@ -57,7 +57,7 @@ impl Host {
         }
     }
 
-    /// A call of a tool as it stands on the wire; without a token where it is `None`.
+    /// Calls a tool by a plain HTTP request.
     pub(super) async fn call(&self, token: Option<&str>, tool: &str) -> Response {
         let params = json!({ "name": tool, "arguments": {} });
         let request = reqwest::Client::new()
@@ -72,11 +72,11 @@ impl Host {
     }
 }
 
-/// The one challenge of a refusal.
+/// Returns the response's only challenge.
 pub(super) fn challenge(response: &Response) -> &str {
     let mut challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
     let (Some(challenge), None) = (challenges.next(), challenges.next()) else {
-        panic!("not one challenge: {response:?}");
+        panic!("expected one challenge: {response:?}");
     };
     challenge.to_str().unwrap()
 }

@@ -1,4 +1,4 @@
-//! A certified OpenID provider in a process of its own, and a person who logs in there.
+//! A certified OpenID provider in its own process, and a user who logs in there.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -12,46 +12,46 @@ use super::free_port;
 use crate::CLIENTS;
 use crate::process::Process;
 
-/// Where the provider sends people back to. Nobody listens there.
+/// The redirect URI of all clients. Nothing listens there; the test reads the parameters off the redirect.
 const CALLBACK: &str = "http://127.0.0.1/callback";
 
-/// The most pages and redirects of one login; it takes eight.
-const STEPS_MAX: usize = 12;
+/// Limit on pages and redirects of one login. A login takes eight.
+const MAX_LOGIN_STEPS: usize = 12;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+const FORM_MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 
-/// The provider. It keeps its address and its keys when it starts again, and forgets who registered.
+/// An OpenID provider. A restart keeps its address and keys, and loses its registered clients.
 pub(super) struct Provider {
     process: Option<Process>,
     port: u16,
-    keys: tempfile::TempDir,
+    key_dir: tempfile::TempDir,
 }
 
 impl Provider {
-    /// The client that has a secret and no person: it gets `tools:use` and nothing more.
+    /// A confidential client without a user. It is granted `tools:use` only.
     pub(super) const MACHINE: &str = "machine";
     pub(super) const MACHINE_SECRET: &str = "the-secret-of-the-machine";
-    /// A client without a secret that need not register.
-    pub(super) const KNOWN: &str = "known";
+    /// A public client that is registered in the provider's configuration.
+    pub(super) const REGISTERED: &str = "known";
 
-    /// Signs with the first of these keys, and publishes all of them. Any name is a key.
+    /// Starts a provider that publishes these keys and signs with the first one. A key of a new name is generated.
     pub(super) fn start(algorithm: &str, keys: &[&str]) -> Self {
         let mut provider = Self {
             process: None,
             port: free_port(),
-            keys: tempfile::tempdir().unwrap(),
+            key_dir: tempfile::tempdir().unwrap(),
         };
-        provider.start_again(algorithm, keys);
+        provider.restart(algorithm, keys);
         provider
     }
 
-    pub(super) fn start_again(&mut self, algorithm: &str, keys: &[&str]) {
+    pub(super) fn restart(&mut self, algorithm: &str, keys: &[&str]) {
         self.stop();
         let mut command = Command::new("node");
         command
             .arg(format!("{CLIENTS}/node/oauth-provider.mjs"))
             .args([&self.port.to_string(), algorithm])
-            .args(keys.iter().map(|name| self.keys.path().join(name)))
+            .args(keys.iter().map(|name| self.key_dir.path().join(name)))
             .stdout(Stdio::null());
         self.process = Some(Process::start(command));
     }
@@ -64,40 +64,41 @@ impl Provider {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// A token for this resource with `tools:use`.
+    /// Obtains a token with the scope `tools:use` for a resource.
     pub(super) async fn token_for(&self, resource: &str) -> String {
         let parameters = format!("resource={resource}&scope=tools:use");
         self.token(&parameters).await
     }
 
-    /// A token as it stands on the wire: client credentials, with these parameters.
+    /// Obtains a token by a client credentials request with additional parameters.
     pub(super) async fn token(&self, parameters: &str) -> String {
         let request = reqwest::Client::new()
             .post(format!("{}/token", self.issuer()))
             .basic_auth(Self::MACHINE, Some(Self::MACHINE_SECRET))
-            .header(CONTENT_TYPE, FORM)
+            .header(CONTENT_TYPE, FORM_MEDIA_TYPE)
             .body(format!("grant_type=client_credentials&{parameters}"));
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        let token = answer["access_token"].as_str().map(str::to_owned);
-        token.unwrap_or_else(|| panic!("no token: {answer}"))
+        let response: Value = request.send().await.unwrap().json().await.unwrap();
+        let token = response["access_token"].as_str().map(str::to_owned);
+        token.unwrap_or_else(|| panic!("no token: {response}"))
     }
 }
 
-/// Somebody at a browser, who logs in as `alice` and consents to everything.
+/// A user with a browser who logs in as `alice` and consents to everything.
 #[derive(Default)]
-pub(super) struct Person {
+pub(super) struct User {
     cookies: BTreeMap<String, String>,
 }
 
-impl Person {
-    /// Follows the link and fills in forms until the provider sends the person back to the client; returns with what.
-    pub(super) async fn go(&mut self, url: &str) -> String {
+impl User {
+    /// Follows an authorization URL and fills in the provider's forms. Returns the URL that redirects back to the
+    /// client.
+    pub(super) async fn log_in(&mut self, url: &str) -> String {
         let browser = reqwest::Client::builder()
             .redirect(Policy::none())
             .build()
             .unwrap();
         let mut request = browser.get(url);
-        for _ in 0..STEPS_MAX {
+        for _ in 0..MAX_LOGIN_STEPS {
             let response = self.send(request).await;
             if let Some(location) = response.headers().get(LOCATION) {
                 let next = response.url().join(location.to_str().unwrap()).unwrap();
@@ -108,13 +109,13 @@ impl Person {
                 continue;
             }
             let page = response.text().await.unwrap();
-            let prompt = between(&page, "name=\"prompt\" value=\"");
+            let prompt = text_after(&page, "name=\"prompt\" value=\"");
             request = browser
-                .post(between(&page, "action=\""))
-                .header(CONTENT_TYPE, FORM)
+                .post(text_after(&page, "action=\""))
+                .header(CONTENT_TYPE, FORM_MEDIA_TYPE)
                 .body(format!("prompt={prompt}&login=alice&password=any"));
         }
-        panic!("the provider asks without end");
+        panic!("no redirect to the client after {MAX_LOGIN_STEPS} steps");
     }
 
     async fn send(&mut self, request: RequestBuilder) -> Response {
@@ -134,8 +135,8 @@ impl Person {
     }
 }
 
-/// What stands in the page from here to the next quote.
-fn between<'a>(page: &'a str, start: &str) -> &'a str {
+/// Returns the text of the page between `start` and the next quote.
+fn text_after<'a>(page: &'a str, start: &str) -> &'a str {
     let rest = page.split_once(start).map(|(_, rest)| rest);
     let found = rest.and_then(|rest| rest.split_once('"'));
     found.unwrap_or_else(|| panic!("no {start} in {page}")).0

@@ -1,4 +1,4 @@
-//! HTTP: paths, methods, types, sizes, `Host` and `Origin`, CORS, health.
+//! HTTP: paths, methods, media types, body size, `Host` and `Origin`, CORS, health checks.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,16 +11,16 @@ fn hello() -> Guest {
     Guest::saying("hello", "hello")
 }
 
-/// A good call, before its headers are spoilt.
+/// A valid call, to which tests add other headers.
 fn call(client: &Client) -> reqwest::RequestBuilder {
     let params = json!({ "name": "hello", "arguments": {} });
     client.post(&client.message("tools/call", params))
 }
 
 #[tokio::test]
-async fn paths() {
+async fn only_the_configured_path_is_served() {
     let host = Host::of(&hello()).await;
-    for (path, found) in [
+    for (path, is_served) in [
         ("/mcp", true),
         ("/mcp/", true),
         ("/", false),
@@ -32,13 +32,13 @@ async fn paths() {
     ] {
         let client = Client::new(&host.url(path), Revision::July2026);
         let answer = Answer::to(call(&client)).await;
-        if found {
+        if is_served {
             assert_eq!(answer.text(), "hello", "{path}");
         } else {
             assert_eq!(answer.status, 404, "{path}");
         }
     }
-    // A query is no reason to fail.
+    // A query is ignored.
     let client = Client::new(&host.url("/mcp?x=1"), Revision::July2026);
     assert_eq!(Answer::to(call(&client)).await.text(), "hello");
 
@@ -52,7 +52,7 @@ async fn paths() {
 }
 
 #[tokio::test]
-async fn methods() {
+async fn other_methods_than_post_are_answered_405() {
     let host = Host::of(&hello()).await;
     for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
         let answer = Answer::to(host.client().bare(method.clone())).await;
@@ -65,7 +65,7 @@ async fn methods() {
 }
 
 #[tokio::test]
-async fn media_types() {
+async fn requests_need_matching_content_type_and_accept_headers() {
     let host = Host::of(&hello()).await;
     let client = host.client();
     let send = async |content_type: Option<&str>, accept: Option<&str>| {
@@ -85,13 +85,13 @@ async fn media_types() {
         Answer::to(request.body(message.to_string())).await
     };
     let both = Some("application/json, text/event-stream");
-    let is_json = Some("application/json");
+    let json_only = Some("application/json");
     for (content_type, accept, status) in [
-        (is_json, both, 200),
+        (json_only, both, 200),
         (Some("application/json; charset=utf-8"), both, 200),
         (Some("Application/JSON"), both, 200),
         (
-            is_json,
+            json_only,
             Some("text/event-stream,application/json;q=0.5"),
             200,
         ),
@@ -99,24 +99,24 @@ async fn media_types() {
         (Some("text/plain"), both, 415),
         (Some("application/x-www-form-urlencoded"), both, 415),
         (Some("application/jsonp"), both, 415),
-        (is_json, Some("application/json"), 406),
-        (is_json, Some("text/event-stream"), 406),
-        (is_json, Some("text/html"), 406),
+        (json_only, Some("application/json"), 406),
+        (json_only, Some("text/event-stream"), 406),
+        (json_only, Some("text/html"), 406),
     ] {
         let answer = send(content_type, accept).await;
         assert_eq!(answer.status, status, "{content_type:?} {accept:?}");
         if status == 200 {
             assert_eq!(answer.text(), "hello");
         } else {
-            // A client that falls back to an older revision looks at the body first.
+            // Clients look for a JSON-RPC error in the body before they fall back to an older revision.
             assert!(answer.message().len() > 10, "{answer:?}");
         }
     }
 }
 
-/// The largest body is served, a larger one is not, whether or not it says how large it is.
+/// Sends each body with a content length and in chunks.
 #[tokio::test]
-async fn body_size() {
+async fn bodies_above_the_limit_are_answered_413() {
     const MAX_BYTES: usize = 10_000;
     let host = Host::start(&[("guest", &hello())], |config| {
         config.server.max_body_bytes = MAX_BYTES;
@@ -155,15 +155,15 @@ async fn body_size() {
     }
 }
 
-/// `Host` is checked against names that no rebinding can point elsewhere.
+/// The check protects against DNS rebinding.
 #[tokio::test]
-async fn hosts() {
+async fn requests_with_an_unknown_host_header_are_refused() {
     let host = Host::start(&[("guest", &hello())], |config| {
         config.server.public_url = Some("https://Tools.example.com:8443/base".into());
         config.server.allowed_hosts = vec!["other.example".into(), "ported.example:81".into()];
     })
     .await;
-    for (name, good) in [
+    for (name, is_allowed) in [
         ("127.0.0.1", true),
         ("127.0.0.1:1", true),
         ("localhost", true),
@@ -186,7 +186,7 @@ async fn hosts() {
         ("0.0.0.0", false),
     ] {
         let answer = Answer::to(call(&host.client()).header("host", name)).await;
-        if good {
+        if is_allowed {
             assert_eq!(answer.text(), "hello", "{name}");
         } else {
             assert_eq!(answer.status, 403, "{name}");
@@ -195,9 +195,8 @@ async fn hosts() {
     }
 }
 
-/// `Origin` is always checked: only the server's own pages and those that are listed may call.
 #[tokio::test]
-async fn origins() {
+async fn only_own_and_configured_origins_are_allowed() {
     let host = Host::start(&[("guest", &hello())], |config| {
         config.server.allowed_origins = vec![
             "https://app.example.com".into(),
@@ -207,7 +206,7 @@ async fn origins() {
     })
     .await;
     let own = host.url("");
-    for (origin, good) in [
+    for (origin, is_allowed) in [
         (own.as_str(), true),
         ("https://app.example.com", true),
         ("HTTPS://APP.example.com", true),
@@ -230,7 +229,7 @@ async fn origins() {
     ] {
         for revision in Revision::ALL {
             let answer = Answer::to(call(&host.client_of(revision)).header("origin", origin)).await;
-            if good {
+            if is_allowed {
                 assert_eq!(answer.text(), "hello", "{origin}");
                 assert_eq!(answer.header("access-control-allow-origin"), origin);
             } else {
@@ -239,8 +238,8 @@ async fn origins() {
                 assert_eq!(answer.header("access-control-allow-origin"), "");
             }
         }
-        // The other methods too.
-        if !good {
+        // The check applies to other methods as well.
+        if !is_allowed {
             let answer = Answer::to(host.client().bare(Method::GET).header("origin", origin)).await;
             assert_eq!(answer.status, 403, "{origin}");
         }
@@ -250,14 +249,13 @@ async fn origins() {
     assert_eq!(answer.status, 403);
 }
 
-/// A page that is allowed may ask first, and read what it needs of the answer.
 #[tokio::test]
-async fn preflight() {
+async fn allowed_origins_pass_preflight_and_can_read_the_needed_headers() {
     let host = Host::start(&[("guest", &hello())], |config| {
         config.server.allowed_origins = vec!["https://app.example.com".into()];
     })
     .await;
-    let ask = async |origin: &str| {
+    let send_preflight = async |origin: &str| {
         let request = host
             .client()
             .bare(Method::OPTIONS)
@@ -269,7 +267,7 @@ async fn preflight() {
             );
         Answer::to(request).await
     };
-    let answer = ask("https://app.example.com").await;
+    let answer = send_preflight("https://app.example.com").await;
     assert!(answer.status.is_success(), "{answer:?}");
     assert_eq!(
         answer.header("access-control-allow-origin"),
@@ -289,7 +287,7 @@ async fn preflight() {
         let allowed = answer.header("access-control-allow-headers").to_lowercase();
         assert!(allowed.contains(header), "{header}: {allowed}");
     }
-    // Cookies are no part of it.
+    // Cookies are not allowed.
     assert_eq!(answer.header("access-control-allow-credentials"), "");
 
     let answer = Answer::to(call(&host.client()).header("origin", "https://app.example.com")).await;
@@ -302,13 +300,13 @@ async fn preflight() {
         "{exposed}"
     );
 
-    let answer = ask("https://evil.example").await;
+    let answer = send_preflight("https://evil.example").await;
     assert_eq!(answer.status, 403);
     assert_eq!(answer.header("access-control-allow-origin"), "");
 }
 
 #[tokio::test]
-async fn health() {
+async fn health_checks_answer_200() {
     let host = Host::of(&hello()).await;
     let client = host.client().http;
     for (path, body) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
@@ -317,9 +315,9 @@ async fn health() {
     }
 }
 
-/// Answers are JSON where nothing comes before the result; streams are marked so that proxies pass them on at once.
+/// Streams carry the headers that keep proxies from buffering them.
 #[tokio::test]
-async fn streams() {
+async fn only_responses_with_notifications_are_event_streams() {
     let mut guest = Guest::new();
     let done = guest.string("done");
     guest.tool(

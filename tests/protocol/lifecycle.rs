@@ -1,4 +1,4 @@
-//! How a client begins: `initialize` before 2026-07-28, nothing but `server/discover` since.
+//! Version negotiation: `initialize` before 2026-07-28, `server/discover` and per-request metadata since.
 
 use serde_json::{Value, json};
 
@@ -17,12 +17,12 @@ async fn host() -> Host {
 }
 
 #[tokio::test]
-async fn initialize() {
+async fn initialize_negotiates_the_newest_revision_with_a_handshake() {
     let host = host().await;
-    for (asked, answered) in [
+    for (requested, negotiated) in [
         ("2025-06-18", "2025-06-18"),
         ("2025-11-25", "2025-11-25"),
-        // The newest revision that has a handshake.
+        // Unsupported, or without a handshake.
         ("2024-11-05", "2025-11-25"),
         ("2025-03-26", "2025-11-25"),
         ("2026-07-28", "2025-11-25"),
@@ -31,19 +31,19 @@ async fn initialize() {
     ] {
         let client = host.client_of(Revision::November2025);
         let params = json!({
-            "protocolVersion": asked,
+            "protocolVersion": requested,
             "capabilities": {},
             "clientInfo": { "name": "test", "version": "1" },
         });
         let answer = client.request("initialize", params).await;
-        assert_eq!(answer.status, 200, "{asked}");
+        assert_eq!(answer.status, 200, "{requested}");
         assert!(!answer.is_stream());
         let result = answer.result();
-        assert_eq!(result["protocolVersion"], answered, "{asked}");
+        assert_eq!(result["protocolVersion"], negotiated, "{requested}");
         assert_eq!(result["serverInfo"]["name"], "crib");
         assert_eq!(result["instructions"], "Say hello.");
         assert!(result["capabilities"]["tools"].is_object());
-        // Nothing is promised that is not kept.
+        // The capabilities announce nothing that this server does not serve.
         let capabilities: Vec<_> = result["capabilities"].as_object().unwrap().keys().collect();
         assert!(
             capabilities
@@ -56,7 +56,7 @@ async fn initialize() {
 }
 
 #[tokio::test]
-async fn a_legacy_client_from_start_to_end() {
+async fn older_revisions_work_without_a_session() {
     let host = host().await;
     for revision in [Revision::June2025, Revision::November2025] {
         let client = host.client_of(revision);
@@ -75,7 +75,7 @@ async fn a_legacy_client_from_start_to_end() {
         assert_eq!(client.list().await.result()["tools"][0]["name"], "hello");
         let answer = client.call("hello", json!({})).await;
         assert_eq!(answer.text(), "hello");
-        // These are of the newest revision alone.
+        // These members exist only in the newest revision.
         for member in ["resultType", "_meta", "ttlMs", "cacheScope"] {
             assert_eq!(
                 answer.result()[member],
@@ -88,7 +88,7 @@ async fn a_legacy_client_from_start_to_end() {
                 "{revision:?} {member}"
             );
         }
-        // There is no session to listen on or to end.
+        // Without a session there is no stream to open and nothing to delete.
         for method in [reqwest::Method::GET, reqwest::Method::DELETE] {
             let request = client.bare(method).header("accept", "text/event-stream");
             let answer = Answer::to(request).await;
@@ -100,7 +100,7 @@ async fn a_legacy_client_from_start_to_end() {
 }
 
 #[tokio::test]
-async fn discover() {
+async fn discover_returns_versions_capabilities_and_instructions() {
     let host = host().await;
     let answer = host.client().request("server/discover", json!({})).await;
     let result = answer.result();
@@ -113,9 +113,8 @@ async fn discover() {
     assert_eq!(server_info(&answer)["name"], "crib");
 }
 
-/// Every result of the newest revision says who gave it, and that it is complete.
 #[tokio::test]
-async fn every_result_names_the_server() {
+async fn every_result_of_the_newest_revision_names_the_server() {
     let host = host().await;
     let client = host.client();
     for answer in [
@@ -134,9 +133,8 @@ fn server_info(answer: &Answer) -> &Value {
     &answer.result()["_meta"]["io.modelcontextprotocol/serverInfo"]
 }
 
-/// A session's header means nothing here, and is never given.
 #[tokio::test]
-async fn a_session_of_another_server_is_ignored() {
+async fn session_headers_are_ignored_without_sessions() {
     let host = host().await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
@@ -151,9 +149,8 @@ async fn a_session_of_another_server_is_ignored() {
     }
 }
 
-/// The version that a request names in its header and in its `_meta`, and what becomes of it.
 #[tokio::test]
-async fn versions() {
+async fn the_versions_in_header_and_meta_must_agree_and_be_supported() {
     let host = host().await;
     let client = Client {
         revision: Revision::November2025,
@@ -187,7 +184,7 @@ async fn versions() {
     for (header, meta) in [
         (Some("2025-06-18"), None),
         (Some("2025-11-25"), None),
-        // A client from before the header.
+        // A client of a revision without this header.
         (None, None),
         (newest, newest),
     ] {
@@ -233,7 +230,7 @@ async fn versions() {
     }
 }
 
-/// `_meta` of the newest revision must hold the client's capabilities; its name may stay away.
+/// The newest revision requires `clientCapabilities` in `_meta`; `clientInfo` is optional.
 #[tokio::test]
 async fn client_capabilities_are_required() {
     let host = host().await;

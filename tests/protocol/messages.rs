@@ -1,4 +1,4 @@
-//! Messages that are none, methods that are none, and calls that are malformed.
+//! JSON-RPC messages: malformed requests, unknown methods, malformed calls, notifications and mirrored headers.
 
 use serde_json::{Value, json};
 
@@ -15,9 +15,8 @@ async fn host() -> Host {
     Host::of(&Guest::saying("hello", "hello")).await
 }
 
-/// What is no JSON-RPC message gets 400 and a JSON-RPC error, with the id where there is one.
 #[tokio::test]
-async fn malformed_messages() {
+async fn malformed_messages_are_answered_400_with_a_json_rpc_error() {
     let host = host().await;
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let deep = format!(
@@ -92,7 +91,7 @@ async fn malformed_messages() {
             INVALID_REQUEST,
             Value::Null,
         ),
-        // A server that asks nothing gets no answers.
+        // The server sent no requests, so it expects no responses.
         (
             r#"{"jsonrpc":"2.0","id":6,"result":{}}"#,
             INVALID_REQUEST,
@@ -120,7 +119,7 @@ async fn malformed_messages() {
             assert_eq!(answer.status, 400, "{text}: {answer:?}");
             assert_eq!(answer.last()["jsonrpc"], "2.0", "{text}");
             assert_eq!(answer.code(), *code, "{text}: {answer:?}");
-            // An unknown id stays away; it is never null.
+            // An unknown id is omitted, never null.
             if id.is_null() {
                 let message = answer.last().as_object().unwrap();
                 assert!(
@@ -134,9 +133,8 @@ async fn malformed_messages() {
     }
 }
 
-/// Ids come back as they were.
 #[tokio::test]
-async fn ids() {
+async fn responses_repeat_the_request_id() {
     let host = host().await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
@@ -162,9 +160,9 @@ async fn ids() {
     }
 }
 
-/// A tool that is not there, and calls that are malformed: a protocol error, for the program and not for the model.
+/// These are faults of the client program. An error result, in contrast, is meant for the model.
 #[tokio::test]
-async fn malformed_calls() {
+async fn unknown_tools_and_malformed_calls_are_protocol_errors() {
     let host = host().await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
@@ -187,7 +185,7 @@ async fn malformed_calls() {
             let answer = Answer::to(request).await;
             let is_header_fault = revision.is_modern() && !params["name"].is_string();
             if is_header_fault {
-                // The header that mirrors the name is judged first.
+                // The header that mirrors the name is checked first.
                 assert!(
                     [-32020, INVALID_PARAMS].contains(&answer.code()),
                     "{params}: {answer:?}"
@@ -229,11 +227,10 @@ async fn malformed_calls() {
 }
 
 #[tokio::test]
-async fn methods() {
+async fn each_revision_has_exactly_its_own_methods() {
     let host = host().await;
-    let mut wrong = Vec::new();
-    // Of the newest revision, and of those before it.
-    for (method, params, modern, legacy) in [
+    let mut failures = Vec::new();
+    for (method, params, is_modern, is_legacy) in [
         ("server/discover", json!({}), true, false),
         ("tools/list", json!({}), true, true),
         ("ping", json!({}), false, true),
@@ -249,30 +246,33 @@ async fn methods() {
         for revision in Revision::ALL {
             let client = host.client_of(revision);
             let answer = client.request(method, params.clone()).await;
-            let known = if revision.is_modern() { modern } else { legacy };
-            // What the revision before it cannot know is malformed there at best.
-            let probed = method == "server/discover" && !known;
-            let wanted: &[_] = match (known, revision.is_modern()) {
+            let is_known = if revision.is_modern() {
+                is_modern
+            } else {
+                is_legacy
+            };
+            // Older revisions do not define `server/discover`, so the request is reported as malformed.
+            let is_probe = method == "server/discover" && !is_known;
+            let expected: &[_] = match (is_known, revision.is_modern()) {
                 (true, _) => &[(200, None)],
                 (false, true) => &[(404, Some(METHOD_NOT_FOUND))],
-                (false, false) if probed => &[(400, Some(INVALID_PARAMS))],
+                (false, false) if is_probe => &[(400, Some(INVALID_PARAMS))],
                 (false, false) => &[(200, Some(METHOD_NOT_FOUND))],
             };
             let found = (
                 answer.status.as_u16(),
                 answer.last()["error"]["code"].as_i64(),
             );
-            if !wanted.contains(&found) {
-                wrong.push((method, revision, found));
+            if !expected.contains(&found) {
+                failures.push((method, revision, found));
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(failures.is_empty(), "{failures:#?}");
 }
 
-/// Notifications get 202 and nothing else.
 #[tokio::test]
-async fn notifications() {
+async fn notifications_are_answered_202_without_a_body() {
     let host = host().await;
     for revision in Revision::ALL {
         let client = host.client_of(revision);
@@ -296,9 +296,8 @@ async fn notifications() {
     }
 }
 
-/// The newest revision mirrors the method and the tool in headers, which must agree with the body.
 #[tokio::test]
-async fn standard_headers() {
+async fn the_headers_mcp_method_and_mcp_name_must_match_the_body() {
     let host = host().await;
     let client = host.client();
     let message = client.message("tools/call", json!({ "name": "hello", "arguments": {} }));

@@ -1,4 +1,4 @@
-//! `x-mcp-header`: arguments that the newest revision mirrors in `Mcp-Param-*` headers, which must agree with the body.
+//! `x-mcp-header`: in the newest revision, clients mirror the marked arguments in `Mcp-Param-*` headers.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
 #[tokio::test]
-async fn mirrored_arguments() {
+async fn mirrored_arguments_must_match_the_body() {
     let schema = json!({
         "type": "object",
         "properties": {
@@ -28,7 +28,7 @@ async fn mirrored_arguments() {
         format!("(call $text {done})"),
     );
     let host = Host::of(&guest).await;
-    // The schema itself is announced with its mirrored headers.
+    // The listed schema contains the markers.
     let listed = host.client().list().await.result()["tools"][0]["inputSchema"].clone();
     assert_eq!(listed, schema);
 
@@ -90,15 +90,15 @@ async fn mirrored_arguments() {
         (json!({ "inner": { "deep": "x" } }), &[], false),
         (json!({}), &[("mcp-param-region", "eu")], false),
     ];
-    for (arguments, headers, good) in cases {
+    for (arguments, headers, is_match) in cases {
         let answer = call(Revision::July2026, &arguments, headers).await;
-        if good {
+        if is_match {
             assert_eq!(answer.text(), "done", "{arguments} {headers:?}");
         } else {
             let found = (answer.status.as_u16(), answer.code());
             assert_eq!(found, (400, -32020), "{arguments} {headers:?}: {answer:?}");
         }
-        // Earlier revisions know no such headers.
+        // Earlier revisions ignore these headers.
         let answer = call(Revision::November2025, &arguments, headers).await;
         assert_eq!(answer.text(), "done", "{arguments} {headers:?}");
     }

@@ -1,4 +1,5 @@
-//! A session of the older revisions, where they are turned on, from its start to its end. Whose it is: `sessions.rs`.
+//! The lifecycle of sessions, which only the older revisions have and only if configured. `tests/sessions.rs` tests
+//! their owners.
 
 use reqwest::Method;
 use serde_json::json;
@@ -11,7 +12,7 @@ fn hello() -> Guest {
     Guest::saying("hello", "hello")
 }
 
-/// Opens a session: its id.
+/// Opens a session and returns its id.
 async fn open(client: &Client) -> String {
     let answer = client.initialize().await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -33,7 +34,7 @@ async fn call(client: &Client, session: Option<&str>) -> Answer {
     Answer::to(request).await
 }
 
-fn of_session(client: &Client, method: Method, session: &str) -> reqwest::RequestBuilder {
+fn session_request(client: &Client, method: Method, session: &str) -> reqwest::RequestBuilder {
     client
         .bare(method)
         .header("accept", "text/event-stream")
@@ -42,7 +43,7 @@ fn of_session(client: &Client, method: Method, session: &str) -> reqwest::Reques
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_from_start_to_end() {
+async fn a_session_works_until_it_is_deleted() {
     let host = Host::start(&[("guest", &hello())], |config| {
         config.server.sessions = true
     })
@@ -52,17 +53,17 @@ async fn a_session_from_start_to_end() {
         let (first, second) = (open(&client).await, open(&client).await);
         assert_ne!(first, second);
         assert_eq!(call(&client, Some(&first)).await.text(), "hello");
-        // It has a stream to listen on.
-        let stream = of_session(&client, Method::GET, &first)
+        // A session has an event stream.
+        let stream = session_request(&client, Method::GET, &first)
             .send()
             .await
             .unwrap();
         assert_eq!(stream.status(), 200);
         assert_eq!(stream.headers()["content-type"], "text/event-stream");
         drop(stream);
-        // It ends once, and the other goes on.
+        // A session can be deleted once. The other session is not affected.
         for status in [204, 404] {
-            let answer = Answer::to(of_session(&client, Method::DELETE, &first)).await;
+            let answer = Answer::to(session_request(&client, Method::DELETE, &first)).await;
             assert_eq!(answer.status, status, "{answer:?}");
         }
         assert_eq!(call(&client, Some(&first)).await.status, 404);
@@ -71,15 +72,15 @@ async fn a_session_from_start_to_end() {
             let answer = call(&client, Some(bogus)).await;
             assert_eq!(answer.status, 404, "{bogus:?}: {answer:?}");
             assert!(answer.message().contains("no such session"), "{answer:?}");
-            let answer = Answer::to(of_session(&client, Method::DELETE, bogus)).await;
+            let answer = Answer::to(session_request(&client, Method::DELETE, bogus)).await;
             assert_eq!(answer.status, 404, "{bogus:?}");
         }
-        // A message without one says what is missing.
+        // A request without a session id is an error.
         let answer = call(&client, None).await;
         assert_eq!(answer.status, 400, "{answer:?}");
         assert!(answer.last()["error"]["message"].is_string());
     }
-    // The newest revision has none.
+    // The newest revision has no sessions.
     let answer = call(&host.client(), Some("x")).await;
     assert_eq!(
         (answer.text(), answer.header("mcp-session-id")),

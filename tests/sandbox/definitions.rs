@@ -1,36 +1,35 @@
-//! Definitions that break a rule: each is refused when the component is loaded, in a sentence that names the tool.
+//! Validation of tool definitions when a component is loaded. Each violation is one line that names the tool.
 
 use std::time::{Duration, Instant};
-
-use serde_json::{Value, json};
 
 use crate::support::guest::{Guest, Icon, Tool};
 use crate::support::server::{refusal, refusal_with};
 
-/// Refused with one line that has all of `wanted` in it, or taken where there is none.
-async fn check(what: &str, tool: Tool, wanted: &[&str]) {
+/// Asserts that a component with this tool is rejected with one line that contains all of `expected`, or is accepted if
+/// `expected` is empty.
+pub(super) async fn check(case: &str, tool: Tool, expected: &[&str]) {
     let lines = refusal(&Guest::with(tool, "unreachable")).await;
-    if wanted.is_empty() {
-        assert_eq!(lines, [""; 0], "{what}");
+    if expected.is_empty() {
+        assert_eq!(lines, [""; 0], "{case}");
         return;
     }
-    assert_eq!(lines.len(), 1, "{what}: {lines:?}");
-    for wanted in wanted {
+    assert_eq!(lines.len(), 1, "{case}: {lines:?}");
+    for part in expected {
         assert!(
-            lines[0].contains(wanted),
-            "{what}: {:?} lacks {wanted:?}",
+            lines[0].contains(part),
+            "{case}: {:?} lacks {part:?}",
             lines[0]
         );
     }
     assert!(
         !lines[0].contains('\n') && lines[0].len() < 2_000,
-        "{what}: {lines:?}"
+        "{case}: {lines:?}"
     );
 }
 
 #[tokio::test]
-async fn names() {
-    for (name, good) in [
+async fn tool_names_are_restricted() {
+    for (name, is_valid) in [
         ("a", true),
         ("A-Z_09", true),
         (&"x".repeat(64), true),
@@ -43,13 +42,17 @@ async fn names() {
         ("a\nb", false),
         ("a\0", false),
     ] {
-        let wanted: &[&str] = if good { &[] } else { &["`A-Z a-z 0-9 _ -`"] };
-        check(name, Tool::new(name), wanted).await;
+        let expected: &[&str] = if is_valid {
+            &[]
+        } else {
+            &["`A-Z a-z 0-9 _ -`"]
+        };
+        check(name, Tool::new(name), expected).await;
     }
 }
 
 #[tokio::test]
-async fn texts() {
+async fn texts_icons_and_meta_are_limited() {
     let tool = || Tool::new("t");
     let icon = |src: &str| Tool {
         icons: vec![Icon {
@@ -59,8 +62,8 @@ async fn texts() {
         }],
         ..tool()
     };
-    let icons = |number: usize| Tool {
-        icons: vec![icon("data:,x").icons[0].clone(); number],
+    let icons = |count: usize| Tool {
+        icons: vec![icon("data:,x").icons[0].clone(); count],
         ..tool()
     };
     let titled = |title: String| Tool {
@@ -74,7 +77,7 @@ async fn texts() {
     let cases: Vec<(&str, Tool, &[&str])> = vec![
         ("description", tool().described(&"x".repeat(16 << 10)), &[]),
         (
-            "no description",
+            "empty description",
             tool().described(""),
             &["description", "`t`", "empty"],
         ),
@@ -103,7 +106,7 @@ async fn texts() {
             &["icon", "`t`", "`https:`"],
         ),
         (
-            "script icon",
+            "javascript icon",
             icon("javascript:alert(1)"),
             &["icon", "`t`", "`https:`"],
         ),
@@ -114,12 +117,12 @@ async fn texts() {
         ),
         ("meta", meta("{}"), &[]),
         (
-            "meta a list",
+            "meta is a list",
             meta("[]"),
             &["meta", "`t`", "not a JSON object"],
         ),
         (
-            "meta no JSON",
+            "meta is not JSON",
             meta("{"),
             &["meta", "`t`", "not a JSON object"],
         ),
@@ -129,254 +132,36 @@ async fn texts() {
             &["meta", "`t`", "65536 bytes"],
         ),
     ];
-    for (what, tool, wanted) in cases {
-        check(what, tool, wanted).await;
-    }
-}
-
-/// `levels` schemas inside each other.
-fn nested(levels: usize) -> Value {
-    (1..levels).fold(json!({}), |inner, _| json!({ "not": inner }))
-}
-
-#[tokio::test]
-async fn schemas() {
-    let object = |key: &str, value: Value| json!({ "type": "object", key: value }).to_string();
-    let property = |schema: Value| object("properties", json!({ "p": schema }));
-    let dialect = |uri: &str| object("$schema", json!(uri));
-    let input: Vec<(String, &[&str])> = vec![
-        (r#"{"type":"object"}"#.into(), &[]),
-        (dialect("https://json-schema.org/draft/2020-12/schema"), &[]),
-        (
-            dialect("https://json-schema.org/draft/2020-12/schema#"),
-            &[],
-        ),
-        (
-            dialect("http://json-schema.org/draft-07/schema#"),
-            &["dialect", "draft-07", "2020-12"],
-        ),
-        (object("$schema", json!(7)), &["dialect"]),
-        (property(json!({ "$ref": "#/properties/p" })), &[]),
-        (property(json!({ "$ref": "#" })), &[]),
-        (
-            property(json!({ "default": {}, "$ref": "#/properties/p/default" })),
-            &["`#/properties/p/default`", "no schema", "$defs"],
-        ),
-        (
-            object(
-                "properties",
-                json!({ "default": {}, "p": { "$ref": "#/properties/default" } }),
-            ),
-            &[],
-        ),
-        (
-            property(json!({ "$ref": "#", "allOf": 7 })),
-            &["not a valid JSON Schema"],
-        ),
-        (
-            property(json!({ "$ref": "#/$defs/none" })),
-            &["not a valid JSON Schema"],
-        ),
-        (
-            property(json!({ "$ref": "https://example.com/s.json" })),
-            &["https://example.com/s.json", "stay inside"],
-        ),
-        (
-            property(json!({ "$ref": "other.json" })),
-            &["other.json", "stay inside"],
-        ),
-        (
-            property(json!({ "$ref": "file:///etc/passwd" })),
-            &["stay inside"],
-        ),
-        (
-            property(json!({ "$dynamicRef": "https://example.com/s#x" })),
-            &["stay inside"],
-        ),
-        (
-            object(
-                "$defs",
-                json!({ "d": { "allOf": [{ "$ref": "http://127.0.0.1/" }] } }),
-            ),
-            &["stay inside"],
-        ),
-        (String::new(), &["not valid JSON"]),
-        ("{".into(), &["not valid JSON"]),
-        ("type: object".into(), &["not valid JSON"]),
-        ("[]".into(), &["not a JSON object"]),
-        ("null".into(), &["not a JSON object"]),
-        ("true".into(), &["not a JSON object"]),
-        ("{}".into(), &["root type `object`"]),
-        (r#"{"type":"string"}"#.into(), &["root type `object`"]),
-        (
-            r#"{"type":["object","null"]}"#.into(),
-            &["root type `object`"],
-        ),
-        (
-            object("properties", json!([])),
-            &["not a valid JSON Schema"],
-        ),
-        (
-            property(json!({ "type": "strng" })),
-            &["not a valid JSON Schema", "/properties/p/type"],
-        ),
-        (
-            property(json!({ "minLength": -1 })),
-            &["not a valid JSON Schema"],
-        ),
-        (property(json!(5)), &["not a valid JSON Schema"]),
-        (
-            object("required", json!("p")),
-            &["not a valid JSON Schema", "/required"],
-        ),
-        (property(json!({ "pattern": "^a+$" })), &[]),
-        (
-            property(json!({ "pattern": "(" })),
-            &["not a valid JSON Schema"],
-        ),
-        (
-            property(json!({ "pattern": "^((ab?){1,99}){1,99}c{9}((d?e){1,99}){1,99}$" })),
-            &["not a valid JSON Schema"],
-        ),
-        (object("not", nested(63)), &[]),
-        (object("not", nested(64)), &["65 levels deep", "64"]),
-        (
-            object("description", json!("x".repeat((256 << 10) - 40))),
-            &[],
-        ),
-        (
-            object("description", json!("x".repeat(256 << 10))),
-            &["262144 bytes"],
-        ),
-    ];
-    for (schema, wanted) in &input {
-        let shown = &schema[..schema.len().min(100)];
-        let named: Vec<_> = ["input schema", "`t`"]
-            .into_iter()
-            .chain(wanted.iter().copied())
-            .collect();
-        let named = if wanted.is_empty() { &[][..] } else { &named };
-        check(shown, Tool::new("t").taking(schema), named).await;
-    }
-
-    for (schema, wanted) in [
-        // Results may be anything.
-        (r#"{"type":"array"}"#, &[][..]),
-        ("{}", &[]),
-        (
-            r#"{"type":7}"#,
-            &["output schema", "`t`", "not a valid JSON Schema"],
-        ),
-        ("[", &["output schema", "`t`", "not valid JSON"]),
-        (
-            r#"{"$ref":"https://example.com/"}"#,
-            &["output schema", "`t`", "stay inside"],
-        ),
-    ] {
-        check(schema, Tool::new("t").giving(schema), wanted).await;
-    }
-}
-
-/// The rules for arguments that are mirrored in headers.
-#[tokio::test]
-async fn mirrored_headers() {
-    let property = |schema: Value| json!({ "type": "object", "properties": { "p": schema } });
-    let mirrored =
-        |kind: &str, header: Value| property(json!({ "type": kind, "x-mcp-header": header }));
-    let two = |first: &str, second: &str| {
-        json!({ "type": "object", "properties": {
-            "a": { "type": "string", "x-mcp-header": first },
-            "b": { "type": "object", "properties": { "c": { "type": "string", "x-mcp-header": second } } },
-        } })
-    };
-    let inside =
-        property(json!({ "type": "array", "items": { "type": "string", "x-mcp-header": "P" } }));
-    let in_definitions = json!({
-        "type": "object", "$defs": { "d": { "type": "string", "x-mcp-header": "P" } },
-    });
-    let at_root = json!({ "type": "object", "x-mcp-header": "P" });
-    let in_any_of = property(json!({ "anyOf": [{ "type": "string", "x-mcp-header": "P" }] }));
-    for (schema, wanted) in [
-        (mirrored("string", json!("Region-1")), None),
-        (mirrored("integer", json!("P")), None),
-        (mirrored("boolean", json!("P")), None),
-        (two("P", "Q"), None),
-        (
-            mirrored("number", json!("P")),
-            Some("not string, integer or boolean"),
-        ),
-        (
-            mirrored("object", json!("P")),
-            Some("not string, integer or boolean"),
-        ),
-        (
-            property(json!({ "x-mcp-header": "P" })),
-            Some("not string, integer or boolean"),
-        ),
-        (
-            property(json!({ "type": ["string", "null"], "x-mcp-header": "P" })),
-            Some("not string, integer or boolean"),
-        ),
-        (mirrored("string", json!("")), Some("not a header token")),
-        (mirrored("string", json!("a b")), Some("not a header token")),
-        (mirrored("string", json!("a:b")), Some("not a header token")),
-        (
-            mirrored("string", json!("zażółć")),
-            Some("not a header token"),
-        ),
-        (
-            mirrored("string", json!("a\r\nb")),
-            Some("not a header token"),
-        ),
-        (mirrored("string", json!(7)), Some("not a header token")),
-        (mirrored("string", Value::Null), Some("not a header token")),
-        (two("P", "P"), Some("twice")),
-        (two("Region", "rEGION"), Some("twice")),
-        (inside, Some("chain of `properties`")),
-        (in_definitions, Some("chain of `properties`")),
-        (at_root, Some("chain of `properties`")),
-        (in_any_of, Some("chain of `properties`")),
-        // A property of that name, and an example that has one, are none.
-        (
-            property(json!({ "type": "string", "default": "x-mcp-header" })),
-            None,
-        ),
-        (
-            json!({ "type": "object", "properties": { "x-mcp-header": { "type": "string" } } }),
-            None,
-        ),
-    ] {
-        let wanted: Vec<_> = wanted.into_iter().collect();
-        check(&schema.to_string(), Tool::new("t").taking(&schema), &wanted).await;
+    for (case, tool, expected) in cases {
+        check(case, tool, expected).await;
     }
 }
 
 #[tokio::test]
-async fn numbers_of_tools() {
-    let many = |number: usize| {
+async fn a_component_defines_1_to_1000_tools() {
+    let with_tools = |count: usize| {
         let mut guest = Guest::new();
-        for index in 0..number {
+        for index in 0..count {
             guest.tool(Tool::new(&format!("t{index}")), "unreachable");
         }
         guest
     };
-    for (number, wanted) in [
+    for (count, expected) in [
         (0, vec!["`it defines no tool`"]),
         (1, vec![]),
         (1000, vec![]),
         (1001, vec!["it defines 1001 tools; 1000 are allowed"]),
     ] {
-        let lines = refusal(&many(number)).await;
-        assert_eq!(lines.len(), wanted.len(), "{lines:?}");
-        for wanted in wanted {
-            assert!(lines[0].contains(wanted.trim_matches('`')), "{lines:?}");
+        let lines = refusal(&with_tools(count)).await;
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for part in expected {
+            assert!(lines[0].contains(part.trim_matches('`')), "{lines:?}");
         }
     }
 }
 
-/// Every fault of every tool is told at once.
 #[tokio::test]
-async fn all_faults() {
+async fn all_violations_are_reported_together() {
     let mut guest = Guest::new();
     guest
         .tool(Tool::new("good"), "unreachable")
@@ -388,7 +173,7 @@ async fn all_faults() {
             "unreachable",
         );
     let lines = refusal(&guest).await;
-    for wanted in [
+    for expected in [
         "\"bad name\"",
         "`twice` twice",
         "the description of its tool `worse`",
@@ -396,8 +181,8 @@ async fn all_faults() {
         "the output schema of its tool `worse`",
     ] {
         assert!(
-            lines.iter().any(|line| line.contains(wanted)),
-            "{wanted}: {lines:?}"
+            lines.iter().any(|line| line.contains(expected)),
+            "{expected}: {lines:?}"
         );
     }
     assert_eq!(lines.len(), 5, "{lines:?}");
@@ -407,25 +192,29 @@ async fn all_faults() {
     );
 }
 
-/// A guest whose definitions never come, crash or are rubbish does not hold up the start.
+/// A `definitions` function that loops, crashes or returns a malformed list fails within the limits of a call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn definitions_that_do_not_come() {
-    let spins_at_start = |guest: &mut Guest| {
+async fn failing_definitions_do_not_block_startup() {
+    let loops_in_start_function = |guest: &mut Guest| {
         guest.item("(func $begin (drop (call $spin))) (start $begin)");
     };
-    let traps_at_start = |guest: &mut Guest| {
+    let traps_in_start_function = |guest: &mut Guest| {
         guest.item("(func $begin unreachable) (start $begin)");
     };
     type Change<'a> = &'a dyn Fn(&mut Guest);
     let cases: [(&str, Change<'_>, &str); 8] = [
         (
-            "spins",
+            "loops",
             &|g: &mut Guest| {
                 g.before_definitions("(drop (call $spin))");
             },
             "limit of 300ms",
         ),
-        ("spins at the start", &spins_at_start, "limit of 300ms"),
+        (
+            "loops in the start function",
+            &loops_in_start_function,
+            "limit of 300ms",
+        ),
         (
             "traps",
             &|g: &mut Guest| {
@@ -433,57 +222,61 @@ async fn definitions_that_do_not_come() {
             },
             "unreachable",
         ),
-        ("traps at the start", &traps_at_start, "unreachable"),
         (
-            "returns outside",
+            "traps in the start function",
+            &traps_in_start_function,
+            "unreachable",
+        ),
+        (
+            "returns an address outside its memory",
             &|g: &mut Guest| {
                 g.before_definitions("(return (i32.const -8))");
             },
             "definitions",
         ),
         (
-            "returns a list without end",
+            "returns a list of 2^32 - 1 items",
             &|g: &mut Guest| {
                 g.before_definitions("(i32.store (i32.const 256) (i32.const 1024)) (i32.store (i32.const 260) (i32.const -1)) (return (i32.const 256))");
             },
             "definitions",
         ),
         (
-            "no UTF-8",
+            "returns invalid UTF-8",
             &|g: &mut Guest| {
                 g.before_definitions("(i64.store (i32.const 1024) (i64.const -1)) (i32.store (i32.const 264) (i32.const 1024)) (i32.store (i32.const 268) (i32.const 8)) (i32.store (i32.const 256) (i32.const 264)) (i32.store (i32.const 260) (i32.const 1)) (return (i32.const 256))");
             },
             "definitions",
         ),
         (
-            "takes all memory",
+            "uses all memory",
             &|g: &mut Guest| {
                 g.before_definitions("(loop $again (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable)) (br $again))");
             },
             "memory",
         ),
     ];
-    for (what, change, wanted) in cases {
+    for (case, change, expected) in cases {
         let mut guest = Guest::saying("hello", "hello");
         change(&mut guest);
-        let begun = Instant::now();
+        let started = Instant::now();
         let lines = refusal_with(&guest, |config| {
             config.limits.cpu = Duration::from_millis(300);
             config.limits.memory_bytes = 8 << 20;
         })
         .await;
         assert!(
-            lines.len() == 1 && lines[0].contains(wanted),
-            "{what}: {lines:?}"
+            lines.len() == 1 && lines[0].contains(expected),
+            "{case}: {lines:?}"
         );
         assert!(
             lines[0].contains("guest.wasm") && !lines[0].contains('\n'),
-            "{what}: {lines:?}"
+            "{case}: {lines:?}"
         );
         assert!(
-            begun.elapsed() < Duration::from_secs(5),
-            "{what}: {:?}",
-            begun.elapsed()
+            started.elapsed() < Duration::from_secs(5),
+            "{case}: {:?}",
+            started.elapsed()
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `http`: requests go where an entry says, and nowhere else.
+//! `allow.http`: outgoing requests reach only the origins and paths of the granted entries.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,32 +11,37 @@ use crate::support::process::Process;
 use crate::support::server::Host;
 use crate::support::upstream::Upstream;
 
-/// A configuration that serves the guest with these entries of `http`.
-pub(super) fn configuration(entries: &[&str], more: &str) -> String {
+/// A configuration that grants the guest these entries of `http`, followed by `more_settings`.
+pub(super) fn configuration(entries: &[&str], more_settings: &str) -> String {
     format!(
         "[[component]]\nref = \"guest.wasm\"\n[component.allow]\nhttp = {entries:?}\n\
-         private-network = true\n{more}"
+         private-network = true\n{more_settings}"
     )
 }
 
-/// What a guest hears that is granted these entries.
-pub(super) async fn heard(entries: &[&str], more: &str, requests: &[Fetch]) -> Vec<String> {
+/// Sends the requests from a guest with these grants, and returns the outcomes.
+pub(super) async fn send_all(
+    entries: &[&str],
+    more_settings: &str,
+    requests: &[Fetch],
+) -> Vec<String> {
     let guest = fetching(requests);
-    let host = Host::configured(&[("guest", &guest)], &configuration(entries, more)).await;
-    let mut heard = Vec::new();
+    let text = configuration(entries, more_settings);
+    let host = Host::configured(&[("guest", &guest)], &text).await;
+    let mut outcomes = Vec::new();
     for index in 0..requests.len() {
         let answer = host.client().call(&format!("t{index}"), json!({})).await;
-        heard.push(answer.text().to_owned());
+        outcomes.push(answer.text().to_owned());
     }
-    heard
+    outcomes
 }
 
-/// The scheme, the host, the port and the path are those of an entry, in whatever notation the guest writes them.
+/// Scheme, host, port and path must match an entry, in whichever notation the guest writes them.
 #[tokio::test]
-async fn as_granted() {
+async fn requests_must_match_a_granted_entry() {
     let upstream = Upstream::start().await;
     let other = Upstream::start().await;
-    let (port, elsewhere) = (upstream.address.port(), other.address.port());
+    let (port, other_port) = (upstream.address.port(), other.address.port());
     let at = |authority: &str, path: &str| format!("http://{authority}:{port}{path}");
     let cases = [
         (at("127.0.0.1", "/v1/x?y=z"), "200 asked /v1/x?y=z"),
@@ -60,23 +65,23 @@ async fn as_granted() {
         (at("localhost", "/v1/x"), http::DENIED),
         (at("user@127.0.0.1", "/v1/x"), http::BAD_URI),
         (format!("https://127.0.0.1:{port}/v1/x"), http::DENIED),
-        (format!("http://127.0.0.1:{elsewhere}/v1/x"), http::DENIED),
+        (format!("http://127.0.0.1:{other_port}/v1/x"), http::DENIED),
         ("http://127.0.0.1/v1/x".into(), http::DENIED),
     ];
     let requests: Vec<_> = cases.iter().map(|(url, _)| Fetch::get(url)).collect();
     let entry = format!("{}/v1/", upstream.origin());
-    let heard = heard(&[&entry], "", &requests).await;
-    for ((url, expected), heard) in cases.iter().zip(&heard) {
-        assert_eq!(heard, expected, "{url}");
+    let outcomes = send_all(&[&entry], "", &requests).await;
+    for ((url, expected), outcome) in cases.iter().zip(&outcomes) {
+        assert_eq!(outcome, expected, "{url}");
     }
     let sent = cases
         .iter()
-        .filter(|(_, says)| says.starts_with("200"))
+        .filter(|(_, expected)| expected.starts_with("200"))
         .count();
     assert_eq!(upstream.asked().len(), sent);
     assert_eq!(other.asked().len(), 0);
     for head in upstream.asked() {
-        // The host names the one that was judged, and adds nothing of its own.
+        // The `host` header has the authorized address, and the host adds no header but `accept`.
         let mut lines: Vec<_> = head.lines().skip(1).collect();
         lines.sort();
         assert_eq!(
@@ -87,9 +92,9 @@ async fn as_granted() {
     }
 }
 
-/// Nothing is followed: the guest gets the redirect, and where it goes is judged anew.
+/// The guest gets the redirect response, and its next request is authorized like any other.
 #[tokio::test]
-async fn redirects() {
+async fn redirects_are_not_followed() {
     let upstream = Upstream::start().await;
     let origin = upstream.origin();
     let entry = format!("{origin}/redirect");
@@ -98,20 +103,20 @@ async fn redirects() {
         Fetch::get(&format!("{origin}/elsewhere")),
     ];
     assert_eq!(
-        heard(&[&entry], "", &requests).await,
+        send_all(&[&entry], "", &requests).await,
         ["302 ", http::DENIED]
     );
     assert_eq!(upstream.asked().len(), 1);
 }
 
-/// A private address needs more than an entry, and one that can never be used is refused at load.
+/// An entry with a private address is rejected at load unless `private-network = true`, since it could never be used.
 #[tokio::test]
-async fn private_addresses() {
+async fn private_addresses_need_the_private_network_grant() {
     let upstream = Upstream::start().await;
     let toolcrib = Toolcrib::new();
     let url = format!("{}/", upstream.origin());
     toolcrib.write("guest", &fetching(&[Fetch::get(&url)]).component());
-    for (entry, private, refused) in [
+    for (entry, private_network, is_rejected) in [
         (upstream.origin(), true, false),
         (upstream.origin(), false, true),
         ("http://localhost:1".into(), false, true),
@@ -126,46 +131,46 @@ async fn private_addresses() {
     ] {
         let text = format!(
             "[[component]]\nref = \"guest.wasm\"\n[component.allow]\nhttp = [{entry:?}]\n\
-             private-network = {private}\n"
+             private-network = {private_network}\n"
         );
         toolcrib.file("c.toml", text);
         let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
         assert_eq!(
             ended.status,
-            if refused { 2 } else { 0 },
+            if is_rejected { 2 } else { 0 },
             "{entry}: {ended:?}"
         );
-        if refused {
-            for word in [
+        if is_rejected {
+            for part in [
                 "c.toml:4",
                 "`component[0].allow.http`",
                 "private-network = true",
             ] {
-                assert!(ended.stderr.contains(word), "{entry}: {}", ended.stderr);
+                assert!(ended.stderr.contains(part), "{entry}: {}", ended.stderr);
             }
         }
     }
 }
 
-/// A granted request that fails says how.
 #[tokio::test]
-async fn failures() {
-    // Nothing listens where a listener has been.
+async fn connection_failures_have_specific_error_codes() {
+    // The listener is dropped at once, so that nothing listens on its port.
     let closed = Upstream::start().await.origin();
     let requests = [
         Fetch::get(&format!("{closed}/")),
         Fetch::get("http://nowhere.invalid/"),
     ];
-    let heard = heard(&[&closed, "http://*.invalid"], "", &requests).await;
-    assert_eq!(heard, [http::CONNECTION_REFUSED, http::DNS_ERROR]);
+    let outcomes = send_all(&[&closed, "http://*.invalid"], "", &requests).await;
+    assert_eq!(outcomes, [http::CONNECTION_REFUSED, http::DNS_ERROR]);
 }
 
-/// What frames a message or names its host is the host's; the rest of the headers goes out as it is.
+/// Guests cannot set headers that frame the message, name the host or control the connection. Other headers are sent
+/// unchanged.
 #[tokio::test]
-async fn headers() {
+async fn connection_headers_are_forbidden() {
     let upstream = Upstream::start().await;
     let url = format!("{}/x", upstream.origin());
-    // 1: the header is forbidden.
+    // The guest says 1, `header-error.forbidden`, before the response.
     let forbidden = [
         ("Host", "evil.example"),
         ("transfer-encoding", "chunked"),
@@ -188,7 +193,7 @@ async fn headers() {
             .header("authorization", "Bearer own")
             .header("X-Own", "1"),
     );
-    // A length that the body does not have.
+    // `content-length` values that differ from the body's length.
     requests.push(Fetch::get(&url).method(2).header("content-length", "5"));
     requests.push(
         Fetch::get(&url)
@@ -202,13 +207,13 @@ async fn headers() {
             .header("content-length", "+4096")
             .chunks(1),
     );
-    // CONNECT
+    // CONNECT.
     requests.push(Fetch::get(&url).method(5));
-    let heard = heard(&[&upstream.origin()], "", &requests).await;
-    for ((name, _), heard) in forbidden.iter().zip(&heard) {
-        assert_eq!(heard, "1200 asked /x", "{name}");
+    let outcomes = send_all(&[&upstream.origin()], "", &requests).await;
+    for ((name, _), outcome) in forbidden.iter().zip(&outcomes) {
+        assert_eq!(outcome, "1200 asked /x", "{name}");
     }
-    let rest = &heard[forbidden.len()..];
+    let rest = &outcomes[forbidden.len()..];
     assert_eq!(rest[0], "200 asked /x");
     assert_eq!(rest[1], http::BODY_SIZE);
     assert!(
@@ -216,7 +221,7 @@ async fn headers() {
         "{}",
         rest[2]
     );
-    // 0: no number at all.
+    // 0 is `header-error.invalid-syntax`.
     assert_eq!(rest[3], "0200 asked /x");
     assert_eq!(rest[4], http::DENIED);
     let asked = upstream.asked();
@@ -234,44 +239,44 @@ async fn headers() {
     );
 }
 
-/// No connection outlives its request: it would carry one call's state to the next.
+/// A reused connection could carry state from one call to another.
 #[tokio::test]
-async fn connections() {
+async fn each_request_has_its_own_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    // Keeps each connection for as long as the other side does, and says which request on it this is.
+    // Keeps connections open, and answers with the number of the request on its connection.
     let serving = tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             tokio::spawn(async move {
                 let mut head = [0; 4096];
-                let mut number = 0;
+                let mut request_number = 0;
                 while stream.read(&mut head).await.is_ok_and(|length| length > 0) {
-                    number += 1;
-                    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+                    request_number += 1;
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{request_number}");
                     stream.write_all(answer.as_bytes()).await.unwrap();
                 }
             });
         }
     });
     let requests = [(); 3].map(|()| Fetch::get(&format!("{origin}/x")));
-    assert_eq!(heard(&[&origin], "", &requests).await, ["200 1"; 3]);
+    assert_eq!(send_all(&[&origin], "", &requests).await, ["200 1"; 3]);
     serving.abort();
 }
 
-/// Definitions are asked for without any grant.
 #[tokio::test]
-async fn definitions_have_no_grant() {
+async fn definitions_run_without_grants() {
     let upstream = Upstream::start().await;
     let mut guest = Guest::new();
     can_fetch(&mut guest);
-    let asks = fetch(&mut guest, &Fetch::get(&format!("{}/x", upstream.origin())));
-    // It fails to load where it hears anything but a refusal.
+    let fetches = fetch(&mut guest, &Fetch::get(&format!("{}/x", upstream.origin())));
+    // Traps, and thus fails to load, unless the request fails: the outcome must begin with "E".
     guest
         .before_definitions(&format!(
-            "{asks} (if (i32.ne (i32.load8_u (i32.const 1024)) (i32.const 69)) (then unreachable))"
+            "{fetches} (if (i32.ne (i32.load8_u (i32.const 1024)) (i32.const 69)) (then unreachable))"
         ))
-        .tool(Tool::new("t"), format!("{asks} (call $said)"));
+        .tool(Tool::new("t"), format!("{fetches} (call $said)"));
     let text = configuration(&[&upstream.origin()], "");
     let host = Host::configured(&[("guest", &guest)], &text).await;
     assert!(upstream.asked().is_empty());
@@ -281,9 +286,8 @@ async fn definitions_have_no_grant() {
     );
 }
 
-/// Grants are of one component: its neighbour has none of them.
 #[tokio::test]
-async fn grants_of_one_component() {
+async fn grants_apply_to_one_component_only() {
     let upstream = Upstream::start().await;
     let guest = fetching(&[Fetch::get(&format!("{}/x", upstream.origin()))]);
     let text = format!(
@@ -302,16 +306,16 @@ async fn grants_of_one_component() {
     );
 }
 
-/// A proxy of the environment is not asked, and certificates are verified by the roots of the system.
+/// Requests do not use a proxy from the environment, and certificates are verified against the system's roots.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_environment() {
+async fn proxies_are_ignored_and_certificates_verified() {
     let (upstream, proxy) = (Upstream::start().await, Upstream::start().await);
     let toolcrib = Toolcrib::new();
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certified = rcgen::generate_simple_self_signed(names).unwrap();
+    let certificate = rcgen::generate_simple_self_signed(names).unwrap();
     toolcrib
-        .file("cert.pem", certified.cert.pem())
-        .file("key.pem", certified.signing_key.serialize_pem())
+        .file("cert.pem", certificate.cert.pem())
+        .file("key.pem", certificate.signing_key.serialize_pem())
         .file(
             "https.toml",
             "components = [\"plain.wasm\"]\nserver.tls = { cert = \"cert.pem\", key = \"key.pem\" }\n",
@@ -326,8 +330,8 @@ async fn the_environment() {
     ];
     toolcrib.write("guest", &fetching(&requests).component());
     toolcrib.file("c.toml", configuration(&[&upstream.origin(), &https], ""));
-    for (trusted, expected) in [(true, "200 "), (false, http::BAD_CERTIFICATE)] {
-        let said = |tool: &str| {
+    for (is_trusted, expected) in [(true, "200 "), (false, http::BAD_CERTIFICATE)] {
+        let call = |tool: &str| {
             let mut command = toolcrib.command(&["call", "--config", "c.toml", "guest.wasm", tool]);
             for name in [
                 "HTTP_PROXY",
@@ -338,18 +342,18 @@ async fn the_environment() {
             ] {
                 command.env(name, proxy.origin());
             }
-            if trusted {
+            if is_trusted {
                 command.env("SSL_CERT_FILE", toolcrib.path().join("cert.pem"));
             }
             let output = command.output().unwrap();
             assert!(output.status.success(), "{output:?}");
             String::from_utf8(output.stdout).unwrap()
         };
-        assert_eq!(said("t0"), "200 asked /x\n");
+        assert_eq!(call("t0"), "200 asked /x\n");
         assert!(
-            said("t1").starts_with(expected),
-            "{trusted}: {}",
-            said("t1")
+            call("t1").starts_with(expected),
+            "{is_trusted}: {}",
+            call("t1")
         );
     }
     assert!(proxy.asked().is_empty(), "{:?}", proxy.asked());

@@ -1,4 +1,4 @@
-//! `kv`: what a component keeps, in the embedded store.
+//! `allow.kv`: `wasi:keyvalue` with the embedded store.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -10,8 +10,8 @@ use crate::support::guest::kv::keeping;
 use crate::support::kept::{self, component};
 use crate::support::server::Host;
 
-/// A place in a directory of the test's own.
-fn place() -> (TempDir, String) {
+/// The `[kv]` section for a store in a temporary directory.
+fn temporary_store() -> (TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state/kv.redb");
     let text = format!("[kv]\nurl = {path:?}");
@@ -19,47 +19,47 @@ fn place() -> (TempDir, String) {
 }
 
 #[tokio::test]
-async fn operations() {
-    let (_dir, place) = place();
-    kept::operations(&place).await;
+async fn every_operation_works() {
+    let (_dir, kv_section) = temporary_store();
+    kept::operations(&kv_section).await;
 }
 
 #[tokio::test]
-async fn concurrency() {
-    let (_dir, place) = place();
-    kept::concurrency(&place).await;
+async fn concurrent_increments_are_all_counted() {
+    let (_dir, kv_section) = temporary_store();
+    kept::concurrency(&kv_section).await;
 }
 
 #[tokio::test]
-async fn components() {
-    let (_dir, place) = place();
-    kept::components(&place).await;
+async fn data_of_components_is_isolated() {
+    let (_dir, kv_section) = temporary_store();
+    kept::components(&kv_section).await;
 }
 
 #[tokio::test]
-async fn callers() {
-    let (_dir, place) = place();
-    let place = place.replace("[kv]\nurl", "kv.url");
-    kept::callers(&place).await;
+async fn data_of_callers_is_isolated() {
+    let (_dir, kv_section) = temporary_store();
+    let kv_section = kv_section.replace("[kv]\nurl", "kv.url");
+    kept::callers(&kv_section).await;
 }
 
 #[tokio::test]
-async fn quota() {
-    let (_dir, place) = place();
-    kept::quota(&place).await;
+async fn the_quota_of_a_component_is_enforced() {
+    let (_dir, kv_section) = temporary_store();
+    kept::quota(&kv_section).await;
 }
 
 #[tokio::test]
-async fn restart() {
-    let (_dir, place) = place();
-    kept::restart(&place).await;
+async fn data_survives_a_restart() {
+    let (_dir, kv_section) = temporary_store();
+    kept::restart(&kv_section).await;
 }
 
-/// A bucket opens by a name that is granted, and by nothing that looks like one.
+/// Names that only resemble a granted one fail.
 #[tokio::test]
-async fn names() {
-    let (_dir, place) = place();
-    for (bucket, says) in [
+async fn only_granted_buckets_can_be_opened() {
+    let (_dir, kv_section) = temporary_store();
+    for (bucket, expected) in [
         ("cache", "none"),
         ("", "E1"),
         ("other", "E1"),
@@ -73,27 +73,27 @@ async fn names() {
     ] {
         let guest = keeping(bucket);
         let text = format!(
-            "{place}\n{}",
+            "{kv_section}\n{}",
             component("g", "names", &["cache", "only@caller"])
         );
         let host = Host::configured(&[("g", &guest)], &text).await;
-        let said = host
+        let value = host
             .client()
             .call("g_get", json!({}))
             .await
             .text()
             .to_owned();
-        assert_eq!(said, says, "{bucket:?}");
+        assert_eq!(value, expected, "{bucket:?}");
     }
-    // Without a grant there is none at all, and nothing is opened.
+    // A component without grants.
     let guest = keeping("cache");
     let host = Host::of(&guest).await;
     assert_eq!(host.client().call("get", json!({})).await.text(), "E1");
 }
 
-/// The data is in the platform's data directory, for this user alone; a second process is told so.
+/// The default file is in the platform's data directory, readable by its owner only, and used by one process at a time.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_file() {
+async fn the_default_file_is_private_and_exclusive() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("g", &keeping("cache").component());
     toolcrib.file("c.toml", component("g", "file", &["cache"]));
@@ -111,18 +111,18 @@ async fn the_file() {
     let dir = file.parent().unwrap();
     assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
 
-    // Another process has it.
+    // While another process has the file open.
     let guest = keeping("cache");
-    let place = format!("[kv]\nurl = {file:?}");
-    let text = format!("{place}\n{}", component("g", "file", &["cache"]));
+    let kv_section = format!("[kv]\nurl = {file:?}");
+    let text = format!("{kv_section}\n{}", component("g", "file", &["cache"]));
     let host = Host::configured(&[("g", &guest)], &text).await;
     assert_eq!(host.client().call("g_count", json!({})).await.text(), "21");
     let ended = call("g_count");
     assert_eq!((ended.status, ended.stdout.as_str()), (1, ""));
-    for word in ["kv.redb", "another process", "[kv]"] {
-        assert!(ended.stderr.contains(word), "{ended:?}");
+    for part in ["kv.redb", "another process", "[kv]"] {
+        assert!(ended.stderr.contains(part), "{ended:?}");
     }
-    // Who only looks does not open it.
+    // Commands that do not run a tool do not open the store.
     for arguments in [
         &["inspect", "--config", "c.toml", "g.wasm"][..],
         &["check", "--no-auth", "--config", "c.toml"],
@@ -136,16 +136,15 @@ async fn the_file() {
     }
 }
 
-/// What is wrong with the place and the entries is said at load.
 #[test]
-fn settings() {
+fn invalid_settings_are_reported() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("g", &keeping("cache").component());
     toolcrib.file(
         "broken.redb",
         "not a database at all, and long enough to be looked at".repeat(200),
     );
-    let long = "x".repeat(65);
+    let too_long = "x".repeat(65);
     let cases: &[(&str, &str, &str, &[&str])] = &[
         ("check", "url = \"state/kv.redb\"", "cache", &[]),
         ("check", "url = \"file:state/kv.redb\"", "cache", &[]),
@@ -182,7 +181,7 @@ fn settings() {
             &["`kv.urll`", "did you mean `url`?"],
         ),
         ("check", "", "", &["allow.kv` has \"\"", "1 to 64"]),
-        ("check", "", &long, &["allow.kv`", "1 to 64"]),
+        ("check", "", &too_long, &["allow.kv`", "1 to 64"]),
         ("check", "", "a/b", &["allow.kv`", "1 to 64"]),
         ("check", "", "a@b", &["allow.kv`", "@caller"]),
         ("call", "url = \"broken.redb\"", "cache", &["broken.redb"]),
@@ -199,7 +198,7 @@ fn settings() {
             &["redis://127.0.0.1:1", "nothing listens"],
         ),
     ];
-    for (command, kv, bucket, words) in cases {
+    for (command, kv, bucket, parts) in cases {
         toolcrib.file(
             "c.toml",
             format!("[kv]\n{kv}\n{}", component("g", "g", &[bucket])),
@@ -210,32 +209,32 @@ fn settings() {
         };
         assert_eq!(
             ended.status == 0,
-            words.is_empty(),
+            parts.is_empty(),
             "{kv} {bucket}: {ended:?}"
         );
         assert_eq!(
             ended.stderr.lines().count(),
-            usize::from(!words.is_empty()),
+            usize::from(!parts.is_empty()),
             "{kv}: {ended:?}"
         );
-        for word in *words {
-            assert!(ended.stderr.contains(word), "{kv} {bucket}: {ended:?}");
+        for part in *parts {
+            assert!(ended.stderr.contains(part), "{kv} {bucket}: {ended:?}");
         }
         assert!(!ended.stderr.contains("secret"), "{ended:?}");
     }
 }
 
-/// Two components of one name would keep their data in one place.
+/// Two components with one name would share their data.
 #[tokio::test]
-async fn one_name() {
-    let (_dir, place) = place();
+async fn names_of_components_with_buckets_are_unique() {
+    let (_dir, kv_section) = temporary_store();
     let toolcrib = Toolcrib::new();
     for file in ["g", "h"] {
         toolcrib.write(file, &keeping("cache").component());
     }
     for (second, kv, status) in [("same", "cache", 2), ("other", "cache", 0)] {
         let text = format!(
-            "{place}\n{}{}",
+            "{kv_section}\n{}{}",
             component("g", "same", &["cache"]),
             component("h", second, &[kv])
         );

@@ -1,4 +1,5 @@
-//! Time, processor time, memory, tables and the stack: each has its bound, and the host is as well after it as before.
+//! Limits of a call on time, CPU time, memory, tables and stack. The host keeps serving other calls when one is
+//! reached.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,8 @@ const SLEEP: &str = r#"
     (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))
 "#;
 
-/// Guests that never end, each in its own way.
-fn endless() -> Guest {
+/// A guest with tools that never return.
+fn endless_guest() -> Guest {
     let mut guest = Guest::new();
     let line = guest.string("line");
     guest
@@ -37,33 +38,33 @@ fn endless() -> Guest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn time() {
-    let host = Host::start(&[("guest", &endless())], |config| {
+async fn the_time_limit_stops_every_guest() {
+    let host = Host::start(&[("guest", &endless_guest())], |config| {
         config.limits.time = Duration::from_millis(400);
         config.limits.cpu = Duration::from_secs(600);
     })
     .await;
     for tool in ["spins", "asks-the-host", "logs", "fills-memory", "sleeps"] {
-        let begun = Instant::now();
+        let started = Instant::now();
         let answer = host.client().call(tool, json!({})).await;
         assert_eq!(
             answer.failure(),
             "the call was stopped after its time limit of 400ms",
             "{tool}"
         );
-        let took = begun.elapsed();
+        let elapsed = started.elapsed();
         assert!(
-            took >= Duration::from_millis(400) && took < Duration::from_secs(2),
-            "{tool}: {took:?}"
+            elapsed >= Duration::from_millis(400) && elapsed < Duration::from_secs(2),
+            "{tool}: {elapsed:?}"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processor_time() {
-    let start = async |time| {
-        Host::start(&[("guest", &endless())], move |config| {
-            config.limits.time = time;
+async fn the_cpu_limit_stops_guests_that_compute() {
+    let start = async |time_limit| {
+        Host::start(&[("guest", &endless_guest())], move |config| {
+            config.limits.time = time_limit;
             config.limits.cpu = Duration::from_millis(200);
         })
         .await
@@ -71,10 +72,10 @@ async fn processor_time() {
     let host = start(Duration::from_secs(600)).await;
     for tool in ["spins", "asks-the-host", "logs", "fills-memory"] {
         let answer = host.client().call(tool, json!({})).await;
-        let wanted = "the call was stopped after its limit of 200ms of processor time";
-        assert_eq!(answer.failure(), wanted, "{tool}");
+        let expected = "the call was stopped after its limit of 200ms of processor time";
+        assert_eq!(answer.failure(), expected, "{tool}");
     }
-    // Who sleeps uses none.
+    // A sleeping guest uses no CPU time.
     let host = start(Duration::from_secs(1)).await;
     let answer = host.client().call("sleeps", json!({})).await;
     assert_eq!(
@@ -83,14 +84,16 @@ async fn processor_time() {
     );
 }
 
-/// While guests spin on every core, everything else answers as if they were not there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fairness() {
+async fn other_requests_stay_fast_while_guests_use_every_core() {
     let hello = Guest::saying("hello", "hello");
-    let host = Host::start(&[("endless", &endless()), ("hello", &hello)], |config| {
-        config.limits.time = Duration::from_secs(600);
-        config.limits.cpu = Duration::from_secs(600);
-    })
+    let host = Host::start(
+        &[("endless", &endless_guest()), ("hello", &hello)],
+        |config| {
+            config.limits.time = Duration::from_secs(600);
+            config.limits.cpu = Duration::from_secs(600);
+        },
+    )
     .await;
     let spinning: Vec<_> = (0..6)
         .map(|_| {
@@ -102,13 +105,13 @@ async fn fairness() {
     let health = client.http.get(host.url("/healthz"));
     let mut slowest = Duration::ZERO;
     for _ in 0..20 {
-        let begun = Instant::now();
+        let started = Instant::now();
         assert_eq!(
             health.try_clone().unwrap().send().await.unwrap().status(),
             200
         );
         assert_eq!(client.call("hello", json!({})).await.text(), "hello");
-        slowest = slowest.max(begun.elapsed());
+        slowest = slowest.max(started.elapsed());
     }
     assert!(slowest < Duration::from_millis(500), "{slowest:?}");
     for call in spinning {
@@ -118,18 +121,18 @@ async fn fairness() {
 }
 
 #[tokio::test]
-async fn memory() {
+async fn memory_is_limited() {
     let mut guest = Guest::new();
     guest
         .tool(
-            Tool::new("takes-all-and-dies"),
+            Tool::new("uses-all-and-traps"),
             "(loop $again
                (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
                (br $again))
              (unreachable)",
         )
         .tool(
-            Tool::new("takes-all-and-copes"),
+            Tool::new("uses-all-and-continues"),
             "(block $full (loop $again
                (br_if $full (i32.eq (memory.grow (i32.const 1)) (i32.const -1)))
                (br $again)))
@@ -137,7 +140,7 @@ async fn memory() {
              (call $said)",
         )
         .tool(
-            Tool::new("takes-some"),
+            Tool::new("uses-some"),
             "(if (i32.eq (memory.grow (i32.const 64)) (i32.const -1)) (then unreachable))
              (i32.store8 (i32.const 4194303) (i32.const 1))
              (call $say_number (i64.const 1))
@@ -153,22 +156,25 @@ async fn memory() {
     })
     .await;
     let client = host.client();
-    assert_eq!(client.call("takes-some", json!({})).await.text(), "1");
-    let answer = client.call("takes-all-and-dies", json!({})).await;
+    assert_eq!(client.call("uses-some", json!({})).await.text(), "1");
+    let answer = client.call("uses-all-and-traps", json!({})).await;
     assert_eq!(answer.failure(), "the tool ran out of its 8 MiB of memory");
-    // Being refused is no failure in itself: 8 MiB are 128 pages of 64 KiB.
+    // A failed `memory.grow` does not end the call. 8 MiB are 128 pages of 64 KiB.
     assert_eq!(
-        client.call("takes-all-and-copes", json!({})).await.text(),
+        client
+            .call("uses-all-and-continues", json!({}))
+            .await
+            .text(),
         "128"
     );
     assert_eq!(client.call("asks-for-4GiB", json!({})).await.text(), "1");
-    assert_eq!(client.call("takes-some", json!({})).await.text(), "1");
+    assert_eq!(client.call("uses-some", json!({})).await.text(), "1");
 }
 
-/// A component that needs more from the start than it may have is refused when it is loaded, in one sentence.
+/// A component is rejected at load if its initial memory or tables exceed the limits.
 #[tokio::test]
-async fn too_much_from_the_start() {
-    for (item, what) in [
+async fn oversized_initial_memory_and_tables_are_rejected() {
+    for (item, expected) in [
         ("(table 100000000 funcref)", "table"),
         ("(table 0x7fffffff funcref)", "table"),
         ("(table 300000 funcref)", "table"),
@@ -177,7 +183,7 @@ async fn too_much_from_the_start() {
         guest.item(item);
         let lines = refusal_with(&guest, |_| {}).await;
         assert!(
-            lines.len() == 1 && lines[0].contains(what),
+            lines.len() == 1 && lines[0].contains(expected),
             "{item}: {lines:?}"
         );
     }
@@ -189,7 +195,7 @@ async fn too_much_from_the_start() {
 }
 
 #[tokio::test]
-async fn tables() {
+async fn table_growth_is_limited() {
     let mut guest = Guest::new();
     guest
         .item("(table $table 1 funcref)")
@@ -213,7 +219,7 @@ async fn tables() {
 }
 
 #[tokio::test]
-async fn stack() {
+async fn stack_overflow_is_a_crash_of_the_tool() {
     let mut guest = Guest::saying("hello", "hello");
     guest
         .item("(func $deeper (param i64) (result i64) (i64.add (local.get 0) (call $deeper (i64.add (local.get 0) (i64.const 1)))))")
@@ -225,7 +231,7 @@ async fn stack() {
             "(call $say_number (call $deeper (i64.const 0))) (call $said)",
         )
         .tool(
-            Tool::new("goes-deep"),
+            Tool::new("recurses-2000-times"),
             "(call $say_number (i64.extend_i32_u (call $depth (i32.const 2000)))) (call $said)",
         );
     let host = Host::of(&guest).await;
@@ -234,6 +240,9 @@ async fn stack() {
         client.call("recurses", json!({})).await.failure_with_id(),
         "the tool crashed"
     );
-    assert_eq!(client.call("goes-deep", json!({})).await.text(), "2000");
+    assert_eq!(
+        client.call("recurses-2000-times", json!({})).await.text(),
+        "2000"
+    );
     assert_eq!(client.call("hello", json!({})).await.text(), "hello");
 }

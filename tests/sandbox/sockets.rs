@@ -1,4 +1,4 @@
-//! `tcp`: connections to what is listed, and nothing else of `wasi:sockets`.
+//! `allow.tcp`: connections to the listed endpoints, and nothing else of `wasi:sockets`.
 
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -9,11 +9,11 @@ use crate::support::guest::sockets::{can_connect, connecting};
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-/// `wasi:sockets/network.error-code`, by number.
+/// A code of `wasi:sockets/network.error-code`.
 const ACCESS_DENIED: &str = "E1";
 
-/// Listens, and says hello to whoever connects.
-async fn listener() -> u16 {
+/// Starts a server that sends "hello" on each connection, and returns its port.
+async fn start_hello_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -57,13 +57,13 @@ fn guest(ports: [u16; 2]) -> Guest {
 }
 
 #[tokio::test]
-async fn as_granted() {
-    let ports = [listener().await, listener().await];
+async fn only_granted_endpoints_can_be_reached() {
+    let ports = [start_hello_server().await, start_hello_server().await];
     let [granted, _] = ports;
     let guest = guest(ports);
-    let address = format!("tcp = [\"127.0.0.1:{granted}\"]\nprivate-network = true");
-    let name = format!("tcp = [\"localhost:{granted}\"]\nprivate-network = true");
-    let all = [
+    let by_address = format!("tcp = [\"127.0.0.1:{granted}\"]\nprivate-network = true");
+    let by_name = format!("tcp = [\"localhost:{granted}\"]\nprivate-network = true");
+    let tools = [
         "granted",
         "port",
         "address",
@@ -73,36 +73,36 @@ async fn as_granted() {
         "localhost",
         "example_com",
     ];
-    for (allow, heard) in [
+    for (allow, results) in [
         ("", ["E1"; 8]),
         (
-            &address,
+            &by_address,
             ["hello", "E1", "E1", "E1", "E1", "E1", "E1", "E1"],
         ),
-        // A name is what may be looked up, and what it stands for is what may be connected to.
-        (&name, ["hello", "E1", "E1", "E1", "E1", "E1", "0", "E1"]),
+        // A granted name can be looked up, and its addresses can be connected to.
+        (&by_name, ["hello", "E1", "E1", "E1", "E1", "E1", "0", "E1"]),
     ] {
         assert_eq!(ACCESS_DENIED, "E1");
         let text = format!("[[component]]\nref = \"guest.wasm\"\n[component.allow]\n{allow}\n");
         let host = Host::configured(&[("guest", &guest)], &text).await;
-        for (tool, heard) in all.into_iter().zip(heard) {
-            let said = host.client().call(tool, json!({})).await.text().to_owned();
-            // A machine may have the IPv6 address of localhost first.
-            let said = if tool == "localhost" && said == "1" {
+        for (tool, expected) in tools.into_iter().zip(results) {
+            let result = host.client().call(tool, json!({})).await.text().to_owned();
+            // The machine may list the IPv6 address of localhost first.
+            let result = if tool == "localhost" && result == "1" {
                 "0".into()
             } else {
-                said
+                result
             };
-            assert_eq!(said, heard, "{allow}: {tool}");
+            assert_eq!(result, expected, "{allow}: {tool}");
         }
     }
 }
 
 #[test]
-fn entries() {
+fn invalid_entries_are_rejected() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("guest", &guest([1, 2]).component());
-    for (entry, private, word) in [
+    for (entry, private_network, expected) in [
         ("93.184.216.34:5432", false, ""),
         ("[2606:2800:220:1::1]:5432", false, ""),
         ("db.example.com:5432", false, ""),
@@ -122,18 +122,18 @@ fn entries() {
     ] {
         let text = format!(
             "[[component]]\nref = \"guest.wasm\"\n[component.allow]\ntcp = [{entry:?}]\n\
-             private-network = {private}\n"
+             private-network = {private_network}\n"
         );
         toolcrib.file("c.toml", text);
         let ended = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
         assert_eq!(
             ended.status,
-            if word.is_empty() { 0 } else { 2 },
+            if expected.is_empty() { 0 } else { 2 },
             "{entry}: {ended:?}"
         );
-        assert!(ended.stderr.contains(word), "{entry}: {ended:?}");
+        assert!(ended.stderr.contains(expected), "{entry}: {ended:?}");
         assert!(
-            word.is_empty() || ended.stderr.contains("allow.tcp`"),
+            expected.is_empty() || ended.stderr.contains("allow.tcp`"),
             "{entry}: {ended:?}"
         );
     }

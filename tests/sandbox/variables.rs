@@ -1,4 +1,4 @@
-//! `env` and `config`: the variables that are listed, and none of the host's.
+//! `allow.env` and `allow.config`: a guest sees the listed values, and none of the host's environment.
 
 use serde_json::json;
 
@@ -6,10 +6,10 @@ use crate::support::command::Toolcrib;
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
-/// A guest that says every variable and every value of `wasi:config`.
+/// A guest with the tools `env` and `config`, which list environment variables and `wasi:config` values.
 fn guest() -> Guest {
     let mut guest = Guest::new();
-    let (key, none) = (guest.string("greeting"), guest.string("nothing"));
+    let (key, missing_key) = (guest.string("greeting"), guest.string("nothing"));
     guest
         .import(
             r#"(import "wasi:cli/environment@0.2.0" "get-environment" (func $environment (param i32)))
@@ -45,7 +45,7 @@ fn guest() -> Guest {
                  (call $get {key} (i32.const 256))
                  (call $say_number (i64.load8_u (i32.const 260)))
                  (call $say (i32.load (i32.const 264)) (i32.load (i32.const 268)))
-                 (call $get {none} (i32.const 256))
+                 (call $get {missing_key} (i32.const 256))
                  (call $say_number (i64.load8_u (i32.const 260)))
                  (call $said)"
             ),
@@ -53,13 +53,13 @@ fn guest() -> Guest {
     guest
 }
 
-/// Values stand in the file, in the host's environment or in a file of their own.
+/// A value is given in the configuration, or read from an environment variable of the host or from a file.
 #[tokio::test]
-async fn as_listed() {
+async fn guests_see_the_listed_values_only() {
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("secret");
     std::fs::write(&secret, "from a file\n").unwrap();
-    let home = std::env::var("PATH").unwrap();
+    let path = std::env::var("PATH").unwrap();
     let text = format!(
         "[[component]]\nref = \"guest.wasm\"\n[component.allow]\n\
          env = {{ A = \"a value\", FILE = {{ file = {secret:?} }}, HOST = {{ env = \"PATH\" }} }}\n\
@@ -67,10 +67,13 @@ async fn as_listed() {
     );
     let host = Host::configured(&[("guest", &guest())], &text).await;
     let client = host.client();
-    let said = client.call("env", json!({})).await.text().to_owned();
-    assert_eq!(said, format!("A=a value;FILE=from a file;HOST={home};"));
-    let said = client.call("config", json!({})).await.text().to_owned();
-    let mut pairs: Vec<_> = said.split(';').collect();
+    let variables = client.call("env", json!({})).await.text().to_owned();
+    assert_eq!(
+        variables,
+        format!("A=a value;FILE=from a file;HOST={path};")
+    );
+    let values = client.call("config", json!({})).await.text().to_owned();
+    let mut pairs: Vec<_> = values.split(';').collect();
     let last = pairs.pop();
     pairs.sort_unstable();
     assert_eq!(pairs, ["a.b=from a file", "greeting=hé"]);
@@ -78,7 +81,7 @@ async fn as_listed() {
 }
 
 #[test]
-fn faults() {
+fn invalid_settings_are_reported() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("guest", &guest().component());
     let cases: &[(&str, &[&str])] = &[
@@ -111,7 +114,7 @@ fn faults() {
             &["private-network`", "true or false"],
         ),
     ];
-    for (allow, words) in cases {
+    for (allow, parts) in cases {
         toolcrib.file(
             "c.toml",
             format!("[[component]]\nref = \"guest.wasm\"\n[component.allow]\n{allow}\n"),
@@ -122,15 +125,15 @@ fn faults() {
             (2, 1),
             "{allow}: {ended:?}"
         );
-        for word in *words {
-            assert!(ended.stderr.contains(word), "{allow}: {ended:?}");
+        for part in *parts {
+            assert!(ended.stderr.contains(part), "{allow}: {ended:?}");
         }
     }
 }
 
-/// Whoever can add a component to a directory must not get what another one was granted.
+/// A grant for a directory or a pattern would apply to every component that is added later.
 #[test]
-fn grants_are_for_one_file() {
+fn grants_must_name_one_file() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("guest", &guest().component());
     std::fs::create_dir(toolcrib.path().join("tools")).unwrap();
@@ -160,9 +163,9 @@ fn grants_are_for_one_file() {
     }
 }
 
-/// What a component asks for, what it is granted, and what it lacks; values stay unsaid.
+/// `inspect` and `check` show what a component imports and what it is granted, without secret values.
 #[test]
-fn inspecting() {
+fn grants_are_reported_without_values() {
     let toolcrib = Toolcrib::new();
     toolcrib.write("guest", &guest().component());
     toolcrib.file(
@@ -176,12 +179,12 @@ fn inspecting() {
         "imports wasi:config/store: not granted: it finds no value",
     ];
     for command in ["inspect", "check"] {
-        let first = match command {
+        let arguments = match command {
             "inspect" => vec!["inspect", "guest.wasm"],
             _ => vec!["check", "--no-auth"],
         };
-        let text = toolcrib.run(&[&first[..], &["--config", "c.toml"]].concat());
-        let json = toolcrib.run(&[&first[..], &["--config", "c.toml", "--json"]].concat());
+        let text = toolcrib.run(&[&arguments[..], &["--config", "c.toml"]].concat());
+        let json = toolcrib.run(&[&arguments[..], &["--config", "c.toml", "--json"]].concat());
         for ended in [&text, &json] {
             assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{ended:?}");
             assert!(!ended.stdout.contains("hunter2"), "{ended:?}");
@@ -189,10 +192,10 @@ fn inspecting() {
         for line in lines {
             assert!(text.stdout.contains(line), "{line}: {}", text.stdout);
         }
-        let found: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
         let component = match command {
-            "inspect" => &found[0],
-            _ => &found["components"][0],
+            "inspect" => &report[0],
+            _ => &report["components"][0],
         };
         assert_eq!(
             component["access"],
@@ -211,7 +214,7 @@ fn inspecting() {
             ])
         );
     }
-    // Without a configuration nothing is granted.
+    // Without a configuration there are no grants.
     let text = toolcrib.run(&["inspect", "guest.wasm"]).stdout;
     assert!(
         text.contains("imports wasi:cli/environment: not granted: it sees no variable"),

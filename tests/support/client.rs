@@ -1,11 +1,12 @@
-//! A small MCP client that shows what went over the wire. It speaks each of the three revisions as a client that keeps no
-//! session does: plain POSTs.
+//! A small MCP client that exposes status, headers and messages of each HTTP response.
+//!
+//! It speaks all three protocol revisions without a session: each request is one POST.
 
 use base64::Engine as _;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-/// A revision of the protocol.
+/// A revision of the MCP specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Revision {
     June2025,
@@ -29,30 +30,30 @@ impl Revision {
     }
 }
 
-/// A client of one endpoint.
+/// A client of one MCP endpoint.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) http: reqwest::Client,
     pub(crate) url: String,
     pub(crate) revision: Revision,
-    /// The access token.
+    /// The access token, sent as a bearer token.
     pub(crate) token: Option<String>,
 }
 
-/// An event stream that is still open.
+/// An open server-sent event stream.
 pub(crate) struct Stream {
     response: reqwest::Response,
     text: String,
 }
 
-/// What came back.
+/// A complete HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: http::HeaderMap,
-    /// The messages in their order: one of a JSON body, or those of an event stream.
+    /// The JSON-RPC messages in order: one in a JSON body, any number in an event stream.
     pub(crate) messages: Vec<Value>,
-    /// The body as it was.
+    /// The undecoded body.
     pub(crate) body: String,
 }
 
@@ -73,7 +74,7 @@ impl Client {
         }
     }
 
-    /// The message of a request as this revision has it.
+    /// Returns a JSON-RPC request with the `_meta` fields that this revision requires.
     pub(crate) fn message(&self, method: &str, mut params: Value) -> Value {
         if self.revision.is_modern() {
             let meta = &mut params["_meta"];
@@ -85,7 +86,7 @@ impl Client {
         json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
     }
 
-    /// The HTTP request that carries a message, with the headers that this revision wants.
+    /// Returns an HTTP request that carries a message, with the headers that this revision requires.
     pub(crate) fn post(&self, message: &Value) -> RequestBuilder {
         let mut request = self
             .bare(Method::POST)
@@ -107,7 +108,7 @@ impl Client {
         request.body(message.to_string())
     }
 
-    /// A request with nothing but the token.
+    /// Returns an HTTP request with the access token and no other header.
     pub(crate) fn bare(&self, method: Method) -> RequestBuilder {
         let request = self.http.request(method, &self.url);
         match &self.token {
@@ -141,7 +142,7 @@ impl Client {
         .await
     }
 
-    /// A call whose progress the client wants to hear.
+    /// Calls a tool with a progress token.
     pub(crate) async fn call_with_progress(&self, tool: &str, token: Value) -> Answer {
         let params = json!({ "name": tool, "arguments": {}, "_meta": { "progressToken": token } });
         self.request("tools/call", params).await
@@ -159,7 +160,7 @@ impl Stream {
         }
     }
 
-    /// The next message, which must come in time; `None` at the end.
+    /// Returns the next message, or `None` at the end of the stream. Panics after 30 seconds without a message.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         let next = async {
             loop {
@@ -176,14 +177,15 @@ impl Stream {
                 self.text.push_str(std::str::from_utf8(&chunk).unwrap());
             }
         };
-        let patience = std::time::Duration::from_secs(30);
-        tokio::time::timeout(patience, next)
+        let timeout = std::time::Duration::from_secs(30);
+        tokio::time::timeout(timeout, next)
             .await
-            .expect("no message came")
+            .expect("a message within 30 seconds")
     }
 }
 
-/// A name as it stands in a header: in base64 where it has what a header has not (2026-07-28, value encoding).
+/// Encodes a name for a header: in base64 if it has characters that a header value cannot have (2026-07-28, value
+/// encoding).
 fn header_value(name: &str) -> String {
     let is_plain = |b: u8| (0x20..0x7f).contains(&b);
     if name.bytes().all(is_plain) && name.trim() == name {
@@ -199,17 +201,17 @@ impl Answer {
         let status = response.status();
         let headers = response.headers().clone();
         let body = response.text().await.unwrap();
-        let is = |kind: &str| {
+        let is_media_type = |media_type: &str| {
             let found = headers.get("content-type").and_then(|v| v.to_str().ok());
-            found.is_some_and(|found| found.starts_with(kind))
+            found.is_some_and(|found| found.starts_with(media_type))
         };
-        let messages = if is("text/event-stream") {
+        let messages = if is_media_type("text/event-stream") {
             body.lines()
                 .filter_map(|line| line.strip_prefix("data:"))
                 .filter(|data| !data.trim().is_empty())
                 .map(|data| serde_json::from_str(data).unwrap())
                 .collect()
-        } else if is("application/json") {
+        } else if is_media_type("application/json") {
             vec![serde_json::from_str(&body).unwrap()]
         } else {
             Vec::new()
@@ -232,57 +234,57 @@ impl Answer {
         self.header("content-type").starts_with("text/event-stream")
     }
 
-    /// The message that ends the exchange.
+    /// Returns the last message, which is the JSON-RPC response.
     pub(crate) fn last(&self) -> &Value {
         self.messages
             .last()
             .unwrap_or_else(|| panic!("no message in {self:?}"))
     }
 
-    /// The result; there must be one.
+    /// Returns the result. Panics if the response is an error.
     pub(crate) fn result(&self) -> &Value {
         let result = &self.last()["result"];
         assert!(result.is_object(), "no result in {self:?}");
         result
     }
 
-    /// The JSON-RPC error's code; there must be one.
+    /// Returns the code of the JSON-RPC error. Panics if there is none.
     pub(crate) fn code(&self) -> i64 {
         self.last()["error"]["code"]
             .as_i64()
             .unwrap_or_else(|| panic!("no error in {self:?}"))
     }
 
-    /// The JSON-RPC error's message.
+    /// Returns the message of the JSON-RPC error. Panics if there is none.
     pub(crate) fn message(&self) -> &str {
         self.last()["error"]["message"]
             .as_str()
             .unwrap_or_else(|| panic!("no error in {self:?}"))
     }
 
-    /// The text of a result that has one block, and is no error.
+    /// Returns the only content block, a text, of a successful tool result.
     pub(crate) fn text(&self) -> &str {
         assert_ne!(self.result()["isError"], true, "{self:?}");
         self.only_text()
     }
 
-    /// The sentence of a result that is an error.
+    /// Returns the only content block, a text, of a tool result with `isError`.
     pub(crate) fn failure(&self) -> &str {
         assert_eq!(self.result()["isError"], true, "{self:?}");
         self.only_text()
     }
 
-    /// As [`Answer::failure`], of a sentence that leaves the cause to the log; without the call's id.
+    /// Like [`Answer::failure`] for an error whose cause is only in the host's log. Strips the call id.
     pub(crate) fn failure_with_id(&self) -> &str {
-        let (sentence, id) = self
+        let (text, id) = self
             .failure()
             .split_once("; the host's log has the cause under call ")
-            .unwrap_or_else(|| panic!("no call is named in {self:?}"));
+            .unwrap_or_else(|| panic!("no call id in {self:?}"));
         assert!(
             id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()),
             "{id}"
         );
-        sentence
+        text
     }
 
     fn only_text(&self) -> &str {
@@ -291,7 +293,7 @@ impl Answer {
         content[0]["text"].as_str().unwrap()
     }
 
-    /// What came before the result, by method.
+    /// Returns the parameters of the notifications of this method.
     pub(crate) fn notifications(&self, method: &str) -> Vec<&Value> {
         self.messages
             .iter()

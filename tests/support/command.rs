@@ -1,4 +1,4 @@
-//! The binary, run to its end by a user with an empty home.
+//! Runs the binary to completion, as a user with an empty home directory.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,12 +9,12 @@ use tempfile::TempDir;
 use super::process::TOOLCRIB;
 use super::server;
 
-/// A directory to run the binary in.
+/// A working directory to run the binary in.
 pub(crate) struct Toolcrib {
     dir: TempDir,
 }
 
-/// How it ended.
+/// Exit status and output of a finished process.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: i32,
@@ -33,19 +33,20 @@ impl Toolcrib {
         self.dir.path()
     }
 
-    /// Writes a component: its path.
+    /// Writes a component to `<name>.wasm` and returns its path.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> String {
         let path = server::write(self.path(), name, bytes);
         path.to_str().unwrap().to_owned()
     }
 
-    /// Writes any file into the directory.
+    /// Writes a file into the directory.
     pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> &Self {
         std::fs::write(self.path().join(name), bytes).unwrap();
         self
     }
 
-    /// The command, in the directory, with a cache and an environment of its own.
+    /// Returns a command that runs in the directory with an otherwise empty environment. The compilation cache is below
+    /// `HOME`, which is the directory too.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(TOOLCRIB);
         command
@@ -63,10 +64,10 @@ impl Toolcrib {
         self.run_with(arguments, "")
     }
 
-    /// Runs it with this on its standard input.
+    /// Runs the binary with `input` on standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
         let mut child = self.command(arguments).spawn().unwrap();
-        // Who does not read it has closed it.
+        // Fails if the process exits without reading its input.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -1,5 +1,5 @@
-//! Guests for the tests: components made here from a few lines of WebAssembly text, so that a test shows the whole of what
-//! its guest does.
+//! Test guests: components built from a few lines of WebAssembly text, so that a test shows everything that its guest
+//! does.
 //!
 //! ```ignore
 //! let mut guest = Guest::new();
@@ -8,9 +8,10 @@
 //! let bytes = guest.component();
 //! ```
 //!
-//! A tool's body is the body of a function that has the fields of the request as `$arguments`, `$arguments_len`, `$answers`,
-//! `$answers_len`, `$state`, `$state_ptr` and `$state_len`, and returns a `result<outcome, error>` of the contract;
-//! `guest/prelude.wat` has what makes one. `guest/offers.rs` has what a guest can offer beside tools.
+//! The body of a tool is a WebAssembly function body. Its parameters are the fields of the request: `$arguments`,
+//! `$arguments_len`, `$answers`, `$answers_len`, `$state`, `$state_ptr` and `$state_len`. It returns a pointer to a
+//! `result<outcome, error>` of the contract; functions in `guest/prelude.wat` construct one. `guest/offers.rs` adds
+//! resources, prompts and completions.
 
 pub(crate) mod http;
 pub(crate) mod kv;
@@ -29,15 +30,15 @@ use layout::Layout;
 use offers::Offers;
 pub(crate) use offers::{Argument, Document, Family, Filled, Part, Prompt};
 
-/// The contract itself, as tool authors get it.
+/// Directory of the contract's WIT.
 pub(crate) const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
-/// The version of the contract that guests are made for.
+/// Version of the contract that guests are built for.
 pub(crate) const VERSION: &str = "0.1.1";
-/// What guests of the tests use of WASI.
+/// The part of WASI 0.2 that test guests use.
 const WASI: &str = include_str!("guest/wasi.wit");
 const PRELUDE: &str = include_str!("guest/prelude.wat");
 
-/// The world of guests that are made here; a guest imports what its module uses.
+/// Imports of every guest's world. A component imports only those that its module uses.
 const WORLD: &str = "
     import toolcrib:mcp/call@0.1.1;
     import wasi:cli/environment@0.2.0;
@@ -56,11 +57,11 @@ const WORLD: &str = "
 ";
 const TOOL: &str = "toolcrib:mcp/tool@0.1.1";
 
-/// The fields of a request after the tool's name, flattened.
+/// The fields of a call request after the tool name, flattened into core parameters.
 const REQUEST: &str = "(param $arguments i32) (param $arguments_len i32) (param $answers i32) (param $answers_len i32) \
                        (param $state i32) (param $state_ptr i32) (param $state_len i32)";
 
-/// A guest in the making.
+/// A builder of guest components.
 #[derive(Default)]
 pub(crate) struct Guest {
     memory: Layout,
@@ -73,7 +74,7 @@ pub(crate) struct Guest {
     pages: usize,
 }
 
-/// What a tool says of itself.
+/// The definition of a tool.
 #[derive(Clone)]
 pub(crate) struct Tool {
     pub(crate) name: String,
@@ -94,7 +95,7 @@ pub(crate) struct Icon {
     pub(crate) sizes: Vec<String>,
 }
 
-/// An outcome that is known before the call.
+/// A constant tool result.
 #[derive(Default)]
 pub(crate) struct Reply<'a> {
     pub(crate) content: Vec<(Block<'a>, Option<Audience<'a>>)>,
@@ -136,14 +137,14 @@ impl Guest {
         Self::default()
     }
 
-    /// A guest with one tool.
+    /// Creates a guest with one tool.
     pub(crate) fn with(tool: Tool, body: impl Into<String>) -> Self {
         let mut guest = Self::new();
         guest.tool(tool, body);
         guest
     }
 
-    /// A guest with one tool that answers `text`.
+    /// Creates a guest with one tool that returns `text`.
     pub(crate) fn saying(name: &str, text: &str) -> Self {
         let mut guest = Self::new();
         let text = guest.string(text);
@@ -163,68 +164,70 @@ impl Guest {
         self
     }
 
-    /// Adds an export beside the contract, such as `export run: func();`; an item is its function.
+    /// Adds an export to the world, such as `export run: func();`. [`Guest::item`] adds its function.
     pub(crate) fn export(&mut self, export: &str) -> &mut Self {
         self.exports.push_str(export);
         self
     }
 
-    /// Adds globals, functions, a start function.
+    /// Adds fields to the module: globals, functions, a start function.
     pub(crate) fn item(&mut self, item: impl AsRef<str>) -> &mut Self {
         self.items.push_str(item.as_ref());
         self
     }
 
-    /// Runs `body` before `definitions` answers.
+    /// Runs `body` at the start of the tool interface's `definitions`.
     pub(crate) fn before_definitions(&mut self, body: &str) -> &mut Self {
         self.before_definitions.push_str(body);
         self
     }
 
-    /// Has at least so many pages of memory from the start.
+    /// Sets the minimum size of the initial memory, in pages.
     pub(crate) fn pages(&mut self, pages: usize) -> &mut Self {
         self.pages = pages;
         self
     }
 
-    /// Puts a string into memory: the two operands that stand for it.
+    /// Stores a string in memory and returns its two operands, pointer and length.
     pub(crate) fn string(&mut self, text: impl AsRef<[u8]>) -> String {
         let text = text.as_ref();
         let at = self.memory.bytes(text);
         format!("(i32.const {at}) (i32.const {})", text.len())
     }
 
-    /// Puts an outcome into memory: the expression that is a body returning it.
+    /// Stores a result in memory and returns the body that returns it.
     pub(crate) fn reply(&mut self, reply: &Reply<'_>) -> String {
         format!("(i32.const {})", self.memory.reply(reply))
     }
 
-    /// An outcome with questions: key, method and parameters of each.
-    pub(crate) fn questions(&mut self, asked: &[[&str; 3]]) -> String {
-        format!("(i32.const {})", self.memory.questions(asked, None))
+    /// Stores an input-required outcome in memory and returns the body that returns it. Each question has a key, a
+    /// method and parameters.
+    pub(crate) fn questions(&mut self, questions: &[[&str; 3]]) -> String {
+        format!("(i32.const {})", self.memory.questions(questions, None))
     }
 
-    /// As [`Guest::questions`], with a state.
-    pub(crate) fn questions_with(&mut self, asked: &[[&str; 3]], state: &str) -> String {
-        format!("(i32.const {})", self.memory.questions(asked, Some(state)))
+    /// Like [`Guest::questions`], with a request state.
+    pub(crate) fn questions_with(&mut self, questions: &[[&str; 3]], state: &str) -> String {
+        format!(
+            "(i32.const {})",
+            self.memory.questions(questions, Some(state))
+        )
     }
 
-    /// The component.
+    /// Builds the component.
     pub(crate) fn component(&self) -> Vec<u8> {
         component(&self.world(), &self.module())
     }
 
-    /// The component as it is made for another version of the contract, which lies in this directory.
+    /// Builds the component for another version of the contract, whose WIT is in `contract`.
     pub(crate) fn component_for(&self, contract: &Path, version: &str) -> Vec<u8> {
-        let of_version = |text: &str| {
-            let (ours, theirs) = (format!("@{VERSION}"), format!("@{version}"));
-            text.replace(&ours, &theirs)
-        };
-        let world = of_version(&format!("world guest {{ {} }}", self.world()));
-        build(packages(contract), &world, &of_version(&self.module())).0
+        let with_version =
+            |text: &str| text.replace(&format!("@{VERSION}"), &format!("@{version}"));
+        let world = with_version(&format!("world guest {{ {} }}", self.world()));
+        build(packages(contract), &world, &with_version(&self.module())).0
     }
 
-    /// What stands between the braces of its world.
+    /// Returns the WIT between the braces of the world.
     fn world(&self) -> String {
         let interfaces = self.interfaces().into_iter();
         let interfaces = interfaces.map(|interface| format!("export {interface};"));
@@ -235,7 +238,7 @@ impl Guest {
         )
     }
 
-    /// The interfaces of what it offers; that of tools where it offers nothing.
+    /// Returns the contract's interfaces that the guest exports. A guest without anything exports the tool interface.
     fn interfaces(&self) -> Vec<&'static str> {
         let mut interfaces = self.offers.interfaces();
         if interfaces.is_empty() || !self.tools.is_empty() {
@@ -244,7 +247,7 @@ impl Guest {
         interfaces
     }
 
-    /// The core module in it, as text.
+    /// Returns the core module as text.
     fn module(&self) -> String {
         let mut memory = self.memory.clone();
         let mut functions = self.offers.functions(&mut memory);
@@ -275,7 +278,7 @@ impl Guest {
         )
     }
 
-    /// The functions of the interface of tools.
+    /// Returns the functions of the tool interface.
     fn tool_functions(&self, memory: &mut Layout) -> String {
         let tools: Vec<_> = self.tools.iter().map(|(tool, _)| tool).collect();
         let definitions = memory.definitions(&tools);
@@ -311,7 +314,7 @@ impl Guest {
 }
 
 impl Tool {
-    /// A tool that takes any object.
+    /// Creates a tool that accepts any object.
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -347,15 +350,19 @@ impl Tool {
     }
 }
 
-/// A component of a world of the test's own: what stands between its braces, and its core module as text.
+/// Builds a component from the WIT between the braces of its world and its core module as text.
 pub(crate) fn component(world: &str, module: &str) -> Vec<u8> {
-    build(today(), &format!("world guest {{ {world} }}"), module).0
+    build(
+        current_packages(),
+        &format!("world guest {{ {world} }}"),
+        module,
+    )
+    .0
 }
 
-/// As [`component`], of all the WIT of a package and of those nested in it; the world is `guest`. Documentation of the WIT
-/// stands in the component as tools that keep it leave it.
-pub(crate) fn documented(wit: &str, module: &str) -> Vec<u8> {
-    let (mut component, resolve, package) = build(today(), wit, module);
+/// Like [`component_from_wit`], with the documentation of the WIT in a `package-docs` section.
+pub(crate) fn component_from_documented_wit(wit: &str, module: &str) -> Vec<u8> {
+    let (mut component, resolve, package) = build(current_packages(), wit, module);
     let docs = PackageMetadata::extract(&resolve, package)
         .encode()
         .unwrap();
@@ -363,12 +370,12 @@ pub(crate) fn documented(wit: &str, module: &str) -> Vec<u8> {
     component
 }
 
-/// As [`documented`], without the documentation.
-pub(crate) fn packaged(wit: &str, module: &str) -> Vec<u8> {
-    build(today(), wit, module).0
+/// Builds a component from a WIT package with nested packages, whose world is `guest`, and a core module as text.
+pub(crate) fn component_from_wit(wit: &str, module: &str) -> Vec<u8> {
+    build(current_packages(), wit, module).0
 }
 
-/// A custom section to be put at a component's end.
+/// Encodes a custom section to append to a component.
 pub(crate) fn custom_section(name: &str, data: &[u8]) -> Vec<u8> {
     fn leb128(mut value: usize, bytes: &mut Vec<u8>) {
         while value >= 0x80 {
@@ -387,13 +394,13 @@ pub(crate) fn custom_section(name: &str, data: &[u8]) -> Vec<u8> {
     section
 }
 
-/// The contract of today, and what guests use of WASI.
-fn today() -> Resolve {
+/// Returns the current contract and the WASI packages of test guests.
+fn current_packages() -> Resolve {
     static PACKAGES: LazyLock<Resolve> = LazyLock::new(|| packages(Path::new(CONTRACT)));
     PACKAGES.clone()
 }
 
-/// A contract, and what guests use of WASI.
+/// Parses a version of the contract and the WASI packages of test guests.
 fn packages(contract: &Path) -> Resolve {
     let mut resolve = Resolve::default();
     resolve.push_dir(contract).unwrap();

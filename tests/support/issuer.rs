@@ -1,13 +1,13 @@
-//! An authorization server for tests: it has keys, signs tokens with them, and serves its metadata and its JWK set on
-//! loopback, with counters and with faults that can be switched on.
+//! An authorization server for tests. It signs tokens, serves its metadata and its JWK set on loopback, counts
+//! requests, and fails on demand.
 //!
 //! ```ignore
 //! let issuer = Issuer::start().await;
 //! let token = issuer.token(|claims| claims["scope"] = json!("tools:use"));
-//! // the guard's settings: `issuer.url()`, AUDIENCE, and `issuer.jwks_uri()` where it is not to be discovered
+//! // guard settings: `issuer.url()`, `AUDIENCE`, and `issuer.jwks_uri()` unless the JWKS URI is discovered
 //! ```
 
-#![allow(clippy::unwrap_used, reason = "what fails to unwrap fails the test")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
@@ -30,40 +30,40 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-/// The audience of a token by default, and what the tests take for their resource.
+/// Default audience of tokens, and the resource identifier that tests configure.
 pub(crate) const AUDIENCE: &str = "https://tools.example/mcp";
 
-/// An authorization server on a loopback port of its own. It ends when it is dropped.
+/// An authorization server on its own loopback port. Dropping it stops it.
 pub(crate) struct Issuer {
     url: String,
     shared: Arc<Shared>,
     server: tokio::task::JoinHandle<()>,
 }
 
-/// A private key and how its public half stands in a JWK set.
+/// A private key and its public key as published in the JWK set.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
     pub(crate) kid: Option<String>,
     pub(crate) algorithm: Algorithm,
-    /// The public half, to be changed at will before it is served.
+    /// The public key as a JWK. Tests may modify it before it is served.
     pub(crate) jwk: Value,
-    /// The public half as a PEM.
+    /// The public key as PEM.
     pub(crate) public_pem: String,
     private: EncodingKey,
 }
 
-/// How the issuer fails.
+/// A way in index the issuer fails.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Failure {
-    /// Answers with this status.
+    /// Responds with this status.
     Status(u16),
-    /// Redirects to itself at a place that would answer.
+    /// Redirects to a URL of its own that responds normally.
     Redirect,
-    /// A JWK set of 257 KiB.
+    /// Responds with a JWK set of 257 KiB.
     Oversized,
-    /// Text that is no JSON.
+    /// Responds with a body that is not JSON.
     Garbage,
-    /// Takes the request and never answers.
+    /// Accepts the request and never responds.
     Stall,
 }
 
@@ -85,12 +85,12 @@ struct Served {
 }
 
 impl Issuer {
-    /// Starts one with a P-256 key, whose metadata is that of RFC 8414.
+    /// Starts an issuer with a P-256 key and RFC 8414 metadata.
     pub(crate) async fn start() -> Issuer {
         Issuer::start_at("").await
     }
 
-    /// Starts one whose URL has this path (`""` or `/tenant`).
+    /// Starts an issuer whose URL has this path (`""` or `/tenant`).
     pub(crate) async fn start_at(path: &str) -> Issuer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}{path}", listener.local_addr().unwrap());
@@ -115,7 +115,7 @@ impl Issuer {
         }
     }
 
-    /// The `iss` of its tokens, without a slash at the end.
+    /// Returns the `iss` of its tokens, without a trailing slash.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -124,13 +124,13 @@ impl Issuer {
         format!("{}/jwks", self.url)
     }
 
-    /// A token that is good for the next five minutes, but for what `change` does to its claims: `iss`, `aud`
-    /// ([`AUDIENCE`]), `sub` (`alice`), `client_id`, `iat`, `exp`. Signed with the first key.
+    /// Returns a token signed with the first key, with the claims of [`Issuer::claims`].
     pub(crate) fn token(&self, change: impl FnOnce(&mut Value)) -> String {
         self.first_key().token(&self.claims(change))
     }
 
-    /// The claims of such a token.
+    /// Returns claims that are valid for five minutes, after `change` has modified them: `iss`, `aud` ([`AUDIENCE`]),
+    /// `sub` (`alice`), `client_id`, `iat`, `exp`.
     pub(crate) fn claims(&self, change: impl FnOnce(&mut Value)) -> Value {
         let mut claims = json!({
             "iss": self.url,
@@ -148,7 +148,7 @@ impl Issuer {
         self.keys()[0].clone()
     }
 
-    /// Puts these keys in the place of the old ones.
+    /// Replaces all keys.
     pub(crate) fn set_keys(&self, keys: impl IntoIterator<Item = SigningKey>) {
         *self.keys() = keys.into_iter().collect();
     }
@@ -157,42 +157,42 @@ impl Issuer {
         self.keys().push(key);
     }
 
-    /// Serves this text as the JWK set, whatever the keys are.
+    /// Serves `jwks` as the JWK set instead of the keys.
     pub(crate) fn serve_jwks(&self, jwks: Value) {
         self.served().jwks = Some(jwks);
     }
 
-    /// Serves this as the metadata.
+    /// Serves `metadata` as the metadata.
     pub(crate) fn serve_metadata(&self, metadata: Value) {
         self.served().metadata = Some(metadata);
     }
 
-    /// Serves the metadata at this path and at no other.
+    /// Serves the metadata at this path only.
     pub(crate) fn serve_metadata_at(&self, path: &str) {
         self.served().metadata_path = path.to_owned();
     }
 
-    /// The `Cache-Control` of the JWK set.
+    /// Sets the `Cache-Control` header of the JWK set.
     pub(crate) fn set_cache_control(&self, value: &str) {
         self.served().cache_control = Some(value.to_owned());
     }
 
-    /// Fails from now on, or no more.
+    /// Makes all further requests fail, or succeed again with `None`.
     pub(crate) fn fail(&self, failure: Option<Failure>) {
         self.served().failure = failure;
     }
 
-    /// How often the JWK set was asked for.
+    /// Number of requests for the JWK set.
     pub(crate) fn jwks_fetches(&self) -> usize {
         self.shared.jwks_fetches.load(Ordering::SeqCst)
     }
 
-    /// How often the metadata was asked for, at whatever place.
+    /// Number of requests for metadata, at any path.
     pub(crate) fn metadata_fetches(&self) -> usize {
         self.shared.metadata_fetches.load(Ordering::SeqCst)
     }
 
-    /// How often anything else was asked for.
+    /// Number of other requests.
     pub(crate) fn other_requests(&self) -> usize {
         self.shared.other_requests.load(Ordering::SeqCst)
     }
@@ -213,17 +213,17 @@ impl Drop for Issuer {
 }
 
 impl SigningKey {
-    /// A new P-256 key for ES256.
+    /// Generates a P-256 key for ES256.
     pub(crate) fn p256(kid: &str) -> SigningKey {
         SigningKey::ec(kid, Algorithm::ES256, &ECDSA_P256_SHA256_FIXED_SIGNING)
     }
 
-    /// A new P-384 key for ES384.
+    /// Generates a P-384 key for ES384.
     pub(crate) fn p384(kid: &str) -> SigningKey {
         SigningKey::ec(kid, Algorithm::ES384, &ECDSA_P384_SHA384_FIXED_SIGNING)
     }
 
-    /// A new Ed25519 key.
+    /// Generates an Ed25519 key.
     pub(crate) fn ed25519(kid: &str) -> SigningKey {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
@@ -232,25 +232,25 @@ impl SigningKey {
         SigningKey::new(kid, Algorithm::EdDSA, private, spki.as_ref())
     }
 
-    /// An RSA key of 2048 bits, to sign with RS256; [`SigningKey::with`] makes it sign with another. One of two that all
-    /// tests share, since making one takes long.
-    pub(crate) fn rsa(kid: &str, which: usize) -> SigningKey {
+    /// Returns one of two RSA keys of 2048 bits for RS256; [`SigningKey::with`] selects another algorithm. All tests
+    /// share them because generating one is slow.
+    pub(crate) fn rsa(kid: &str, index: usize) -> SigningKey {
         static KEYS: LazyLock<[(EncodingKey, Vec<u8>); 2]> = LazyLock::new(|| [rsa(), rsa()]);
-        let (private, spki) = &KEYS[which];
+        let (private, spki) = &KEYS[index];
         SigningKey::new(kid, Algorithm::RS256, private.clone(), spki)
     }
 
-    /// A shared secret; its JWK is the symmetric one.
+    /// Returns a symmetric key, whose JWK contains the secret.
     pub(crate) fn secret(kid: &str, algorithm: Algorithm, secret: &[u8]) -> SigningKey {
         SigningKey::new(kid, algorithm, EncodingKey::from_secret(secret), &[])
     }
 
-    /// The same key, signing with another algorithm.
+    /// Selects the signature algorithm.
     pub(crate) fn with(self, algorithm: Algorithm) -> SigningKey {
         SigningKey { algorithm, ..self }
     }
 
-    /// The same key without a `kid`, in tokens and in the JWK set.
+    /// Removes the `kid` from tokens and from the JWK set.
     pub(crate) fn without_kid(mut self) -> SigningKey {
         self.kid = None;
         if let Some(jwk) = self.jwk.as_object_mut() {
@@ -259,7 +259,7 @@ impl SigningKey {
         self
     }
 
-    /// A token with these claims, `typ: at+jwt`, the key's algorithm and `kid`.
+    /// Returns a token with these claims, `typ: at+jwt`, and the key's algorithm and `kid`.
     pub(crate) fn token(&self, claims: &Value) -> String {
         let mut header = json!({ "typ": "at+jwt", "alg": self.algorithm });
         if let Some(kid) = &self.kid {
@@ -268,7 +268,7 @@ impl SigningKey {
         self.sign(&header.to_string(), &claims.to_string())
     }
 
-    /// A token with this header and these claims, as text, whatever they say.
+    /// Signs a token with an arbitrary header and claims, both as text.
     pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
         let message = unsigned(header, claims);
         let signature =
@@ -300,13 +300,13 @@ impl SigningKey {
     }
 }
 
-/// The first two parts of a token.
+/// Returns the first two parts of a token, the input of its signature.
 pub(crate) fn unsigned(header: &str, claims: &str) -> String {
     let encode = |part: &str| URL_SAFE_NO_PAD.encode(part);
     format!("{}.{}", encode(header), encode(claims))
 }
 
-/// The wall clock in seconds.
+/// Returns the current Unix time in seconds.
 pub(crate) fn now_seconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     now.as_secs()
@@ -348,13 +348,13 @@ async fn answer(
         counter.fetch_add(1, Ordering::SeqCst);
         shared.served.lock().unwrap().failure.clone()
     };
-    let not_redirected = request.uri().query().is_none();
+    let is_first_request = request.uri().query().is_none();
     match failure {
         None => {}
         Some(Failure::Status(status)) => return reply(status, &[], String::new()),
-        Some(Failure::Redirect) if not_redirected => {
-            let elsewhere = format!("{path}?redirected");
-            return reply(302, &[("location", &elsewhere)], String::new());
+        Some(Failure::Redirect) if is_first_request => {
+            let location = format!("{path}?redirected");
+            return reply(302, &[("location", &location)], String::new());
         }
         Some(Failure::Redirect) => {}
         Some(Failure::Oversized) => {

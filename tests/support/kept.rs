@@ -1,4 +1,6 @@
-//! What `wasi:keyvalue` promises, wherever the data is: run with a file by `make test`, with Redis by `make test-all`.
+//! Tests of `wasi:keyvalue` for every backend. `make test` runs them with a file, `make test-all` with Redis.
+//!
+//! `backend` is the configuration text that selects the backend.
 
 use serde_json::{Value, json};
 
@@ -7,7 +9,7 @@ use super::guest::kv::{keeping, keeping_all};
 use super::issuer::{AUDIENCE, Issuer};
 use super::server::Host;
 
-/// A component of this name that is granted a bucket.
+/// Returns the configuration of a component that is granted these buckets.
 pub(crate) fn component(file: &str, name: &str, kv: &[&str]) -> String {
     format!(
         "[[component]]\nref = \"{file}.wasm\"\nname = {name:?}\nprefix = \"{file}_\"\n\
@@ -24,10 +26,10 @@ async fn call(client: &Client, tool: &str, key: &str) -> String {
     client.call(tool, arguments).await.text().to_owned()
 }
 
-/// Every operation, one after the other.
-pub(crate) async fn operations(place: &str) {
+/// Every operation returns the result or error that the interface specifies.
+pub(crate) async fn operations(backend: &str) {
     let guest = keeping("cache");
-    let text = format!("{place}\n{}", component("g", "operations", &["cache"]));
+    let text = format!("{backend}\n{}", component("g", "operations", &["cache"]));
     let host = Host::configured(&[("g", &guest)], &text).await;
     let client = host.client();
     let text = r#"{"k":"a"}"#;
@@ -76,43 +78,43 @@ pub(crate) async fn operations(place: &str) {
         ("pages", "", "1000 1000 500 3123750"),
         ("clear", "", "ok"),
         ("pages", "", "1000 500 2624250"),
-        // The same again changes nothing.
+        // Deleting twice has no further effect.
         ("clear", "", "ok"),
         ("pages", "", "1000 500 2624250"),
     ] {
-        let said = call(&client, &format!("g_{tool}"), key).await;
-        assert_eq!(said, expected, "{tool} {key}");
+        let output = call(&client, &format!("g_{tool}"), key).await;
+        assert_eq!(output, expected, "{tool} {key}");
     }
 }
 
-/// Increments at the same time are all counted.
-pub(crate) async fn concurrency(place: &str) {
+/// Concurrent increments are atomic.
+pub(crate) async fn concurrency(backend: &str) {
     let guest = keeping("cache");
-    let text = format!("{place}\n{}", component("g", "concurrency", &["cache"]));
+    let text = format!("{backend}\n{}", component("g", "concurrency", &["cache"]));
     let host = Host::configured(&[("g", &guest)], &text).await;
     let client = host.client();
     let calls = (0..40).map(|_| call(&client, "g_count", "n"));
     let mut counted: Vec<u64> = futures::future::join_all(calls)
         .await
         .iter()
-        .map(|said| said.parse().unwrap())
+        .map(|output| output.parse().unwrap())
         .collect();
     counted.sort_unstable();
     assert_eq!(counted, (1..=40).map(|n| n * 7).collect::<Vec<_>>());
 }
 
-/// What a component keeps is its own, by whatever names: of components, of buckets, of keys.
-pub(crate) async fn components(place: &str) {
+/// Components never share data, whatever characters the names of components, buckets and keys contain.
+pub(crate) async fn components(backend: &str) {
     let names = ["a", "b", "a/cache", "a%2Fcache", "a:cache", "{a}", "a}x{"];
     let (cache, other) = (keeping("cache"), keeping("other"));
     let files: Vec<_> = (0..names.len()).map(|index| format!("g{index}")).collect();
     let mut guests: Vec<_> = files.iter().map(|file| (file.as_str(), &cache)).collect();
     guests.push(("other", &other));
-    let mut text = format!("{place}\n");
+    let mut text = format!("{backend}\n");
     for (file, name) in files.iter().zip(names) {
         text.push_str(&component(file, name, &["cache", "other"]));
     }
-    // Another component, and another bucket in it.
+    // A component with access to the other bucket only.
     text.push_str(&component("other", "c", &["other"]));
     let host = Host::configured(&guests, &text).await;
     let client = host.client();
@@ -139,8 +141,8 @@ pub(crate) async fn components(place: &str) {
     assert_eq!(call(&client, "other_list", "").await, "");
 }
 
-/// The caller's part of a bucket belongs to the issuer's subject, whatever the client.
-pub(crate) async fn callers(place: &str) {
+/// A `@caller` bucket belongs to a subject of an issuer, independent of the client id.
+pub(crate) async fn callers(backend: &str) {
     let guest = keeping_all(&[("shared_", "cache"), ("own_", "cache@caller")]);
     let issuer = Issuer::start().await;
     let auth = format!(
@@ -148,7 +150,7 @@ pub(crate) async fn callers(place: &str) {
         issuer.url()
     );
     let text = format!(
-        "{place}\nserver.public-url = \"https://tools.example\"\n{auth}{}{}",
+        "{backend}\nserver.public-url = \"https://tools.example\"\n{auth}{}{}",
         component("g", "callers", &["cache"]),
         component("only", "callers2", &["cache@caller"]),
     );
@@ -175,16 +177,16 @@ pub(crate) async fn callers(place: &str) {
         assert_eq!(call(&other, "g_own_get", "mine").await, "none");
         assert_eq!(call(&other, "g_own_list", "").await, "");
     }
-    // Neither is it in the part that all share, nor the other way round.
+    // The caller's bucket and the shared bucket are separate.
     assert_eq!(call(&alice, "g_shared_list", "").await, "");
     assert_eq!(call(&bob, "g_shared_set", "ours").await, "ok");
     assert_eq!(call(&alice, "g_shared_exists", "ours").await, "1");
     assert_eq!(call(&alice, "g_own_exists", "ours").await, "0");
-    // Granted for the caller alone.
+    // A grant of `cache@caller` does not include `cache`.
     assert_eq!(call(&alice, "only_shared_list", "").await, "E1");
     assert_eq!(call(&alice, "only_own_list", "").await, "");
 
-    let text = format!("{place}\n{}", component("g", "callers", &["cache"]));
+    let text = format!("{backend}\n{}", component("g", "callers", &["cache"]));
     let open = Host::configured(&[("g", &guest)], &text).await;
     assert_eq!(
         call(&open.client(), "g_own_set", "x").await,
@@ -193,11 +195,11 @@ pub(crate) async fn callers(place: &str) {
     );
 }
 
-/// A component keeps so much, and what it deletes is free again. `place` ends in `[kv]`.
-pub(crate) async fn quota(place: &str) {
+/// The quota limits each component's data, and deleting frees space. `backend` must end inside the `[kv]` table.
+pub(crate) async fn quota(backend: &str) {
     let guest = keeping("cache");
     let text = format!(
-        "{place}\nquota = \"2100KB\"\n{}{}",
+        "{backend}\nquota = \"2100KB\"\n{}{}",
         component("g", "quota", &["cache"]),
         component("h", "quota2", &["cache"])
     );
@@ -211,7 +213,7 @@ pub(crate) async fn quota(place: &str) {
         ("g_large", "c", over),
         ("g_large", "a", "ok"),
         ("g_exists", "c", "0"),
-        // Of each component by itself.
+        // Each component has its own quota.
         ("h_large", "a", "ok"),
         ("g_delete", "a", "ok"),
         ("g_large", "c", "ok"),
@@ -225,12 +227,12 @@ pub(crate) async fn quota(place: &str) {
         ("g_large", "c", "ok"),
         ("g_large", "d", over),
     ] {
-        let said = call(&client, tool, key).await;
-        assert_eq!(said, expected, "{tool} {key}");
+        let output = call(&client, tool, key).await;
+        assert_eq!(output, expected, "{tool} {key}");
     }
     drop(host);
 
-    // A counter of one digit: nine bytes of its key, and what every entry counts.
+    // A counter entry uses 9 bytes for its key, 1 for its digit, and 64 for overhead.
     for (quota, expected) in [
         (9 + 1 + 64, "7"),
         (
@@ -239,7 +241,7 @@ pub(crate) async fn quota(place: &str) {
         ),
     ] {
         let text = format!(
-            "{place}\nquota = \"{quota}B\"\n{}",
+            "{backend}\nquota = \"{quota}B\"\n{}",
             component("g", &format!("quota{quota}"), &["cache"])
         );
         let mut host = Host::configured(&[("g", &guest)], &text).await;
@@ -249,10 +251,10 @@ pub(crate) async fn quota(place: &str) {
     }
 }
 
-/// What is kept outlives the host.
-pub(crate) async fn restart(place: &str) {
+/// Stored data survives a restart of the host.
+pub(crate) async fn restart(backend: &str) {
     let guest = keeping("cache");
-    let text = format!("{place}\n{}", component("g", "restart", &["cache"]));
+    let text = format!("{backend}\n{}", component("g", "restart", &["cache"]));
     for expected in ["7", "14", "21"] {
         let mut host = Host::configured(&[("g", &guest)], &text).await;
         assert_eq!(call(&host.client(), "g_count", "n").await, expected);

@@ -1,4 +1,4 @@
-//! What the tests stand on: guests, hosts, clients, the binary, and an issuer of tokens.
+//! Test fixtures: guests, in-process hosts, MCP clients, the binary, and an authorization server.
 
 pub(crate) mod client;
 pub(crate) mod command;
@@ -6,7 +6,7 @@ pub(crate) mod guest;
 pub(crate) mod issuer;
 pub(crate) mod kept;
 pub(crate) mod pipes;
-#[allow(dead_code, reason = "the benchmark uses the rest")]
+#[allow(dead_code, reason = "the benchmarks use the rest")]
 pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod session;

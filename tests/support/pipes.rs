@@ -1,4 +1,4 @@
-//! A local client, which talks with `toolcrib stdio` over pipes.
+//! A client of `toolcrib stdio` over pipes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout};
@@ -14,12 +14,12 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
-    /// Starts the server of these components.
+    /// Starts `toolcrib stdio` with the components of one reference.
     pub(crate) fn open(toolcrib: &Toolcrib, reference: &str) -> Self {
         Self::start(toolcrib, &[reference])
     }
 
-    /// As [`Pipes::open`], with these arguments.
+    /// Starts `toolcrib stdio` with these arguments.
     pub(crate) fn start(toolcrib: &Toolcrib, arguments: &[&str]) -> Self {
         let arguments = [&["stdio"], arguments].concat();
         let mut child = toolcrib.command(&arguments).spawn().unwrap();

@@ -1,23 +1,23 @@
-//! The real binary, serving in a process of its own.
+//! Servers in a separate process, and what Linux reports about a process.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The binary under test.
+/// Path of the binary under test.
 pub(crate) const TOOLCRIB: &str = env!("CARGO_BIN_EXE_toolcrib-under-test");
 
-/// A server in a process of its own, ended when it is dropped.
+/// A server in a separate process. Dropping it kills the process.
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
-    /// From the start of the process to its line that it listens.
+    /// Time from the start of the process to its `listening on` line.
     pub(crate) ready: Duration,
     child: Child,
 }
 
 impl Process {
-    /// `toolcrib serve` with these arguments, on a free port.
+    /// Runs `toolcrib serve` with these arguments on a free port.
     pub(crate) fn serve<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
         let mut command = Command::new(TOOLCRIB);
         command
@@ -27,15 +27,15 @@ impl Process {
         Self::start(command)
     }
 
-    /// A program that says where it listens as `toolcrib serve` does.
+    /// Runs a server that prints a `listening on` line as `toolcrib serve` does.
     pub(crate) fn start(command: Command) -> Self {
         Self::start_heard(command, |_| {})
     }
 
-    /// As [`Process::start`]; what it logs is heard line by line.
+    /// Like [`Process::start`], and passes each line of standard error to `on_line`.
     pub(crate) fn start_heard(
         mut command: Command,
-        mut hear: impl FnMut(&str) + Send + 'static,
+        mut on_line: impl FnMut(&str) + Send + 'static,
     ) -> Self {
         let started = Instant::now();
         let mut child = command
@@ -44,27 +44,27 @@ impl Process {
             .spawn()
             .unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
+        let mut log = String::new();
         let address = loop {
             let mut line = String::new();
             if stderr.read_line(&mut line).unwrap() == 0 {
-                panic!("the server ended: {said}");
+                panic!("the server exited: {log}");
             }
-            let told = line
+            let origin = line
                 .strip_prefix("listening on http")
                 .map(|rest| rest.strip_prefix('s').unwrap_or(rest));
-            if let Some(rest) = told.and_then(|rest| rest.strip_prefix("://")) {
+            if let Some(rest) = origin.and_then(|rest| rest.strip_prefix("://")) {
                 break rest[..rest.find('/').unwrap()].parse().unwrap();
             }
-            hear(line.trim_end());
-            said.push_str(&line);
+            on_line(line.trim_end());
+            log.push_str(&line);
         };
         let ready = started.elapsed();
-        // What it logs later must not block it.
+        // A full pipe would block the server.
         std::thread::spawn(move || {
             for line in stderr.lines() {
                 let Ok(line) = line else { break };
-                hear(&line);
+                on_line(&line);
             }
         });
         Self {
@@ -74,7 +74,7 @@ impl Process {
         }
     }
 
-    /// Waits for its end.
+    /// Waits until the process exits.
     pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
         self.child.wait().unwrap()
     }
@@ -91,22 +91,22 @@ impl Drop for Process {
     }
 }
 
-/// The processor time that a process has used, in steps of 10 ms.
+/// Returns the CPU time of a process, in steps of 10 ms.
 pub(crate) fn processor_time(process: u32) -> Duration {
-    // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms; the name before
-    // them may hold spaces but ends at the last parenthesis.
+    // Fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms. The process name, field 2, may contain spaces but ends
+    // at the last parenthesis.
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
     let ticks = |field: &str| field.parse::<u64>().unwrap();
     Duration::from_millis((ticks(fields[11]) + ticks(fields[12])) * 10)
 }
 
-/// The resident memory of a process, in MB.
+/// Returns the resident memory of a process in MiB.
 pub(crate) fn resident_mb(process: u32) -> f64 {
     status_mb(process, "VmRSS:")
 }
 
-/// The most resident memory that a process had so far, in MB.
+/// Returns the peak resident memory of a process in MiB.
 pub(crate) fn peak_mb(process: u32) -> f64 {
     status_mb(process, "VmHWM:")
 }

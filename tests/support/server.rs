@@ -1,4 +1,4 @@
-//! Running hosts: the application in this process, served on a loopback port of its own.
+//! Hosts in this process, each on its own loopback port.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,11 @@ use toolcrib::reference::Reference;
 use super::client::{Client, Revision};
 use super::guest::Guest;
 
-/// Calls at once where a test does not say: few, because each place reserves address space and every test has an engine.
-const PLACES: u32 = 8;
+/// Default of `max-concurrent-calls` in tests. Small, because every test has an engine and each slot reserves address
+/// space.
+const MAX_CONCURRENT_CALLS: u32 = 8;
 
-/// A host that serves until it is dropped or stopped.
+/// A running host. It serves until it is stopped or dropped.
 pub(crate) struct Host {
     address: SocketAddr,
     path: String,
@@ -26,7 +27,7 @@ pub(crate) struct Host {
     dir: TempDir,
 }
 
-/// A configuration that lets everybody in, and the directory of the components that it serves.
+/// Returns a configuration without authentication that serves these guests, and the directory of their components.
 pub(crate) fn config(guests: &[(&str, &Guest)]) -> (TempDir, Config) {
     let dir = tempfile::tempdir().unwrap();
     let mut config = Config {
@@ -34,33 +35,33 @@ pub(crate) fn config(guests: &[(&str, &Guest)]) -> (TempDir, Config) {
         cache: None,
         ..Config::default()
     };
-    config.server.max_concurrent_calls = PLACES;
+    config.server.max_concurrent_calls = MAX_CONCURRENT_CALLS;
     for (name, guest) in guests {
         name_in(&mut config, &dir, name, &guest.component());
     }
     (dir, config)
 }
 
-/// Writes a component into the directory and names it in the configuration.
+/// Writes a component into the directory and adds it to the configuration.
 pub(crate) fn name_in(config: &mut Config, dir: &TempDir, name: &str, bytes: &[u8]) {
     let path = write(dir.path(), name, bytes);
     let reference = Reference::parse(path.to_str().unwrap(), Path::new("")).unwrap();
     config.references.push(reference);
 }
 
-/// Writes a component: its path.
+/// Writes a component to `<name>.wasm` and returns its path.
 pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = dir.join(format!("{name}.wasm"));
     std::fs::write(&path, bytes).unwrap();
     path
 }
 
-/// What is wrong with serving this guest: one line for each problem.
+/// Returns the problems that keep a host from serving this guest, one line each.
 pub(crate) async fn refusal(guest: &Guest) -> Vec<String> {
     refusal_with(guest, |_| {}).await
 }
 
-/// As [`refusal`], with a configuration that `change` has changed.
+/// Like [`refusal`], after `change` has modified the configuration.
 pub(crate) async fn refusal_with(guest: &Guest, change: impl FnOnce(&mut Config)) -> Vec<String> {
     let (_dir, mut config) = config(&[("guest", guest)]);
     change(&mut config);
@@ -71,24 +72,25 @@ pub(crate) async fn refusal_with(guest: &Guest, change: impl FnOnce(&mut Config)
 }
 
 impl Host {
-    /// Serves these guests to everybody.
+    /// Serves these guests without authentication.
     pub(crate) async fn serving(guests: &[(&str, &Guest)]) -> Self {
         Self::start(guests, |_| {}).await
     }
 
-    /// Serves one guest to everybody.
+    /// Serves one guest without authentication.
     pub(crate) async fn of(guest: &Guest) -> Self {
         Self::serving(&[("guest", guest)]).await
     }
 
-    /// As [`Host::serving`], with a configuration that `change` has changed.
+    /// Like [`Host::serving`], after `change` has modified the configuration.
     pub(crate) async fn start(guests: &[(&str, &Guest)], change: impl FnOnce(&mut Config)) -> Self {
         let (dir, mut config) = config(guests);
         change(&mut config);
         Self::run(dir, config).await
     }
 
-    /// Serves what this configuration file beside the guests names; to everybody, unless it has `[auth]`.
+    /// Serves the components named in `text`, a configuration file beside the guests. Authentication is off unless it
+    /// has `[auth]`.
     pub(crate) async fn configured(guests: &[(&str, &Guest)], text: &str) -> Self {
         let (dir, _) = config(guests);
         let file = dir.path().join("toolcrib.toml");
@@ -101,12 +103,12 @@ impl Host {
         let mut config = Config::load(&overrides).unwrap();
         config.cache = None;
         if !text.contains("max-concurrent-calls") {
-            config.server.max_concurrent_calls = PLACES;
+            config.server.max_concurrent_calls = MAX_CONCURRENT_CALLS;
         }
         Self::run(dir, config).await
     }
 
-    /// Serves whatever lies in a directory that has these guests at the start, and follows its changes.
+    /// Serves a directory that initially contains these guests, and reloads on changes.
     pub(crate) async fn watching(
         guests: &[(&str, &Guest)],
         change: impl FnOnce(&mut Config),
@@ -114,13 +116,13 @@ impl Host {
         let (dir, mut config) = config(guests);
         let reference = Reference::parse(dir.path().to_str().unwrap(), Path::new("")).unwrap();
         config.references = vec![reference];
-        config.changes = WatchMode::Directories;
+        config.watch = WatchMode::Directories;
         change(&mut config);
         Self::run(dir, config).await
     }
 
-    /// Serves a component that the test has made.
-    pub(crate) async fn of_component(bytes: &[u8]) -> Self {
+    /// Serves one component without authentication.
+    pub(crate) async fn serving_component(bytes: &[u8]) -> Self {
         let (dir, mut config) = config(&[]);
         name_in(&mut config, &dir, "guest", bytes);
         Self::run(dir, config).await
@@ -133,7 +135,7 @@ impl Host {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(app.serve(listener, async {
-            // A test that ends without a word stops it too.
+            // Dropping the sender stops the host too.
             let _ = stopped.await;
         }));
         Self {
@@ -149,17 +151,17 @@ impl Host {
         self.address
     }
 
-    /// The directory of the components.
+    /// Returns the directory of the components.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// The URL of a path.
+    /// Returns the URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// A client of the newest revision.
+    /// Returns a client that speaks the newest revision.
     pub(crate) fn client(&self) -> Client {
         self.client_of(Revision::July2026)
     }
@@ -168,12 +170,12 @@ impl Host {
         Client::new(&self.url(&self.path), revision)
     }
 
-    /// Tells it to stop; what runs may end.
+    /// Starts a graceful shutdown.
     pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
     }
 
-    /// Waits until it has stopped.
+    /// Waits until the host has shut down.
     pub(crate) async fn stopped(&mut self) {
         (&mut self.serving).await.unwrap();
     }

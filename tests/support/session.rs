@@ -1,4 +1,5 @@
-//! A session of an older revision, in which the host asks and its client answers while a call waits.
+//! A session of a pre-2026 revision, in which the server sends requests to the client while a call waits for the
+//! responses.
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens one whose client declares these capabilities.
+    /// Initializes a session with these client capabilities.
     pub(crate) async fn open(client: Client, capabilities: Value) -> Self {
         let params = json!({
             "protocolVersion": client.revision.name(),
@@ -27,20 +28,20 @@ impl Session {
         session
     }
 
-    /// The HTTP request that carries a message of this session.
+    /// Returns an HTTP request that carries a message of this session.
     pub(crate) fn post(&self, message: &Value) -> RequestBuilder {
         let request = self.client.post(message);
         request.header("mcp-session-id", &self.id)
     }
 
-    /// A request, and what the host sends until it has answered.
+    /// Sends a request and returns the event stream of its response.
     pub(crate) async fn begin(&self, id: usize, method: &str, params: Value) -> Stream {
         let mut message = self.client.message(method, params);
         message["id"] = id.into();
         Stream::open(self.post(&message)).await
     }
 
-    /// Makes a request, answers every question with `answer`, and returns the questions and the last message.
+    /// Sends a request, answers every server request with `answer`, and returns the server requests and the response.
     pub(crate) async fn converse(
         &self,
         method: &str,
@@ -48,21 +49,21 @@ impl Session {
         answer: impl Fn(&Value) -> Value,
     ) -> (Vec<Value>, Value) {
         let mut stream = self.begin(1, method, params).await;
-        let mut asked = Vec::new();
+        let mut questions = Vec::new();
         loop {
             let message = stream.next().await;
-            let message = message.unwrap_or_else(|| panic!("no answer after {asked:?}"));
+            let message = message.unwrap_or_else(|| panic!("no response after {questions:?}"));
             if message.get("method").is_none() {
-                return (asked, message);
+                return (questions, message);
             }
             if message.get("id").is_some() {
                 self.reply(&message, answer(&message)).await;
-                asked.push(message);
+                questions.push(message);
             }
         }
     }
 
-    /// Answers a question of the host's.
+    /// Responds to a server request.
     pub(crate) async fn reply(&self, question: &Value, mut answer: Value) {
         answer["jsonrpc"] = "2.0".into();
         answer["id"] = question["id"].clone();
@@ -70,7 +71,7 @@ impl Session {
     }
 }
 
-/// What a client says that does as it is asked.
+/// Returns the response of a client that accepts every server request.
 pub(crate) fn accept(question: &Value) -> Value {
     match question["method"].as_str().unwrap() {
         "elicitation/create" => {
@@ -80,6 +81,6 @@ pub(crate) fn accept(question: &Value) -> Value {
             "role": "assistant", "model": "m", "content": { "type": "text", "text": "hi" },
         } }),
         "roots/list" => json!({ "result": { "roots": [{ "uri": "file:///home" }] } }),
-        method => panic!("asked {method}"),
+        method => panic!("unexpected request {method}"),
     }
 }

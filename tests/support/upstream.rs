@@ -1,4 +1,4 @@
-//! A server that guests ask: it answers by the path, and keeps what it was asked.
+//! An HTTP server for guests to call. The last path segment selects how it responds; it records every request head.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// All of `large`, which a host that bounds it does not read to its end.
+/// Body size of `/large`. A host that limits response bodies stops reading earlier.
 const LARGE_BYTES: usize = 80 << 20;
 
-/// Serves until it is dropped.
+/// A running server. Dropping it stops it.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    heads: Arc<Mutex<Vec<String>>>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -25,29 +25,30 @@ impl Upstream {
     pub(crate) async fn at(address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let seen = asked.clone();
+        let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+        let recorded = heads.clone();
         let serving = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(answer(stream, seen.clone()));
+                tokio::spawn(answer(stream, recorded.clone()));
             }
         });
         Self {
             address,
-            asked,
+            heads,
             serving,
         }
     }
 
-    /// `http://` and its address.
+    /// Returns its origin, `http://<address>`.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The heads of all requests so far, one for each connection; the bodies' lengths stand behind them.
+    /// Returns the heads of all requests so far, one per connection. A chunked request's head ends with the body
+    /// length.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.heads.lock().unwrap().clone()
     }
 }
 
@@ -57,8 +58,8 @@ impl Drop for Upstream {
     }
 }
 
-/// One request on one connection.
-async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
+/// Serves one request on one connection.
+async fn answer(mut stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -88,7 +89,7 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
             }
         }
     }
-    asked.lock().unwrap().push(if chunked {
+    heads.lock().unwrap().push(if chunked {
         format!("{head}\r\nbody: {length}")
     } else {
         head
@@ -110,7 +111,7 @@ async fn answer(mut stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) {
         "head" => ok(&format!("x-large: {}\r\n", "x".repeat(40 << 10)), "head"),
         "many" => ok(&"x-many: 1\r\n".repeat(200), "many"),
         "large" => format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE_BYTES}\r\n\r\n"),
-        // Who unpacks it fails.
+        // The body is not gzip, so decoding it fails.
         "packed" => ok("content-encoding: gzip\r\n", "as it is"),
         "drips" => "HTTP/1.1 200 OK\r\n\r\n".into(),
         "headers" => "HTTP/1.1 200 OK\r\n".into(),

@@ -1,8 +1,8 @@
-"""A file system that hangs, mounted on the directory in the first argument until standard input ends.
+"""A FUSE file system that hangs, mounted on the directory in the first argument until standard input ends.
 
-`quick` can be read. What is done to the others waits: to read `read`, to close `close`, to look `look` up. Each time it
-says so in a line; a line on standard input answers everything that waits, and what comes after it at once. Like a network
-file system, it lets a process go that is being killed.
+Reading `quick` succeeds. Reading `read`, closing `close` and looking up `look` hang, and each such operation prints a
+line. A line on standard input completes all hanging operations and disables further hanging. Like a network file system,
+it releases a process that is being killed.
 """
 
 import ctypes
@@ -17,26 +17,26 @@ ROOT, NAMES = 1, {b"quick": 2, b"read": 3, b"close": 4}
 LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, OPENDIR = 1, 2, 3, 14, 15, 18, 25, 26, 27
 READDIR, RELEASEDIR, INTERRUPT, BATCH_FORGET = 28, 29, 36, 42
 DIRECT_IO = 1
-# One name that is looked up holds up no other.
-PARALLEL = 1 << 18
+# Look-ups in a directory may run in parallel.
+PARALLEL_LOOKUPS = 1 << 18
 
-place = os.fsencode(sys.argv[1])
+mount_point = os.fsencode(sys.argv[1])
 device = os.open("/dev/fuse", os.O_RDWR)
 libc = ctypes.CDLL(None, use_errno=True)
 options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
-if libc.mount(b"disk", place, b"fuse", 0, options):
-    sys.exit(f"no file system: {os.strerror(ctypes.get_errno())}")
+if libc.mount(b"disk", mount_point, b"fuse", 0, options):
+    sys.exit(f"mount failed: {os.strerror(ctypes.get_errno())}")
 
-waiting = {}
+hanging = {}
 hangs = True
 
 
-def answer(unique, body=b"", error=0):
+def reply(unique, body=b"", error=0):
     try:
         os.write(device, struct.pack("<IiQ", 16 + len(body), -error, unique) + body)
-    except OSError as gone:
-        # Whoever asked has been killed.
-        if gone.errno != errno.ENOENT:
+    except OSError as failure:
+        # The requesting process was killed.
+        if failure.errno != errno.ENOENT:
             raise
 
 
@@ -45,47 +45,47 @@ def attributes(node):
     return struct.pack("<6Q10I", node, 5, 1, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
 
 
-def wait(unique, operation, body=b"", error=0):
+def hang(unique, operation, body=b"", error=0):
     if hangs:
-        waiting[unique] = (body, error)
+        hanging[unique] = (body, error)
         print(operation, flush=True)
     else:
-        answer(unique, body, error)
+        reply(unique, body, error)
 
 
 def serve(request):
     _, operation, unique, node = struct.unpack_from("<IIQQ", request)
     rest = request[40:]
     if operation == INIT:
-        answer(unique, struct.pack("<4I2H2I2H8I", 7, 31, 0, PARALLEL, 12, 9, 65536, 1, 16, 0, *[0] * 8))
+        reply(unique, struct.pack("<4I2H2I2H8I", 7, 31, 0, PARALLEL_LOOKUPS, 12, 9, 65536, 1, 16, 0, *[0] * 8))
     elif operation == LOOKUP:
         name = rest.rstrip(b"\0")
         if name == b"look":
-            wait(unique, "look", error=errno.ENOENT)
+            hang(unique, "look", error=errno.ENOENT)
         elif name in NAMES:
             found = NAMES[name]
-            answer(unique, struct.pack("<4Q2I", found, 1, 0, 0, 0, 0) + attributes(found))
+            reply(unique, struct.pack("<4Q2I", found, 1, 0, 0, 0, 0) + attributes(found))
         else:
-            answer(unique, error=errno.ENOENT)
+            reply(unique, error=errno.ENOENT)
     elif operation == GETATTR:
-        answer(unique, struct.pack("<Q2I", 0, 0, 0) + attributes(node))
+        reply(unique, struct.pack("<Q2I", 0, 0, 0) + attributes(node))
     elif operation in (OPEN, OPENDIR):
-        answer(unique, struct.pack("<Q2I", 0, DIRECT_IO if operation == OPEN else 0, 0))
+        reply(unique, struct.pack("<Q2I", 0, DIRECT_IO if operation == OPEN else 0, 0))
     elif operation == READ and node == NAMES[b"read"]:
-        wait(unique, "read", b"late")
+        hang(unique, "read", b"late")
     elif operation == READ:
         offset = struct.unpack_from("<Q", rest, 8)[0]
-        answer(unique, b"quick"[offset:])
+        reply(unique, b"quick"[offset:])
     elif operation == FLUSH and node == NAMES[b"close"]:
-        wait(unique, "close")
+        hang(unique, "close")
     elif operation in (RELEASE, RELEASEDIR, FLUSH, READDIR):
-        answer(unique)
+        reply(unique)
     elif operation == INTERRUPT:
         (interrupted,) = struct.unpack_from("<Q", rest)
-        if waiting.pop(interrupted, None):
-            answer(interrupted, error=errno.EINTR)
+        if hanging.pop(interrupted, None):
+            reply(interrupted, error=errno.EINTR)
     elif operation not in (FORGET, BATCH_FORGET):
-        answer(unique, error=errno.ENOSYS)
+        reply(unique, error=errno.ENOSYS)
 
 
 print("ready", flush=True)
@@ -97,8 +97,8 @@ while True:
         if not os.read(0, 4096):
             break
         hangs = False
-        for unique, (body, error) in waiting.items():
-            answer(unique, body, error)
-        waiting.clear()
+        for unique, (body, error) in hanging.items():
+            reply(unique, body, error)
+        hanging.clear()
 MNT_DETACH = 2
-libc.umount2(place, MNT_DETACH)
+libc.umount2(mount_point, MNT_DETACH)

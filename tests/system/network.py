@@ -1,9 +1,10 @@
-"""The servers of a network of the test's own: names (DNS on 127.0.0.1:53), and on every address HTTP on port 80 and a
-greeting on port 5432.
+"""Servers in a test's own network namespace.
 
-The names come as JSON in the first argument: each has a list of answers, one for each time that it is asked (the last
-stands for all that follow), and an answer is a list of addresses. HTTP answers with the address that was connected to.
-GET /asked on 127.0.0.1 tells how often each name was asked.
+They are DNS on 127.0.0.1:53, and on every address HTTP on port 80 and a TCP server on port 5432 that sends a greeting.
+
+The first argument is the DNS zone as JSON. It maps each name to a list of answers, one per query (the last one is
+repeated), and each answer is a list of addresses. HTTP responses contain the address that the client connected to.
+GET /asked returns how often each name was queried.
 """
 
 import http.server
@@ -14,8 +15,8 @@ import struct
 import sys
 import threading
 
-names = json.loads(sys.argv[1])
-asked = {}
+zone = json.loads(sys.argv[1])
+query_counts = {}
 
 
 def answer(query):
@@ -25,13 +26,13 @@ def answer(query):
         at += query[at] + 1
     name, kind = ".".join(labels).lower(), struct.unpack("!H", query[at + 1 : at + 3])[0]
     question = query[12 : at + 5]
-    answers = names.get(name)
+    answers = zone.get(name)
     records = b""
     count = 0
     if answers is not None and kind in (1, 28):
-        # One look-up asks for both kinds.
-        number = asked.get((name, kind), 0)
-        asked[(name, kind)] = number + 1
+        # A look-up sends one query per record type, so counts are kept per type.
+        number = query_counts.get((name, kind), 0)
+        query_counts[(name, kind)] = number + 1
         for text in answers[min(number, len(answers) - 1)]:
             address = ipaddress.ip_address(text)
             if (address.version == 4) == (kind == 1):
@@ -42,7 +43,7 @@ def answer(query):
     return query[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0) + question + records
 
 
-def resolve():
+def serve_dns():
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 53))
     ready.release()
@@ -54,7 +55,7 @@ def resolve():
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/asked":
-            body = json.dumps({f"{name} {kind}": times for (name, kind), times in asked.items()})
+            body = json.dumps({f"{name} {kind}": count for (name, kind), count in query_counts.items()})
         else:
             address = ipaddress.ip_address(self.connection.getsockname()[0].split("%")[0])
             body = f"reached {getattr(address, 'ipv4_mapped', None) or address}"
@@ -77,7 +78,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().server_bind()
 
 
-def greet():
+def serve_greeting():
     server = socket.create_server(("0.0.0.0", 5432))
     ready.release()
     while True:
@@ -87,9 +88,9 @@ def greet():
 
 
 ready = threading.Semaphore(0)
-threading.Thread(target=greet, daemon=True).start()
+threading.Thread(target=serve_greeting, daemon=True).start()
 ready.acquire()
-threading.Thread(target=resolve, daemon=True).start()
+threading.Thread(target=serve_dns, daemon=True).start()
 ready.acquire()
 server = Server(("::", 80), Handler)
 print("ready", flush=True)

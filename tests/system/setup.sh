@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the system's own programs that the complete tests start: Redis, and `ip` for networks of their own; says so where
-# the system has no /dev/fuse for a disk of theirs.
+# Installs system programs for the complete tests: Redis, and `ip` for network namespaces. Fails if the system has no
+# /dev/fuse, which the tests need for a file system that hangs.
 set -euo pipefail
 
 if [ ! -c /dev/fuse ] && [ "$(id -u)" -eq 0 ]; then
-  # A container may lack the device of what its kernel has.
+  # A container may lack the device although its kernel supports FUSE.
   modprobe fuse 2>/dev/null || mknod /dev/fuse c 10 229 || true
 fi
 if [ ! -c /dev/fuse ]; then
@@ -13,7 +13,7 @@ if [ ! -c /dev/fuse ]; then
 fi
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
-# Where users other than root have it, too.
+# `ip` may be in a directory that only root has in its PATH.
 PATH=$PATH:/usr/sbin:/sbin
 command -v ip >/dev/null || missing+=(iproute2)
 if [ ${#missing[@]} -eq 0 ]; then

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Nothing that an argument can sensibly be is larger; below it, no sum overflows. */
-#define NUMBER_MAX 1000000000L
+/* Larger than any valid argument, and small enough that later arithmetic cannot overflow. */
+#define MAX_NUMBER 1000000000L
 
 static bool read_string(json_reader *reader, json_text *out);
 static bool read_number(json_reader *reader, long *out);
@@ -14,7 +14,7 @@ static void skip_space(json_reader *reader) {
     while (reader->at < reader->end && memchr(" \t\r\n", *reader->at, 4)) reader->at++;
 }
 
-/* Whether `c` comes next, after white space; it is consumed then. */
+/* Skips white space and consumes `c`. Returns false if another character follows. */
 static bool take(json_reader *reader, char c) {
     skip_space(reader);
     if (reader->at == reader->end || *reader->at != c) return false;
@@ -30,7 +30,8 @@ bool json_enter(json_reader *reader, const char *text, size_t length) {
 
 json_step json_next(json_reader *reader, json_text *name, json_value *value) {
     if (take(reader, '}')) return JSON_END;
-    take(reader, ','); /* the host checked the syntax; this only has to be safe */
+    /* A missing comma is ignored: the host has validated the syntax, so the reader only needs to be memory-safe. */
+    take(reader, ',');
     if (!take(reader, '"') || !read_string(reader, name) || !take(reader, ':')) return JSON_BAD;
     if (take(reader, '"')) {
         value->kind = JSON_STRING;
@@ -67,7 +68,7 @@ static char *put_utf8(char *to, uint32_t point) {
     return to;
 }
 
-/* After `\u`. A surrogate that has no partner is refused: no UTF-8 stands for it. */
+/* Reads an escape after `\u`. Rejects a lone surrogate, which UTF-8 cannot encode. */
 static bool read_unicode(json_reader *reader, uint32_t *point) {
     if (!read_hex4(reader, point)) return false;
     if (*point < 0xD800 || *point > 0xDFFF) return true;
@@ -79,9 +80,9 @@ static bool read_unicode(json_reader *reader, uint32_t *point) {
     return true;
 }
 
-/* After the opening quote, up to and with the closing one. */
+/* Reads a string after its opening quote, including the closing one. */
 static bool read_string(json_reader *reader, json_text *out) {
-    char *to = out->bytes = malloc(reader->end - reader->at + 1); /* an escape is longer than what it stands for */
+    char *to = out->bytes = malloc(reader->end - reader->at + 1); /* no escape is shorter than its UTF-8 encoding */
     if (!to) abort();
     while (reader->at < reader->end) {
         char c = *reader->at++;
@@ -113,14 +114,14 @@ static bool read_string(json_reader *reader, json_text *out) {
     return false;
 }
 
-/* A whole number, which JSON may also write as `8.0`. */
+/* Reads an integer. JSON may also represent it as `8.0`. */
 static bool read_number(json_reader *reader, long *out) {
     bool negative = take(reader, '-');
     const char *start = reader->at;
     long number = 0;
     while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9') {
         number = number * 10 + (*reader->at++ - '0');
-        if (number > NUMBER_MAX) return false;
+        if (number > MAX_NUMBER) return false;
     }
     if (reader->at == start) return false;
     if (reader->at < reader->end && *reader->at == '.') {
@@ -128,7 +129,7 @@ static bool read_number(json_reader *reader, long *out) {
         while (reader->at < reader->end && *reader->at == '0') reader->at++;
     }
     *out = negative ? -number : number;
-    /* Whatever else belongs to the number, such as `.5` or `e3`, makes it one that is not read here. */
+    /* Rejects other fractions and exponents, such as `.5` or `e3`. */
     skip_space(reader);
     return reader->at < reader->end && (*reader->at == ',' || *reader->at == '}');
 }

@@ -1,4 +1,4 @@
-/* Reads the arguments of a call: a JSON object whose values are strings and whole numbers. */
+/* A reader for the arguments of a call: a flat JSON object with string and integer values. */
 #ifndef JSON_H
 #define JSON_H
 
@@ -11,22 +11,22 @@ typedef struct {
 } json_reader;
 
 typedef struct {
-    char *bytes; /* UTF-8, allocated, followed by a NUL that `length` does not count */
+    char *bytes; /* UTF-8, allocated, terminated by a NUL that `length` does not include */
     size_t length;
 } json_text;
 
 typedef struct {
     enum { JSON_STRING, JSON_NUMBER } kind;
-    json_text string; /* of a JSON_STRING */
-    long number;      /* of a JSON_NUMBER */
+    json_text string; /* set for JSON_STRING */
+    long number;      /* set for JSON_NUMBER */
 } json_value;
 
 typedef enum { JSON_MEMBER, JSON_END, JSON_BAD } json_step;
 
-/* Enters the object. False if the text does not start one. */
+/* Starts to read an object. Returns false if the text does not start with one. */
 bool json_enter(json_reader *reader, const char *text, size_t length);
 
-/* Reads the next member of the object. JSON_BAD for what is not JSON, and for a value of another kind. */
+/* Reads the next member of the object. Returns JSON_BAD for malformed JSON and for values of other types. */
 json_step json_next(json_reader *reader, json_text *name, json_value *value);
 
 #endif

@@ -7,7 +7,7 @@ static void put(png_buffer *to, uint8_t byte) {
     if (to->length == to->capacity) {
         to->capacity = to->capacity ? 2 * to->capacity : 4096;
         to->bytes = realloc(to->bytes, to->capacity);
-        if (!to->bytes) abort(); /* the host reports the trap */
+        if (!to->bytes) abort(); /* traps, which the host reports */
     }
     to->bytes[to->length++] = byte;
 }
@@ -25,7 +25,7 @@ static uint32_t crc32(const uint8_t *bytes, size_t length) {
     return ~crc;
 }
 
-/* The length of the chunk is not known before its end. */
+/* Starts a chunk with a placeholder for its length, and returns its offset for chunk_end. */
 static size_t chunk_begin(png_buffer *png, const char *type) {
     size_t start = png->length;
     put_be32(png, 0);
@@ -40,25 +40,25 @@ static void chunk_end(png_buffer *png, size_t start) {
 }
 
 /*
- * A zlib stream (RFC 1950, 1951) of one block with the fixed codes, whose only matches are runs of one byte. Pictures
- * of large squares consist of such runs once each row is written as its difference to the row above.
+ * An encoder for a zlib stream (RFC 1950, 1951) with a single block of fixed Huffman codes. It only matches runs of one
+ * byte: an image of large squares consists of such runs if each row is encoded as its difference from the row above.
  */
 typedef struct {
     png_buffer *to;
     uint32_t bits;
     int bit_count;
-    uint32_t sum_a, sum_b; /* of Adler-32 */
-    int last;              /* the byte that the run repeats; -1 before the first */
-    int run;               /* how often `last` is still to be repeated */
+    uint32_t sum_a, sum_b; /* the halves of the Adler-32 checksum */
+    int last;              /* the previous byte; -1 before the first one */
+    int run;               /* repetitions of `last` that are not written yet */
 } deflater;
 
-/* Numbers go out with their lowest bit first. */
+/* Writes an integer, its least significant bit first. */
 static void put_bits(deflater *z, uint32_t value, int count) {
     z->bits |= value << z->bit_count;
     for (z->bit_count += count; z->bit_count >= 8; z->bit_count -= 8, z->bits >>= 8) put(z->to, (uint8_t)z->bits);
 }
 
-/* Codes go out with their highest bit first. */
+/* Writes a Huffman code, its most significant bit first. */
 static void put_code(deflater *z, uint32_t code, int count) {
     while (count-- > 0) put_bits(z, code >> count & 1, 1);
 }
@@ -81,7 +81,7 @@ static void put_match(deflater *z, int length) {
         put_symbol(z, 261 + 4 * extra + ((length - 3) >> extra & 3));
         put_bits(z, (length - 3) & ((1 << extra) - 1), extra);
     }
-    put_code(z, 0, 5); /* from one byte back */
+    put_code(z, 0, 5); /* distance 1 */
 }
 
 static void flush_run(deflater *z) {
@@ -97,8 +97,8 @@ static void deflate_begin(deflater *z, png_buffer *to) {
     *z = (deflater){.to = to, .sum_a = 1, .last = -1};
     put(to, 0x78);
     put(to, 0x01);
-    put_bits(z, 1, 1); /* the last block */
-    put_bits(z, 1, 2); /* with the fixed codes */
+    put_bits(z, 1, 1); /* final block */
+    put_bits(z, 1, 2); /* fixed Huffman codes */
 }
 
 static void deflate_byte(deflater *z, uint8_t byte) {
@@ -128,8 +128,8 @@ png_buffer png_write(int side, png_pixel is_black, const void *picture) {
     size_t chunk = chunk_begin(&png, "IHDR");
     put_be32(&png, side);
     put_be32(&png, side);
-    put(&png, 1);                             /* one bit for a pixel */
-    for (int i = 0; i < 4; i++) put(&png, 0); /* grey; the only compression and filter method; not interlaced */
+    put(&png, 1);                             /* bit depth */
+    for (int i = 0; i < 4; i++) put(&png, 0); /* greyscale, default compression and filter method, no interlacing */
     chunk_end(&png, chunk);
 
     chunk = chunk_begin(&png, "IDAT");
@@ -139,7 +139,7 @@ png_buffer png_write(int side, png_pixel is_black, const void *picture) {
     uint8_t *above = calloc(row_bytes, 1);
     if (!above) abort();
     for (int y = 0; y < side; y++) {
-        deflate_byte(&z, 2); /* the filter Up: what follows is the difference to the row above */
+        deflate_byte(&z, 2); /* filter type Up: each byte is the difference from the byte above */
         for (int i = 0; i < row_bytes; i++) {
             uint8_t byte = 0;
             for (int x = 8 * i; x < 8 * i + 8; x++) byte = byte << 1 | (x < side && !is_black(picture, x, y));

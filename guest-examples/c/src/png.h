@@ -1,4 +1,4 @@
-/* Writes black-and-white PNG pictures (ISO/IEC 15948). */
+/* A writer for square black-and-white PNG images (ISO/IEC 15948). */
 #ifndef PNG_H
 #define PNG_H
 
@@ -12,10 +12,10 @@ typedef struct {
     size_t capacity;
 } png_buffer;
 
-/* Whether the pixel is black. */
+/* Returns whether a pixel is black. */
 typedef bool (*png_pixel)(const void *picture, int x, int y);
 
-/* A square picture of `side` pixels. The caller frees the bytes. */
+/* Writes an image of `side` by `side` pixels. The caller frees the bytes. */
 png_buffer png_write(int side, png_pixel is_black, const void *picture);
 
 #endif

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION_MAX 40
-#define CODEWORDS_MAX 3706    /* of version 40, data and error correction together */
-#define BLOCK_CORRECTION_MAX 30
+#define MAX_VERSION 40
+#define MAX_CODEWORDS 3706 /* data and error correction codewords of version 40 */
+#define MAX_BLOCK_CORRECTION 30
 
-/* ISO/IEC 18004, table 9: error correction codewords of each block, and the number of blocks, by level and version. */
-static const uint8_t block_correction[4][VERSION_MAX] = {
+/* ISO/IEC 18004, table 9: error correction codewords per block, and number of blocks, by level and version. */
+static const uint8_t block_correction[4][MAX_VERSION] = {
     {7, 10, 15, 20, 26, 18, 20, 24, 30, 18, 20, 24, 26, 30, 22, 24, 28, 30, 28, 28,
      28, 28, 30, 30, 26, 28, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30},
     {10, 16, 26, 18, 24, 16, 18, 22, 22, 26, 30, 22, 22, 24, 24, 28, 28, 26, 26, 26,
@@ -18,7 +18,7 @@ static const uint8_t block_correction[4][VERSION_MAX] = {
     {17, 28, 22, 16, 22, 28, 26, 26, 24, 28, 24, 28, 22, 24, 24, 30, 28, 28, 26, 28,
      30, 24, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30},
 };
-static const uint8_t block_count[4][VERSION_MAX] = {
+static const uint8_t block_count[4][MAX_VERSION] = {
     {1, 1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 7, 8,
      8, 9, 9, 10, 12, 12, 12, 13, 14, 15, 16, 17, 18, 19, 19, 20, 21, 22, 24, 25},
     {1, 1, 1, 2, 2, 4, 4, 4, 5, 5, 5, 8, 9, 9, 10, 10, 11, 13, 14, 16,
@@ -29,14 +29,14 @@ static const uint8_t block_count[4][VERSION_MAX] = {
      25, 34, 30, 32, 35, 37, 40, 42, 45, 48, 51, 54, 57, 60, 63, 66, 70, 74, 77, 81},
 };
 
-/* --- What the text becomes: a mode, and bits --- */
+/* --- Encoding of the text as bits --- */
 
 typedef enum { NUMERIC, ALPHANUMERIC, BYTES } text_mode;
 
 static const char alphanumerics[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 
 typedef struct {
-    uint8_t bytes[CODEWORDS_MAX];
+    uint8_t bytes[MAX_CODEWORDS];
     int length; /* in bits */
 } bit_string;
 
@@ -46,8 +46,8 @@ static void append(bit_string *bits, uint32_t value, int count) {
     }
 }
 
-/* The densest of the modes that can express every character. */
-static text_mode mode_of(const uint8_t *bytes, size_t length) {
+/* Returns the most compact mode that can encode all characters. */
+static text_mode choose_mode(const uint8_t *bytes, size_t length) {
     text_mode mode = NUMERIC;
     for (size_t i = 0; i < length; i++) {
         if (bytes[i] >= '0' && bytes[i] <= '9') continue;
@@ -57,7 +57,7 @@ static text_mode mode_of(const uint8_t *bytes, size_t length) {
     return mode;
 }
 
-/* How many bits tell the number of characters. */
+/* Returns the width of the character count, in bits. */
 static int count_bits(text_mode mode, int version) {
     static const uint8_t widths[3][3] = {{10, 12, 14}, {9, 11, 13}, {8, 16, 16}};
     return widths[mode][version < 10 ? 0 : version < 27 ? 1 : 2];
@@ -75,7 +75,7 @@ static uint32_t alphanumeric(uint8_t c) {
     return (uint32_t)(strchr(alphanumerics, c) - alphanumerics);
 }
 
-/* Bytes above ASCII would be taken for UTF-8 by most readers and for Shift JIS by some, unless the code says. */
+/* Non-ASCII text needs a charset designator: without one, some readers assume Shift JIS instead of UTF-8. */
 static bool needs_charset(text_mode mode, const uint8_t *bytes, size_t length) {
     if (mode != BYTES) return false;
     for (size_t i = 0; i < length; i++) {
@@ -84,8 +84,8 @@ static bool needs_charset(text_mode mode, const uint8_t *bytes, size_t length) {
     return false;
 }
 
-/* The designator of UTF-8 among the extended channel interpretations. */
 #define CHARSET_BITS 12
+/* Appends the designator of UTF-8 (extended channel interpretation 26). */
 static void append_charset(bit_string *bits) {
     append(bits, 7, 4);
     append(bits, 26, 8);
@@ -114,24 +114,24 @@ static void append_text(bit_string *bits, text_mode mode, int version, const uin
     }
 }
 
-/* --- Codewords: data, error correction, and their order --- */
+/* --- Codewords: data, error correction and interleaving --- */
 
-/* Codewords that fit in a version beside its function patterns. */
-static int codewords_total(int version) {
+/* Returns the number of codewords in a version, which fill the modules outside of its function patterns. */
+static int total_codewords(int version) {
     int modules = (16 * version + 128) * version + 64;
     if (version >= 2) {
-        int alignments = version / 7 + 2; /* on each side */
+        int alignments = version / 7 + 2; /* alignment patterns per side */
         modules -= (25 * alignments - 10) * alignments - 55;
         if (version >= 7) modules -= 2 * 18;
     }
     return modules / 8;
 }
 
-static int codewords_data(int version, qr_level level) {
-    return codewords_total(version) - block_correction[level][version - 1] * block_count[level][version - 1];
+static int data_codewords(int version, qr_level level) {
+    return total_codewords(version) - block_correction[level][version - 1] * block_count[level][version - 1];
 }
 
-/* In the field of 256 elements that x^8 + x^4 + x^3 + x^2 + 1 makes. */
+/* Multiplies in GF(256) with the polynomial x^8 + x^4 + x^3 + x^2 + 1. */
 static uint8_t multiply(uint8_t a, uint8_t b) {
     int product = 0;
     for (int bit = 7; bit >= 0; bit--) {
@@ -141,7 +141,7 @@ static uint8_t multiply(uint8_t a, uint8_t b) {
     return (uint8_t)product;
 }
 
-/* The coefficients of (x - 2^0)(x - 2^1)... without the leading one. */
+/* Computes the coefficients of (x - 2^0)(x - 2^1)..., without the leading one. */
 static void generator(uint8_t *coefficients, int degree) {
     memset(coefficients, 0, degree);
     coefficients[degree - 1] = 1;
@@ -153,8 +153,9 @@ static void generator(uint8_t *coefficients, int degree) {
     }
 }
 
-/* The remainder of the data, as a polynomial, by the generator (Reed-Solomon). */
-static void correct(const uint8_t *data, int length, const uint8_t *coefficients, int degree, uint8_t *remainder) {
+/* Computes the Reed-Solomon error correction: the remainder of the data polynomial divided by the generator. */
+static void compute_correction(const uint8_t *data, int length, const uint8_t *coefficients, int degree,
+                               uint8_t *remainder) {
     memset(remainder, 0, degree);
     for (int i = 0; i < length; i++) {
         uint8_t factor = data[i] ^ remainder[0];
@@ -165,18 +166,19 @@ static void correct(const uint8_t *data, int length, const uint8_t *coefficients
 }
 
 /*
- * Splits the data into blocks and deals out the first codeword of each, the second of each and so on; then the same
- * with the error correction of the blocks. The last blocks are one data codeword longer than the first.
+ * Splits the data into blocks and interleaves their codewords: the first of each block, the second of each block and so
+ * on, followed by their error correction in the same order. The last blocks may be one data codeword longer than the
+ * first.
  */
 static void interleave(const uint8_t *data, int version, qr_level level, uint8_t *codewords) {
     int blocks = block_count[level][version - 1];
     int degree = block_correction[level][version - 1];
-    int total = codewords_data(version, level);
+    int total = data_codewords(version, level);
     int shorter = total / blocks;
     int longer_from = blocks - total % blocks;
 
-    uint8_t coefficients[BLOCK_CORRECTION_MAX];
-    uint8_t remainder[BLOCK_CORRECTION_MAX];
+    uint8_t coefficients[MAX_BLOCK_CORRECTION];
+    uint8_t remainder[MAX_BLOCK_CORRECTION];
     generator(coefficients, degree);
     const uint8_t *block = data;
     for (int b = 0; b < blocks; b++) {
@@ -185,7 +187,7 @@ static void interleave(const uint8_t *data, int version, qr_level level, uint8_t
             int place = i < shorter ? i * blocks + b : shorter * blocks + b - longer_from;
             codewords[place] = block[i];
         }
-        correct(block, length, coefficients, degree, remainder);
+        compute_correction(block, length, coefficients, degree, remainder);
         for (int i = 0; i < degree; i++) codewords[total + i * blocks + b] = remainder[i];
         block += length;
     }
@@ -195,7 +197,7 @@ static void interleave(const uint8_t *data, int version, qr_level level, uint8_t
 
 typedef struct {
     qr_code *code;
-    bool fixed[QR_SIZE_MAX][QR_SIZE_MAX]; /* belongs to a function pattern: carries no data, is not masked */
+    bool fixed[QR_MAX_SIZE][QR_MAX_SIZE]; /* part of a function pattern, which has no data and is not masked */
 } canvas;
 
 static void fix(canvas *c, int x, int y, bool dark) {
@@ -204,7 +206,7 @@ static void fix(canvas *c, int x, int y, bool dark) {
     c->fixed[y][x] = true;
 }
 
-/* Squares around a centre, each one module wide; `light` is a set of their distances from it. */
+/* Draws concentric squares, each one module wide. `light` is the bit set of the distances that are light. */
 static void fix_squares(canvas *c, int centre_x, int centre_y, int radius, unsigned light) {
     for (int y = -radius; y <= radius; y++) {
         for (int x = -radius; x <= radius; x++) {
@@ -218,7 +220,7 @@ static void fix_alignments(canvas *c) {
     int version = c->code->version;
     if (version == 1) return;
     int count = version / 7 + 2;
-    /* Even spacing, rounded up to even numbers; the standard's table makes one exception. */
+    /* Equal spacing, rounded up to an even number. Version 32 is the only exception in the standard's table. */
     int step = version == 32 ? 26 : (version * 4 + count * 2 + 1) / (count * 2 - 2) * 2;
     int at[7] = {6};
     for (int i = count - 1, place = c->code->size - 7; i > 0; i--, place -= step) at[i] = place;
@@ -230,7 +232,7 @@ static void fix_alignments(canvas *c) {
     }
 }
 
-/* The remainder of value * x^degree by the generator, in the field of two elements (BCH). */
+/* Returns the BCH code: the remainder of value * x^degree divided by the generator, in GF(2). */
 static uint32_t bch(uint32_t value, uint32_t generator_bits, int degree) {
     uint32_t remainder = value << degree;
     for (int bit = 31; bit >= degree; bit--) {
@@ -239,7 +241,7 @@ static uint32_t bch(uint32_t value, uint32_t generator_bits, int degree) {
     return remainder;
 }
 
-/* Level and mask, twice. */
+/* Draws both copies of the format information: level and mask. */
 static void fix_format(canvas *c, qr_level level, int mask) {
     static const uint8_t level_bits[4] = {1, 0, 3, 2};
     uint32_t value = level_bits[level] << 3 | mask;
@@ -247,10 +249,10 @@ static void fix_format(canvas *c, qr_level level, int mask) {
     int size = c->code->size;
     for (int i = 0; i < 15; i++) {
         bool dark = bits >> i & 1;
-        /* Around the finder at the top left, where the timing patterns are stepped over. */
+        /* The first copy surrounds the top left finder pattern and skips the timing patterns. */
         if (i < 8) fix(c, 8, i < 6 ? i : i + 1, dark);
         else fix(c, i == 8 ? 7 : 14 - i, 8, dark);
-        /* Beside the two others. */
+        /* The second copy is next to the two other finder patterns. */
         if (i < 8) fix(c, size - 1 - i, 8, dark);
         else fix(c, 8, size - 15 + i, dark);
     }
@@ -270,7 +272,8 @@ static void fix_version(canvas *c) {
 
 static void fix_patterns(canvas *c, qr_level level) {
     int size = c->code->size;
-    for (int i = 0; i < size; i++) { /* the timing patterns, first: finders lie over their ends */
+    /* The timing patterns come first, because the finder patterns cover their ends. */
+    for (int i = 0; i < size; i++) {
         fix(c, i, 6, i % 2 == 0);
         fix(c, 6, i, i % 2 == 0);
     }
@@ -279,11 +282,14 @@ static void fix_patterns(canvas *c, qr_level level) {
     fix_squares(c, 3, size - 4, 4, 1 << 2 | 1 << 4);
     fix_alignments(c);
     fix_version(c);
-    fix_format(c, level, 0); /* keeps the place; the mask is not known yet */
+    fix_format(c, level, 0); /* reserves the modules; the mask is chosen later */
 }
 
-/* Upwards and downwards in columns of two, from the right; the column of the timing pattern is left out. */
-static void place(canvas *c, const uint8_t *codewords, int length) {
+/*
+ * Places the codewords in columns of two modules, from right to left, alternately upwards and downwards. The column of
+ * the timing pattern is skipped.
+ */
+static void place_codewords(canvas *c, const uint8_t *codewords, int length) {
     int size = c->code->size;
     int bit = 0;
     bool upwards = true;
@@ -300,7 +306,7 @@ static void place(canvas *c, const uint8_t *codewords, int length) {
     }
 }
 
-static bool masked(int mask, int x, int y) {
+static bool is_masked(int mask, int x, int y) {
     switch (mask) {
         case 0: return (x + y) % 2 == 0;
         case 1: return y % 2 == 0;
@@ -313,16 +319,16 @@ static bool masked(int mask, int x, int y) {
     }
 }
 
-/* Applied twice, it undoes itself. */
+/* Inverts the modules that the mask selects. Applying a mask twice removes it. */
 static void apply_mask(canvas *c, int mask) {
     for (int y = 0; y < c->code->size; y++) {
         for (int x = 0; x < c->code->size; x++) {
-            if (!c->fixed[y][x] && masked(mask, x, y)) c->code->dark[y][x] ^= true;
+            if (!c->fixed[y][x] && is_masked(mask, x, y)) c->code->dark[y][x] ^= true;
         }
     }
 }
 
-/* For one row or column: long runs, and what looks like a finder. */
+/* Returns the penalty of one row or column for long runs and for sequences that resemble a finder pattern. */
 static int line_penalty(const bool *first, int stride, int size) {
     int penalty = 0, run = 0;
     unsigned window = 0;
@@ -337,11 +343,11 @@ static int line_penalty(const bool *first, int stride, int size) {
     return penalty;
 }
 
-/* How hard the symbol is to read, by the standard's four features. */
+/* Returns the penalty of the symbol, by the four features of the standard. */
 static int symbol_penalty(const qr_code *code) {
     int size = code->size, penalty = 0, dark = 0;
     for (int i = 0; i < size; i++) {
-        penalty += line_penalty(&code->dark[i][0], 1, size) + line_penalty(&code->dark[0][i], QR_SIZE_MAX, size);
+        penalty += line_penalty(&code->dark[i][0], 1, size) + line_penalty(&code->dark[0][i], QR_MAX_SIZE, size);
     }
     for (int y = 0; y < size; y++) {
         for (int x = 0; x < size; x++) {
@@ -353,7 +359,8 @@ static int symbol_penalty(const qr_code *code) {
             }
         }
     }
-    int off_half = abs(2 * dark - size * size) * 10; /* in twentieths of the area, times its size */
+    /* The deviation from half dark modules, in twentieths of the area, times the area. */
+    int off_half = abs(2 * dark - size * size) * 10;
     return penalty + off_half / (size * size) * 10;
 }
 
@@ -374,15 +381,15 @@ static void choose_mask(canvas *c, qr_level level) {
 }
 
 bool qr_encode(const uint8_t *bytes, size_t length, qr_level level, qr_code *code) {
-    text_mode mode = mode_of(bytes, length);
+    text_mode mode = choose_mode(bytes, length);
     bool charset = needs_charset(mode, bytes, length);
     size_t text = text_bits(mode, length) + (charset ? CHARSET_BITS : 0);
     int version = 1;
-    while (4 + count_bits(mode, version) + text > 8 * (size_t)codewords_data(version, level)) {
-        if (++version > VERSION_MAX) return false;
+    while (4 + count_bits(mode, version) + text > 8 * (size_t)data_codewords(version, level)) {
+        if (++version > MAX_VERSION) return false;
     }
 
-    int total = codewords_data(version, level);
+    int total = data_codewords(version, level);
     bit_string bits = {0};
     if (charset) append_charset(&bits);
     append_text(&bits, mode, version, bytes, length);
@@ -391,17 +398,17 @@ bool qr_encode(const uint8_t *bytes, size_t length, qr_level level, qr_code *cod
     append(&bits, 0, -bits.length & 7);
     for (int padding = 0xEC; bits.length < 8 * total; padding ^= 0xEC ^ 0x11) append(&bits, padding, 8);
 
-    uint8_t codewords[CODEWORDS_MAX];
+    uint8_t codewords[MAX_CODEWORDS];
     interleave(bits.bytes, version, level, codewords);
 
     memset(code, 0, sizeof *code);
     code->version = version;
     code->size = 17 + 4 * version;
-    static canvas c; /* too large for a small stack */
+    static canvas c; /* too large for the stack */
     memset(&c, 0, sizeof c);
     c.code = code;
     fix_patterns(&c, level);
-    place(&c, codewords, codewords_total(version));
+    place_codewords(&c, codewords, total_codewords(version));
     choose_mask(&c, level);
     return true;
 }

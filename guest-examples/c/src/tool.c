@@ -1,4 +1,4 @@
-/* The tool `qr_code`: text in, a PNG picture out. */
+/* The tool `qr_code`: encodes a text as a QR code and returns a PNG image. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +8,14 @@
 #include "qr.h"
 #include "tool_component.h"
 
-/* The generated names are long and these four are all that is needed of them. */
+/* Short names for the generated types. */
 typedef exports_toolcrib_mcp_tool_list_definition_t definitions_t;
 typedef exports_toolcrib_mcp_tool_request_t request_t;
 typedef exports_toolcrib_mcp_tool_outcome_t outcome_t;
 typedef exports_toolcrib_mcp_tool_error_t error_t;
 
-#define SCALE_MAX 20
-#define BORDER_MAX 16
+#define MAX_SCALE 20
+#define MAX_BORDER 16
 
 static const char input_schema[] =
     "{\"type\":\"object\",\"properties\":{"
@@ -44,7 +44,7 @@ typedef struct {
     int border;
 } arguments_t;
 
-/* What the host gets is freed by the generated code, so it must have been allocated. */
+/* Allocates zeroed memory. The generated code frees all parts of a result, so each must be allocated. */
 static void *allocate(size_t size) {
     void *memory = calloc(1, size);
     if (!memory) abort();
@@ -76,14 +76,14 @@ void exports_toolcrib_mcp_tool_definitions(definitions_t *list) {
     };
 }
 
-static bool is(json_text text, const char *word) {
+static bool equals(json_text text, const char *word) {
     return text.length == strlen(word) && memcmp(text.bytes, word, text.length) == 0;
 }
 
 static bool read_level(json_text text, qr_level *level) {
     static const char *const names[] = {"low", "medium", "quartile", "high"};
     for (int i = 0; i < 4; i++) {
-        if (!is(text, names[i])) continue;
+        if (!equals(text, names[i])) continue;
         *level = (qr_level)i;
         return true;
     }
@@ -95,7 +95,7 @@ static bool read_range(const json_value *value, long least, long most, int *out)
     return value->kind == JSON_NUMBER && value->number >= least && value->number <= most;
 }
 
-/* What is wrong with the arguments, or NULL. */
+/* Reads the arguments. Returns an error message, or NULL on success. */
 static const char *read_arguments(const request_t *request, arguments_t *out) {
     *out = (arguments_t){.level = QR_MEDIUM, .scale = 8, .border = 4};
     json_reader reader;
@@ -104,14 +104,14 @@ static const char *read_arguments(const request_t *request, arguments_t *out) {
     json_step step = JSON_BAD;
     if (json_enter(&reader, (const char *)request->arguments.ptr, request->arguments.len)) {
         while ((step = json_next(&reader, &name, &value)) == JSON_MEMBER) {
-            if (is(name, "text") && value.kind == JSON_STRING) {
+            if (equals(name, "text") && value.kind == JSON_STRING) {
                 out->text = value.string;
-            } else if (is(name, "error_correction") && value.kind == JSON_STRING) {
+            } else if (equals(name, "error_correction") && value.kind == JSON_STRING) {
                 if (!read_level(value.string, &out->level)) return "error_correction is low, medium, quartile or high";
-            } else if (is(name, "scale")) {
-                if (!read_range(&value, 1, SCALE_MAX, &out->scale)) return "scale is a whole number from 1 to 20";
-            } else if (is(name, "border")) {
-                if (!read_range(&value, 0, BORDER_MAX, &out->border)) return "border is a whole number from 0 to 16";
+            } else if (equals(name, "scale")) {
+                if (!read_range(&value, 1, MAX_SCALE, &out->scale)) return "scale is a whole number from 1 to 20";
+            } else if (equals(name, "border")) {
+                if (!read_range(&value, 0, MAX_BORDER, &out->border)) return "border is a whole number from 0 to 16";
             } else {
                 step = JSON_BAD;
                 break;
@@ -129,29 +129,29 @@ typedef struct {
     int border;
 } picture_t;
 
-static bool is_black(const void *of, int x, int y) {
-    const picture_t *picture = of;
+static bool is_black(const void *context, int x, int y) {
+    const picture_t *picture = context;
     x = x / picture->scale - picture->border;
     y = y / picture->scale - picture->border;
     int size = picture->code->size;
     return x >= 0 && y >= 0 && x < size && y < size && picture->code->dark[y][x];
 }
 
-static bool refuse(error_t *error, const char *why) {
+static bool reject_arguments(error_t *error, const char *message) {
     error->tag = TOOLCRIB_MCP_TYPES_ERROR_INVALID_ARGUMENTS;
-    tool_component_string_dup(&error->val.invalid_arguments, why);
+    tool_component_string_dup(&error->val.invalid_arguments, message);
     return false;
 }
 
-/* The component has one tool, and the host calls no other. */
+/* Ignores `request->tool`: the component has one tool, and the host calls only tools that it defines. */
 bool exports_toolcrib_mcp_tool_call(request_t *request, outcome_t *outcome, error_t *error) {
     arguments_t arguments;
-    const char *fault = read_arguments(request, &arguments);
-    if (fault) return refuse(error, fault);
+    const char *problem = read_arguments(request, &arguments);
+    if (problem) return reject_arguments(error, problem);
 
-    static qr_code code; /* too large for a small stack */
+    static qr_code code; /* too large for the stack */
     if (!qr_encode((const uint8_t *)arguments.text.bytes, arguments.text.length, arguments.level, &code)) {
-        return refuse(error, "text is too long for a QR code: shorten it or ask for less error_correction");
+        return reject_arguments(error, "text is too long for a QR code: shorten it or ask for less error_correction");
     }
     picture_t picture = {&code, arguments.scale, arguments.border};
     int pixels = (code.size + 2 * arguments.border) * arguments.scale;

@@ -1,7 +1,8 @@
-//! What a C compiler lacks to make a component: bindings for the WIT, and the step from core module to component.
+//! The build steps of a C component that a C compiler does not perform: bindings for the WIT, and the conversion of a
+//! core module to a component.
 //!
-//! `wit-bindgen c` and `wasm-tools component new` do the same. This is the part of them that the examples need, on
-//! the same libraries, and builds in a tenth of their time.
+//! `wit-bindgen c` and `wasm-tools component new` do the same with the same libraries. This program contains only the
+//! parts that the examples need, and compiles in a tenth of the time.
 
 use std::path::Path;
 use std::{env, fs};
@@ -23,7 +24,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Writes the C bindings of a world in `wit`: a header, a source file and an object that carries the types.
+/// Writes the C bindings of a world in `wit`: a header, a source file, and an object file with the component's types.
 fn bindings(wit: &Path, world: &str, directory: &Path) -> Result<()> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_path(wit)?;
@@ -38,8 +39,10 @@ fn bindings(wit: &Path, world: &str, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a component of a core module that was linked with the bindings. A module that calls WASI preview 1, as C
-/// libraries do, gets the adapter to WASI 0.2; one that does not stays without imports.
+/// Converts a core module that was linked with the bindings to a component.
+///
+/// If the module calls WASI preview 1, as C libraries do, the adapter to WASI 0.2 is added. Otherwise, the component
+/// gets no WASI imports.
 fn component(module: &Path, output: &Path) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let encoded = ComponentEncoder::default()

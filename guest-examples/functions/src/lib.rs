@@ -1,4 +1,4 @@
-//! Date arithmetic, which language models get wrong and calendars get right.
+//! A component of plain WIT functions for date arithmetic, which language models often get wrong.
 
 mod date;
 
@@ -8,12 +8,13 @@ mod bindings {
 
 use bindings::exports::example::calendar::dates::{Date, Guest as Dates, Span, Weekday};
 
-/// The documentation of the WIT, for hosts that show it.
+/// The WIT documentation, in the custom section where hosts look for it.
 #[unsafe(link_section = "package-docs")]
 #[used]
 static DOCS: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/package-docs")).len()] =
     *include_bytes!(concat!(env!("OUT_DIR"), "/package-docs"));
 
+/// Dates in one result of `list-dates`.
 const MAX_DATES: usize = 1_000;
 
 struct Calendar;
@@ -60,6 +61,7 @@ impl bindings::Guest for Calendar {
     }
 }
 
+/// The days of the week in the order of [`date::weekday`].
 const WEEK: [Weekday; 7] = [
     Weekday::Monday,
     Weekday::Tuesday,

@@ -1,9 +1,9 @@
 import { formatPatch, OMIT_HEADERS, structuredPatch } from "diff";
 
-// Lines added and removed. The work grows with the square of it; this takes about three seconds.
-const CHANGED_LINES_MAX = 1500;
+// Added and removed lines. The running time grows with their square; this many take about three seconds.
+const MAX_CHANGED_LINES = 1500;
 
-const name = (fallback, which) => ({
+const nameSchema = (fallback, which) => ({
   type: "string",
   minLength: 1,
   maxLength: 200,
@@ -23,8 +23,8 @@ export const textDiff = {
     properties: {
       before: { type: "string", maxLength: 500_000, description: "The old text" },
       after: { type: "string", maxLength: 500_000, description: "The new text" },
-      before_name: name("before", "old"),
-      after_name: name("after", "new"),
+      before_name: nameSchema("before", "old"),
+      after_name: nameSchema("after", "new"),
       context: {
         type: "integer",
         minimum: 0,
@@ -64,16 +64,17 @@ export const textDiff = {
     const patch = structuredPatch("", "", before, after, undefined, undefined, {
       context,
       ignoreWhitespace: ignore_whitespace,
-      maxEditLength: CHANGED_LINES_MAX,
+      maxEditLength: MAX_CHANGED_LINES,
     });
     if (!patch) {
-      throw { tag: "failed", val: `more than ${CHANGED_LINES_MAX} lines were added or removed; compare smaller parts` };
+      throw { tag: "failed", val: `more than ${MAX_CHANGED_LINES} lines were added or removed; compare smaller parts` };
     }
     const lines = patch.hunks.flatMap((hunk) => hunk.lines);
     const added = lines.filter((line) => line.startsWith("+")).length;
     const removed = lines.filter((line) => line.startsWith("-")).length;
     const identical = patch.hunks.length === 0;
-    // The library would quote the names as git does, for which it wants a TextEncoder, and QuickJS has none.
+    // The library would quote the names like git, which needs a TextEncoder. QuickJS has none, so the headers are added
+    // here.
     const diff = identical ? "" : `--- ${before_name}\n+++ ${after_name}\n${formatPatch(patch, OMIT_HEADERS)}`;
     return {
       text: identical ? "Nothing differs." : diff,

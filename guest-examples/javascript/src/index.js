@@ -1,4 +1,4 @@
-// What the component exports: the two functions of the interface `toolcrib:mcp/tool`.
+// The exported interface `toolcrib:mcp/tool` with its two functions.
 
 import { markdownToHtml } from "./markdown.js";
 import { textDiff } from "./diff.js";
@@ -19,8 +19,8 @@ export const tool = {
     }));
   },
 
-  // What is thrown here is the `err` of the WIT result. Of an exception that is none of its cases the host would see
-  // only that the component broke down.
+  // A thrown value becomes the `err` case of the WIT result. An exception that is not one of its cases would crash the
+  // component without a message for the caller, so it is converted.
   call(request) {
     const tool = tools.find((tool) => tool.name === request.tool);
     if (!tool) throw { tag: "invalid-arguments", val: `there is no tool named ${request.tool}` };
@@ -32,7 +32,7 @@ export const tool = {
   },
 };
 
-// A finished call: text for clients that read only text, and the same as data.
+// Returns the outcome of a completed call: text for clients that read only text, and the same as structured content.
 function complete({ text, structured }) {
   return {
     tag: "complete",

@@ -1,10 +1,10 @@
 import MarkdownIt from "markdown-it";
 
-// The HTML goes out twice, as text and as data, and hosts limit what a call returns.
-const HTML_CHARACTERS_MAX = 1_000_000;
+// The result contains the HTML twice, as text and as structured content, and hosts limit the size of a result.
+const MAX_HTML_CHARACTERS = 1_000_000;
 
-// Made while the component is built: a call starts with it in memory. `html: false` is the default, and written out
-// because it is what makes the result safe.
+// Created when the component is built, so calls find it in memory. `html: false` is the default; it is explicit here
+// because it makes the result safe to embed.
 const renderer = new MarkdownIt({ html: false });
 
 export const markdownToHtml = {
@@ -32,8 +32,8 @@ export const markdownToHtml = {
 
   run({ markdown, breaks = false, linkify = true }) {
     const html = renderer.set({ breaks, linkify }).render(markdown);
-    if (html.length > HTML_CHARACTERS_MAX) {
-      throw { tag: "failed", val: `the HTML has ${html.length} characters, more than ${HTML_CHARACTERS_MAX}` };
+    if (html.length > MAX_HTML_CHARACTERS) {
+      throw { tag: "failed", val: `the HTML has ${html.length} characters, more than ${MAX_HTML_CHARACTERS}` };
     }
     return { text: html, structured: { html } };
   },

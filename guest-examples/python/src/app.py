@@ -1,4 +1,4 @@
-"""The tool `table_stats`: statistics over a table that is given as rows or as CSV text."""
+"""The tool `table_stats`: statistics over a table, passed as rows or as CSV text."""
 
 import json
 from dataclasses import asdict
@@ -118,6 +118,8 @@ DEFINITION = types.Definition(
 
 
 class Tool(exports.Tool):
+    """The exported interface `toolcrib:mcp/tool`."""
+
     def definitions(self) -> list[types.Definition]:
         return [DEFINITION]
 
@@ -128,11 +130,13 @@ class Tool(exports.Tool):
             return table_stats(json.loads(request.arguments))
         except BadTable as error:
             raise Err(types.Error_InvalidArguments(str(error))) from None
-        except (OverflowError, ValueError):  # the second where a result is infinite, which JSON cannot say
+        # json.dumps raises ValueError for an infinite result, which JSON cannot represent.
+        except (OverflowError, ValueError):
             raise Err(types.Error_Failed("the numbers are too large to calculate with")) from None
 
 
 def table_stats(arguments: dict) -> types.Outcome:
+    """Runs one call. Raises BadTable if the arguments are invalid."""
     if ("rows" in arguments) == ("csv" in arguments):
         raise BadTable("give either rows or csv")
     if "rows" in arguments:
@@ -153,7 +157,7 @@ def table_stats(arguments: dict) -> types.Outcome:
 
 
 def as_text(groups: list[Group], skipped: list[str]) -> str:
-    """A Markdown table with a line for each column of each group."""
+    """Returns a Markdown table with one line per column and group."""
     lines: list[list] = []
     for group in groups:
         for name, summary in group.columns.items():
@@ -170,6 +174,7 @@ def as_text(groups: list[Group], skipped: list[str]) -> str:
 
 
 def cell(value) -> str:
+    """Formats a value as the content of a Markdown table cell."""
     if value is None:
         return ""
     return format(value, ".10g") if isinstance(value, float) else str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,26 +1,27 @@
-"""Tables and their statistics. Knows nothing of tools or JSON Schema."""
+"""Tables and their statistics, independent of MCP."""
 
 import csv
 import io
 import math
 from dataclasses import dataclass, field
 
-GROUPS_MAX = 1000
+MAX_GROUPS = 1000
 
 
 class BadTable(Exception):
-    """What is wrong with the table or with what is asked of it, in a sentence for the caller."""
+    """The table or the arguments are invalid. The message is one sentence for the caller."""
 
 
 @dataclass
 class Table:
-    """Values by column, None where one is missing. All columns are as long as there are rows."""
+    """Values by column; None represents a missing value. Each column has `row_count` values."""
 
     row_count: int
     columns: dict[str, list]
 
     @staticmethod
     def from_rows(rows: list[dict]) -> "Table":
+        """Creates a table from objects. Absent members and empty strings are missing values."""
         columns: dict[str, list] = {}
         for index, row in enumerate(rows):
             for name, value in row.items():
@@ -33,7 +34,7 @@ class Table:
 
     @staticmethod
     def from_csv(text: str, delimiter: str) -> "Table":
-        """The first line names the columns. Empty lines are skipped, as spreadsheets leave them at the end."""
+        """Parses CSV text whose first line names the columns. Skips empty lines, which spreadsheets append."""
         reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=delimiter, strict=True)
         try:
             lines = [line for line in reader if line]
@@ -42,9 +43,9 @@ class Table:
         if not lines:
             raise BadTable("csv is empty: its first line names the columns")
         names = [name.strip() for name in lines[0]]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise BadTable(f"csv names the column {min(twice)!r} twice")
+        duplicates = {name for name in names if names.count(name) > 1}
+        if duplicates:
+            raise BadTable(f"csv names the column {min(duplicates)!r} twice")
         rows = []
         for number, line in enumerate(lines[1:], start=1):
             if len(line) > len(names):
@@ -54,6 +55,7 @@ class Table:
         return Table(table.row_count, {name: table.columns.get(name, []) for name in names})
 
     def column(self, name: str) -> list:
+        """Returns the values of a column. Raises BadTable if it does not exist."""
         if name not in self.columns:
             known = ", ".join(repr(known) for known in list(self.columns)[:20])
             raise BadTable(f"there is no column {name!r}; the columns are {known or 'none'}")
@@ -62,7 +64,7 @@ class Table:
 
 @dataclass
 class Summary:
-    """Statistics of one column. All but the counts are None where there is no number."""
+    """Statistics of one column. All but the counts are None if the column has no numbers."""
 
     count: int
     missing: int
@@ -77,7 +79,7 @@ class Summary:
 
 @dataclass
 class Group:
-    """The rows that have the same values in the columns grouped by."""
+    """The rows that have the same values in the `group_by` columns."""
 
     key: dict
     row_count: int
@@ -87,8 +89,10 @@ class Group:
 def summarize(
     table: Table, names: list[str] | None, group_by: list[str], quantiles: list[float]
 ) -> tuple[list[Group], list[str]]:
-    """The groups in the order in which they first appear, and the columns left out because they hold other than
-    numbers. Columns that are asked for by name must hold numbers only."""
+    """Returns the groups in order of first appearance, and the skipped columns, which have values that are not numbers.
+
+    Raises BadTable if a column in `names` has a value that is not a number.
+    """
     numbers: dict[str, list[float | None]] = {}
     skipped = []
     for name in names if names is not None else [name for name in table.columns if name not in group_by]:
@@ -107,16 +111,17 @@ def summarize(
 
 
 def group_rows(table: Table, group_by: list[str]) -> list[tuple[dict, list[int]]]:
+    """Returns the key and the row indices of each group."""
     columns = [table.column(name) for name in group_by]
     groups: dict[tuple, tuple[dict, list[int]]] = {}
     for row in range(table.row_count):
         values = [column[row] for column in columns]
         if any(isinstance(value, (list, dict)) for value in values):
             raise BadTable(f"row {row + 1} cannot be grouped: a list or an object is no group")
-        # With the types, for 1 and true are equal to Python.
+        # Includes the types, because 1 == True in Python.
         identity = tuple((type(value), value) for value in values)
-        if identity not in groups and len(groups) == GROUPS_MAX:
-            raise BadTable(f"there are more than {GROUPS_MAX} groups; group by columns with fewer different values")
+        if identity not in groups and len(groups) == MAX_GROUPS:
+            raise BadTable(f"there are more than {MAX_GROUPS} groups; group by columns with fewer different values")
         groups.setdefault(identity, (dict(zip(group_by, values)), []))[1].append(row)
     if not group_by:
         return [({}, list(range(table.row_count)))]
@@ -124,7 +129,7 @@ def group_rows(table: Table, group_by: list[str]) -> list[tuple[dict, list[int]]
 
 
 def to_numbers(column: list) -> tuple[list[float | None], int | None]:
-    """The column as numbers, and the first row (from 1) whose value is none, if there is one."""
+    """Returns the column as numbers, and the first row (from 1) whose value is not a number, or None."""
     numbers: list[float | None] = []
     for row, value in enumerate(column, start=1):
         if value is None:
@@ -138,7 +143,8 @@ def to_numbers(column: list) -> tuple[list[float | None], int | None]:
 
 
 def to_number(value) -> float | None:
-    # A bool is an int to Python, and float() reads "1_000" and "nan".
+    """Returns the value as a finite number, or None if it is not one."""
+    # In Python a bool is an int, and float() accepts "1_000" and "nan".
     if isinstance(value, bool) or not isinstance(value, (int, float, str)) or (isinstance(value, str) and "_" in value):
         return None
     try:
@@ -149,6 +155,7 @@ def to_number(value) -> float | None:
 
 
 def summary(column: list[float | None], quantiles: list[float]) -> Summary:
+    """Computes the statistics of one column."""
     ordered = sorted(value for value in column if value is not None)
     count = len(ordered)
     if not ordered:
@@ -160,7 +167,7 @@ def summary(column: list[float | None], quantiles: list[float]) -> Summary:
         missing=len(column) - count,
         sum=total,
         mean=mean,
-        # Of a sample: one value says nothing of the spread.
+        # The sample standard deviation, which is undefined for a single value.
         stdev=math.sqrt(math.fsum((value - mean) ** 2 for value in ordered) / (count - 1)) if count > 1 else None,
         min=ordered[0],
         median=quantile(ordered, 0.5),
@@ -170,8 +177,8 @@ def summary(column: list[float | None], quantiles: list[float]) -> Summary:
 
 
 def quantile(ordered: list[float], p: float) -> float:
-    """Linear between the two nearest values, as spreadsheets do (PERCENTILE.INC)."""
-    place = (len(ordered) - 1) * p
-    below = math.floor(place)
+    """Interpolates linearly between the two nearest values, like PERCENTILE.INC of spreadsheets."""
+    position = (len(ordered) - 1) * p
+    below = math.floor(position)
     above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)

@@ -1,8 +1,9 @@
-//! The composition root: from a configuration to a running server.
+//! The composition root: builds the guard, the components and the MCP server from a configuration, and serves them.
 
 mod problem;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,8 +20,8 @@ use crate::http::{self, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
 use crate::reload::{self, ComponentProblem, ComponentRegistry};
 
-/// A built application: mount its [`router`](App::router) in a server of your
-/// own, or let it [`serve`](App::serve).
+/// An application built from a configuration. Mount its [`router`](App::router) in a server of your own, or let it
+/// [`serve`](App::serve).
 ///
 /// ```no_run
 /// use toolcrib::App;
@@ -31,7 +32,7 @@ use crate::reload::{self, ComponentProblem, ComponentRegistry};
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut config = Config::default();
 /// config.server.public_url = Some("https://tools.example.com".into());
-/// config.access = Access::Guarded(Box::new(auth::Settings::new(
+/// config.access = Access::Guarded(Box::new(auth::GuardConfig::new(
 ///     config.server.resource(),
 ///     "https://login.example.com",
 ///     "https://tools.example.com/mcp",
@@ -44,7 +45,7 @@ use crate::reload::{self, ComponentProblem, ComponentRegistry};
 /// let router: axum::Router = app.router();
 /// # drop(router);
 ///
-/// // … or all by itself, until ctrl-c.
+/// // … or as a server, until Ctrl-C.
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 /// app.serve(listener, async {
 ///     let _ = tokio::signal::ctrl_c().await;
@@ -55,6 +56,7 @@ use crate::reload::{self, ComponentProblem, ComponentRegistry};
 /// ```
 pub struct App {
     registry: Arc<ComponentRegistry>,
+    /// The current problems of components, one line each.
     problems: watch::Receiver<Vec<String>>,
     guard: Option<Guard>,
     tls: Option<TlsAcceptor>,
@@ -65,19 +67,19 @@ pub struct App {
 }
 
 impl App {
-    /// Builds everything: the guard, the components, the catalog. Nothing is
-    /// fetched over the network.
+    /// Builds the guard, the components and the catalog. The network is not used.
     ///
     /// # Errors
-    /// Every fault that can be found, not only the first.
+    /// Every problem that can be found, not only the first.
     pub async fn build(config: Config) -> Result<Self, BuildError> {
         let mut problems = Vec::new();
-        let guard = guard(&config).unwrap_or_else(|found| {
+        let guard = build_guard(&config).unwrap_or_else(|found| {
             problems.extend(found);
             None
         });
-        let key = config.server.state_key.as_ref();
-        if key.is_some_and(|key| key.bytes().len() < config::MIN_STATE_KEY_BYTES) {
+        // `Config::load` checks this too, but an embedder may build the configuration by hand.
+        let state_key = config.server.state_key.as_ref();
+        if state_key.is_some_and(|key| key.bytes().len() < config::MIN_STATE_KEY_BYTES) {
             problems.push(Problem::StateKey);
         }
         let tls = config.server.tls.as_ref();
@@ -90,7 +92,7 @@ impl App {
         });
         let config = Arc::new(config);
         let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
-        let (registry, found) = match reload::start(&config).await {
+        let (registry, component_problems) = match reload::start(&config).await {
             Ok(started) => started,
             Err(found) => {
                 problems.extend(found.into_iter().map(Problem::Component));
@@ -103,7 +105,7 @@ impl App {
         let server = tool_server(&config, &registry, draining.clone(), shutdown.clone());
         Ok(Self {
             registry,
-            problems: found,
+            problems: component_problems,
             guard,
             tls,
             server,
@@ -113,8 +115,8 @@ impl App {
         })
     }
 
-    /// The application as a router, to be mounted anywhere: the MCP endpoint at
-    /// `server.path`, the metadata of RFC 9728, `/healthz` and `/readyz`.
+    /// Returns the application as a router: the MCP endpoint at `server.path`, the protected resource metadata (RFC
+    /// 9728), `/healthz` and `/readyz`.
     pub fn router(&self) -> Router {
         let server = &self.config.server;
         let policy = Policy::new(
@@ -127,8 +129,8 @@ impl App {
             policy
         } else {
             policy.with_host(match ip {
-                std::net::IpAddr::V4(ip) => ip.to_string(),
-                std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
             })
         };
         http::router(http::Parts {
@@ -144,8 +146,7 @@ impl App {
         })
     }
 
-    /// Serves until `shutdown` resolves, then lets running calls end for at most
-    /// `server.drain` and stops the rest.
+    /// Serves until `shutdown` resolves. Running calls then get `server.drain` to finish before they are stopped.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let router = self.router();
         let serving = http::Serving {
@@ -157,47 +158,44 @@ impl App {
         http::serve(listener, router, shutdown, serving).await;
     }
 
-    /// Looks at every reference again and takes in what has changed. What is the
-    /// same stays as it is, and calls that run end in what they began in. Where
-    /// something is broken, its old version stays, and the rest of the change
-    /// happens.
+    /// Resolves every reference again and loads the components that have changed. A component that cannot be
+    /// loaded keeps its old version, and running calls continue in the version they started in.
     ///
-    /// Clients hear of it unless [`Config::changes`] says that nothing changes.
+    /// Clients are notified unless [`Config::watch`] is [`WatchMode::Never`](config::WatchMode::Never).
     ///
-    /// What is returned is everything that is not served as its file is; `/readyz`
-    /// says it too.
+    /// Returns the problems of all components that are not served as configured, which `/readyz` reports as well.
     pub async fn reload(&self) -> Vec<ComponentProblem> {
         self.registry.reload().await
     }
 
-    /// Opens the data of `wasi:keyvalue` where a component is granted a bucket, or
-    /// connects to it. Without this it happens when the first guest needs it.
+    /// Opens the key-value store if a component is granted a bucket. Otherwise the first guest that needs the store
+    /// opens it.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// The store cannot be opened.
     pub async fn open_store(&self) -> Result<(), BuildError> {
         Ok(self.registry.open_store().await?)
     }
 
-    /// What is served now.
+    /// Returns the catalog that is served now.
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.registry.live().now()
+        self.registry.live().current()
     }
 
-    /// What the operator should know about the guard, though it is no fault.
+    /// Returns warnings about settings of the guard that are valid but questionable.
     pub fn warnings(&self) -> Vec<String> {
         self.guard.as_ref().map(Guard::warnings).unwrap_or_default()
     }
 }
 
-/// The MCP server over a catalog, without HTTP.
+/// Builds the MCP server over the registry's catalog, without a transport.
 pub(crate) fn tool_server(
     config: &Config,
     registry: &ComponentRegistry,
     draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> ToolServer {
-    let settings = mcp::ServerOptions {
+    let options = mcp::ServerOptions {
         name: config.server.name.clone(),
         instructions: config.server.instructions.clone(),
         public: matches!(config.access, Access::Open),
@@ -205,21 +203,21 @@ pub(crate) fn tool_server(
         state_key: config.server.state_key.clone(),
         task_ttl: config.server.task_ttl,
     };
-    ToolServer::new(registry.live(), settings, draining, shutdown)
+    ToolServer::new(registry.live(), options, draining, shutdown)
 }
 
-/// The guard that the configuration asks for; `None` where everybody may call.
+/// Builds the configured guard; `None` if every client may call.
 ///
 /// # Errors
-/// What is wrong with the settings.
-pub(crate) fn guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
+/// Every problem with the settings.
+pub(crate) fn build_guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
     match &config.access {
         Access::Unset => Err(vec![Problem::NoAccess]),
         Access::Open if config.server.listen.ip().is_loopback() => Ok(None),
         Access::Open => Err(vec![Problem::OpenToAll(config.server.listen)]),
-        Access::Guarded(settings) => Guard::build((**settings).clone())
+        Access::Guarded(guard) => Guard::build((**guard).clone())
             .map(Some)
-            .map_err(|faults| faults.into_iter().map(Problem::Auth).collect()),
+            .map_err(|errors| errors.into_iter().map(Problem::Auth).collect()),
     }
 }
 
@@ -228,15 +226,15 @@ pub(crate) fn guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
 /// # Errors
 /// Every problem of every reference and component.
 pub(crate) async fn load(config: &Config) -> Result<Arc<Catalog>, BuildError> {
-    Ok(reload::load_once(config).await?.live().now())
+    Ok(reload::load_once(config).await?.live().current())
 }
 
-/// Like [`load`], and opens the key-value store if a component is granted a bucket.
+/// Loads the configured components once and opens the key-value store if a component is granted a bucket.
 ///
 /// # Errors
-/// Like [`load`], and that the store cannot be opened.
+/// Every problem of every reference and component, or the store cannot be opened.
 pub(crate) async fn load_to_call(config: &Config) -> Result<Arc<Catalog>, BuildError> {
     let registry = reload::load_once(config).await?;
     registry.open_store().await?;
-    Ok(registry.live().now())
+    Ok(registry.live().current())
 }

@@ -1,43 +1,42 @@
-//! What can be wrong with an application, each in one sentence.
+//! Problems that prevent an application from being built, each one sentence that names the thing and the way out.
 
 use crate::auth;
 use crate::config;
 use crate::http::TlsError;
 use crate::reload::ComponentProblem;
 
-/// Everything that is wrong, at once.
+/// Every problem that prevents an application from being built.
 #[derive(Debug)]
 pub struct BuildError {
     /// Never empty.
     pub problems: Vec<Problem>,
 }
 
-/// One thing that is wrong. `Display` is one sentence that names it and the way
-/// out.
+/// One problem that prevents an application from being built.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// A fault of the configuration.
+    /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] config::ConfigError),
-    /// A fault of `[auth]`.
+    /// A setting of `[auth]` is invalid.
     #[error(transparent)]
     Auth(#[from] auth::GuardConfigError),
-    /// HTTPS is asked for and cannot be served.
+    /// The certificate or the key of `[server.tls]` cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Nobody said who may call.
+    /// The configuration does not say who may call.
     #[error(
         "nobody said who may call: give an [auth] section with `issuer` and `audience`, or \
          --no-auth to serve everybody on a loopback address"
     )]
     NoAccess,
-    /// Everybody could call, from everywhere.
+    /// Authentication is off, and the address is not loopback.
     #[error(
         "--no-auth is refused on {0}, which others can reach; listen on 127.0.0.1, or give an \
          [auth] section"
     )]
     OpenToAll(std::net::SocketAddr),
-    /// The key that seals states of calls is too short.
+    /// The key that seals request states is too short.
     #[error(
         "`server.state-key` has less than {} bytes; make one with `openssl rand -hex 32`",
         config::MIN_STATE_KEY_BYTES

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037). There is no `none`.
+/// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037). `none` is not representable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the variants are the standard's names")]
 pub enum Algorithm {
@@ -21,7 +21,7 @@ pub enum Algorithm {
     Hs512,
 }
 
-/// The name is none of [`Algorithm::ALL`].
+/// The error for a name outside [`Algorithm::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown algorithm; known are RS256/384/512, PS256/384/512, ES256/384, EdDSA and HS256/384/512"
@@ -29,7 +29,7 @@ pub enum Algorithm {
 pub struct UnknownAlgorithm;
 
 impl Algorithm {
-    /// Every algorithm.
+    /// All algorithms.
     pub const ALL: [Algorithm; 12] = [
         Algorithm::Rs256,
         Algorithm::Rs384,
@@ -45,7 +45,7 @@ impl Algorithm {
         Algorithm::Hs512,
     ];
 
-    /// What an RSA key can verify.
+    /// The algorithms of RSA keys.
     pub(super) const RSA: [Algorithm; 6] = [
         Algorithm::Rs256,
         Algorithm::Rs384,
@@ -55,7 +55,7 @@ impl Algorithm {
         Algorithm::Ps512,
     ];
 
-    /// The name in a JOSE header.
+    /// Returns the name used in a JOSE header.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Rs256 => "RS256",
@@ -73,13 +73,14 @@ impl Algorithm {
         }
     }
 
-    /// Whether both sides hold the same secret.
+    /// Returns whether signer and verifier share one secret.
     pub fn is_symmetric(self) -> bool {
-        self.secret_bytes_min().is_some()
+        self.min_secret_bytes().is_some()
     }
 
-    /// The shortest secret for an HMAC: the length of its hash (RFC 7518 §3.2), never under 32 bytes.
-    pub(super) fn secret_bytes_min(self) -> Option<usize> {
+    /// Returns the minimum secret length of an HMAC: the length of its hash (RFC 7518 §3.2). `None` for other
+    /// algorithms.
+    pub(super) fn min_secret_bytes(self) -> Option<usize> {
         match self {
             Algorithm::Hs256 => Some(32),
             Algorithm::Hs384 => Some(48),
@@ -88,7 +89,8 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn library(self) -> jsonwebtoken::Algorithm {
+    /// Converts to the type of `jsonwebtoken`.
+    pub(super) fn to_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
         use jsonwebtoken::Algorithm as Library;
         match self {
             Algorithm::Rs256 => Library::RS256,
@@ -110,7 +112,7 @@ impl Algorithm {
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
-    /// Takes the name as it stands in a header, upper and lower case as there. `Ed25519` (RFC 9864) is `EdDSA`.
+    /// Parses the case-sensitive name used in a JOSE header. `Ed25519` (RFC 9864) is an alias of `EdDSA`.
     fn from_str(name: &str) -> Result<Algorithm, UnknownAlgorithm> {
         if name == "Ed25519" {
             return Ok(Algorithm::EdDsa);

@@ -1,46 +1,68 @@
-//! Who makes a request: what is left of a token once it was verified.
+//! The verified caller of a request, and the keys under which its state is kept.
 
 use std::fmt;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-/// The verified caller. The guard puts it as `Arc<Caller>` among the request's extensions; the token goes no further.
+/// The caller that a verified access token identifies.
 ///
-/// A caller is the same as another when issuer, subject and client are: see [`Caller::is_same_caller`].
+/// The guard inserts it as `Arc<Caller>` into the request's extensions and removes the token from the request.
+///
+/// Two keys identify a caller, whatever token it presents:
+///
+/// - the *user* key ([`user_key`](Self::user_key)) for what a user shares between clients: rates and key-value spaces;
+/// - the *user and client* key ([`user_client_key`](Self::user_client_key)) for what must stay within one client: the
+///   ownership of sessions, tasks and streams, and the binding of request states.
 #[derive(Clone, PartialEq)]
 pub struct Caller {
     /// The issuer as configured.
     pub issuer: String,
-    /// The token's `sub`. A token without one speaks for its client, as in a client-credentials grant: the subject is then
-    /// `client:` and the client's identifier, so that it cannot be taken for a user's.
+    /// The token's `sub`. A token without it acts for its client, as in a client-credentials grant: the subject is then
+    /// `client:` followed by the client identifier, so that it cannot be mistaken for a user's.
     pub subject: String,
     /// The first of `client_id`, `azp`, `cid` and `appid` that the token has.
     pub client_id: Option<String>,
-    /// The scopes of `scope` and `scp` and what they imply, sorted.
+    /// The scopes of `scope` and `scp` and the scopes they imply, sorted.
     pub scopes: Vec<String>,
-    /// The claims named by [`GuardConfig::pass_claims`](super::Settings::pass_claims), and no others.
+    /// The claims listed in [`GuardConfig::pass_claims`](super::GuardConfig::pass_claims), and no others.
     pub claims: Map<String, Value>,
-    /// The token's `exp`. A stream that was opened with the token ends here; a request is accepted for the leeway longer.
+    /// The token's `exp`. A stream opened with the token ends at this time; new requests are accepted until the leeway
+    /// has also elapsed.
     pub expires: SystemTime,
 }
 
 impl Caller {
-    /// Whether the caller has every one of these scopes.
+    /// Returns whether the caller has every one of these scopes.
     pub fn has_scopes(&self, needed: &[String]) -> bool {
         needed
             .iter()
             .all(|scope| self.scopes.binary_search(scope).is_ok())
     }
 
-    /// Whether both are one caller, whatever token each came with: what a session is bound to.
-    pub fn is_same_caller(&self, other: &Caller) -> bool {
-        (&self.issuer, &self.subject, &self.client_id)
-            == (&other.issuer, &other.subject, &other.client_id)
+    /// Returns the key of the user: issuer and subject as a JSON array. It is the same for all clients of a user.
+    pub fn user_key(&self) -> String {
+        json!([self.issuer, self.subject]).to_string()
     }
 
-    /// About how much memory this takes.
-    pub(super) fn bytes(&self) -> usize {
+    /// Returns the key of the user and the client: issuer, subject and client identifier as a JSON array, with `null`
+    /// for a missing client identifier.
+    pub fn user_client_key(&self) -> String {
+        json!(self.identity()).to_string()
+    }
+
+    /// Returns whether both are the same user and client: whether their [`user_client_key`](Self::user_client_key)s are
+    /// equal.
+    pub fn is_same_caller(&self, other: &Caller) -> bool {
+        self.identity() == other.identity()
+    }
+
+    fn identity(&self) -> (&str, &str, Option<&str>) {
+        (&self.issuer, &self.subject, self.client_id.as_deref())
+    }
+
+    /// Estimates the memory of this value.
+    pub(super) fn size_bytes(&self) -> usize {
         let text = self.issuer.len()
             + self.subject.len()
             + self.client_id.as_ref().map_or(0, String::len)
@@ -58,7 +80,7 @@ impl Caller {
     }
 }
 
-/// Shows the names of the passed claims only: their values are the caller's own.
+/// Shows the names of the passed claims without their values, which are personal data.
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
@@ -72,7 +94,7 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// Recursion is bounded: the JSON parser stops at a depth of 128.
+/// Estimates the memory of a JSON value. The recursion is bounded because the JSON parser rejects a depth above 128.
 fn value_bytes(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
@@ -84,4 +106,78 @@ fn value_bytes(value: &Value) -> usize {
                 .sum(),
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(issuer: &str, subject: &str, client_id: Option<&str>) -> Caller {
+        Caller {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            client_id: client_id.map(str::to_owned),
+            scopes: Vec::new(),
+            claims: Map::new(),
+            expires: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn keys_are_shared_as_documented_and_unambiguous() {
+        let alice = caller("https://a.example", "alice", Some("app"));
+        for (other, is_same_user, is_same_user_and_client) in [
+            (
+                caller("https://a.example", "alice", Some("app")),
+                true,
+                true,
+            ),
+            (
+                caller("https://a.example", "alice", Some("cli")),
+                true,
+                false,
+            ),
+            (caller("https://a.example", "alice", None), true, false),
+            (
+                caller("https://a.example", "bob", Some("app")),
+                false,
+                false,
+            ),
+            (
+                caller("https://b.example", "alice", Some("app")),
+                false,
+                false,
+            ),
+            (
+                caller("https://a.example\",\"alice", "", Some("app")),
+                false,
+                false,
+            ),
+            (
+                caller("https://a.example", "alice\",\"app", None),
+                false,
+                false,
+            ),
+        ] {
+            assert_eq!(
+                other.user_key() == alice.user_key(),
+                is_same_user,
+                "{other:?}"
+            );
+            assert_eq!(
+                other.user_client_key() == alice.user_client_key(),
+                is_same_user_and_client,
+                "{other:?}"
+            );
+            assert_eq!(
+                other.is_same_caller(&alice),
+                is_same_user_and_client,
+                "{other:?}"
+            );
+        }
+        assert_eq!(
+            caller("https://a.example", "alice", None).user_client_key(),
+            r#"["https://a.example","alice",null]"#
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Why a request is refused, and the one place that says so in HTTP (RFC 6750 §3, RFC 9728 §5.1).
+//! Rejected requests and the HTTP challenges for them (RFC 6750 §3, RFC 9728 §5.1).
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::scopes;
 
-/// What is wrong with a token: short, and safe to tell whoever sent it.
+/// The reason a token is invalid. The messages are short and safe to send to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Reason {
+pub(super) enum TokenError {
     #[error("the token is not a signed JWT")]
     NotJwt,
     #[error("the token's header marks an extension as critical that is not understood")]
@@ -45,19 +45,19 @@ pub(super) enum Reason {
     Bound,
 }
 
-/// What is wrong with how the credentials were sent.
+/// The reason the `Authorization` header is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadRequest {
+pub(super) enum HeaderError {
     #[error("more than one Authorization header")]
-    TwoHeaders,
+    MultipleHeaders,
     #[error("only the Bearer scheme is accepted")]
     Scheme,
     #[error("the Authorization header holds no bearer token")]
     Syntax,
 }
 
-/// A refused request. It becomes a response with a plain JSON body, or with the body that the caller of
-/// [`AuthError::into_response_with`] gives it.
+/// A rejected request. It converts into a response with a plain JSON body, or with the body passed to
+/// [`AuthError::into_response_with`].
 #[derive(Debug, Clone)]
 pub struct AuthError {
     status: StatusCode,
@@ -69,36 +69,37 @@ pub struct AuthError {
     retry_after_seconds: Option<u32>,
 }
 
-/// What every challenge of one guard says.
+/// Builds the challenges of one guard from their common parameters.
 #[derive(Debug)]
-pub(super) struct Challenger {
+pub(super) struct ChallengeBuilder {
     metadata_url: String,
     required_scopes: Vec<String>,
 }
 
 impl AuthError {
-    /// 401, 403, 400, 431 or 503.
+    /// Returns the status: 400, 401, 403, 431 or 503.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The error code: `unauthorized`, `invalid_token`, `insufficient_scope`, `invalid_request` or
-    /// `temporarily_unavailable`. The first stands in bodies only: a challenge to a request without credentials names no
-    /// error.
+    /// Returns the error code: `unauthorized`, `invalid_token`, `insufficient_scope`, `invalid_request` or
+    /// `temporarily_unavailable`. `unauthorized` appears only in bodies, because the challenge to a request without
+    /// credentials has no error code.
     pub fn error(&self) -> &'static str {
         self.error
     }
 
-    /// One short sentence that is safe to show.
+    /// Returns one short sentence that may be shown to the client.
     pub fn description(&self) -> &str {
         &self.description
     }
 
-    /// What the log may say beyond the description: numbers, and what stands in the settings. No claim's text is in it.
+    /// Returns details for the log only: numbers and configured values, never the text of a claim.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
+    /// Adds the details for the log.
     pub(super) fn with_detail(self, detail: String) -> AuthError {
         AuthError {
             detail: detail.into(),
@@ -106,17 +107,17 @@ impl AuthError {
         }
     }
 
-    /// The scopes that the challenge names.
+    /// Returns the scopes that the challenge lists.
     pub fn scopes(&self) -> &[String] {
         &self.scopes
     }
 
-    /// The plain body: `{"error": …, "error_description": …}`.
+    /// Returns the plain body: `{"error": …, "error_description": …}`.
     pub fn body(&self) -> Value {
         json!({ "error": self.error, "error_description": self.description })
     }
 
-    /// The response with another JSON body; status and headers stay.
+    /// Converts into a response with another JSON body and the same status and headers.
     pub fn into_response_with(self, body: &Value) -> Response {
         let mut response = (self.status, Json(body)).into_response();
         if let Some(challenge) = self.challenge {
@@ -138,17 +139,17 @@ impl IntoResponse for AuthError {
     }
 }
 
-impl Challenger {
-    pub(super) fn new(metadata_url: String, required_scopes: &[String]) -> Challenger {
-        Challenger {
+impl ChallengeBuilder {
+    pub(super) fn new(metadata_url: String, required_scopes: &[String]) -> ChallengeBuilder {
+        ChallengeBuilder {
             metadata_url,
-            required_scopes: scopes::advertised(required_scopes),
+            required_scopes: scopes::advertisable(required_scopes),
         }
     }
 
-    /// No credentials: the challenge says where to get some and names no error (RFC 6750 §3.1).
+    /// Rejects a request without credentials. Its challenge has no error code (RFC 6750 §3.1).
     pub(super) fn no_credentials(&self) -> AuthError {
-        self.refuse(
+        self.challenge(
             StatusCode::UNAUTHORIZED,
             None,
             "a bearer token is needed".to_owned(),
@@ -156,8 +157,9 @@ impl Challenger {
         )
     }
 
-    pub(super) fn invalid_token(&self, reason: Reason) -> AuthError {
-        self.refuse(
+    /// Rejects an invalid token.
+    pub(super) fn invalid_token(&self, reason: TokenError) -> AuthError {
+        self.challenge(
             StatusCode::UNAUTHORIZED,
             Some("invalid_token"),
             reason.to_string(),
@@ -165,8 +167,9 @@ impl Challenger {
         )
     }
 
-    pub(super) fn invalid_request(&self, reason: BadRequest) -> AuthError {
-        self.refuse(
+    /// Rejects an invalid `Authorization` header.
+    pub(super) fn invalid_request(&self, reason: HeaderError) -> AuthError {
+        self.challenge(
             StatusCode::BAD_REQUEST,
             Some("invalid_request"),
             reason.to_string(),
@@ -174,22 +177,23 @@ impl Challenger {
         )
     }
 
-    /// All scopes of the operation in one challenge, so that the client asks once.
+    /// Rejects a caller without the needed scopes. The challenge lists all of them, so that the client requests them
+    /// together.
     pub(super) fn insufficient_scope(&self, needed: &[String]) -> AuthError {
-        self.refuse(
+        self.challenge(
             StatusCode::FORBIDDEN,
             Some("insufficient_scope"),
             "the token lacks a scope that this needs".to_owned(),
-            scopes::advertised(self.required_scopes.iter().chain(needed)),
+            scopes::advertisable(self.required_scopes.iter().chain(needed)),
         )
     }
 
-    /// 431 rather than 400: the request is well formed, and only this status names the cause.
-    pub(super) fn header_too_long(&self, bytes_max: usize) -> AuthError {
+    /// Rejects an `Authorization` header that is too long, with 431 rather than 400, which would not name the cause.
+    pub(super) fn header_too_long(&self, max_bytes: usize) -> AuthError {
         AuthError {
             status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             error: "invalid_request",
-            description: format!("the Authorization header is longer than {bytes_max} bytes")
+            description: format!("the Authorization header is longer than {max_bytes} bytes")
                 .into(),
             detail: Box::default(),
             scopes: Box::default(),
@@ -198,7 +202,7 @@ impl Challenger {
         }
     }
 
-    /// The token may be good: that is not for the client to mend.
+    /// Rejects a token that cannot be verified now, with 503 rather than 401, because the token may be valid.
     pub(super) fn keys_unavailable(&self, retry_after_seconds: u32) -> AuthError {
         AuthError {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -211,7 +215,8 @@ impl Challenger {
         }
     }
 
-    fn refuse(
+    /// Builds an error whose response has a `WWW-Authenticate` header.
+    fn challenge(
         &self,
         status: StatusCode,
         error: Option<&'static str>,
@@ -234,7 +239,7 @@ impl Challenger {
             description: description.into(),
             detail: Box::default(),
             scopes: scopes.into(),
-            // Always a header value: the URL and the scopes were checked to be visible ASCII, the rest is ours.
+            // Always a valid header value: the URL and the scopes are visible ASCII, the rest is constant.
             challenge: HeaderValue::try_from(challenge).ok(),
             retry_after_seconds: None,
         }

@@ -1,37 +1,38 @@
-//! The time, passed in: a test moves it instead of sleeping.
+//! A clock that is passed in, so that tests advance it instead of sleeping.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The system's clocks, and how far a test has moved them ahead. Clones share that distance.
+/// The system's wall clock and monotonic clock, plus an offset that tests advance. Clones share the offset.
 ///
-/// Tokens are judged by the wall clock; what is cached is timed by the monotonic one, so that setting the machine's time
-/// neither keeps a key nor drops it.
+/// Token times are compared with the wall clock. Caches use the monotonic clock, so that changing the system time
+/// neither extends nor shortens the life of a cached key.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    ahead_millis: Arc<AtomicU64>,
+    offset_millis: Arc<AtomicU64>,
 }
 
 impl Clock {
-    /// Moves both clocks ahead.
+    /// Advances both clocks.
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.ahead_millis.fetch_add(millis, Ordering::Relaxed);
+        self.offset_millis.fetch_add(millis, Ordering::Relaxed);
     }
 
-    /// Seconds since the epoch.
+    /// Returns the wall-clock time in seconds since the Unix epoch.
     pub(super) fn wall_seconds(&self) -> u64 {
-        (SystemTime::now() + self.ahead())
+        (SystemTime::now() + self.offset())
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs())
     }
 
+    /// Returns the monotonic time.
     pub(super) fn monotonic(&self) -> Instant {
-        Instant::now() + self.ahead()
+        Instant::now() + self.offset()
     }
 
-    fn ahead(&self) -> Duration {
-        Duration::from_millis(self.ahead_millis.load(Ordering::Relaxed))
+    fn offset(&self) -> Duration {
+        Duration::from_millis(self.offset_millis.load(Ordering::Relaxed))
     }
 }

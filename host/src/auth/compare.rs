@@ -1,6 +1,7 @@
-//! How the names of issuers and audiences are compared.
+//! Comparison of issuer and audience identifiers.
 
-/// Compares two identifiers byte for byte, with one tolerance: a URL without a path may end in a slash or not.
+/// Returns whether two identifiers are equal byte for byte, except that a URL without a path may or may not end in a
+/// slash.
 pub(super) fn is_same(one: &str, other: &str) -> bool {
     one == other || without_root_slash(one) == without_root_slash(other)
 }
@@ -18,7 +19,7 @@ mod tests {
     use super::is_same;
 
     #[test]
-    fn identifiers_differ_by_a_root_slash_at_most() {
+    fn identifiers_differ_at_most_by_a_root_slash() {
         for (one, other, same) in [
             ("https://a.example", "https://a.example", true),
             ("https://a.example", "https://a.example/", true),

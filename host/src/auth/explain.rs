@@ -1,31 +1,34 @@
-//! Says why a token is accepted or not, for the operator who asks: the same checks as the guard's, all of them.
+//! Explains to an operator why a token is accepted or rejected, by running all checks of the verifier.
 
 use serde_json::Value;
 
-use super::challenge::Reason;
-use super::jwt::{self, Jwt};
-use super::verifier::{Denied, Verifier};
+use super::challenge::TokenError;
+use super::issuer::Issuer;
+use super::jwt::{self, Check, Expected, Jwt};
+use super::verifier::{Verifier, VerifyError};
+use crate::text::ellipsize;
 
-/// The longest text of a claim that is shown, in characters.
-const SHOWN_CHARACTERS_MAX: usize = 200;
+/// The length at which the text of a claim is truncated.
+const MAX_CLAIM_BYTES: usize = 200;
 
-/// One thing found out about a token.
+/// The result of one check of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at: a claim, a header member, `signature` or `scope`.
+    /// The checked claim or header member, `signature` or `scope`.
     pub name: &'static str,
-    /// Whether it speaks for the token. A token is accepted when everything does.
+    /// Whether the check passed. A token is accepted if all checks pass.
     pub accepted: bool,
-    /// What was found and, where it speaks against the token, what was expected.
-    pub says: String,
+    /// The value found and, if the check failed, the expected value.
+    pub message: String,
 }
 
-pub(super) async fn explain(judge: &Verifier, token: &str) -> Vec<Finding> {
+/// Runs all checks. Stops early only if the token cannot be parsed or its issuer is unknown.
+pub(super) async fn explain(verifier: &Verifier, token: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let jwt = match Jwt::parse(token.trim()) {
         Ok(jwt) => jwt,
         Err(reason) => {
-            return vec![refused(
+            return vec![rejected(
                 "format",
                 reason,
                 "three parts of base64url with JSON in them",
@@ -34,96 +37,131 @@ pub(super) async fn explain(judge: &Verifier, token: &str) -> Vec<Finding> {
     };
     findings.push(accepted("format", "a signed JWT".to_owned()));
 
-    let text = |name: &str| shown(claim(&jwt, name));
-    let issuer = match jwt.trusted_by(&judge.trusts) {
-        Ok(issuer) => issuer,
+    let iss = show_claim(claim(&jwt, "iss"));
+    let issuer = match jwt.issuer_index(&verifier.issuers) {
+        Ok(issuer_index) => &verifier.issuers[issuer_index],
         Err(reason) => {
-            let expected = format!("{}; configured: {}", text("iss"), configured(judge));
-            findings.push(refused("iss", reason, &expected));
+            let detail = format!("{iss}; configured: {}", configured_issuers(verifier));
+            findings.push(rejected("iss", reason, &detail));
             return findings;
         }
     };
-    let trust = &judge.trusts[issuer];
-    findings.push(accepted("iss", text("iss")));
+    findings.push(accepted("iss", iss));
 
-    let expected = judge.expected(trust);
-    let run = |checks: &[jwt::Check], findings: &mut Vec<Finding>| {
-        for (name, check) in checks {
-            let detail = match *name {
-                "typ" => jwt
-                    .header
-                    .typ
-                    .as_deref()
-                    .map_or("absent".to_owned(), quoted),
-                "crit" => if jwt.header.crit { "present" } else { "absent" }.to_owned(),
-                "exp" | "nbf" | "iat" => time(name, claim(&jwt, name), expected.now_seconds),
-                "aud" => format!("{}; accepted: {}", text("aud"), trust.audience.join(", ")),
-                "sub" => jwt
-                    .subject()
-                    .map_or_else(|_| text("sub"), |subject| quoted(&subject)),
-                "kind" => "an access token bears no mark of another kind".to_owned(),
-                _ => "absent".to_owned(),
-            };
-            findings.push(match check(&jwt, &expected) {
-                Ok(()) => accepted(name, detail),
-                Err(reason) => refused(name, reason, &detail),
-            });
+    let expected = verifier.expected(issuer);
+    let run = |&(name, check): &Check| {
+        let detail = check_detail(name, &jwt, &expected);
+        match check(&jwt, &expected) {
+            Ok(()) => accepted(name, detail),
+            Err(reason) => rejected(name, reason, &detail),
         }
     };
-    run(jwt::HEADER_CHECKS, &mut findings);
-    findings.push(match jwt.algorithm(trust) {
+    findings.extend(jwt::HEADER_CHECKS.iter().map(run));
+    findings.push(match jwt.algorithm(issuer) {
         Ok(algorithm) => accepted("alg", algorithm.name().to_owned()),
-        Err(reason) => refused("alg", reason, &quoted(&jwt.header.alg)),
+        Err(reason) => rejected("alg", reason, &quote(&jwt.header.alg)),
     });
+    findings.push(signature_finding(verifier, &jwt, issuer).await);
+    findings.extend(jwt::CLAIM_CHECKS.iter().map(run));
+    findings.push(scope_finding(verifier, &jwt));
+    findings
+}
+
+/// Returns what the log adds to the reason of a rejection: numbers and configured values, no text from the token.
+pub(super) fn log_detail(verifier: &Verifier, token: &str, reason: TokenError) -> String {
+    let Ok(jwt) = Jwt::parse(token) else {
+        return format!("{} bytes, {} parts", token.len(), token.split('.').count());
+    };
+    let Ok(issuer_index) = jwt.issuer_index(&verifier.issuers) else {
+        return format!("configured: {}", configured_issuers(verifier));
+    };
+    let issuer = &verifier.issuers[issuer_index];
+    let now_seconds = verifier.clock.wall_seconds();
+    let detail = match reason {
+        TokenError::Expired => show_time("exp", claim(&jwt, "exp"), now_seconds),
+        TokenError::NotYetValid => show_time("nbf", claim(&jwt, "nbf"), now_seconds),
+        TokenError::IssuedInFuture => show_time("iat", claim(&jwt, "iat"), now_seconds),
+        TokenError::Audience => format!("accepted: {}", issuer.audience.join(", ")),
+        TokenError::UnknownKey if jwt.header.kid.is_none() => "no kid".to_owned(),
+        _ => return format!("issuer {}", issuer.identifier),
+    };
+    format!("issuer {}; {detail}", issuer.identifier)
+}
+
+/// Describes the value that a check of header or claims looks at.
+fn check_detail(name: &'static str, jwt: &Jwt<'_>, expected: &Expected<'_>) -> String {
+    match name {
+        "typ" => jwt.header.typ.as_deref().map_or("absent".to_owned(), quote),
+        "crit" => if jwt.header.crit { "present" } else { "absent" }.to_owned(),
+        "exp" | "nbf" | "iat" => show_time(name, claim(jwt, name), expected.now_seconds),
+        "aud" => format!(
+            "{}; accepted: {}",
+            show_claim(claim(jwt, "aud")),
+            expected.issuer.audience.join(", ")
+        ),
+        "sub" => jwt
+            .subject()
+            .map_or_else(|_| show_claim(claim(jwt, "sub")), |subject| quote(&subject)),
+        "kind" => "an access token bears no mark of another kind".to_owned(),
+        _ => "absent".to_owned(),
+    }
+}
+
+/// Verifies the signature. A failure lists the issuer's unusable keys, since one of them may be the token's.
+async fn signature_finding(verifier: &Verifier, jwt: &Jwt<'_>, issuer: &Issuer) -> Finding {
     let kid = jwt
         .header
         .kid
         .as_deref()
-        .map_or("no kid".to_owned(), |kid| format!("kid {}", quoted(kid)));
-    findings.push(match judge.signing_key(&jwt, trust).await {
+        .map_or("no kid".to_owned(), |kid| format!("kid {}", quote(kid)));
+    match verifier.signing_key(jwt, issuer).await {
         Ok(_) => accepted("signature", format!("made by a key of this issuer ({kid})")),
-        Err(Denied::Token(reason)) => {
-            let unusable = match trust.keys.current(&judge.clock).await {
+        Err(VerifyError::InvalidToken(reason)) => {
+            let unusable = match issuer.keys.current(&verifier.clock).await {
                 Ok(known) if !known.set.unusable.is_empty() => {
-                    format!("; keys not usable: {}", known.set.why_unusable())
+                    format!("; keys not usable: {}", known.set.unusable_reasons())
                 }
                 _ => String::new(),
             };
-            refused("signature", reason, &format!("{kid}{unusable}"))
+            rejected("signature", reason, &format!("{kid}{unusable}"))
         }
-        Err(Denied::Keys(unavailable)) => Finding {
+        Err(VerifyError::KeysUnavailable(unavailable)) => Finding {
             name: "signature",
             accepted: false,
-            says: format!("the issuer's keys cannot be fetched: {}", unavailable.why),
+            message: format!(
+                "the issuer's keys cannot be fetched: {}",
+                unavailable.reason
+            ),
         },
-    });
-    run(jwt::CLAIM_CHECKS, &mut findings);
-
-    let scopes = judge.hierarchy.expand(jwt.scopes());
-    let lacking: Vec<_> = judge
-        .required_scopes
-        .iter()
-        .filter(|needed| !scopes.contains(needed))
-        .map(String::as_str)
-        .collect();
-    let has = if scopes.is_empty() {
-        "none".to_owned()
-    } else {
-        quoted(&scopes.join(" "))
-    };
-    findings.push(Finding {
-        name: "scope",
-        accepted: lacking.is_empty(),
-        says: if lacking.is_empty() {
-            has
-        } else {
-            format!("{has}; lacks {}", lacking.join(" "))
-        },
-    });
-    findings
+    }
 }
 
-/// A claim as it stands in the token.
+/// Checks the scopes that every request needs.
+fn scope_finding(verifier: &Verifier, jwt: &Jwt<'_>) -> Finding {
+    let scopes = verifier.scope_hierarchy.expand(jwt.scopes());
+    let missing: Vec<_> = verifier
+        .required_scopes
+        .iter()
+        .filter(|required| !scopes.contains(required))
+        .map(String::as_str)
+        .collect();
+    let granted = if scopes.is_empty() {
+        "none".to_owned()
+    } else {
+        quote(&scopes.join(" "))
+    };
+    Finding {
+        name: "scope",
+        accepted: missing.is_empty(),
+        message: if missing.is_empty() {
+            granted
+        } else {
+            format!("{granted}; lacks {}", missing.join(" "))
+        },
+    }
+}
+
+/// Returns a claim as sent in the token.
 fn claim<'a>(jwt: &'a Jwt<'_>, name: &str) -> Option<&'a Value> {
     let claims = &jwt.claims;
     match name {
@@ -137,72 +175,46 @@ fn claim<'a>(jwt: &'a Jwt<'_>, name: &str) -> Option<&'a Value> {
     }
 }
 
-fn shown(claim: Option<&Value>) -> String {
-    claim.map_or("absent".to_owned(), |value| cut(&value.to_string()))
+fn show_claim(claim: Option<&Value>) -> String {
+    claim.map_or("absent".to_owned(), |value| {
+        ellipsize(&value.to_string(), MAX_CLAIM_BYTES).into_owned()
+    })
 }
 
-fn quoted(text: &str) -> String {
-    cut(&format!("{text:?}"))
+fn quote(text: &str) -> String {
+    ellipsize(&format!("{text:?}"), MAX_CLAIM_BYTES).into_owned()
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// A time and how far it is from now.
-fn time(name: &'static str, claim: Option<&Value>, now_seconds: u64) -> String {
-    match jwt::seconds(name, claim) {
+/// Formats a time and its distance from now.
+fn show_time(name: &'static str, claim: Option<&Value>, now_seconds: u64) -> String {
+    match jwt::numeric_date(name, claim) {
         Ok(Some(at)) if at >= now_seconds => format!("{at}, in {} s", at - now_seconds),
         Ok(Some(at)) => format!("{at}, {} s ago", now_seconds - at),
-        Ok(None) | Err(_) => shown(claim),
+        Ok(None) | Err(_) => show_claim(claim),
     }
 }
 
-/// What the log says about a refused token beside the reason: numbers and the settings, no text of the token's.
-pub(super) fn detail(judge: &Verifier, token: &str, reason: Reason) -> String {
-    let Ok(jwt) = Jwt::parse(token) else {
-        return format!("{} bytes, {} parts", token.len(), token.split('.').count());
-    };
-    let Ok(issuer) = jwt.trusted_by(&judge.trusts) else {
-        return format!("configured: {}", configured(judge));
-    };
-    let trust = &judge.trusts[issuer];
-    let now_seconds = judge.clock.wall_seconds();
-    let more = match reason {
-        Reason::Expired => time("exp", claim(&jwt, "exp"), now_seconds),
-        Reason::NotYetValid => time("nbf", claim(&jwt, "nbf"), now_seconds),
-        Reason::IssuedInFuture => time("iat", claim(&jwt, "iat"), now_seconds),
-        Reason::Audience => format!("accepted: {}", trust.audience.join(", ")),
-        Reason::UnknownKey if jwt.header.kid.is_none() => "no kid".to_owned(),
-        _ => return format!("issuer {}", trust.issuer),
-    };
-    format!("issuer {}; {more}", trust.issuer)
-}
-
-fn configured(judge: &Verifier) -> String {
-    let issuers: Vec<_> = judge
-        .trusts
+fn configured_issuers(verifier: &Verifier) -> String {
+    let issuers: Vec<_> = verifier
+        .issuers
         .iter()
-        .map(|trust| trust.issuer.as_str())
+        .map(|issuer| issuer.identifier.as_str())
         .collect();
     issuers.join(", ")
 }
 
-fn accepted(name: &'static str, says: String) -> Finding {
+fn accepted(name: &'static str, message: String) -> Finding {
     Finding {
         name,
         accepted: true,
-        says,
+        message,
     }
 }
 
-fn refused(name: &'static str, reason: Reason, detail: &str) -> Finding {
+fn rejected(name: &'static str, reason: TokenError, detail: &str) -> Finding {
     Finding {
         name,
         accepted: false,
-        says: format!("{reason} ({detail})"),
+        message: format!("{reason} ({detail})"),
     }
 }

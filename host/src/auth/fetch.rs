@@ -1,5 +1,7 @@
-//! The only place that reaches out: it gets a JWK set, directly or by way of the issuer's metadata (RFC 8414 §3, OpenID
-//! Connect Discovery 1.0 §4). Every URL comes from the settings, or from the metadata that they lead to; never from a token.
+//! Fetches a JWKS, directly or via the issuer's metadata (RFC 8414 §3, OpenID Connect Discovery 1.0 §4).
+//!
+//! This is the only file of the guard that makes requests. Every URL comes from the configuration or from the metadata
+//! it refers to, never from a token.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,43 +15,44 @@ use url::Url;
 
 use super::compare::is_same;
 use super::jwks::KeySet;
-use crate::network::{PrivateAddress, Reach, Resolver, cause, is_loopback, literal_address};
+use crate::network::{
+    AddressPolicy, PrivateAddress, Resolver, cause, is_loopback, literal_address,
+};
 
-/// How long one refresh may take altogether, metadata and keys.
-pub(super) const FETCH_SECONDS_MAX: u64 = 10;
+/// The time limit for one refresh, metadata and JWKS together.
+pub(super) const MAX_FETCH_SECONDS: u64 = 10;
 
-/// The most that one document may hold.
-pub(super) const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// The size limit of one response body.
+pub(super) const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
-/// How long keys are fresh: as `Cache-Control: max-age` says, within these bounds, or the default.
-pub(super) const FRESH_SECONDS_MIN: u64 = 60;
-pub(super) const FRESH_SECONDS_MAX: u64 = 24 * 3600;
-const FRESH_SECONDS_DEFAULT: u64 = 600;
+/// The bounds and the default of the time that keys stay fresh, which `Cache-Control: max-age` sets.
+pub(super) const MIN_FRESH_SECONDS: u64 = 60;
+pub(super) const MAX_FRESH_SECONDS: u64 = 24 * 3600;
+const DEFAULT_FRESH_SECONDS: u64 = 600;
 
-/// Where a JWK set is.
+/// The location of a JWKS.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
-    /// The metadata of this issuer says.
-    Discover {
-        issuer: String,
-        url: Url,
-    },
+pub(super) enum JwksSource {
+    /// The `jwks_uri` in the metadata of this issuer.
+    Discover { issuer: String, url: Url },
+    /// The JWKS itself.
     Jwks(Url),
 }
 
-/// Gets JWK sets from one source.
+/// Fetches the JWKS of one issuer.
 pub(super) struct Fetcher {
-    source: Source,
-    reach: Reach,
+    source: JwksSource,
+    address_policy: AddressPolicy,
     client: OnceLock<Client>,
 }
 
+/// A fetched JWKS.
 pub(super) struct Fetched {
     pub(super) keys: KeySet,
-    pub(super) fresh: Duration,
+    pub(super) fresh_for: Duration,
 }
 
-/// Why there are no new keys.
+/// The reason a JWKS could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("the HTTP client cannot be built")]
@@ -62,11 +65,11 @@ pub(super) enum FetchError {
     PrivateAddress,
     #[error("no answer")]
     Transport(#[source] reqwest::Error),
-    #[error("no answer within {FETCH_SECONDS_MAX} s")]
+    #[error("no answer within {MAX_FETCH_SECONDS} s")]
     Timeout,
     #[error("the answer's status is {0}")]
     Status(StatusCode),
-    #[error("the document is larger than {DOCUMENT_BYTES_MAX} bytes")]
+    #[error("the document is larger than {MAX_RESPONSE_BYTES} bytes")]
     TooLarge,
     #[error("the document is no issuer metadata")]
     NotMetadata,
@@ -79,67 +82,72 @@ pub(super) enum FetchError {
 }
 
 impl Fetcher {
-    pub(super) fn new(source: Source, private_network: bool) -> Fetcher {
-        let named = match &source {
-            Source::Discover { url, .. } | Source::Jwks(url) => url,
+    /// Prepares a fetcher; the HTTP client is built on first use.
+    pub(super) fn new(source: JwksSource, private_network: bool) -> Fetcher {
+        let configured_url = match &source {
+            JwksSource::Discover { url, .. } | JwksSource::Jwks(url) => url,
         };
-        let reach = Reach::new(named, private_network);
+        let address_policy = AddressPolicy::for_url(configured_url, private_network);
         Fetcher {
             source,
-            reach,
+            address_policy,
             client: OnceLock::new(),
         }
     }
 
+    /// Fetches the JWKS and returns how long it stays fresh.
     pub(super) async fn fetch(&self) -> Result<Fetched, FetchError> {
-        let all = async {
+        let fetch = async {
             let url = match &self.source {
-                Source::Jwks(url) => url.clone(),
-                Source::Discover { issuer, url } => self.discover(issuer, url).await?,
+                JwksSource::Jwks(url) => url.clone(),
+                JwksSource::Discover { issuer, url } => self.discover(issuer, url).await?,
             };
-            let (headers, document) = self.document(&url).await?;
+            let (headers, body) = self.get(&url).await?;
             Ok(Fetched {
-                keys: KeySet::from_jwks(&document).ok_or(FetchError::NotJwks)?,
-                fresh: freshness(&headers),
+                keys: KeySet::from_jwks(&body).ok_or(FetchError::NotJwks)?,
+                fresh_for: freshness(&headers),
             })
         };
-        tokio::time::timeout(Duration::from_secs(FETCH_SECONDS_MAX), all)
+        tokio::time::timeout(Duration::from_secs(MAX_FETCH_SECONDS), fetch)
             .await
             .unwrap_or(Err(FetchError::Timeout))
     }
 
-    /// Asks each place where the metadata may stand. The error is the first that says more than "not here".
+    /// Tries each well-known metadata URL. Returns the first error other than a bad status, which only means "not
+    /// here".
     async fn discover(&self, issuer: &str, url: &Url) -> Result<Url, FetchError> {
-        let mut failed = FetchError::Status(StatusCode::NOT_FOUND);
-        for place in metadata_places(url) {
-            match self.jwks_uri(issuer, &place).await {
+        let mut first_error = FetchError::Status(StatusCode::NOT_FOUND);
+        for metadata_url in metadata_urls(url) {
+            match self.jwks_uri(issuer, &metadata_url).await {
                 Ok(url) => return Ok(url),
-                Err(error) if matches!(failed, FetchError::Status(_)) => failed = error,
+                Err(error) if matches!(first_error, FetchError::Status(_)) => first_error = error,
                 Err(_) => {}
             }
         }
-        Err(failed)
+        Err(first_error)
     }
 
-    async fn jwks_uri(&self, issuer: &str, place: &Url) -> Result<Url, FetchError> {
+    /// Fetches issuer metadata and returns its `jwks_uri`.
+    async fn jwks_uri(&self, issuer: &str, metadata_url: &Url) -> Result<Url, FetchError> {
         #[derive(Deserialize)]
         struct Metadata {
             issuer: String,
             jwks_uri: String,
         }
-        let (_, document) = self.document(place).await?;
+        let (_, body) = self.get(metadata_url).await?;
         let metadata: Metadata =
-            serde_json::from_slice(&document).map_err(|_| FetchError::NotMetadata)?;
+            serde_json::from_slice(&body).map_err(|_| FetchError::NotMetadata)?;
         if !is_same(&metadata.issuer, issuer) {
             return Err(FetchError::OtherIssuer);
         }
         Url::parse(&metadata.jwks_uri).map_err(|_| FetchError::JwksUri)
     }
 
-    async fn document(&self, url: &Url) -> Result<(HeaderMap, Vec<u8>), FetchError> {
+    /// Fetches one JSON document within the limits on address, redirects and size.
+    async fn get(&self, url: &Url) -> Result<(HeaderMap, Vec<u8>), FetchError> {
         check_url(url)?;
-        // An address in the URL never reaches the resolver, so it is judged here.
-        if literal_address(url).is_some_and(|address| !self.reach.permits(address)) {
+        // An IP address in the URL does not reach the resolver, so it is checked here.
+        if literal_address(url).is_some_and(|address| !self.address_policy.permits(address)) {
             return Err(FetchError::PrivateAddress);
         }
         let mut response = self
@@ -148,21 +156,21 @@ impl Fetcher {
             .header(ACCEPT, "application/json")
             .send()
             .await
-            .map_err(transport)?;
+            .map_err(transport_error)?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
-        let mut document = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            if document.len() + chunk.len() > DOCUMENT_BYTES_MAX {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
                 return Err(FetchError::TooLarge);
             }
-            document.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk);
         }
-        Ok((response.headers().clone(), document))
+        Ok((response.headers().clone(), body))
     }
 
-    /// Built at first need: reading the trusted roots takes time that a start should not.
+    /// Returns the HTTP client. It is built on first use because loading the root certificates would delay the start.
     fn client(&self) -> Result<&Client, FetchError> {
         if let Some(client) = self.client.get() {
             return Ok(client);
@@ -173,13 +181,13 @@ impl Fetcher {
                 "/",
                 env!("CARGO_PKG_VERSION")
             ))
-            // A redirect would lead where nobody checked.
+            // A redirect would bypass the check of the URL.
             .redirect(Policy::none())
-            // A proxy would resolve the name itself, past the check of the address.
+            // A proxy would resolve the name itself and bypass the check of the address.
             .no_proxy()
-            .dns_resolver(Resolver::new(self.reach))
+            .dns_resolver(Resolver::new(self.address_policy))
             .referer(false)
-            .timeout(Duration::from_secs(FETCH_SECONDS_MAX))
+            .timeout(Duration::from_secs(MAX_FETCH_SECONDS))
             .pool_max_idle_per_host(0)
             .build()
             .map_err(FetchError::Client)?;
@@ -187,7 +195,7 @@ impl Fetcher {
     }
 }
 
-/// Whether a URL may be asked at all: https, or http on loopback, and no credentials in it.
+/// Rejects URLs with credentials, and all schemes except https and http on loopback.
 pub(super) fn check_url(url: &Url) -> Result<(), FetchError> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(FetchError::Credentials);
@@ -199,7 +207,8 @@ pub(super) fn check_url(url: &Url) -> Result<(), FetchError> {
     }
 }
 
-fn transport(error: reqwest::Error) -> FetchError {
+/// Classifies an error of the HTTP client and removes the URL from it.
+fn transport_error(error: reqwest::Error) -> FetchError {
     if cause::<PrivateAddress>(&error).is_some() {
         return FetchError::PrivateAddress;
     }
@@ -209,8 +218,9 @@ fn transport(error: reqwest::Error) -> FetchError {
     FetchError::Transport(error.without_url())
 }
 
-/// RFC 8414 §3.1 first; then OpenID Connect Discovery, whose older form appends where the newer inserts.
-fn metadata_places(issuer: &Url) -> Vec<Url> {
+/// Returns the metadata URLs to try: RFC 8414 §3.1 first, then OpenID Connect Discovery, whose original form appends
+/// the well-known path instead of inserting it.
+fn metadata_urls(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().strip_suffix('/').unwrap_or(issuer.path());
     let mut paths = vec![
         format!("/.well-known/oauth-authorization-server{path}"),
@@ -222,13 +232,14 @@ fn metadata_places(issuer: &Url) -> Vec<Url> {
     paths
         .into_iter()
         .map(|path| {
-            let mut place = issuer.clone();
-            place.set_path(&path);
-            place
+            let mut metadata_url = issuer.clone();
+            metadata_url.set_path(&path);
+            metadata_url
         })
         .collect()
 }
 
+/// Returns how long the response is fresh, from `Cache-Control: max-age` and `Age`.
 fn freshness(headers: &HeaderMap) -> Duration {
     let max_age = headers
         .get_all(CACHE_CONTROL)
@@ -241,21 +252,21 @@ fn freshness(headers: &HeaderMap) -> Duration {
         .get(AGE)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
         .unwrap_or(0);
-    let seconds = max_age.map_or(FRESH_SECONDS_DEFAULT, |max_age| max_age.saturating_sub(age));
-    Duration::from_secs(seconds.clamp(FRESH_SECONDS_MIN, FRESH_SECONDS_MAX))
+    let seconds = max_age.map_or(DEFAULT_FRESH_SECONDS, |max_age| max_age.saturating_sub(age));
+    Duration::from_secs(seconds.clamp(MIN_FRESH_SECONDS, MAX_FRESH_SECONDS))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A name is judged by where it leads, and the addresses that were judged are the ones connected to.
+    /// The address check applies to the resolved addresses, and only these are connected to.
     #[tokio::test]
-    async fn a_name_that_leads_to_a_private_address_is_refused() {
+    async fn a_name_that_resolves_to_a_private_address_is_rejected() {
         let public = Url::parse("https://login.example").expect("a URL");
-        let fetcher = Fetcher::new(Source::Jwks(public), false);
+        let fetcher = Fetcher::new(JwksSource::Jwks(public), false);
         let loopback = Url::parse("https://localhost:9/jwks").expect("a URL");
-        let error = fetcher.document(&loopback).await.err();
+        let error = fetcher.get(&loopback).await.err();
         assert!(
             matches!(error, Some(FetchError::PrivateAddress)),
             "{error:?}"
@@ -265,21 +276,21 @@ mod tests {
     #[test]
     fn freshness_is_bounded() {
         for (cache_control, age, seconds) in [
-            ("", "", FRESH_SECONDS_DEFAULT),
+            ("", "", DEFAULT_FRESH_SECONDS),
             ("max-age=3600", "", 3600),
             ("public, max-age=3600, must-revalidate", "", 3600),
             ("max-age=\"3600\"", "", 3600),
             ("max-age=3600", "600", 3000),
-            ("max-age=3600", "4000", FRESH_SECONDS_MIN),
-            ("max-age=0", "", FRESH_SECONDS_MIN),
-            ("max-age=86401", "", FRESH_SECONDS_MAX),
-            ("max-age=-1", "", FRESH_SECONDS_DEFAULT),
-            ("s-maxage=5", "", FRESH_SECONDS_DEFAULT),
-            ("no-cache", "", FRESH_SECONDS_DEFAULT),
+            ("max-age=3600", "4000", MIN_FRESH_SECONDS),
+            ("max-age=0", "", MIN_FRESH_SECONDS),
+            ("max-age=86401", "", MAX_FRESH_SECONDS),
+            ("max-age=-1", "", DEFAULT_FRESH_SECONDS),
+            ("s-maxage=5", "", DEFAULT_FRESH_SECONDS),
+            ("no-cache", "", DEFAULT_FRESH_SECONDS),
         ] {
             let mut headers = HeaderMap::new();
             for (name, value) in [(CACHE_CONTROL, cache_control), (AGE, age)] {
-                headers.insert(name, value.parse().expect("the table holds header values"));
+                headers.insert(name, value.parse().expect("valid header value"));
             }
             let expected = Duration::from_secs(seconds);
             assert_eq!(freshness(&headers), expected, "{cache_control} {age}");

@@ -1,4 +1,4 @@
-//! The guard: the settings made into a judge of tokens, with the HTTP around it.
+//! The guard: a verifier of access tokens with the HTTP around it.
 
 use std::sync::Arc;
 
@@ -6,131 +6,135 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 
 use super::caller::Caller;
-use super::challenge::{AuthError, Challenger};
+use super::challenge::{AuthError, ChallengeBuilder};
 use super::clock::Clock;
+use super::config::{GuardConfig, GuardConfigError, prefix};
 use super::explain::{self, Finding};
-use super::issuer::Trust;
-use super::metadata::Metadata;
-use super::settings::{GuardConfig, GuardConfigError, prefix};
+use super::issuer::Issuer;
+use super::metadata::ResourceMetadata;
 use super::validate;
-use super::verifier::{Denied, Verifier};
+use super::verifier::{Verifier, VerifyError};
 
-/// An OAuth 2.1 resource server's guard. Cheap to clone; clones share keys and memory.
+/// An OAuth 2.1 resource-server guard. Cheap to clone; clones share keys and caches.
 #[derive(Clone)]
 pub struct Guard {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    judge: Verifier,
-    challenger: Challenger,
-    metadata: Metadata,
+    verifier: Verifier,
+    challenge_builder: ChallengeBuilder,
+    metadata: ResourceMetadata,
     warnings: Vec<String>,
 }
 
 impl Guard {
-    /// Checks the settings and makes a guard of them. Nothing is fetched: keys are, when the first token comes.
+    /// Validates the configuration and builds a guard. Keys are not fetched before the first token arrives.
     ///
     /// # Errors
     ///
-    /// Every fault of the settings at once.
-    pub fn build(settings: GuardConfig) -> Result<Guard, Vec<GuardConfigError>> {
-        Guard::build_with_clock(settings, Clock::default())
+    /// All errors of the configuration.
+    pub fn build(config: GuardConfig) -> Result<Guard, Vec<GuardConfigError>> {
+        Guard::build_with_clock(config, Clock::default())
     }
 
-    /// As [`Guard::build`], with a clock that a test can move.
+    /// Like [`Guard::build`], with a clock that tests can advance.
     #[doc(hidden)]
     pub fn build_with_clock(
-        settings: GuardConfig,
+        config: GuardConfig,
         clock: Clock,
     ) -> Result<Guard, Vec<GuardConfigError>> {
-        let mut faults = Vec::new();
-        validate::check(&settings, &mut faults);
-        let metadata = Metadata::new(&settings, &mut faults);
-        let trusts: Vec<Trust> = settings
+        let mut errors = Vec::new();
+        validate::check(&config, &mut errors);
+        let metadata = ResourceMetadata::new(&config, &mut errors);
+        let issuers: Vec<Issuer> = config
             .issuers
             .iter()
             .enumerate()
             .filter_map(|(index, issuer)| {
                 let prefix = prefix(index);
-                Trust::new(issuer, &prefix, settings.outage, &clock, &mut faults)
+                Issuer::new(issuer, &prefix, config.outage, &clock, &mut errors)
             })
             .collect();
         let metadata = match metadata {
-            Some(metadata) if faults.is_empty() => metadata,
-            _ => return Err(faults),
+            Some(metadata) if errors.is_empty() => metadata,
+            _ => return Err(errors),
         };
-        let warnings = validate::warnings(&settings);
+        let warnings = validate::warnings(&config);
         Ok(Guard {
             inner: Arc::new(Inner {
-                challenger: Challenger::new(metadata.url.clone(), &settings.required_scopes),
-                judge: Verifier::new(settings, trusts, clock),
+                challenge_builder: ChallengeBuilder::new(
+                    metadata.url.clone(),
+                    &config.required_scopes,
+                ),
+                verifier: Verifier::new(config, issuers, clock),
                 metadata,
                 warnings,
             }),
         })
     }
 
-    /// The metadata's routes (RFC 9728): at the root and at the resource's path, for GET, HEAD and OPTIONS, open to every
-    /// origin. They belong outside the layer, and outside any check of `Host` or `Origin`.
+    /// Returns the routes of the protected resource metadata (RFC 9728): at the root and at the resource's path, for
+    /// GET, HEAD and OPTIONS, open to every origin. Merge them outside the layer and outside any check of `Host` or
+    /// `Origin`.
     pub fn metadata_router(&self) -> Router {
         self.inner.metadata.router()
     }
 
-    /// The URL of the metadata that challenges name.
+    /// Returns the URL of the metadata that challenges name.
     pub fn metadata_url(&self) -> &str {
         &self.inner.metadata.url
     }
 
-    /// Judges a token: its signature, issuer, audience, times and kind, and then the scopes that every request needs.
+    /// Verifies a token: its signature, issuer, audience, times and kind, then the scopes that every request needs.
     ///
     /// # Errors
     ///
-    /// The refusal that goes to the client.
+    /// The error response for the client.
     pub async fn verify(&self, token: &str) -> Result<Arc<Caller>, AuthError> {
-        let principal = match self.inner.judge.verify(token).await {
-            Ok(principal) => principal,
-            Err(Denied::Token(reason)) => {
-                let detail = explain::detail(&self.inner.judge, token, reason);
-                let refusal = self.inner.challenger.invalid_token(reason);
-                return Err(refusal.with_detail(detail));
+        let caller = match self.inner.verifier.verify(token).await {
+            Ok(caller) => caller,
+            Err(VerifyError::InvalidToken(reason)) => {
+                let detail = explain::log_detail(&self.inner.verifier, token, reason);
+                let error = self.inner.challenge_builder.invalid_token(reason);
+                return Err(error.with_detail(detail));
             }
-            Err(Denied::Keys(unavailable)) => {
+            Err(VerifyError::KeysUnavailable(unavailable)) => {
                 let seconds = unavailable.retry_after_seconds;
-                let refusal = self.inner.challenger.keys_unavailable(seconds);
-                return Err(refusal.with_detail(unavailable.why));
+                let error = self.inner.challenge_builder.keys_unavailable(seconds);
+                return Err(error.with_detail(unavailable.reason));
             }
         };
-        if !principal.has_scopes(&self.inner.judge.required_scopes) {
-            return Err(self.refuse_scopes(&[]));
+        if !caller.has_scopes(&self.inner.verifier.required_scopes) {
+            return Err(self.insufficient_scope_error(&[]));
         }
-        Ok(principal)
+        Ok(caller)
     }
 
-    /// The 403 for a caller who lacks some of the scopes that an operation needs: one challenge that lists them all, with
-    /// those that every request needs. To be sent before anything of the operation happens.
+    /// Returns the 403 response for a caller that lacks a scope of an operation. Its challenge lists all scopes of the
+    /// operation and those that every request needs. Send it before the operation has any effect.
     pub fn insufficient_scope(&self, needed: &[String]) -> Response {
-        self.refuse_scopes(needed).into_response()
+        self.insufficient_scope_error(needed).into_response()
     }
 
-    /// As [`Guard::insufficient_scope`], for a caller that gives the response a body of its own.
-    pub fn refuse_scopes(&self, needed: &[String]) -> AuthError {
-        self.inner.challenger.insufficient_scope(needed)
+    /// Like [`Guard::insufficient_scope`], for callers that set the response body themselves.
+    pub fn insufficient_scope_error(&self, needed: &[String]) -> AuthError {
+        self.inner.challenge_builder.insufficient_scope(needed)
     }
 
-    /// Says claim by claim why a token is accepted or refused. Fetches keys where that needs them. For the operator's eyes:
-    /// claims are shown, the token is not.
+    /// Explains check by check why a token is accepted or rejected, and fetches keys if necessary. The findings are for
+    /// the operator: they show claims, but not the token.
     pub async fn explain(&self, token: &str) -> Vec<Finding> {
-        explain::explain(&self.inner.judge, token).await
+        explain::explain(&self.inner.verifier, token).await
     }
 
-    /// What the settings allow though it may not be meant: one sentence each, for the log at start.
+    /// Returns one sentence for each setting that is allowed but may be unintended, for the log at start.
     pub fn warnings(&self) -> Vec<String> {
         self.inner.warnings.clone()
     }
 
-    pub(super) fn challenger(&self) -> &Challenger {
-        &self.inner.challenger
+    pub(super) fn challenge_builder(&self) -> &ChallengeBuilder {
+        &self.inner.challenge_builder
     }
 }
 

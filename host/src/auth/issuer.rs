@@ -1,4 +1,4 @@
-//! One issuer that is trusted: its name, audience, algorithms and keys, checked and ready.
+//! A trusted issuer: its identifier, audience, algorithms and keys, built from a validated configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,63 +8,65 @@ use url::Url;
 use super::algorithm::Algorithm;
 use super::clock::Clock;
 use super::compare::is_same;
-use super::fetch::{FetchError, Fetcher, Source, check_url};
+use super::config::{GuardConfigError, IssuerConfig, KeySource};
+use super::fetch::{FetchError, Fetcher, JwksSource, check_url};
 use super::jwks::KeySet;
 use super::key::Key;
-use super::key_source::{Keys, Remote};
-use super::settings::{GuardConfigError, IssuerConfig, KeySource};
+use super::key_source::{IssuerKeys, RemoteKeys};
 
-pub(super) struct Trust {
-    pub(super) issuer: String,
+/// A trusted issuer.
+pub(super) struct Issuer {
+    /// The `iss` of its tokens, as configured.
+    pub(super) identifier: String,
     pub(super) audience: Vec<String>,
-    /// Empty: what the key's type allows.
+    /// If empty, all asymmetric algorithms that the key's type allows.
     algorithms: Vec<Algorithm>,
-    pub(super) keys: Keys,
+    pub(super) keys: IssuerKeys,
 }
 
-impl Trust {
-    /// Checks one issuer's settings. Every fault is noted; `prefix` is where they stand in the configuration.
+impl Issuer {
+    /// Validates one issuer's configuration and reports every error. `prefix` is its table in the configuration file.
     pub(super) fn new(
-        settings: &IssuerConfig,
+        config: &IssuerConfig,
         prefix: &str,
         outage: Duration,
         clock: &Clock,
-        faults: &mut Vec<GuardConfigError>,
-    ) -> Option<Trust> {
-        let known_faults = faults.len();
-        let mut fault = |key: &str, says: &str| {
-            faults.push(GuardConfigError::new(format!("{prefix}.{key}"), says))
+        errors: &mut Vec<GuardConfigError>,
+    ) -> Option<Issuer> {
+        let errors_before = errors.len();
+        let mut report = |key: &str, message: &str| {
+            errors.push(GuardConfigError::new(format!("{prefix}.{key}"), message))
         };
-        if settings.issuer.is_empty() {
-            fault("issuer", "is empty; give the `iss` of the tokens");
+        if config.issuer.is_empty() {
+            report("issuer", "is empty; give the `iss` of the tokens");
             return None;
         }
-        if settings.audience.is_empty() {
-            fault(
+        if config.audience.is_empty() {
+            report(
                 "audience",
                 "is missing; give the `aud` of the tokens, best the resource's URL",
             );
         }
-        if settings.audience.iter().any(|audience| audience.is_empty()) {
-            fault(
+        if config.audience.iter().any(|audience| audience.is_empty()) {
+            report(
                 "audience",
                 "holds an empty text; give the `aud` of the tokens",
             );
         }
-        check_algorithms(settings, &mut fault);
-        let keys = keys(settings, outage, clock, &mut fault);
-        if faults.len() > known_faults {
+        check_algorithms(config, &mut report);
+        let keys = issuer_keys(config, outage, clock, &mut report);
+        if errors.len() > errors_before {
             return None;
         }
-        Some(Trust {
-            issuer: settings.issuer.clone(),
-            audience: settings.audience.clone(),
-            algorithms: settings.algorithms.clone(),
+        Some(Issuer {
+            identifier: config.issuer.clone(),
+            audience: config.audience.clone(),
+            algorithms: config.algorithms.clone(),
             keys: keys?,
         })
     }
 
-    /// Whether the issuer's tokens may use this algorithm at all.
+    /// Returns whether the issuer's tokens may use this algorithm.
     pub(super) fn accepts(&self, algorithm: Algorithm) -> bool {
         if self.algorithms.is_empty() {
             !algorithm.is_symmetric()
@@ -73,16 +75,20 @@ impl Trust {
         }
     }
 
+    /// Returns whether this `aud` is one of the issuer's accepted audiences.
     pub(super) fn accepts_audience(&self, audience: &str) -> bool {
-        self.audience.iter().any(|own| is_same(own, audience))
+        self.audience
+            .iter()
+            .any(|accepted| is_same(accepted, audience))
     }
 }
 
-fn check_algorithms(settings: &IssuerConfig, fault: &mut impl FnMut(&str, &str)) {
+/// Rejects algorithms that do not match the kind of key, and secrets too short for their algorithms.
+fn check_algorithms(config: &IssuerConfig, report: &mut impl FnMut(&str, &str)) {
     let symmetric = |algorithm: &&Algorithm| algorithm.is_symmetric();
-    let KeySource::Secret(secret) = &settings.keys else {
-        if let Some(hmac) = settings.algorithms.iter().find(symmetric) {
-            fault(
+    let KeySource::Secret(secret) = &config.keys else {
+        if let Some(hmac) = config.algorithms.iter().find(symmetric) {
+            report(
                 "algorithms",
                 &format!(
                     "names {hmac}, which needs a shared secret and never goes with a JWKS or a public key; remove it"
@@ -91,24 +97,24 @@ fn check_algorithms(settings: &IssuerConfig, fault: &mut impl FnMut(&str, &str))
         }
         return;
     };
-    if settings.algorithms.is_empty() {
-        fault(
+    if config.algorithms.is_empty() {
+        report(
             "algorithms",
             "is missing beside a secret; name the HMAC: HS256, HS384 or HS512",
         );
     }
-    for algorithm in &settings.algorithms {
-        match algorithm.secret_bytes_min() {
-            None => fault(
+    for algorithm in &config.algorithms {
+        match algorithm.min_secret_bytes() {
+            None => report(
                 "algorithms",
                 &format!(
                     "names {algorithm}, which does not go with a secret; name HS256, HS384 or HS512"
                 ),
             ),
-            Some(bytes_min) if secret.bytes().len() < bytes_min => fault(
+            Some(min_bytes) if secret.bytes().len() < min_bytes => report(
                 "secret",
                 &format!(
-                    "has {} bytes; {algorithm} needs {bytes_min} or more (RFC 7518 §3.2)",
+                    "has {} bytes; {algorithm} needs {min_bytes} or more (RFC 7518 §3.2)",
                     secret.bytes().len()
                 ),
             ),
@@ -117,72 +123,74 @@ fn check_algorithms(settings: &IssuerConfig, fault: &mut impl FnMut(&str, &str))
     }
 }
 
-fn keys(
-    settings: &IssuerConfig,
+/// Builds the source of the keys, or returns `None` after reporting an error that prevents it.
+fn issuer_keys(
+    config: &IssuerConfig,
     outage: Duration,
     clock: &Clock,
-    fault: &mut impl FnMut(&str, &str),
-) -> Option<Keys> {
-    let source = match &settings.keys {
+    report: &mut impl FnMut(&str, &str),
+) -> Option<IssuerKeys> {
+    let source = match &config.keys {
         KeySource::Secret(secret) => {
-            let key = Key::from_secret(secret, &settings.algorithms);
+            let key = Key::from_secret(secret, &config.algorithms);
             let set = [Ok(key)].into_iter().collect();
-            return Some(Keys::Fixed(Arc::new(set)));
+            return Some(IssuerKeys::Static(Arc::new(set)));
         }
         KeySource::PublicKey(text) => {
             let set = KeySet::from_text(text)
-                .map_err(|why| fault("public-key", &why.to_string()))
+                .map_err(|reason| report("public-key", &reason.to_string()))
                 .ok()?;
-            let fits = |key: &Key| {
-                settings.algorithms.is_empty()
+            let has_accepted_algorithm = |key: &Key| {
+                config.algorithms.is_empty()
                     || key
                         .algorithms
                         .iter()
-                        .any(|own| settings.algorithms.contains(own))
+                        .any(|algorithm| config.algorithms.contains(algorithm))
             };
-            if !set.keys.iter().any(fits) {
-                fault(
+            if !set.keys.iter().any(has_accepted_algorithm) {
+                report(
                     "algorithms",
                     "names none that the public key can verify; name one of its type or leave it out",
                 );
             }
-            return Some(Keys::Fixed(Arc::new(set)));
+            return Some(IssuerKeys::Static(Arc::new(set)));
         }
         KeySource::JwksUri(url) => {
             if let Err(error) = check_url(url) {
-                fault("jwks-uri", way_out(&error));
+                report("jwks-uri", url_problem(&error));
             }
-            Source::Jwks(url.clone())
+            JwksSource::Jwks(url.clone())
         }
         KeySource::Discover => {
-            let Ok(url) = Url::parse(&settings.issuer) else {
-                fault(
+            let Ok(url) = Url::parse(&config.issuer) else {
+                report(
                     "issuer",
                     "is no URL, so that nothing names its keys; give `jwks-uri` or `public-key`",
                 );
                 return None;
             };
             if let Err(error) = check_url(&url) {
-                fault("issuer", way_out(&error));
+                report("issuer", url_problem(&error));
             }
             if url.query().is_some() || url.fragment().is_some() {
-                fault(
+                report(
                     "issuer",
                     "has a query or a fragment, so that nothing names its keys; give `jwks-uri` or `public-key`",
                 );
             }
-            Source::Discover {
-                issuer: settings.issuer.clone(),
+            JwksSource::Discover {
+                issuer: config.issuer.clone(),
                 url,
             }
         }
     };
-    let fetcher = Fetcher::new(source, settings.private_network);
-    let remote = Remote::new(settings.issuer.clone(), fetcher, outage, clock.clone());
-    Some(Keys::Remote(Arc::new(remote)))
+    let fetcher = Fetcher::new(source, config.private_network);
+    let remote = RemoteKeys::new(config.issuer.clone(), fetcher, outage, clock.clone());
+    Some(IssuerKeys::Remote(Arc::new(remote)))
 }
 
-fn way_out(error: &FetchError) -> &'static str {
+/// Returns the configuration error for a URL that must not be fetched.
+fn url_problem(error: &FetchError) -> &'static str {
     match error {
         FetchError::Credentials => "has credentials in it; remove them",
         _ => "is not https (http is for loopback); use https, or give `public-key`",

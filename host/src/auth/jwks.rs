@@ -1,59 +1,59 @@
-//! The keys of one source: read from a JWK set, a JWK or PEM blocks, and asked for the one that made a signature.
+//! A set of verification keys, parsed from a JWKS, a JWK or PEM blocks, and the search for the key of a signature.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
-use super::challenge::Reason;
-use super::key::{Key, KeyId, Unusable, from_jwk, from_pem_block};
+use super::challenge::TokenError;
+use super::key::{Key, KeyId, UnusableKey, from_jwk, from_pem_block};
 
-/// The most keys of one set that are looked at; the rest is left. Real sets have two to ten.
-pub(super) const KEYS_MAX: usize = 64;
+/// The maximum number of keys parsed from one set; further keys are ignored. Real sets contain two to ten.
+pub(super) const MAX_KEYS: usize = 64;
 
-/// The usable keys of one source, and why the others are not.
+/// The usable keys of one source, and the reasons the other keys are unusable.
 #[derive(Default)]
 pub(super) struct KeySet {
     pub(super) keys: Vec<Key>,
-    pub(super) unusable: Vec<Unusable>,
+    pub(super) unusable: Vec<UnusableKey>,
 }
 
-/// No key of a set made a signature.
-pub(super) struct NoSigner {
-    pub(super) reason: Reason,
-    /// Whether the token's key may be one that the issuer has added since.
-    pub(super) newer_keys_may_help: bool,
+/// The error for a signature that no key of a set verifies.
+pub(super) struct NoMatchingKey {
+    pub(super) reason: TokenError,
+    /// The token's key may be one that the issuer has added after the set was fetched.
+    pub(super) newer_keys_may_match: bool,
 }
 
-/// Why a text holds no keys at all.
+/// The reason a configured text contains no usable key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoKeys {
+pub(super) enum KeySetError {
     #[error(
         "is neither a PEM (`-----BEGIN PUBLIC KEY-----`) nor a JWK nor a JWK set; give one of them"
     )]
-    Text,
+    UnknownFormat,
     #[error("holds a private key; give the public one (`openssl pkey -pubout`)")]
-    Private,
+    PrivateKey,
     #[error("holds a certificate; give its public key (`openssl x509 -pubkey -noout`)")]
     Certificate,
     #[error(
         "holds no usable key ({0}); give an RSA key of 2048 bits or more, a P-256, P-384 or Ed25519 one"
     )]
-    Unusable(String),
+    NoUsableKey(String),
 }
 
 impl KeySet {
-    /// Reads a JWK set; one bad key harms no other. Nothing when it is no JWK set.
+    /// Parses a JWKS, or returns `None` if it is not one. An unusable key does not affect the others.
     pub(super) fn from_jwks(json: &[u8]) -> Option<KeySet> {
         #[derive(Deserialize)]
         struct Jwks {
             keys: Vec<Value>,
         }
         let jwks: Jwks = serde_json::from_slice(json).ok()?;
-        Some(jwks.keys.into_iter().take(KEYS_MAX).map(from_jwk).collect())
+        Some(jwks.keys.into_iter().take(MAX_KEYS).map(from_jwk).collect())
     }
 
-    /// Reads what an operator gave: PEM blocks, a JWK or a JWK set.
-    pub(super) fn from_text(text: &str) -> Result<KeySet, NoKeys> {
+    /// Parses the configured text: PEM blocks, a JWK or a JWKS.
+    pub(super) fn from_text(text: &str) -> Result<KeySet, KeySetError> {
         let set = if text.contains("-----BEGIN ") {
             from_pem(text)?
         } else if let Some(set) = KeySet::from_jwks(text.as_bytes()) {
@@ -61,31 +61,33 @@ impl KeySet {
         } else if let Ok(jwk @ Value::Object(_)) = serde_json::from_str(text) {
             [from_jwk(jwk)].into_iter().collect()
         } else {
-            return Err(NoKeys::Text);
+            return Err(KeySetError::UnknownFormat);
         };
-        if set.unusable.contains(&Unusable::Private) {
-            return Err(NoKeys::Private);
+        if set.unusable.contains(&UnusableKey::Private) {
+            return Err(KeySetError::PrivateKey);
         }
         if set.keys.is_empty() {
-            return Err(NoKeys::Unusable(set.why_unusable()));
+            return Err(KeySetError::NoUsableKey(set.unusable_reasons()));
         }
         Ok(set)
     }
 
-    /// The key that made the signature. It has the token's `kid`; where none has, or the token names none, keys without a
-    /// `kid`, or all, are tried.
-    pub(super) fn signer(
+    /// Returns the key that verifies the signature.
+    ///
+    /// The candidates are the keys with the token's `kid`. If no key has it, they are the keys without a `kid`; if the
+    /// token has none, they are all keys.
+    pub(super) fn find_signing_key(
         &self,
         kid: Option<&str>,
         message: &str,
         signature: &str,
         algorithm: Algorithm,
-    ) -> Result<KeyId, NoSigner> {
-        let named = |key: &Key| kid.is_some() && key.kid.as_deref() == kid;
-        let is_named = self.keys.iter().any(named);
+    ) -> Result<KeyId, NoMatchingKey> {
+        let has_kid = |key: &Key| kid.is_some() && key.kid.as_deref() == kid;
+        let is_kid_known = self.keys.iter().any(has_kid);
         let candidates = || {
-            self.keys.iter().filter(|key| match is_named {
-                true => named(key),
+            self.keys.iter().filter(|key| match is_kid_known {
+                true => has_kid(key),
                 false => kid.is_none() || key.kid.is_none(),
             })
         };
@@ -93,20 +95,21 @@ impl KeySet {
             return Ok(key.id);
         }
         let reason = if candidates().next().is_none() {
-            Reason::UnknownKey
+            TokenError::UnknownKey
         } else if !candidates().any(|key| key.algorithms.contains(&algorithm)) {
-            Reason::Algorithm
+            TokenError::Algorithm
         } else {
-            Reason::Signature
+            TokenError::Signature
         };
-        Err(NoSigner {
+        Err(NoMatchingKey {
             reason,
-            newer_keys_may_help: !is_named,
+            newer_keys_may_match: !is_kid_known,
         })
     }
 
-    pub(super) fn why_unusable(&self) -> String {
-        let mut reasons: Vec<String> = self.unusable.iter().map(Unusable::to_string).collect();
+    /// Returns the reasons the keys are unusable, in one line.
+    pub(super) fn unusable_reasons(&self) -> String {
+        let mut reasons: Vec<String> = self.unusable.iter().map(UnusableKey::to_string).collect();
         reasons.dedup();
         if reasons.is_empty() {
             reasons.push("it is empty".to_owned());
@@ -114,34 +117,35 @@ impl KeySet {
         reasons.join("; ")
     }
 
+    /// Returns whether the set contains this key.
     pub(super) fn contains(&self, id: &KeyId) -> bool {
         self.keys.iter().any(|key| key.id == *id)
     }
 }
 
-impl FromIterator<Result<Key, Unusable>> for KeySet {
-    fn from_iter<I: IntoIterator<Item = Result<Key, Unusable>>>(keys: I) -> KeySet {
+impl FromIterator<Result<Key, UnusableKey>> for KeySet {
+    fn from_iter<I: IntoIterator<Item = Result<Key, UnusableKey>>>(keys: I) -> KeySet {
         let mut set = KeySet::default();
         for key in keys {
             match key {
                 Ok(key) => set.keys.push(key),
-                Err(why) => set.unusable.push(why),
+                Err(reason) => set.unusable.push(reason),
             }
         }
         set
     }
 }
 
-/// Every block of a PEM text is a key, so that an operator can have the old one and the new one side by side.
-fn from_pem(text: &str) -> Result<KeySet, NoKeys> {
+/// Parses every block of a PEM text as one key, so that an operator can configure the old and the new key together.
+fn from_pem(text: &str) -> Result<KeySet, KeySetError> {
     let mut keys = Vec::new();
-    for block in text.split("-----BEGIN ").skip(1).take(KEYS_MAX) {
+    for block in text.split("-----BEGIN ").skip(1).take(MAX_KEYS) {
         let label = block.split("-----").next().unwrap_or_default();
         if label.ends_with("PRIVATE KEY") {
-            return Err(NoKeys::Private);
+            return Err(KeySetError::PrivateKey);
         }
         if label.ends_with("CERTIFICATE") {
-            return Err(NoKeys::Certificate);
+            return Err(KeySetError::Certificate);
         }
         keys.push(from_pem_block(&format!("-----BEGIN {block}")));
     }

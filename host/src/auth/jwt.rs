@@ -1,8 +1,10 @@
-//! A token taken apart, and the checks of its header and claims (RFC 7515, RFC 7519, RFC 9068). Each check is a function
-//! of its own, so that refusing a token and explaining one come from the same place. The signature is `key`'s.
+//! Parsing of a JWT, and the checks of its header and claims (RFC 7515, RFC 7519, RFC 9068).
 //!
-//! The claims are judged here rather than by the library's `Validation`: that one lets tokens pass that lack `aud` or `iss`,
-//! takes a list for `iss`, knows no `iat`, and reads the clock itself.
+//! Each check is a function of its own, so that the verifier and the explanation for operators share them. `key`
+//! verifies the signature.
+//!
+//! The checks do not use `jsonwebtoken::Validation`, which accepts tokens without `aud` or `iss`, accepts a list as
+//! `iss`, ignores `iat` and reads the clock itself.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,35 +12,37 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
-use super::challenge::Reason;
+use super::challenge::TokenError;
 use super::compare::is_same;
-use super::issuer::Trust;
+use super::issuer::Issuer;
 use super::scopes;
 
-/// The last second of the year 9999. A later time is no time.
-const SECONDS_MAX: u64 = 253_402_300_799;
+/// The last second of the year 9999. Later times are malformed.
+const MAX_NUMERIC_DATE: u64 = 253_402_300_799;
 
-/// A token in its three parts. Nothing of it is verified.
+/// A parsed token. Nothing in it is verified.
 pub(super) struct Jwt<'a> {
     pub(super) header: Header,
     pub(super) claims: Claims,
+    /// The signed part: header and payload as sent.
     pub(super) message: &'a str,
     pub(super) signature: &'a str,
+    /// The decoded payload.
     payload: Vec<u8>,
 }
 
-/// The members of the header that matter. `jku`, `x5u`, `jwk` and `x5c` are not even read: a token names no key but by
-/// its `kid`.
+/// The header members in use. `jku`, `x5u`, `jwk` and `x5c` are not parsed: `kid` is the only way a token can select a
+/// key.
 #[derive(Deserialize)]
 pub(super) struct Header {
     pub(super) alg: String,
     pub(super) typ: Option<String>,
     pub(super) kid: Option<String>,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "is_present")]
     pub(super) crit: bool,
 }
 
-/// The claims that matter, of whatever JSON type. A claim that stands there twice makes the token malformed.
+/// The claims in use, of any JSON type. A token with a duplicate claim is malformed.
 #[derive(Deserialize)]
 pub(super) struct Claims {
     pub(super) iss: Option<Value>,
@@ -63,109 +67,113 @@ pub(super) struct Claims {
     token_use: Option<Value>,
 }
 
-/// What the claims are held against.
+/// The values that header and claims are checked against.
 pub(super) struct Expected<'a> {
-    pub(super) trust: &'a Trust,
+    pub(super) issuer: &'a Issuer,
     pub(super) leeway_seconds: u64,
     pub(super) require_at_jwt: bool,
     pub(super) now_seconds: u64,
 }
 
-/// One check: what it looks at, and what it says.
-pub(super) type Check = (&'static str, fn(&Jwt, &Expected) -> Result<(), Reason>);
+/// A check: the name of the checked claim or header member, and the function.
+pub(super) type Check = (&'static str, fn(&Jwt, &Expected) -> Result<(), TokenError>);
 
-/// What is judged before the key is looked for.
-pub(super) const HEADER_CHECKS: &[Check] = &[("crit", critical), ("typ", media_type)];
+/// The checks before the search for the key.
+pub(super) const HEADER_CHECKS: &[Check] = &[("crit", check_crit), ("typ", check_typ)];
 
-/// What is judged once the signature is known to be good.
+/// The checks after the signature has been verified.
 pub(super) const CLAIM_CHECKS: &[Check] = &[
-    ("exp", expiry),
-    ("nbf", not_before),
-    ("iat", issued_at),
-    ("aud", audience),
-    ("kind", access_token),
-    ("cnf", unbound),
-    ("sub", subject_known),
+    ("exp", check_exp),
+    ("nbf", check_nbf),
+    ("iat", check_iat),
+    ("aud", check_aud),
+    ("kind", check_kind),
+    ("cnf", check_cnf),
+    ("sub", check_sub),
 ];
 
 impl<'a> Jwt<'a> {
-    pub(super) fn parse(token: &'a str) -> Result<Jwt<'a>, Reason> {
-        let (message, signature) = token.rsplit_once('.').ok_or(Reason::NotJwt)?;
-        let (header, payload) = message.split_once('.').ok_or(Reason::NotJwt)?;
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Reason::NotJwt);
+    /// Parses the compact serialization and decodes its parts.
+    pub(super) fn parse(token: &'a str) -> Result<Jwt<'a>, TokenError> {
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::NotJwt)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::NotJwt)?;
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::NotJwt);
         let payload = decode(payload)?;
         Ok(Jwt {
-            header: serde_json::from_slice(&decode(header)?).map_err(|_| Reason::NotJwt)?,
-            claims: serde_json::from_slice(&payload).map_err(|_| Reason::NotJwt)?,
+            header: serde_json::from_slice(&decode(header)?).map_err(|_| TokenError::NotJwt)?,
+            claims: serde_json::from_slice(&payload).map_err(|_| TokenError::NotJwt)?,
             message,
             signature,
             payload,
         })
     }
 
-    /// The algorithm that the header names: looked up among the accepted ones, never obeyed.
-    pub(super) fn algorithm(&self, trust: &Trust) -> Result<Algorithm, Reason> {
+    /// Returns the algorithm named by the header, if the issuer's tokens may use it.
+    pub(super) fn algorithm(&self, issuer: &Issuer) -> Result<Algorithm, TokenError> {
         self.header
             .alg
             .parse()
             .ok()
-            .filter(|algorithm| trust.accepts(*algorithm))
-            .ok_or(Reason::Algorithm)
+            .filter(|algorithm| issuer.accepts(*algorithm))
+            .ok_or(TokenError::Algorithm)
     }
 
-    /// The claim `iss` as text, by which the issuer is found. A list of issuers is none.
-    pub(super) fn issuer(&self) -> Result<&str, Reason> {
-        text("iss", self.claims.iss.as_ref())?.ok_or(Reason::Missing("iss"))
+    /// Returns the claim `iss`. A list is malformed.
+    pub(super) fn issuer(&self) -> Result<&str, TokenError> {
+        string_claim("iss", self.claims.iss.as_ref())?.ok_or(TokenError::Missing("iss"))
     }
 
-    /// The index of the issuer whose token this claims to be.
-    pub(super) fn trusted_by(&self, trusts: &[Trust]) -> Result<usize, Reason> {
-        let issuer = self.issuer()?;
-        trusts
+    /// Finds the configured issuer that the token names. The signature must still be verified with that issuer's keys.
+    pub(super) fn issuer_index(&self, issuers: &[Issuer]) -> Result<usize, TokenError> {
+        let iss = self.issuer()?;
+        issuers
             .iter()
-            .position(|trust| is_same(&trust.issuer, issuer))
-            .ok_or(Reason::UnknownIssuer)
+            .position(|issuer| is_same(&issuer.identifier, iss))
+            .ok_or(TokenError::UnknownIssuer)
     }
 
-    /// The subject: `sub`, or the client where there is none.
-    pub(super) fn subject(&self) -> Result<String, Reason> {
-        match text("sub", self.claims.sub.as_ref())? {
+    /// Returns the subject: `sub`, or the client identifier if the token has no `sub`.
+    pub(super) fn subject(&self) -> Result<String, TokenError> {
+        match string_claim("sub", self.claims.sub.as_ref())? {
             Some(subject) => Ok(subject.to_owned()),
             None => match self.client_id()? {
                 Some(client) => Ok(format!("client:{client}")),
-                None => Err(Reason::Missing("sub")),
+                None => Err(TokenError::Missing("sub")),
             },
         }
     }
 
-    pub(super) fn client_id(&self) -> Result<Option<&str>, Reason> {
+    /// Returns the client identifier: the first of `client_id`, `azp`, `cid` and `appid`.
+    pub(super) fn client_id(&self) -> Result<Option<&str>, TokenError> {
         let claims = &self.claims;
         for (name, claim) in [("client_id", &claims.client_id), ("azp", &claims.azp)] {
-            if let Some(client) = text(name, claim.as_ref())? {
+            if let Some(client) = string_claim(name, claim.as_ref())? {
                 return Ok(Some(client));
             }
         }
-        // These are some issuers' own names, which others may use for something else.
-        let own = [&claims.cid, &claims.appid].into_iter().flatten();
-        Ok(own
+        // Names of single issuers, which other issuers may use for other purposes, so values of other types are
+        // ignored.
+        let issuer_specific = [&claims.cid, &claims.appid].into_iter().flatten();
+        Ok(issuer_specific
             .filter_map(Value::as_str)
             .find(|client| !client.is_empty()))
     }
 
-    pub(super) fn expires(&self) -> Result<u64, Reason> {
-        seconds("exp", self.claims.exp.as_ref())?.ok_or(Reason::Missing("exp"))
+    /// Returns the claim `exp`, which is required.
+    pub(super) fn expires_at_seconds(&self) -> Result<u64, TokenError> {
+        numeric_date("exp", self.claims.exp.as_ref())?.ok_or(TokenError::Missing("exp"))
     }
 
-    /// The granted scopes, as they stand there.
+    /// Returns the granted scopes without the scopes they imply.
     pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {
         [&self.claims.scope, &self.claims.scp]
             .into_iter()
             .flatten()
-            .flat_map(scopes::granted)
+            .flat_map(scopes::from_claim)
     }
 
-    /// The claims of these names.
-    pub(super) fn pick(&self, names: &[String]) -> Map<String, Value> {
+    /// Returns the claims with these names.
+    pub(super) fn claims_named(&self, names: &[String]) -> Map<String, Value> {
         if names.is_empty() {
             return Map::new();
         }
@@ -176,144 +184,158 @@ impl<'a> Jwt<'a> {
     }
 }
 
-/// No extension is understood, so any that is marked critical refuses the token (RFC 7515 §4.1.11).
-fn critical(jwt: &Jwt, _: &Expected) -> Result<(), Reason> {
+/// Rejects tokens with a critical header extension, because none is supported (RFC 7515 §4.1.11).
+fn check_crit(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
     if jwt.header.crit {
-        return Err(Reason::Critical);
+        return Err(TokenError::Critical);
     }
     Ok(())
 }
 
-/// `typ` is a media type: upper and lower case are the same, and `application/` may be left out (RFC 7515 §4.1.9).
-fn media_type(jwt: &Jwt, expected: &Expected) -> Result<(), Reason> {
+/// Checks `typ`, a case-insensitive media type whose `application/` may be omitted (RFC 7515 §4.1.9).
+fn check_typ(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
     let typ = jwt.header.typ.as_deref().map(str::to_ascii_lowercase);
     match typ.as_deref() {
         Some("at+jwt" | "application/at+jwt") => Ok(()),
         None | Some("jwt") if !expected.require_at_jwt => Ok(()),
-        _ => Err(Reason::Type),
+        _ => Err(TokenError::Type),
     }
 }
 
-fn expiry(jwt: &Jwt, expected: &Expected) -> Result<(), Reason> {
-    if jwt.expires()? + expected.leeway_seconds <= expected.now_seconds {
-        return Err(Reason::Expired);
+/// Rejects tokens that have expired, allowing for the leeway.
+fn check_exp(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
+    if jwt.expires_at_seconds()? + expected.leeway_seconds <= expected.now_seconds {
+        return Err(TokenError::Expired);
     }
     Ok(())
 }
 
-fn not_before(jwt: &Jwt, expected: &Expected) -> Result<(), Reason> {
-    match seconds("nbf", jwt.claims.nbf.as_ref())? {
+/// Rejects tokens that are not yet valid, allowing for the leeway.
+fn check_nbf(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
+    match numeric_date("nbf", jwt.claims.nbf.as_ref())? {
         Some(nbf) if nbf > expected.now_seconds + expected.leeway_seconds => {
-            Err(Reason::NotYetValid)
+            Err(TokenError::NotYetValid)
         }
         _ => Ok(()),
     }
 }
 
-fn issued_at(jwt: &Jwt, expected: &Expected) -> Result<(), Reason> {
-    match seconds("iat", jwt.claims.iat.as_ref())? {
+/// Rejects tokens that were issued in the future, allowing for the leeway.
+fn check_iat(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
+    match numeric_date("iat", jwt.claims.iat.as_ref())? {
         Some(iat) if iat > expected.now_seconds + expected.leeway_seconds => {
-            Err(Reason::IssuedInFuture)
+            Err(TokenError::IssuedInFuture)
         }
         _ => Ok(()),
     }
 }
 
-/// One of the issuer's audiences stands in `aud`, a text or a list of texts.
-fn audience(jwt: &Jwt, expected: &Expected) -> Result<(), Reason> {
-    let is_ours = |audience: &str| expected.trust.accepts_audience(audience);
+/// Checks that `aud`, a string or a list of strings, contains one of the issuer's audiences.
+fn check_aud(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
+    let is_accepted = |audience: &str| expected.issuer.accepts_audience(audience);
     match &jwt.claims.aud {
-        None => Err(Reason::Missing("aud")),
-        Some(Value::String(audience)) if is_ours(audience) => Ok(()),
+        None => Err(TokenError::Missing("aud")),
+        Some(Value::String(audience)) if is_accepted(audience) => Ok(()),
         Some(Value::Array(list)) if !list.iter().all(Value::is_string) => {
-            Err(Reason::Malformed("aud"))
+            Err(TokenError::Malformed("aud"))
         }
-        Some(Value::Array(list)) if list.iter().filter_map(Value::as_str).any(is_ours) => Ok(()),
-        Some(Value::String(_) | Value::Array(_)) => Err(Reason::Audience),
-        Some(_) => Err(Reason::Malformed("aud")),
+        Some(Value::Array(list)) if list.iter().filter_map(Value::as_str).any(is_accepted) => {
+            Ok(())
+        }
+        Some(Value::String(_) | Value::Array(_)) => Err(TokenError::Audience),
+        Some(_) => Err(TokenError::Malformed("aud")),
     }
 }
 
-/// Refuses what an issuer signs for other ends. An ID token is told by its hashes and its `nonce`, unless the token says
-/// that it is an access token; the claims `typ` and `token_use` are how some issuers say so in the payload; `events` make a
-/// security event token (RFC 8417), of which a logout token is one.
-fn access_token(jwt: &Jwt, _: &Expected) -> Result<(), Reason> {
+/// Rejects tokens that an issuer signs for other purposes.
+///
+/// - Some issuers name the kind in the claims `typ` or `token_use`.
+/// - Security event tokens (RFC 8417), including logout tokens, have `events`.
+/// - ID tokens have a hash claim or `nonce` and are not marked as access tokens.
+fn check_kind(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
     let claims = &jwt.claims;
-    let says = |kinds: &[&str]| {
+    let has_kind = |kinds: &[&str]| {
         [&claims.typ, &claims.token_use]
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
             .any(|kind| kinds.contains(&kind))
     };
-    if says(&["ID", "id"]) {
-        return Err(Reason::IdToken);
+    if has_kind(&["ID", "id"]) {
+        return Err(TokenError::IdToken);
     }
-    if says(&["Refresh", "Offline", "Logout"]) {
-        return Err(Reason::NotAccessToken);
+    if has_kind(&["Refresh", "Offline", "Logout"]) {
+        return Err(TokenError::NotAccessToken);
     }
     if claims.events.is_some() {
-        return Err(Reason::NotAccessToken);
+        return Err(TokenError::NotAccessToken);
     }
-    let says_access = says(&["Bearer", "access"])
+    let is_marked_access_token = has_kind(&["Bearer", "access"])
         || jwt
             .header
             .typ
             .as_ref()
             .is_some_and(|typ| typ.to_ascii_lowercase().ends_with("at+jwt"));
-    let marks = [
+    let id_token_claims = [
         &claims.nonce,
         &claims.at_hash,
         &claims.c_hash,
         &claims.s_hash,
     ];
-    if !says_access && marks.into_iter().any(Option::is_some) {
-        return Err(Reason::IdToken);
+    if !is_marked_access_token && id_token_claims.into_iter().any(Option::is_some) {
+        return Err(TokenError::IdToken);
     }
     Ok(())
 }
 
-/// A token that is bound to its client's key (RFC 7800, RFC 8705, RFC 9449) is good only with a proof, which is not checked
-/// here. To take it without would undo what the issuer bound it for.
-fn unbound(jwt: &Jwt, _: &Expected) -> Result<(), Reason> {
+/// Rejects tokens bound to a key of their client (RFC 7800, RFC 8705, RFC 9449). They are valid only with a proof of
+/// possession, which the guard does not verify; accepting them without would defeat the binding.
+fn check_cnf(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
     if jwt.claims.cnf.is_some() {
-        return Err(Reason::Bound);
+        return Err(TokenError::Bound);
     }
     Ok(())
 }
 
-fn subject_known(jwt: &Jwt, _: &Expected) -> Result<(), Reason> {
+/// Rejects tokens without a subject or with a malformed client identifier.
+fn check_sub(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
     jwt.subject()?;
     jwt.client_id().map(|_| ())
 }
 
-/// A claim that is a text which is not empty.
-fn text<'a>(name: &'static str, claim: Option<&'a Value>) -> Result<Option<&'a str>, Reason> {
+/// Returns a claim that must be a non-empty string.
+fn string_claim<'a>(
+    name: &'static str,
+    claim: Option<&'a Value>,
+) -> Result<Option<&'a str>, TokenError> {
     match claim {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(Reason::Malformed(name)),
+        Some(_) => Err(TokenError::Malformed(name)),
     }
 }
 
-/// A NumericDate (RFC 7519 §2): seconds since the epoch, perhaps with a fraction, which is cut off.
-pub(super) fn seconds(name: &'static str, claim: Option<&Value>) -> Result<Option<u64>, Reason> {
+/// Parses a NumericDate (RFC 7519 §2): seconds since the epoch, whose fraction is truncated.
+pub(super) fn numeric_date(
+    name: &'static str,
+    claim: Option<&Value>,
+) -> Result<Option<u64>, TokenError> {
     let Some(claim) = claim else { return Ok(None) };
     let seconds = match (claim.as_u64(), claim.as_f64()) {
         (Some(seconds), _) => Some(seconds),
-        // In range, so that the cast is exact but for the fraction.
-        (None, Some(seconds)) if (0.0..=SECONDS_MAX as f64).contains(&seconds) => {
+        // The value is in range, so the cast loses only the fraction.
+        (None, Some(seconds)) if (0.0..=MAX_NUMERIC_DATE as f64).contains(&seconds) => {
             Some(seconds as u64)
         }
         _ => None,
     };
     seconds
-        .filter(|seconds| *seconds <= SECONDS_MAX)
+        .filter(|seconds| *seconds <= MAX_NUMERIC_DATE)
         .map(Some)
-        .ok_or(Reason::Malformed(name))
+        .ok_or(TokenError::Malformed(name))
 }
 
-/// Whether a member stands there at all, be it `null`.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+/// Deserializes any value, including `null`, to `true`.
+fn is_present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }

@@ -1,4 +1,4 @@
-//! One public key: from a PEM block or a JWK (RFC 7517), checked before it is ever used.
+//! One verification key, parsed from a PEM block or a JWK (RFC 7517) and validated before use.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
@@ -13,15 +13,17 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::algorithm::Algorithm;
-use super::settings::Secret;
+use super::config::Secret;
 
-const RSA_BITS_MIN: usize = 2048;
-const RSA_BITS_MAX: usize = 8192;
+/// The smallest accepted RSA modulus.
+const MIN_RSA_BITS: usize = 2048;
+/// The largest RSA modulus that the verifier supports.
+const MAX_RSA_BITS: usize = 8192;
 
-/// Tells keys apart: a hash over the key's identifier, algorithms and material.
+/// Identifies a key: a hash of its `kid`, algorithms and key material.
 pub(super) type KeyId = [u8; 32];
 
-/// A key that can verify, and the algorithms it may verify with.
+/// A verification key and the algorithms it may be used with.
 pub(super) struct Key {
     pub(super) id: KeyId,
     pub(super) kid: Option<String>,
@@ -29,9 +31,9 @@ pub(super) struct Key {
     material: DecodingKey,
 }
 
-/// Why a key cannot verify access tokens.
+/// The reason a key cannot verify access tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unusable {
+pub(super) enum UnusableKey {
     #[error("a key is no JWK")]
     NotJwk,
     #[error("a key's type is not RSA, EC or OKP")]
@@ -55,7 +57,7 @@ pub(super) enum Unusable {
 }
 
 impl Key {
-    /// A shared secret. Its length was checked with the algorithms.
+    /// Wraps a shared secret. The issuer's validation has checked its length.
     pub(super) fn from_secret(secret: &Secret, algorithms: &[Algorithm]) -> Key {
         Key {
             id: key_id(None, algorithms, &[secret.bytes()]),
@@ -65,20 +67,20 @@ impl Key {
         }
     }
 
-    /// Whether this key made the signature with this algorithm.
+    /// Returns whether `signature` is a valid signature of `message` by this key with this algorithm.
     pub(super) fn verifies(&self, message: &str, signature: &str, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
             && jsonwebtoken::crypto::verify(
                 signature,
                 message.as_bytes(),
                 &self.material,
-                algorithm.library(),
+                algorithm.to_jsonwebtoken(),
             )
             .unwrap_or(false)
     }
 }
 
-/// The members of a JWK that matter here. `x5u` and the like are not even read.
+/// The JWK members in use. Members that refer to other documents, such as `x5u`, are not parsed.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -95,35 +97,35 @@ struct Jwk {
     d: Option<serde::de::IgnoredAny>,
 }
 
-/// Reads a JWK.
-pub(super) fn from_jwk(jwk: Value) -> Result<Key, Unusable> {
-    let jwk: Jwk = serde_json::from_value(jwk).map_err(|_| Unusable::NotJwk)?;
+/// Parses and validates a JWK.
+pub(super) fn from_jwk(jwk: Value) -> Result<Key, UnusableKey> {
+    let jwk: Jwk = serde_json::from_value(jwk).map_err(|_| UnusableKey::NotJwk)?;
     if jwk.d.is_some() {
-        return Err(Unusable::Private);
+        return Err(UnusableKey::Private);
     }
     if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") {
-        return Err(Unusable::Use);
+        return Err(UnusableKey::Use);
     }
     if jwk
         .key_ops
         .as_ref()
         .is_some_and(|operations| !operations.iter().any(|operation| operation == "verify"))
     {
-        return Err(Unusable::Operations);
+        return Err(UnusableKey::Operations);
     }
     let (mut algorithms, parts, material) = match jwk.kty.as_str() {
         "RSA" => {
-            let (n, e) = (number(&jwk.n)?, number(&jwk.e)?);
+            let (n, e) = (decode_number(&jwk.n)?, decode_number(&jwk.e)?);
             check_rsa(&n, &e)?;
             let material = DecodingKey::from_rsa_raw_components(&n, &e);
             (Algorithm::RSA.to_vec(), vec![n, e], material)
         }
         "EC" => {
-            let (x, y) = (bytes(&jwk.x)?, bytes(&jwk.y)?);
+            let (x, y) = (decode_bytes(&jwk.x)?, decode_bytes(&jwk.y)?);
             let algorithm = match jwk.crv.as_deref() {
                 Some("P-256") => Algorithm::Es256,
                 Some("P-384") => Algorithm::Es384,
-                _ => return Err(Unusable::Curve),
+                _ => return Err(UnusableKey::Curve),
             };
             let point = [&[0x04], x.as_slice(), y.as_slice()].concat();
             (
@@ -133,19 +135,19 @@ pub(super) fn from_jwk(jwk: Value) -> Result<Key, Unusable> {
             )
         }
         "OKP" => {
-            let x = bytes(&jwk.x)?;
+            let x = decode_bytes(&jwk.x)?;
             if jwk.crv.as_deref() != Some("Ed25519") {
-                return Err(Unusable::Curve);
+                return Err(UnusableKey::Curve);
             }
             (vec![Algorithm::EdDsa], vec![x.clone()], ed_key(&x)?)
         }
-        "oct" => return Err(Unusable::Symmetric),
-        _ => return Err(Unusable::Type),
+        "oct" => return Err(UnusableKey::Symmetric),
+        _ => return Err(UnusableKey::Type),
     };
-    if let Some(named) = &jwk.alg {
-        algorithms.retain(|algorithm| named.parse() == Ok(*algorithm));
+    if let Some(alg) = &jwk.alg {
+        algorithms.retain(|algorithm| alg.parse() == Ok(*algorithm));
         if algorithms.is_empty() {
-            return Err(Unusable::Algorithm);
+            return Err(UnusableKey::Algorithm);
         }
     }
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
@@ -157,11 +159,11 @@ pub(super) fn from_jwk(jwk: Value) -> Result<Key, Unusable> {
     })
 }
 
-/// Reads a PEM block with a public key.
-pub(super) fn from_pem_block(pem: &str) -> Result<Key, Unusable> {
+/// Parses and validates a PEM block with a public key.
+pub(super) fn from_pem_block(pem: &str) -> Result<Key, UnusableKey> {
     let pem = pem.as_bytes();
     if let Ok(key) = DecodingKey::from_rsa_pem(pem) {
-        let (n, e) = rsa_numbers(&key)?;
+        let (n, e) = rsa_components(&key)?;
         check_rsa(&n, &e)?;
         return Ok(Key {
             id: key_id(None, &Algorithm::RSA, &[&n, &e]),
@@ -171,19 +173,19 @@ pub(super) fn from_pem_block(pem: &str) -> Result<Key, Unusable> {
         });
     }
     let (algorithm, material) = if let Ok(key) = DecodingKey::from_ec_pem(pem) {
-        let point = key.try_get_as_bytes().map_err(|_| Unusable::Malformed)?;
-        // The curve is told by the point's length, and the point is then proved to lie on it.
+        let point = key.try_get_as_bytes().map_err(|_| UnusableKey::Malformed)?;
+        // The length of the point determines the curve; `ec_key` then checks that the point is on it.
         let algorithm = match point.len() {
             65 => Algorithm::Es256,
             97 => Algorithm::Es384,
-            _ => return Err(Unusable::Curve),
+            _ => return Err(UnusableKey::Curve),
         };
         (algorithm, ec_key(point, algorithm)?)
     } else if let Ok(key) = DecodingKey::from_ed_pem(pem) {
-        let x = key.try_get_as_bytes().map_err(|_| Unusable::Malformed)?;
+        let x = key.try_get_as_bytes().map_err(|_| UnusableKey::Malformed)?;
         (Algorithm::EdDsa, ed_key(x)?)
     } else {
-        return Err(Unusable::Type);
+        return Err(UnusableKey::Type);
     };
     let id = key_id(
         None,
@@ -198,66 +200,72 @@ pub(super) fn from_pem_block(pem: &str) -> Result<Key, Unusable> {
     })
 }
 
-fn rsa_numbers(key: &DecodingKey) -> Result<(Vec<u8>, Vec<u8>), Unusable> {
-    let jwk = LibraryJwk::from_decoding_key(key, None).map_err(|_| Unusable::Malformed)?;
+/// Returns modulus and exponent of an RSA key.
+fn rsa_components(key: &DecodingKey) -> Result<(Vec<u8>, Vec<u8>), UnusableKey> {
+    let jwk = LibraryJwk::from_decoding_key(key, None).map_err(|_| UnusableKey::Malformed)?;
     match (key.family(), jwk.algorithm) {
-        (AlgorithmFamily::Rsa, AlgorithmParameters::RSA(numbers)) => {
-            Ok((number(&Some(numbers.n))?, number(&Some(numbers.e))?))
-        }
-        _ => Err(Unusable::Malformed),
+        (AlgorithmFamily::Rsa, AlgorithmParameters::RSA(numbers)) => Ok((
+            decode_number(&Some(numbers.n))?,
+            decode_number(&Some(numbers.e))?,
+        )),
+        _ => Err(UnusableKey::Malformed),
     }
 }
 
-/// The size is judged here: a library's verifier may take 1024 bits for the sake of old signatures.
-fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), Unusable> {
+/// Validates an RSA key. The size is checked here because verifiers may still accept 1024 bits for legacy signatures.
+fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), UnusableKey> {
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
-        return Err(Unusable::RsaBits(bits));
+    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+        return Err(UnusableKey::RsaBits(bits));
     }
-    // An exponent of 1 would take every signature, and an even number is none of RSA's.
+    // With an exponent of 1 every signature is valid; modulus and exponent of RSA are odd.
     let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
     if !is_odd(n) || !is_odd(e) || e == [1] {
-        return Err(Unusable::Malformed);
+        return Err(UnusableKey::Malformed);
     }
     RsaPublicKeyComponents { n, e }
         .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
         .map(|_| ())
-        .map_err(|_| Unusable::Malformed)
+        .map_err(|_| UnusableKey::Malformed)
 }
 
-fn ec_key(point: &[u8], algorithm: Algorithm) -> Result<DecodingKey, Unusable> {
+/// Validates an uncompressed point and builds the key.
+fn ec_key(point: &[u8], algorithm: Algorithm) -> Result<DecodingKey, UnusableKey> {
     let (curve, length): (&'static dyn VerificationAlgorithm, usize) = match algorithm {
         Algorithm::Es256 => (&ECDSA_P256_SHA256_FIXED, 65),
         Algorithm::Es384 => (&ECDSA_P384_SHA384_FIXED, 97),
-        _ => return Err(Unusable::Curve),
+        _ => return Err(UnusableKey::Curve),
     };
     if point.len() != length || ParsedPublicKey::new(curve, point).is_err() {
-        return Err(Unusable::Malformed);
+        return Err(UnusableKey::Malformed);
     }
     Ok(DecodingKey::from_ec_der(point))
 }
 
-fn ed_key(x: &[u8]) -> Result<DecodingKey, Unusable> {
+/// Validates an Ed25519 public key and builds the key.
+fn ed_key(x: &[u8]) -> Result<DecodingKey, UnusableKey> {
     if x.len() != 32 || ParsedPublicKey::new(&ED25519, x).is_err() {
-        return Err(Unusable::Malformed);
+        return Err(UnusableKey::Malformed);
     }
     Ok(DecodingKey::from_ed_der(x))
 }
 
-fn bytes(member: &Option<String>) -> Result<Vec<u8>, Unusable> {
-    let text = member.as_deref().ok_or(Unusable::Malformed)?;
+/// Decodes a required base64url member.
+fn decode_bytes(member: &Option<String>) -> Result<Vec<u8>, UnusableKey> {
+    let text = member.as_deref().ok_or(UnusableKey::Malformed)?;
     URL_SAFE_NO_PAD
         .decode(text)
-        .map_err(|_| Unusable::Malformed)
+        .map_err(|_| UnusableKey::Malformed)
 }
 
-/// A big-endian number without its leading zeros.
-fn number(member: &Option<String>) -> Result<Vec<u8>, Unusable> {
-    let bytes = bytes(member)?;
+/// Decodes a big-endian number and strips its leading zeros.
+fn decode_number(member: &Option<String>) -> Result<Vec<u8>, UnusableKey> {
+    let bytes = decode_bytes(member)?;
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     Ok(bytes[zeros..].to_vec())
 }
 
+/// Hashes length-prefixed parts, so that different keys have different inputs.
 fn key_id(kid: Option<&str>, algorithms: &[Algorithm], parts: &[&[u8]]) -> KeyId {
     let mut hash = Sha256::new();
     let names = algorithms

@@ -1,5 +1,5 @@
-//! An issuer's keys: fixed in the settings, or fetched at first need, kept while fresh, refreshed before that ends, and
-//! kept longer through an outage.
+//! The keys of an issuer: static from the configuration, or fetched on first use, refreshed before they become stale,
+//! and kept through an outage.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,40 +12,40 @@ use super::jwks::KeySet;
 use super::key::KeyId;
 use crate::text::error_chain;
 
-/// How often at most an unknown `kid` makes the keys be fetched.
-pub(super) const UNKNOWN_KID_SECONDS: u64 = 30;
+/// The minimum interval between two fetches caused by unknown `kid`s.
+pub(super) const MIN_UNKNOWN_KID_INTERVAL_SECONDS: u64 = 30;
 
-/// A failed fetch is tried again after 1, 2, 4, … seconds, this many at most.
-const RETRY_SECONDS_MAX: u32 = 30;
+/// The longest delay before a failed fetch is retried; the delays are 1, 2, 4, … seconds.
+const MAX_RETRY_SECONDS: u32 = 30;
 
-/// Where an issuer's keys come from.
-pub(super) enum Keys {
-    Fixed(Arc<KeySet>),
-    Remote(Arc<Remote>),
+/// The keys of an issuer.
+pub(super) enum IssuerKeys {
+    Static(Arc<KeySet>),
+    Remote(Arc<RemoteKeys>),
 }
 
-/// No keys are known: when to ask again, and why.
+/// The error for an issuer without known keys.
 #[derive(Debug, Clone)]
-pub(super) struct Unavailable {
+pub(super) struct KeysUnavailable {
     pub(super) retry_after_seconds: u32,
-    pub(super) why: String,
+    pub(super) reason: String,
 }
 
-/// The keys at some time.
+/// A set of keys and the times that govern its use.
 #[derive(Clone)]
-pub(super) struct Known {
+pub(super) struct KnownKeys {
     pub(super) set: Arc<KeySet>,
     loaded_at: Instant,
-    /// From here on they are refreshed in the background.
+    /// Time from which a background refresh is started.
     refresh_at: Instant,
-    /// From here on a refresh is waited for.
+    /// Time from which requests wait for a refresh.
     stale_at: Instant,
-    /// From here on they are not used, whatever happens.
-    dead_at: Instant,
+    /// Time from which the keys are not used at all.
+    discard_at: Instant,
 }
 
-/// Keys that are fetched.
-pub(super) struct Remote {
+/// The cached keys of an issuer and the fetching of new ones.
+pub(super) struct RemoteKeys {
     issuer: String,
     fetcher: Fetcher,
     outage: Duration,
@@ -55,61 +55,72 @@ pub(super) struct Remote {
 
 #[derive(Default)]
 struct State {
-    known: Option<Known>,
-    /// The fetch under way; its sender goes when it ends.
-    flight: Option<Flight>,
+    known: Option<KnownKeys>,
+    /// The fetch in progress; its sender is dropped when the fetch ends.
+    fetch: Option<PendingFetch>,
     failures: u32,
     retry_at: Option<Instant>,
     last_error: String,
     unknown_kid_at: Option<Instant>,
 }
 
-type Flight = watch::Receiver<()>;
+/// Closed when the fetch ends.
+type PendingFetch = watch::Receiver<()>;
 
-impl Keys {
-    /// The keys, fetched if need be.
-    pub(super) async fn current(&self, clock: &Clock) -> Result<Known, Unavailable> {
+impl IssuerKeys {
+    /// Returns the keys, waiting for a fetch if necessary.
+    pub(super) async fn current(&self, clock: &Clock) -> Result<KnownKeys, KeysUnavailable> {
         match self {
-            Keys::Fixed(set) => Ok(Known::forever(set, clock)),
-            Keys::Remote(remote) => remote.current().await,
+            IssuerKeys::Static(set) => Ok(KnownKeys::from_static(set, clock)),
+            IssuerKeys::Remote(remote) => remote.current().await,
         }
     }
 
-    /// The keys after a `kid` was not among `seen`: newer ones if there are any to be had now.
-    pub(super) async fn after_unknown(&self, seen: Known, asked_at: Instant) -> Known {
+    /// Returns newer keys after `seen` did not contain a token's `kid`, or `seen` if none can be fetched now.
+    pub(super) async fn refresh_for_unknown_kid(
+        &self,
+        seen: KnownKeys,
+        requested_at: Instant,
+    ) -> KnownKeys {
         match self {
-            Keys::Fixed(_) => seen,
-            Keys::Remote(remote) => remote.after_unknown(seen, asked_at).await,
+            IssuerKeys::Static(_) => seen,
+            IssuerKeys::Remote(remote) => remote.refresh_for_unknown_kid(seen, requested_at).await,
         }
     }
 
-    /// Whether this key stands, as far as can be said without waiting.
-    pub(super) fn still_has(&self, key: &KeyId) -> bool {
+    /// Returns whether this key is still valid, without waiting for a fetch.
+    pub(super) fn contains(&self, key: &KeyId) -> bool {
         match self {
-            Keys::Fixed(set) => set.contains(key),
-            Keys::Remote(remote) => remote
-                .at_hand(&mut remote.lock())
+            IssuerKeys::Static(set) => set.contains(key),
+            IssuerKeys::Remote(remote) => remote
+                .usable_now(&mut remote.lock())
                 .is_some_and(|known| known.set.contains(key)),
         }
     }
 }
 
-impl Known {
-    fn forever(set: &Arc<KeySet>, clock: &Clock) -> Known {
+impl KnownKeys {
+    /// Static keys have no times: nothing reads them.
+    fn from_static(set: &Arc<KeySet>, clock: &Clock) -> KnownKeys {
         let now = clock.monotonic();
-        Known {
+        KnownKeys {
             set: Arc::clone(set),
             loaded_at: now,
             refresh_at: now,
             stale_at: now,
-            dead_at: now,
+            discard_at: now,
         }
     }
 }
 
-impl Remote {
-    pub(super) fn new(issuer: String, fetcher: Fetcher, outage: Duration, clock: Clock) -> Remote {
-        Remote {
+impl RemoteKeys {
+    pub(super) fn new(
+        issuer: String,
+        fetcher: Fetcher,
+        outage: Duration,
+        clock: Clock,
+    ) -> RemoteKeys {
+        RemoteKeys {
             issuer,
             fetcher,
             outage,
@@ -118,181 +129,198 @@ impl Remote {
         }
     }
 
-    async fn current(self: &Arc<Remote>) -> Result<Known, Unavailable> {
-        let flight = {
+    /// Returns the keys, waiting for a fetch unless they can be used now.
+    async fn current(self: &Arc<RemoteKeys>) -> Result<KnownKeys, KeysUnavailable> {
+        let fetch = {
             let mut state = self.lock();
-            if let Some(known) = self.at_hand(&mut state) {
+            if let Some(known) = self.usable_now(&mut state) {
                 return Ok(known);
             }
-            self.fly(&mut state)
+            self.start_fetch(&mut state)
         };
-        if let Some(flight) = flight {
-            landing(flight).await;
+        if let Some(fetch) = fetch {
+            wait_for_fetch(fetch).await;
         }
         let state = self.lock();
         let now = self.clock.monotonic();
-        state.usable(now).cloned().ok_or_else(|| Unavailable {
-            retry_after_seconds: state.retry_after_seconds(now),
-            why: state.last_error.clone(),
-        })
+        state
+            .not_discarded(now)
+            .cloned()
+            .ok_or_else(|| KeysUnavailable {
+                retry_after_seconds: state.retry_after_seconds(now),
+                reason: state.last_error.clone(),
+            })
     }
 
-    async fn after_unknown(self: &Arc<Remote>, seen: Known, asked_at: Instant) -> Known {
-        let flight = {
+    /// Fetches again, unless another request has done so or an unknown `kid` caused a fetch recently.
+    async fn refresh_for_unknown_kid(
+        self: &Arc<RemoteKeys>,
+        seen: KnownKeys,
+        requested_at: Instant,
+    ) -> KnownKeys {
+        let fetch = {
             let mut state = self.lock();
             let now = self.clock.monotonic();
-            if let Some(known) = state.usable(now)
+            if let Some(known) = state.not_discarded(now)
                 && known.loaded_at != seen.loaded_at
             {
                 return known.clone();
             }
-            // Keys that this very request had fetched are as new as they get.
-            if seen.loaded_at >= asked_at {
+            // These keys were fetched for this very request, so a second fetch would not find newer ones.
+            if seen.loaded_at >= requested_at {
                 return seen;
             }
-            let pause = Duration::from_secs(UNKNOWN_KID_SECONDS);
-            if let Some(flight) = state.in_flight() {
-                Some(flight)
-            } else if state.unknown_kid_at.is_none_or(|at| now >= at + pause) {
-                let flight = self.fly(&mut state);
-                if flight.is_some() {
+            let min_interval = Duration::from_secs(MIN_UNKNOWN_KID_INTERVAL_SECONDS);
+            if let Some(fetch) = state.pending_fetch() {
+                Some(fetch)
+            } else if state
+                .unknown_kid_at
+                .is_none_or(|at| now >= at + min_interval)
+            {
+                let fetch = self.start_fetch(&mut state);
+                if fetch.is_some() {
                     state.unknown_kid_at = Some(now);
                 }
-                flight
+                fetch
             } else {
                 None
             }
         };
-        let Some(flight) = flight else { return seen };
-        landing(flight).await;
+        let Some(fetch) = fetch else { return seen };
+        wait_for_fetch(fetch).await;
         let state = self.lock();
         state
-            .usable(self.clock.monotonic())
+            .not_discarded(self.clock.monotonic())
             .cloned()
             .unwrap_or(seen)
     }
 
-    /// The keys that can be used without waiting. Starts a refresh in the background where one is due.
-    fn at_hand(self: &Arc<Remote>, state: &mut State) -> Option<Known> {
+    /// Returns the keys if no fetch must be awaited, and starts a background refresh if one is due.
+    fn usable_now(self: &Arc<RemoteKeys>, state: &mut State) -> Option<KnownKeys> {
         let now = self.clock.monotonic();
-        let known = state.usable(now)?.clone();
+        let known = state.not_discarded(now)?.clone();
         if now >= known.refresh_at {
-            // Stale keys are waited for once. While fetching fails, nobody waits for what will fail again.
-            let outage = state.is_outage(now);
-            if now >= known.stale_at && !outage {
+            // Requests wait for stale keys to be refreshed, but not while fetching fails.
+            let is_failing = state.is_failing(now);
+            if now >= known.stale_at && !is_failing {
                 return None;
             }
-            self.fly(state);
+            self.start_fetch(state);
         }
         Some(known)
     }
 
-    /// The fetch under way, or a new one, or nothing while the last failure is too recent.
-    fn fly(self: &Arc<Remote>, state: &mut State) -> Option<Flight> {
-        if let Some(flight) = state.in_flight() {
-            return Some(flight);
+    /// Joins the fetch in progress or starts one. Returns `None` while the delay after a failure has not elapsed.
+    fn start_fetch(self: &Arc<RemoteKeys>, state: &mut State) -> Option<PendingFetch> {
+        if let Some(fetch) = state.pending_fetch() {
+            return Some(fetch);
         }
         if state.retry_at.is_some_and(|at| self.clock.monotonic() < at) {
             return None;
         }
-        let (landed, flight) = watch::channel(());
-        state.flight = Some(flight.clone());
+        let (done, fetch) = watch::channel(());
+        state.fetch = Some(fetch.clone());
         let remote = Arc::clone(self);
-        // A task of its own: the request that began it may be gone before it ends, and others wait for it.
+        // A separate task, because other requests wait for the fetch even if the request that started it is dropped.
         tokio::spawn(async move {
             let outcome = remote.fetcher.fetch().await;
-            remote.land(outcome);
-            drop(landed);
+            remote.finish_fetch(outcome);
+            drop(done);
         });
-        Some(flight)
+        Some(fetch)
     }
 
-    fn land(&self, outcome: Result<Fetched, FetchError>) {
+    /// Records the outcome of a fetch.
+    fn finish_fetch(&self, outcome: Result<Fetched, FetchError>) {
         let mut state = self.lock();
         let now = self.clock.monotonic();
-        state.flight = None;
+        state.fetch = None;
         match outcome {
             Ok(fetched) => {
                 tracing::info!(
                     auth.issuer = %self.issuer,
                     auth.keys.usable = fetched.keys.keys.len(),
                     auth.keys.unusable = fetched.keys.unusable.len(),
-                    auth.keys.fresh_seconds = fetched.fresh.as_secs(),
+                    auth.keys.fresh_seconds = fetched.fresh_for.as_secs(),
                     "keys loaded"
                 );
                 if fetched.keys.keys.is_empty() {
                     tracing::warn!(
                         auth.issuer = %self.issuer,
-                        auth.reason = %fetched.keys.why_unusable(),
-                        "no key is usable"
+                        auth.reason = %fetched.keys.unusable_reasons(),
+                        "fetched keys are all unusable"
                     );
                 }
-                let stale_at = now + fetched.fresh;
-                state.known = Some(Known {
+                let stale_at = now + fetched.fresh_for;
+                state.known = Some(KnownKeys {
                     set: Arc::new(fetched.keys),
                     loaded_at: now,
-                    refresh_at: now + fetched.fresh * 4 / 5,
+                    refresh_at: now + fetched.fresh_for * 4 / 5,
                     stale_at,
-                    dead_at: stale_at + self.outage,
+                    discard_at: stale_at + self.outage,
                 });
                 state.failures = 0;
                 state.retry_at = None;
             }
             Err(error) => {
-                let seconds = RETRY_SECONDS_MAX.min(1 << state.failures.min(5));
+                let seconds = MAX_RETRY_SECONDS.min(1 << state.failures.min(5));
                 state.failures = state.failures.saturating_add(1);
                 state.retry_at = Some(now + Duration::from_secs(seconds.into()));
-                // It told nothing of unknown keys, so the next one may ask again.
+                // The failed fetch did not show whether the `kid` exists, so the next request may try again.
                 state.unknown_kid_at = None;
                 state.last_error = error_chain(&error);
                 tracing::warn!(
                     auth.issuer = %self.issuer,
-                    auth.keys.known = state.usable(now).is_some(),
+                    auth.keys.known = state.not_discarded(now).is_some(),
                     auth.retry_seconds = seconds,
                     auth.reason = %state.last_error,
-                    "keys not fetched"
+                    "key fetch failed"
                 );
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is a whole one, so that a panic elsewhere leaves nothing half done.
+        // Safe after a panic: every change leaves the state consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn usable(&self, now: Instant) -> Option<&Known> {
-        self.known.as_ref().filter(|known| now < known.dead_at)
+    /// Returns the known keys, unless they are too old to be used at all.
+    fn not_discarded(&self, now: Instant) -> Option<&KnownKeys> {
+        self.known.as_ref().filter(|known| now < known.discard_at)
     }
 
-    fn in_flight(&self) -> Option<Flight> {
-        // A fetch that panicked has dropped its sender and counts as none.
-        self.flight
+    /// Returns the fetch in progress.
+    fn pending_fetch(&self) -> Option<PendingFetch> {
+        // The sender of a fetch that panicked is dropped, so the channel is closed.
+        self.fetch
             .clone()
-            .filter(|flight| flight.has_changed().is_ok())
+            .filter(|fetch| fetch.has_changed().is_ok())
     }
 
-    /// Whether fetching fails at this time. A failure of long ago says nothing, since nobody has asked after it.
-    fn is_outage(&self, now: Instant) -> bool {
-        let recent = Duration::from_secs(RETRY_SECONDS_MAX.into());
+    /// Returns whether fetching currently fails. An old failure does not count, because nothing has tried to fetch
+    /// since.
+    fn is_failing(&self, now: Instant) -> bool {
+        let recent = Duration::from_secs(MAX_RETRY_SECONDS.into());
         self.retry_at.is_some_and(|at| now < at + recent)
     }
 
+    /// Returns the time until the next fetch may start, for the `Retry-After` header.
     fn retry_after_seconds(&self, now: Instant) -> u32 {
         let wait = self
             .retry_at
             .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
         let seconds = wait.as_millis().div_ceil(1000);
-        u32::try_from(seconds).map_or(RETRY_SECONDS_MAX, |seconds| {
-            seconds.clamp(1, RETRY_SECONDS_MAX)
+        u32::try_from(seconds).map_or(MAX_RETRY_SECONDS, |seconds| {
+            seconds.clamp(1, MAX_RETRY_SECONDS)
         })
     }
 }
 
-/// Waits until the fetch has ended, well or not.
-async fn landing(mut flight: Flight) {
-    // Nothing is ever sent: the error says that the sender is gone.
-    let _ = flight.changed().await;
+/// Waits until the fetch has ended, successfully or not.
+async fn wait_for_fetch(mut fetch: PendingFetch) {
+    // The sender never sends; `changed` returns an error when it is dropped.
+    let _ = fetch.changed().await;
 }

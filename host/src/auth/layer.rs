@@ -1,4 +1,4 @@
-//! The guard as a tower layer: takes the token off the request and puts the principal on it.
+//! The guard as a tower layer: replaces the access token of a request by its verified caller.
 
 use std::future::Future;
 use std::mem;
@@ -13,33 +13,33 @@ use serde_json::Value;
 use tower::{Layer, Service};
 
 use super::caller::Caller;
-use super::challenge::{AuthError, BadRequest};
+use super::challenge::{AuthError, HeaderError};
 use super::guard::Guard;
 
-/// The longest `Authorization` header that is looked at. Tokens with many groups in them reach half of it.
-pub const AUTHORIZATION_BYTES_MAX: usize = 16 * 1024;
+/// The longest accepted `Authorization` header. Tokens with many groups reach about half of it.
+pub const MAX_AUTHORIZATION_BYTES: usize = 16 * 1024;
 
-/// Puts a [`Guard`] in front of a service. See [`Guard::layer`].
+/// A tower layer that protects a service with a [`Guard`]. See [`Guard::layer`].
 ///
-/// A request goes on with an `Arc<Caller>` among its extensions and without its `Authorization` header. It is refused
-/// with
+/// An accepted request continues with an `Arc<Caller>` in its extensions and without its `Authorization` header. Other
+/// requests are rejected:
 ///
-/// | status | when |
+/// | status | condition |
 /// |---|---|
-/// | 401 | there is no token, or it is not good |
+/// | 401 | the token is missing or invalid |
 /// | 403 | the token lacks a scope that every request needs |
-/// | 400 | there are two `Authorization` headers, or another scheme than Bearer, or no token after it |
-/// | 431 | the header is longer than [`AUTHORIZATION_BYTES_MAX`] |
-/// | 503 | the issuer's keys cannot be fetched and none are known |
+/// | 400 | there are several `Authorization` headers, the scheme is not Bearer, or the token is malformed |
+/// | 431 | the header is longer than [`MAX_AUTHORIZATION_BYTES`] |
+/// | 503 | the issuer's keys are unknown and cannot be fetched |
 ///
-/// A CORS preflight has no credentials: the layer that answers it stands before this one.
+/// A CORS preflight has no credentials, so the CORS layer must wrap this one.
 #[derive(Debug, Clone)]
 pub struct GuardLayer {
     guard: Guard,
     body: fn(&AuthError) -> Value,
 }
 
-/// The service that [`GuardLayer`] makes.
+/// The service that [`GuardLayer`] creates.
 #[derive(Debug, Clone)]
 pub struct GuardService<S> {
     inner: S,
@@ -47,7 +47,7 @@ pub struct GuardService<S> {
 }
 
 impl Guard {
-    /// The tower layer that lets through only requests with a good token, for any axum router.
+    /// Returns the tower layer that accepts only requests with a valid token, for any axum router.
     pub fn layer(&self) -> GuardLayer {
         GuardLayer {
             guard: self.clone(),
@@ -57,7 +57,7 @@ impl Guard {
 }
 
 impl GuardLayer {
-    /// Gives refusals another JSON body than [`AuthError::body`], for a protocol that has its own.
+    /// Sets the JSON body of error responses in place of [`AuthError::body`], for protocols with their own format.
     pub fn with_body(self, body: fn(&AuthError) -> Value) -> GuardLayer {
         GuardLayer { body, ..self }
     }
@@ -89,26 +89,26 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // The clone that was polled ready is the one to call.
+        // Tower requires that the polled service is the one called.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
         Box::pin(async move {
             match authorize(&layer.guard, request.headers_mut()).await {
-                Ok(principal) => {
-                    request.extensions_mut().insert(principal);
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
                     inner.call(request).await
                 }
-                Err(refusal) => {
+                Err(error) => {
                     tracing::info!(
-                        auth.status = refusal.status().as_u16(),
-                        auth.error = refusal.error(),
-                        auth.reason = refusal.description(),
-                        auth.detail = refusal.detail(),
+                        auth.status = error.status().as_u16(),
+                        auth.error = error.error(),
+                        auth.reason = error.description(),
+                        auth.detail = error.detail(),
                         "request refused"
                     );
-                    let body = (layer.body)(&refusal);
-                    Ok(refusal.into_response_with(&body))
+                    let body = (layer.body)(&error);
+                    Ok(error.into_response_with(&body))
                 }
             }
         })
@@ -120,23 +120,23 @@ async fn authorize(guard: &Guard, headers: &mut HeaderMap) -> Result<Arc<Caller>
     guard.verify(&token).await
 }
 
-/// Takes the bearer token off the request (RFC 6750 §2.1). A token in the query or in the body is not looked at.
+/// Removes the bearer token from the request (RFC 6750 §2.1). Tokens in the query or the body are ignored.
 fn take_token(guard: &Guard, headers: &mut HeaderMap) -> Result<String, AuthError> {
-    let challenger = guard.challenger();
+    let challenge_builder = guard.challenge_builder();
     let several = headers.get_all(AUTHORIZATION).iter().nth(1).is_some();
     let value = headers.remove(AUTHORIZATION);
     if several {
-        return Err(challenger.invalid_request(BadRequest::TwoHeaders));
+        return Err(challenge_builder.invalid_request(HeaderError::MultipleHeaders));
     }
-    let value = value.ok_or_else(|| challenger.no_credentials())?;
-    if value.len() > AUTHORIZATION_BYTES_MAX {
-        return Err(challenger.header_too_long(AUTHORIZATION_BYTES_MAX));
+    let value = value.ok_or_else(|| challenge_builder.no_credentials())?;
+    if value.len() > MAX_AUTHORIZATION_BYTES {
+        return Err(challenge_builder.header_too_long(MAX_AUTHORIZATION_BYTES));
     }
-    let syntax = || challenger.invalid_request(BadRequest::Syntax);
+    let syntax = || challenge_builder.invalid_request(HeaderError::Syntax);
     let value = value.to_str().map_err(|_| syntax())?;
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(challenger.invalid_request(BadRequest::Scheme));
+        return Err(challenge_builder.invalid_request(HeaderError::Scheme));
     }
     let token = token.trim_matches(' ');
     if !is_b64token(token) {
@@ -145,7 +145,7 @@ fn take_token(guard: &Guard, headers: &mut HeaderMap) -> Result<String, AuthErro
     Ok(token.to_owned())
 }
 
-/// `b64token` of RFC 6750 §2.1. A comma is not in it, so two headers joined into one are refused as well.
+/// Checks the syntax `b64token` (RFC 6750 §2.1). It excludes commas, so two joined headers are rejected too.
 fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
     !body.is_empty()

@@ -1,4 +1,4 @@
-//! The protected resource's metadata (RFC 9728): the document, and where it stands.
+//! The protected resource metadata (RFC 9728): its content and its routes.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,46 +10,47 @@ use serde_json::json;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use url::Url;
 
+use super::config::{GuardConfig, GuardConfigError, prefix};
 use super::scopes;
-use super::settings::{GuardConfig, GuardConfigError, prefix};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// How long a client may keep the document: short, so that a changed issuer is seen soon.
-const CACHE_SECONDS_MAX: u64 = 300;
+/// How long clients may cache the metadata; short, so that a changed issuer takes effect soon.
+const MAX_AGE_SECONDS: u64 = 300;
 
-/// The document and its places.
-pub(super) struct Metadata {
+/// The protected resource metadata and the paths that serve it.
+pub(super) struct ResourceMetadata {
     /// The absolute URL that challenges name.
     pub(super) url: String,
-    document: Bytes,
+    body: Bytes,
     paths: Vec<String>,
 }
 
-impl Metadata {
+impl ResourceMetadata {
+    /// Builds the metadata, or returns `None` after reporting an error that prevents it.
     pub(super) fn new(
-        settings: &GuardConfig,
-        faults: &mut Vec<GuardConfigError>,
-    ) -> Option<Metadata> {
-        let servers = authorization_servers(settings, faults);
-        let (origin, path) = split_resource(&settings.resource, faults)?;
-        let mut document = json!({
-            "resource": settings.resource,
+        config: &GuardConfig,
+        errors: &mut Vec<GuardConfigError>,
+    ) -> Option<ResourceMetadata> {
+        let servers = authorization_servers(config, errors);
+        let (origin, path) = split_resource(&config.resource, errors)?;
+        let mut body = json!({
+            "resource": config.resource,
             "authorization_servers": servers,
             "bearer_methods_supported": ["header"],
         });
-        let advertised = scopes::advertised(&settings.required_scopes);
+        let advertised = scopes::advertisable(&config.required_scopes);
         if !advertised.is_empty() {
-            document["scopes_supported"] = json!(advertised);
+            body["scopes_supported"] = json!(advertised);
         }
-        Some(Metadata {
+        Some(ResourceMetadata {
             url: format!("{origin}{WELL_KNOWN}{path}"),
-            document: Bytes::from(document.to_string()),
-            paths: paths(path),
+            body: Bytes::from(body.to_string()),
+            paths: route_paths(path),
         })
     }
 
-    /// The routes: open to all, since a client reads them to learn where a token is to be had.
+    /// Returns the routes. They need no token, because clients read the metadata to learn where to get one.
     pub(super) fn router(&self) -> Router {
         let mut router = Router::new().without_v07_checks();
         for path in &self.paths {
@@ -58,25 +59,23 @@ impl Metadata {
         router
     }
 
+    /// Serves the metadata at one path.
     fn route(&self) -> MethodRouter {
-        let document = self.document.clone();
-        let answer = move || async move {
+        let body = self.body.clone();
+        let respond = move || async move {
             let headers = [
                 (CONTENT_TYPE, "application/json".to_owned()),
-                (
-                    CACHE_CONTROL,
-                    format!("public, max-age={CACHE_SECONDS_MAX}"),
-                ),
+                (CACHE_CONTROL, format!("public, max-age={MAX_AGE_SECONDS}")),
             ];
-            (headers, document)
+            (headers, body)
         };
         let cors = CorsLayer::new()
             .allow_origin(Any)
             .allow_methods([Method::GET, Method::HEAD])
-            // Not `*`, which leaves out Authorization: clients may send their token here, where it is not looked at.
+            // Not `*`, which does not cover `Authorization`: some clients send a token here, where it is ignored.
             .allow_headers(AllowHeaders::mirror_request());
-        // The CORS layer answers OPTIONS itself.
-        get(answer).fallback(method_not_allowed).layer(cors)
+        // The CORS layer answers OPTIONS requests itself.
+        get(respond).fallback(method_not_allowed).layer(cors)
     }
 }
 
@@ -89,8 +88,8 @@ async fn method_not_allowed() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, headers, axum::Json(body)).into_response()
 }
 
-/// At the path of the resource and at the root, each with and without a slash at the end.
-fn paths(path: &str) -> Vec<String> {
+/// Returns the well-known paths for the resource's path and for the root, each with and without a trailing slash.
+fn route_paths(path: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for path in ["", path] {
         let bare = format!("{WELL_KNOWN}{}", path.trim_end_matches('/'));
@@ -103,24 +102,24 @@ fn paths(path: &str) -> Vec<String> {
     paths
 }
 
-/// The resource's origin and its path, as written but that a lone slash is no path.
+/// Splits the resource URL into origin and path, as written, except that a path of `/` becomes empty.
 fn split_resource<'a>(
     resource: &'a str,
-    faults: &mut Vec<GuardConfigError>,
+    errors: &mut Vec<GuardConfigError>,
 ) -> Option<(&'a str, &'a str)> {
     const KEY: &str = "server.public-url";
     let url = match Url::parse(resource) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && is_uri_text(resource) => url,
         _ => {
-            let says =
+            let message =
                 "makes no http or https URL of the resource; give the base URL that clients use";
-            faults.push(GuardConfigError::new(KEY, says));
+            errors.push(GuardConfigError::new(KEY, message));
             return None;
         }
     };
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-        let says = "has a query, a fragment or credentials; a resource identifier has none (RFC 9728 §1.2)";
-        faults.push(GuardConfigError::new(KEY, says));
+        let message = "has a query, a fragment or credentials; a resource identifier has none (RFC 9728 §1.2)";
+        errors.push(GuardConfigError::new(KEY, message));
         return None;
     }
     let authority = resource.find("://").map_or(resource.len(), |at| at + 3);
@@ -128,51 +127,49 @@ fn split_resource<'a>(
         .find('/')
         .map_or(resource.len(), |at| authority + at);
     if path_at == authority {
-        let says = "names no host; give the base URL that clients use";
-        faults.push(GuardConfigError::new(KEY, says));
+        let message = "names no host; give the base URL that clients use";
+        errors.push(GuardConfigError::new(KEY, message));
         return None;
     }
     let (origin, path) = resource.split_at(path_at);
     Some((origin, if path == "/" { "" } else { path }))
 }
 
-fn authorization_servers(
-    settings: &GuardConfig,
-    faults: &mut Vec<GuardConfigError>,
-) -> Vec<String> {
+/// Returns the authorization servers to advertise: the configured ones, or else the issuers.
+fn authorization_servers(config: &GuardConfig, errors: &mut Vec<GuardConfigError>) -> Vec<String> {
     let is_server = |server: &str| {
         is_uri_text(server)
             && Url::parse(server).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
     };
-    if settings.authorization_servers.is_empty() {
-        for (index, issuer) in settings.issuers.iter().enumerate() {
-            // One that is missing has its own fault.
+    if config.authorization_servers.is_empty() {
+        for (index, issuer) in config.issuers.iter().enumerate() {
+            // An empty issuer is reported by its own validation.
             if !issuer.issuer.is_empty() && !is_server(&issuer.issuer) {
-                let says = "is no http or https URL that clients could go to; give `auth.authorization-servers`";
-                faults.push(GuardConfigError::new(
+                let message = "is no http or https URL that clients could go to; give `auth.authorization-servers`";
+                errors.push(GuardConfigError::new(
                     format!("{}.issuer", prefix(index)),
-                    says,
+                    message,
                 ));
             }
         }
-        return settings
+        return config
             .issuers
             .iter()
             .map(|issuer| issuer.issuer.clone())
             .collect();
     }
-    for server in &settings.authorization_servers {
+    for server in &config.authorization_servers {
         if !is_server(server) {
-            let says = format!(
+            let message = format!(
                 "holds {server:?}, which is no http or https URL; give the URLs that clients go to"
             );
-            faults.push(GuardConfigError::new("auth.authorization-servers", says));
+            errors.push(GuardConfigError::new("auth.authorization-servers", message));
         }
     }
-    settings.authorization_servers.clone()
+    config.authorization_servers.clone()
 }
 
-/// Whether these are characters that stand in a URI (RFC 3986 §2), and so in a quoted header parameter.
+/// Returns whether all characters are allowed in a URI (RFC 3986 §2), and so in a quoted header parameter.
 fn is_uri_text(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte))

@@ -1,63 +1,65 @@
-//! An OAuth 2.1 resource server's guard as a tower layer: it lets a request through when its bearer token is a good access
-//! token, and answers every other one with the challenge that tells a client how to get one (RFC 6750, RFC 9068, RFC 9728).
+//! An OAuth 2.1 resource-server guard as a tower layer: requests with a valid bearer access token pass, all others get
+//! the challenge that tells a client how to obtain one (RFC 6750, RFC 9068, RFC 9728).
 //!
-//! It issues no tokens, passes none on and fetches nothing that a token names. It stands in front of any axum router:
+//! The guard issues no tokens, forwards no tokens and never fetches a URL named by a token. It protects any axum
+//! router:
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //! use axum::{Extension, Router, routing::get};
-//! use toolcrib::auth::{Guard, Principal, Settings};
+//! use toolcrib::auth::{Caller, Guard, GuardConfig};
 //!
-//! async fn books(Extension(caller): Extension<Arc<Principal>>) -> String {
+//! async fn books(Extension(caller): Extension<Arc<Caller>>) -> String {
 //!     format!("the books of {}", caller.subject)
 //! }
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut settings = Settings::new(
-//!         "https://library.example/books", // the resource: exactly what clients use
-//!         "https://login.example",         // the issuer, whose metadata names its keys
-//!         "https://library.example/books", // the audience that tokens must be for
+//!     let mut config = GuardConfig::new(
+//!         "https://library.example/books", // the resource: exactly the URL that clients use
+//!         "https://login.example",         // the issuer; its metadata names its JWKS
+//!         "https://library.example/books", // the audience that tokens must carry
 //!     );
-//!     settings.required_scopes = vec!["books:read".to_owned()];
-//!     let guard = Guard::build(settings).map_err(|faults| format!("{faults:?}"))?;
+//!     config.required_scopes = vec!["books:read".to_owned()];
+//!     let guard = Guard::build(config).map_err(|errors| format!("{errors:?}"))?;
 //!
 //!     let app = Router::new()
 //!         .route("/books", get(books))
-//!         .layer(guard.layer())           // everything above needs a token …
-//!         .merge(guard.metadata_router()); // … what tells clients where to get one does not
+//!         .layer(guard.layer())           // the routes above need an access token …
+//!         .merge(guard.metadata_router()); // … the metadata, which tells clients where to get one, does not
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 //!     axum::serve(listener, app).await?;
 //!     Ok(())
 //! }
 //! ```
 //!
-//! # What a token must be
+//! # Requirements on a token
 //!
-//! - A signed JWT by an issuer of the settings, with that issuer's own key. Issuer and audience are compared byte for byte,
-//!   but that a URL without a path may end in a slash or not.
-//! - Signed with an algorithm that the settings and the key's type allow, whatever the header says. `none` is none of them,
-//!   and HMAC is only where a secret is configured with it. RSA keys have 2048 bits or more; a JWK's `use`, `key_ops` and
-//!   `alg` count.
-//! - For this resource (`aud`), not expired (`exp`), valid already (`nbf`), not issued in the future (`iat`), with the
-//!   leeway of the settings. `iss`, `aud` and `exp` must be there; so must `sub`, or else a client's identifier.
-//! - An access token: `typ` is `at+jwt`, `JWT` or absent. An ID token, a logout token, and a token that is bound to its
-//!   client's key (`cnf`) are refused. So is one with a critical header extension, since none is known.
+//! - It is a JWT issued by a configured issuer and signed with that issuer's own key. Issuer and audience are compared
+//!   byte for byte, except that a URL without a path may or may not end in a slash.
+//! - Its signature algorithm is allowed by the configuration and by the key's type; the header cannot widen the choice.
+//!   `none` is never accepted, and HMAC only with a configured secret. RSA keys have 2048 bits or more. The JWK members
+//!   `use`, `key_ops` and `alg` are honoured.
+//! - It is meant for this resource (`aud`), not expired (`exp`), already valid (`nbf`) and not issued in the future
+//!   (`iat`), each within the configured leeway. `iss`, `aud` and `exp` are required; so is `sub` or a client
+//!   identifier.
+//! - It is an access token: `typ` is `at+jwt`, `JWT` or absent. ID tokens, logout tokens and tokens bound to a key of
+//!   their client (`cnf`) are rejected. So is a token with a critical header extension, because none is supported.
 //!
-//! # Where keys come from
+//! # Source of the keys
 //!
-//! From the settings, or over https from the issuer: fetched when the first token comes, kept as long as `Cache-Control`
-//! says (1 min to 24 h), refreshed in the background, and kept through an outage. Nothing is followed, and private
-//! addresses are not asked unless the settings name them. A token that was verified is remembered by its hash for a
-//! minute, while its key stands.
+//! The configuration contains the keys, or they are fetched from the issuer over https: at the first token, cached as
+//! long as `Cache-Control` says (1 min to 24 h), refreshed in the background, and kept through an outage. Redirects are
+//! not followed, and private addresses are not contacted unless the configuration names them. A verified token is
+//! cached by its hash for a minute, as long as its key remains valid.
 
 mod algorithm;
 mod clock;
 mod compare;
 
 mod caller;
+mod config;
 mod scopes;
-mod settings;
 
 mod challenge;
 
@@ -89,11 +91,11 @@ pub use caller::Caller;
 pub use challenge::AuthError;
 #[doc(hidden)]
 pub use clock::Clock;
-pub use explain::Finding;
-pub use guard::Guard;
-pub use layer::{AUTHORIZATION_BYTES_MAX, GuardLayer, GuardService};
-pub use scopes::is_requirable_scope;
-pub use settings::{
-    GuardConfig, GuardConfigError, IssuerConfig, KeySource, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX,
+pub use config::{
+    GuardConfig, GuardConfigError, IssuerConfig, KeySource, MAX_LEEWAY_SECONDS, MAX_OUTAGE_SECONDS,
     Secret,
 };
+pub use explain::Finding;
+pub use guard::Guard;
+pub use layer::{GuardLayer, GuardService, MAX_AUTHORIZATION_BYTES};
+pub use scopes::is_requirable_scope;

@@ -1,4 +1,4 @@
-//! Verified tokens, remembered by their hash for a short while, so that a busy client's token is verified once a minute.
+//! A cache of verified tokens by their hash, so that the token of a busy client is verified once a minute.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,119 +9,130 @@ use sha2::{Digest, Sha256};
 use super::caller::Caller;
 use super::key::KeyId;
 
-/// How long a verified token is remembered, or until it expires.
-pub(super) const REMEMBERED_SECONDS_MAX: u64 = 60;
+/// How long a verified token is cached, unless it expires earlier.
+pub(super) const MAX_CACHED_SECONDS: u64 = 60;
 
-/// The most tokens remembered; the oldest goes first.
-pub(super) const REMEMBERED_TOKENS_MAX: usize = 10_000;
+/// The maximum number of cached tokens; the oldest is evicted first.
+pub(super) const MAX_CACHED_TOKENS: usize = 10_000;
 
-/// The most memory that they take together, in bytes; the oldest goes first.
-pub(super) const REMEMBERED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The maximum memory of all cached tokens; the oldest is evicted first.
+pub(super) const MAX_CACHE_BYTES: usize = 8 * 1024 * 1024;
 
-/// The SHA-256 of a token: the token itself is not kept.
+/// The SHA-256 of a token. The token itself is not kept.
 pub(super) type TokenHash = [u8; 32];
 
+/// A cache of verified tokens, bounded in time, number and memory.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct TokenCache {
     inner: Mutex<Inner>,
 }
 
-/// What was found out about a token. Whether its key still stands is for the caller to ask.
+/// The result of a verification. The reader must check that the key is still valid.
 #[derive(Clone)]
-pub(super) struct Verified {
-    pub(super) principal: Arc<Caller>,
-    /// The index of the issuer.
-    pub(super) issuer: usize,
-    pub(super) key: KeyId,
+pub(super) struct VerifiedToken {
+    pub(super) caller: Arc<Caller>,
+    /// The position of the token's issuer in the verifier.
+    pub(super) issuer_index: usize,
+    pub(super) key_id: KeyId,
 }
 
 #[derive(Default)]
 struct Inner {
     entries: HashMap<TokenHash, Entry>,
-    /// In the order of arrival, which is the order of leaving.
-    order: VecDeque<(TokenHash, u64)>,
-    serial: u64,
+    /// The hashes and generations in insertion order, which is also the order of eviction.
+    insertion_order: VecDeque<(TokenHash, u64)>,
+    /// Numbers the insertions, so that a replaced entry is not taken for the current one.
+    generation: u64,
     bytes: usize,
 }
 
 struct Entry {
-    verified: Verified,
-    forget_at: Instant,
-    serial: u64,
+    verified: VerifiedToken,
+    expires_at: Instant,
+    generation: u64,
     bytes: usize,
 }
 
+/// Hashes a token.
 pub(super) fn token_hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-impl Memory {
-    pub(super) fn recall(&self, hash: &TokenHash, now: Instant) -> Option<Verified> {
+impl TokenCache {
+    /// Returns a cached token that has not expired.
+    pub(super) fn get(&self, hash: &TokenHash, now: Instant) -> Option<VerifiedToken> {
         let inner = self.lock();
         let entry = inner.entries.get(hash)?;
-        (now < entry.forget_at).then(|| entry.verified.clone())
+        (now < entry.expires_at).then(|| entry.verified.clone())
     }
 
-    /// Remembers a token that is good for `valid_for` from now on; nothing when it has expired already.
-    pub(super) fn remember(
+    /// Caches a token that expires after `valid_for`. An expired token is not cached.
+    pub(super) fn insert(
         &self,
         hash: TokenHash,
-        verified: Verified,
+        verified: VerifiedToken,
         now: Instant,
         valid_for: Duration,
     ) {
         if valid_for.is_zero() {
             return;
         }
-        let keep = valid_for.min(Duration::from_secs(REMEMBERED_SECONDS_MAX));
-        self.lock().insert(hash, verified, now, now + keep);
+        let lifetime = valid_for.min(Duration::from_secs(MAX_CACHED_SECONDS));
+        self.lock().insert(hash, verified, now, now + lifetime);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every change below leaves a usable state, so that a panic elsewhere does no harm.
+        // Safe after a panic: every change leaves the state usable.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn insert(&mut self, hash: TokenHash, verified: Verified, now: Instant, forget_at: Instant) {
-        let bytes = verified.principal.bytes() + size_of::<Entry>() + 2 * size_of::<TokenHash>();
-        if bytes > REMEMBERED_BYTES_MAX {
+    /// Inserts or replaces a token, then evicts the oldest ones that expired or exceed a limit.
+    fn insert(
+        &mut self,
+        hash: TokenHash,
+        verified: VerifiedToken,
+        now: Instant,
+        expires_at: Instant,
+    ) {
+        let bytes = verified.caller.size_bytes() + size_of::<Entry>() + 2 * size_of::<TokenHash>();
+        if bytes > MAX_CACHE_BYTES {
             return;
         }
-        self.serial += 1;
+        self.generation += 1;
         let entry = Entry {
             verified,
-            forget_at,
-            serial: self.serial,
+            expires_at,
+            generation: self.generation,
             bytes,
         };
         if let Some(old) = self.entries.insert(hash, entry) {
             self.bytes -= old.bytes;
         }
         self.bytes += bytes;
-        self.order.push_back((hash, self.serial));
-        while let Some((oldest, serial)) = self.order.front() {
+        self.insertion_order.push_back((hash, self.generation));
+        while let Some((oldest, generation)) = self.insertion_order.front() {
             let current = self
                 .entries
                 .get(oldest)
-                .filter(|entry| entry.serial == *serial);
-            let leaves = match current {
+                .filter(|entry| entry.generation == *generation);
+            let evict = match current {
                 None => true,
                 Some(entry) => {
-                    entry.forget_at <= now
-                        || self.order.len() > REMEMBERED_TOKENS_MAX
-                        || self.bytes > REMEMBERED_BYTES_MAX
+                    entry.expires_at <= now
+                        || self.insertion_order.len() > MAX_CACHED_TOKENS
+                        || self.bytes > MAX_CACHE_BYTES
                 }
             };
-            if !leaves {
+            if !evict {
                 break;
             }
             if let Some(entry) = current {
                 self.bytes -= entry.bytes;
                 self.entries.remove(oldest);
             }
-            self.order.pop_front();
+            self.insertion_order.pop_front();
         }
     }
 }
@@ -132,9 +143,9 @@ mod tests {
     use serde_json::Map;
     use std::time::SystemTime;
 
-    fn verified(subject_bytes: usize) -> Verified {
-        Verified {
-            principal: Arc::new(Caller {
+    fn verified(subject_bytes: usize) -> VerifiedToken {
+        VerifiedToken {
+            caller: Arc::new(Caller {
                 issuer: "https://issuer.example".to_owned(),
                 subject: "s".repeat(subject_bytes),
                 client_id: None,
@@ -142,8 +153,8 @@ mod tests {
                 claims: Map::new(),
                 expires: SystemTime::UNIX_EPOCH,
             }),
-            issuer: 0,
-            key: [0; 32],
+            issuer_index: 0,
+            key_id: [0; 32],
         }
     }
 
@@ -152,62 +163,62 @@ mod tests {
     }
 
     #[test]
-    fn is_bounded_in_tokens_and_bytes() {
-        for (subject_bytes, tokens) in [(1, 3 * REMEMBERED_TOKENS_MAX), (100_000, 500)] {
-            let memory = Memory::default();
+    fn cache_is_bounded_in_tokens_and_bytes() {
+        for (subject_bytes, tokens) in [(1, 3 * MAX_CACHED_TOKENS), (100_000, 500)] {
+            let cache = TokenCache::default();
             let now = Instant::now();
             for number in 0..tokens {
-                memory.remember(
+                cache.insert(
                     hash(number),
                     verified(subject_bytes),
                     now,
                     Duration::from_secs(60),
                 );
-                let inner = memory.lock();
-                assert!(inner.entries.len() <= REMEMBERED_TOKENS_MAX);
-                assert!(inner.order.len() <= REMEMBERED_TOKENS_MAX);
-                assert!(inner.bytes <= REMEMBERED_BYTES_MAX);
+                let inner = cache.lock();
+                assert!(inner.entries.len() <= MAX_CACHED_TOKENS);
+                assert!(inner.insertion_order.len() <= MAX_CACHED_TOKENS);
+                assert!(inner.bytes <= MAX_CACHE_BYTES);
             }
-            assert!(memory.recall(&hash(0), now).is_none());
-            assert!(memory.recall(&hash(tokens - 1), now).is_some());
+            assert!(cache.get(&hash(0), now).is_none());
+            assert!(cache.get(&hash(tokens - 1), now).is_some());
         }
     }
 
     #[test]
-    fn forgets_in_time() {
-        for (valid_seconds, asked_after_seconds, remembered) in [
+    fn tokens_expire() {
+        for (valid_seconds, elapsed_seconds, is_cached) in [
             (0, 0, false),
             (5, 4, true),
             (5, 5, false),
             (3600, 59, true),
             (3600, 60, false),
         ] {
-            let memory = Memory::default();
+            let cache = TokenCache::default();
             let now = Instant::now();
-            memory.remember(
+            cache.insert(
                 hash(0),
                 verified(1),
                 now,
                 Duration::from_secs(valid_seconds),
             );
-            let later = now + Duration::from_secs(asked_after_seconds);
+            let later = now + Duration::from_secs(elapsed_seconds);
             assert_eq!(
-                memory.recall(&hash(0), later).is_some(),
-                remembered,
-                "valid {valid_seconds} s, asked after {asked_after_seconds} s"
+                cache.get(&hash(0), later).is_some(),
+                is_cached,
+                "valid {valid_seconds} s, after {elapsed_seconds} s"
             );
         }
     }
 
     #[test]
-    fn counts_a_token_that_came_again_once() {
-        let memory = Memory::default();
+    fn a_token_inserted_twice_is_counted_once() {
+        let cache = TokenCache::default();
         let now = Instant::now();
         for _ in 0..10 {
-            memory.remember(hash(0), verified(1), now, Duration::from_secs(60));
+            cache.insert(hash(0), verified(1), now, Duration::from_secs(60));
         }
-        memory.remember(hash(1), verified(1), now, Duration::from_secs(60));
-        let inner = memory.lock();
+        cache.insert(hash(1), verified(1), now, Duration::from_secs(60));
+        let inner = cache.lock();
         assert_eq!(inner.entries.len(), 2);
         assert_eq!(
             inner.bytes,

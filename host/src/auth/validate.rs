@@ -1,56 +1,57 @@
-//! What the settings say about no single issuer, judged: faults that refuse a start, and warnings that do not.
+//! Validation of the settings that do not belong to a single issuer, and warnings about risky settings.
 
 use url::Url;
 
 use super::compare::is_same;
-use super::scopes;
-use super::settings::{
-    GuardConfig, GuardConfigError, KeySource, LEEWAY_SECONDS_MAX, OUTAGE_SECONDS_MAX, prefix,
+use super::config::{
+    GuardConfig, GuardConfigError, KeySource, MAX_LEEWAY_SECONDS, MAX_OUTAGE_SECONDS, prefix,
 };
+use super::scopes;
 use crate::network::is_loopback;
 
-pub(super) fn check(settings: &GuardConfig, faults: &mut Vec<GuardConfigError>) {
-    if settings.issuers.is_empty() {
-        faults.push(GuardConfigError::new(
+/// Validates these settings and reports every error.
+pub(super) fn check(config: &GuardConfig, errors: &mut Vec<GuardConfigError>) {
+    if config.issuers.is_empty() {
+        errors.push(GuardConfigError::new(
             "auth.issuer",
             "is missing; give the `iss` of the tokens",
         ));
     }
-    for (index, issuer) in settings.issuers.iter().enumerate() {
-        let earlier = &settings.issuers[..index];
+    for (index, issuer) in config.issuers.iter().enumerate() {
+        let earlier = &config.issuers[..index];
         if earlier
             .iter()
             .any(|other| is_same(&other.issuer, &issuer.issuer))
         {
             let key = format!("{}.issuer", prefix(index));
-            faults.push(GuardConfigError::new(
+            errors.push(GuardConfigError::new(
                 key,
                 "is there twice; put its audiences into one list and its keys into one set",
             ));
         }
     }
-    let leeway_seconds = settings.leeway.as_secs();
-    if leeway_seconds > LEEWAY_SECONDS_MAX {
-        let says = format!(
-            "is {leeway_seconds} s; give {LEEWAY_SECONDS_MAX} s at most and set the clocks"
+    let leeway_seconds = config.leeway.as_secs();
+    if leeway_seconds > MAX_LEEWAY_SECONDS {
+        let message = format!(
+            "is {leeway_seconds} s; give {MAX_LEEWAY_SECONDS} s at most and set the clocks"
         );
-        faults.push(GuardConfigError::new("auth.leeway", says));
+        errors.push(GuardConfigError::new("auth.leeway", message));
     }
-    let outage_seconds = settings.outage.as_secs();
-    if outage_seconds > OUTAGE_SECONDS_MAX {
-        let says = format!(
-            "is {outage_seconds} s; give {OUTAGE_SECONDS_MAX} s at most, since a withdrawn key serves as long"
+    let outage_seconds = config.outage.as_secs();
+    if outage_seconds > MAX_OUTAGE_SECONDS {
+        let message = format!(
+            "is {outage_seconds} s; give {MAX_OUTAGE_SECONDS} s at most, since a withdrawn key serves as long"
         );
-        faults.push(GuardConfigError::new("auth.outage", says));
+        errors.push(GuardConfigError::new("auth.outage", message));
     }
-    let implied = settings
+    let implied = config
         .scope_implies
         .iter()
         .flat_map(|(scope, implied)| std::iter::once(scope).chain(implied));
     for (key, bad) in [
         (
             "auth.required-scopes",
-            settings
+            config
                 .required_scopes
                 .iter()
                 .find(|scope| !scopes::is_scope(scope)),
@@ -61,50 +62,50 @@ pub(super) fn check(settings: &GuardConfig, faults: &mut Vec<GuardConfigError>) 
         ),
     ] {
         if let Some(scope) = bad {
-            let says = format!(
+            let message = format!(
                 "holds {scope:?}, which is no scope: one word of visible ASCII without `\"` and `\\`"
             );
-            faults.push(GuardConfigError::new(key, says));
+            errors.push(GuardConfigError::new(key, message));
         }
     }
-    if settings
+    if config
         .required_scopes
         .iter()
         .any(|scope| scope == scopes::OFFLINE_ACCESS)
     {
-        let says = "holds offline_access, which clients ask of the issuer and no resource needs; remove it";
-        faults.push(GuardConfigError::new("auth.required-scopes", says));
+        let message = "holds offline_access, which clients ask of the issuer and no resource needs; remove it";
+        errors.push(GuardConfigError::new("auth.required-scopes", message));
     }
 }
 
-/// What the settings allow though it may not be meant.
-pub(super) fn warnings(settings: &GuardConfig) -> Vec<String> {
+/// Returns one sentence for each setting that is allowed but may be unintended.
+pub(super) fn warnings(config: &GuardConfig) -> Vec<String> {
     let mut warnings = Vec::new();
-    let in_clear =
+    let is_cleartext =
         |url: &str| Url::parse(url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url));
-    if in_clear(&settings.resource) {
+    if is_cleartext(&config.resource) {
         warnings.push(format!(
             "server.public-url makes the resource {}, which is not https: tokens travel in clear",
-            settings.resource
+            config.resource
         ));
     }
-    for server in &settings.authorization_servers {
-        if in_clear(server) {
+    for server in &config.authorization_servers {
+        if is_cleartext(server) {
             warnings.push(format!(
                 "auth.authorization-servers holds {server}, which is not https"
             ));
         }
     }
-    for (index, issuer) in settings.issuers.iter().enumerate() {
+    for (index, issuer) in config.issuers.iter().enumerate() {
         let prefix = prefix(index);
         if !issuer
             .audience
             .iter()
-            .any(|audience| is_same(audience, &settings.resource))
+            .any(|audience| is_same(audience, &config.resource))
         {
             warnings.push(format!(
                 "{prefix}.audience is not the resource {}: tokens meant for another service may pass (RFC 8707)",
-                settings.resource
+                config.resource
             ));
         }
         if matches!(issuer.keys, KeySource::Secret(_)) {

@@ -1,134 +1,148 @@
-//! Judges tokens: by memory, or by header, key, signature and claims, in this order.
+//! Verifies tokens: from the cache, or by header, key, signature and claims, in this order.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::caller::Caller;
-use super::challenge::Reason;
+use super::challenge::TokenError;
 use super::clock::Clock;
-use super::issuer::Trust;
+use super::config::GuardConfig;
+use super::issuer::Issuer;
 use super::jwks::KeySet;
 use super::jwt::{self, Check, Expected, Jwt};
 use super::key::KeyId;
-use super::key_source::Unavailable;
-use super::scopes::Hierarchy;
-use super::settings::GuardConfig;
-use super::token_cache::{Memory, Verified, token_hash};
+use super::key_source::KeysUnavailable;
+use super::scopes::ScopeHierarchy;
+use super::token_cache::{TokenCache, VerifiedToken, token_hash};
 
+/// Verifies the tokens of all trusted issuers.
 pub(super) struct Verifier {
-    pub(super) trusts: Vec<Trust>,
-    pub(super) hierarchy: Hierarchy,
+    pub(super) issuers: Vec<Issuer>,
+    pub(super) scope_hierarchy: ScopeHierarchy,
     pub(super) required_scopes: Vec<String>,
     pub(super) clock: Clock,
     leeway_seconds: u64,
     require_at_jwt: bool,
     pass_claims: Vec<String>,
-    memory: Memory,
+    token_cache: TokenCache,
 }
 
-/// Why a token does not pass.
-pub(super) enum Denied {
-    Token(Reason),
-    Keys(Unavailable),
+/// The reason a token could not be verified.
+pub(super) enum VerifyError {
+    InvalidToken(TokenError),
+    KeysUnavailable(KeysUnavailable),
 }
 
 impl Verifier {
-    pub(super) fn new(settings: GuardConfig, trusts: Vec<Trust>, clock: Clock) -> Verifier {
+    pub(super) fn new(config: GuardConfig, issuers: Vec<Issuer>, clock: Clock) -> Verifier {
         Verifier {
-            trusts,
-            hierarchy: Hierarchy::new(settings.scope_implies),
-            required_scopes: settings.required_scopes,
+            issuers,
+            scope_hierarchy: ScopeHierarchy::new(config.scope_implies),
+            required_scopes: config.required_scopes,
             clock,
-            leeway_seconds: settings.leeway.as_secs(),
-            require_at_jwt: settings.require_at_jwt,
-            pass_claims: settings.pass_claims,
-            memory: Memory::default(),
+            leeway_seconds: config.leeway.as_secs(),
+            require_at_jwt: config.require_at_jwt,
+            pass_claims: config.pass_claims,
+            token_cache: TokenCache::default(),
         }
     }
 
-    /// Everything but the scopes that every request needs.
-    pub(super) async fn verify(&self, token: &str) -> Result<Arc<Caller>, Denied> {
+    /// Verifies a token, except for the scopes that every request needs.
+    pub(super) async fn verify(&self, token: &str) -> Result<Arc<Caller>, VerifyError> {
         let hash = token_hash(token);
-        if let Some(verified) = self.memory.recall(&hash, self.clock.monotonic())
-            // Remembered by this judge, so that the index is one of its own.
-            && self.trusts[verified.issuer].keys.still_has(&verified.key)
+        if let Some(verified) = self.token_cache.get(&hash, self.clock.monotonic())
+            // This verifier cached the token, so the index is valid.
+            && self.issuers[verified.issuer_index].keys.contains(&verified.key_id)
         {
-            return Ok(verified.principal);
+            return Ok(verified.caller);
         }
         let jwt = Jwt::parse(token)?;
-        let issuer = jwt.trusted_by(&self.trusts)?;
-        let trust = &self.trusts[issuer];
-        self.run(jwt::HEADER_CHECKS, &jwt, trust)?;
-        let key = self.signing_key(&jwt, trust).await?;
-        self.run(jwt::CLAIM_CHECKS, &jwt, trust)?;
-        let principal = Arc::new(self.principal(&jwt, trust)?);
-        let valid_for = jwt.expires()?.saturating_sub(self.clock.wall_seconds());
-        let verified = Verified {
-            principal: Arc::clone(&principal),
-            issuer,
-            key,
+        let issuer_index = jwt.issuer_index(&self.issuers)?;
+        let issuer = &self.issuers[issuer_index];
+        self.check(jwt::HEADER_CHECKS, &jwt, issuer)?;
+        let key_id = self.signing_key(&jwt, issuer).await?;
+        self.check(jwt::CLAIM_CHECKS, &jwt, issuer)?;
+        let caller = Arc::new(self.caller(&jwt, issuer)?);
+        let valid_for = jwt
+            .expires_at_seconds()?
+            .saturating_sub(self.clock.wall_seconds());
+        let verified = VerifiedToken {
+            caller: Arc::clone(&caller),
+            issuer_index,
+            key_id,
         };
-        self.memory.remember(
+        self.token_cache.insert(
             hash,
             verified,
             self.clock.monotonic(),
             Duration::from_secs(valid_for),
         );
-        Ok(principal)
+        Ok(caller)
     }
 
-    fn run(&self, checks: &[Check], jwt: &Jwt<'_>, trust: &Trust) -> Result<(), Reason> {
-        let expected = self.expected(trust);
+    /// Runs checks until one fails.
+    fn check(&self, checks: &[Check], jwt: &Jwt<'_>, issuer: &Issuer) -> Result<(), TokenError> {
+        let expected = self.expected(issuer);
         checks
             .iter()
             .try_for_each(|(_, check)| check(jwt, &expected))
     }
 
-    pub(super) fn expected<'a>(&self, trust: &'a Trust) -> Expected<'a> {
+    /// Returns the values that a token of this issuer is checked against now.
+    pub(super) fn expected<'a>(&self, issuer: &'a Issuer) -> Expected<'a> {
         Expected {
-            trust,
+            issuer,
             leeway_seconds: self.leeway_seconds,
             require_at_jwt: self.require_at_jwt,
             now_seconds: self.clock.wall_seconds(),
         }
     }
 
-    /// The key that made the signature: one with the token's `kid`, or one without a `kid`. Where there is none, keys that
-    /// the issuer has added since are looked at.
-    pub(super) async fn signing_key(&self, jwt: &Jwt<'_>, trust: &Trust) -> Result<KeyId, Denied> {
-        let algorithm = jwt.algorithm(trust)?;
-        let asked_at = self.clock.monotonic();
-        let known = trust
+    /// Returns the key that verifies the token's signature. If no known key can be the token's, looks for keys that the
+    /// issuer has added since the last fetch.
+    pub(super) async fn signing_key(
+        &self,
+        jwt: &Jwt<'_>,
+        issuer: &Issuer,
+    ) -> Result<KeyId, VerifyError> {
+        let algorithm = jwt.algorithm(issuer)?;
+        let requested_at = self.clock.monotonic();
+        let known = issuer
             .keys
             .current(&self.clock)
             .await
-            .map_err(Denied::Keys)?;
+            .map_err(VerifyError::KeysUnavailable)?;
         let kid = jwt.header.kid.as_deref();
-        let search = |set: &KeySet| set.signer(kid, jwt.message, jwt.signature, algorithm);
-        let found = match search(&known.set) {
-            Err(no_signer) if no_signer.newer_keys_may_help => {
-                search(&trust.keys.after_unknown(known, asked_at).await.set)
-            }
+        let find_key =
+            |set: &KeySet| set.find_signing_key(kid, jwt.message, jwt.signature, algorithm);
+        let found = match find_key(&known.set) {
+            Err(no_match) if no_match.newer_keys_may_match => find_key(
+                &issuer
+                    .keys
+                    .refresh_for_unknown_kid(known, requested_at)
+                    .await
+                    .set,
+            ),
             found => found,
         };
-        found.map_err(|no_signer| Denied::Token(no_signer.reason))
+        found.map_err(|no_match| VerifyError::InvalidToken(no_match.reason))
     }
 
-    fn principal(&self, jwt: &Jwt<'_>, trust: &Trust) -> Result<Caller, Reason> {
+    fn caller(&self, jwt: &Jwt<'_>, issuer: &Issuer) -> Result<Caller, TokenError> {
         Ok(Caller {
-            issuer: trust.issuer.clone(),
+            issuer: issuer.identifier.clone(),
             subject: jwt.subject()?,
             client_id: jwt.client_id()?.map(str::to_owned),
-            scopes: self.hierarchy.expand(jwt.scopes()),
-            claims: jwt.pick(&self.pass_claims),
-            // Seconds up to the year 9999, which every clock of 64 bits holds.
-            expires: UNIX_EPOCH + Duration::from_secs(jwt.expires()?),
+            scopes: self.scope_hierarchy.expand(jwt.scopes()),
+            claims: jwt.claims_named(&self.pass_claims),
+            // The year 9999 is representable by every 64-bit clock.
+            expires: UNIX_EPOCH + Duration::from_secs(jwt.expires_at_seconds()?),
         })
     }
 }
 
-impl From<Reason> for Denied {
-    fn from(reason: Reason) -> Denied {
-        Denied::Token(reason)
+impl From<TokenError> for VerifyError {
+    fn from(reason: TokenError) -> VerifyError {
+        VerifyError::InvalidToken(reason)
     }
 }

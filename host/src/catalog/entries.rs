@@ -1,87 +1,90 @@
-//! What stands in the catalog, each thing under the name that clients use.
+//! The entries of the catalog: components, and their tools, prompts and resources under the names clients use.
 
 use std::sync::Arc;
 
-use super::admission::CallPermit;
+use super::call_limits::{CallPermit, ComponentCallLimits};
 use super::overlay::Overlay;
-use super::{CatalogError, ComponentEntry};
 use crate::component::{
-    Call, CallError, Completion, CompletionRequest, Component, Embedded, Filled, GuestContext,
-    Outcome, Prompt, Resource, ResourceTemplate, Schema, TargetKind, Tool,
+    Call, CallError, Component, Outcome, Prompt, PromptResult, Resource, ResourceTemplate, Schema,
+    Tool,
 };
 
-/// One tool under the name that clients use.
+/// A component in the catalog.
+pub struct ComponentEntry {
+    /// The component.
+    pub component: Arc<Component>,
+    /// Prefix of the names of its tools and prompts.
+    pub prefix: String,
+    pub(super) call_limits: Arc<ComponentCallLimits>,
+}
+
+/// A tool under the name clients use.
 pub struct ToolEntry {
-    /// The name: the component's prefix, and the tool's own name or the one that
-    /// stands for it.
+    /// The component's prefix followed by the tool's own name or its `rename`.
     pub name: String,
-    /// The scopes that a call needs, sorted.
+    /// Scopes that a call requires, sorted.
     pub scopes: Vec<String>,
-    pub(super) served: Arc<ComponentEntry>,
+    pub(super) owner: Arc<ComponentEntry>,
+    /// Index into the component's tools.
     pub(super) index: usize,
     pub(super) overlay: Overlay,
 }
 
-/// Something else than a tool, under the name that clients use.
+/// A prompt, resource or resource template under the name clients use.
 pub struct Entry<T> {
-    /// A prompt's name, a document's URI, a family's template.
+    /// Name of the prompt, URI of the resource, or URI template.
     pub name: String,
-    /// The scopes that a call needs, sorted.
+    /// Scopes that a call requires, sorted.
     pub scopes: Vec<String>,
-    pub(super) served: Arc<ComponentEntry>,
-    pub(super) item: fn(&Component) -> &[T],
+    pub(super) owner: Arc<ComponentEntry>,
+    /// Selects the component's list that `index` refers to.
+    pub(super) list: fn(&Component) -> &[T],
     pub(super) index: usize,
 }
 
-/// What a subject names.
-#[derive(Clone)]
-pub enum Target {
-    /// A tool.
-    Tool(Arc<ToolEntry>),
-    /// A prompt.
-    Prompt(Arc<Entry<Prompt>>),
-    /// A document with a name of its own.
-    Resource(Arc<Entry<Resource>>),
-    /// The family that a document belongs to.
-    Template(Arc<Entry<ResourceTemplate>>),
-}
+/// A prompt in the catalog.
+pub type PromptEntry = Entry<Prompt>;
+/// A resource with a fixed URI in the catalog.
+pub type ResourceEntry = Entry<Resource>;
+/// A resource template in the catalog.
+pub type TemplateEntry = Entry<ResourceTemplate>;
 
 impl ToolEntry {
-    /// What it is in its component; clients see the name, title, description and
-    /// arguments of the entry.
+    /// Returns the component's own definition of the tool. Clients see the name, title, description and input schema of
+    /// the entry instead.
     pub fn tool(&self) -> &Tool {
-        &self.served.component.tools[self.index]
+        &self.owner.component.tools[self.index]
     }
 
-    /// A name for people.
+    /// Returns the display name.
     pub fn title(&self) -> Option<&str> {
         let own = self.tool().title.as_deref();
         self.overlay.title.as_deref().or(own)
     }
 
-    /// What the model reads.
+    /// Returns the description for the model.
     pub fn description(&self) -> &str {
         let own = &self.tool().description;
         self.overlay.description.as_ref().unwrap_or(own)
     }
 
-    /// What the arguments of callers must be.
+    /// Returns the schema of the arguments that callers pass.
     pub fn input(&self) -> &Schema {
         match &self.overlay.arguments {
             Some(arguments) => &arguments.schema,
-            None => &self.tool().input,
+            None => &self.tool().input_schema,
         }
     }
 
-    /// Whose it is.
+    /// Returns the component that has the tool.
     pub fn component(&self) -> &Component {
-        &self.served.component
+        &self.owner.component
     }
 
-    /// Runs one call. The permit ends with it.
+    /// Calls the tool and releases the permit.
     ///
     /// # Errors
-    /// Why there is no result.
+    /// The arguments are invalid, or the call failed.
     pub async fn call(&self, mut call: Call, permit: CallPermit) -> Result<Outcome, CallError> {
         if let Some(arguments) = &self.overlay.arguments {
             call.arguments = arguments
@@ -93,130 +96,32 @@ impl ToolEntry {
         drop(permit);
         outcome
     }
-
-    /// Another one came out under the same name.
-    pub(super) fn clash(&self, second: &Self) -> CatalogError {
-        let name = self.name.clone();
-        if Arc::ptr_eq(&self.served, &second.served) {
-            return CatalogError::SameName {
-                component: self.component().name.clone(),
-                tool: name,
-                first: self.tool().name.clone(),
-                second: second.tool().name.clone(),
-            };
-        }
-        CatalogError::Duplicate {
-            kind: "tool",
-            name,
-            first: self.component().name.clone(),
-            second: second.component().name.clone(),
-        }
-    }
 }
 
 impl<T> Entry<T> {
-    /// What it is.
+    /// Returns the component's definition of the item.
     pub fn item(&self) -> &T {
-        &(self.item)(&self.served.component)[self.index]
+        &(self.list)(&self.owner.component)[self.index]
     }
 
-    /// Whose it is.
+    /// Returns the component that has the item.
     pub fn component(&self) -> &Component {
-        &self.served.component
+        &self.owner.component
     }
 }
 
-impl Entry<Prompt> {
-    /// Fills it in. The permit ends with the call.
+impl PromptEntry {
+    /// Gets the prompt with its arguments filled in and releases the permit.
     ///
     /// # Errors
-    /// Why there is no result.
+    /// The arguments are invalid, or the call failed.
     pub async fn fill(
         &self,
         call: Call<Vec<(String, String)>>,
         permit: CallPermit,
-    ) -> Result<Outcome<Filled>, CallError> {
-        let outcome = self.component().fill(self.item(), call).await;
+    ) -> Result<Outcome<PromptResult>, CallError> {
+        let outcome = self.component().get_prompt(self.item(), call).await;
         drop(permit);
         outcome
-    }
-}
-
-impl Target {
-    /// The scopes that a call needs, sorted.
-    pub fn scopes(&self) -> &[String] {
-        match self {
-            Self::Tool(entry) => &entry.scopes,
-            Self::Prompt(offer) => &offer.scopes,
-            Self::Resource(offer) => &offer.scopes,
-            Self::Template(offer) => &offer.scopes,
-        }
-    }
-
-    /// The name under which clients know it.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Tool(entry) => &entry.name,
-            Self::Prompt(offer) => &offer.name,
-            Self::Resource(offer) => &offer.name,
-            Self::Template(offer) => &offer.name,
-        }
-    }
-
-    /// What it is.
-    pub fn called(&self) -> TargetKind {
-        match self {
-            Self::Tool(_) => TargetKind::Tool,
-            Self::Prompt(_) => TargetKind::Prompt,
-            Self::Resource(_) | Self::Template(_) => TargetKind::Resource,
-        }
-    }
-
-    /// The component that offers it.
-    pub fn component(&self) -> &Component {
-        &self.served().component
-    }
-
-    pub(super) fn served(&self) -> &ComponentEntry {
-        match self {
-            Self::Tool(entry) => &entry.served,
-            Self::Prompt(offer) => &offer.served,
-            Self::Resource(offer) => &offer.served,
-            Self::Template(offer) => &offer.served,
-        }
-    }
-
-    /// Reads a document that its component offers. The permit ends with the call.
-    ///
-    /// # Errors
-    /// Why there is no result.
-    pub async fn read(
-        &self,
-        call: Call<String>,
-        permit: CallPermit,
-    ) -> Result<Outcome<Vec<Embedded>>, CallError> {
-        let outcome = self.served().component.read(call).await;
-        drop(permit);
-        outcome
-    }
-
-    /// Completes an argument. The permit ends with the call.
-    ///
-    /// # Errors
-    /// Why there is no result.
-    pub async fn complete(
-        &self,
-        request: CompletionRequest,
-        context: GuestContext,
-        permit: CallPermit,
-    ) -> Result<Completion, CallError> {
-        let completion = self.served().component.complete(request, context).await;
-        drop(permit);
-        completion
-    }
-
-    /// Whether its component completes arguments.
-    pub fn completes(&self) -> bool {
-        self.served().component.completes()
     }
 }

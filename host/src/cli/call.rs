@@ -1,18 +1,22 @@
-//! `toolcrib call`
+//! `toolcrib call`: calls one tool without a server.
 
 use std::io::Read;
 
 use clap::Args;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
-use super::{Common, Failure, configure, fail, report};
+use super::options::{ConfigOptions, configure};
+use super::output::{Failure, fail, fail_usage, report, say};
 use crate::catalog::Target;
 use crate::component::{self, Block, Body, ClientFeatures, GuestContext, Outcome, Output};
 use crate::{app, mcp};
 
-/// Arguments read from standard input, in bytes.
+/// Upper limit of arguments read from standard input.
 const MAX_INPUT_BYTES: u64 = 4 << 20;
+/// Rate key and call id of the only call.
+const LOCAL: &str = "local";
 
 #[derive(Args)]
 pub(super) struct Call {
@@ -24,18 +28,18 @@ pub(super) struct Call {
     /// Its arguments as a JSON object; `-` reads them from standard input.
     #[arg(value_name = "JSON", default_value = "{}")]
     arguments: String,
-    /// Print the result as MCP has it.
+    /// Print the result as an MCP `CallToolResult`.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    common: Common,
+    config: ConfigOptions,
 }
 
 impl Call {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let overrides = self.common.overrides(vec![self.reference.clone()]);
-        let mut config = configure(&overrides, tracing::Level::INFO)?;
-        let arguments = arguments(&self.arguments)?;
+        let overrides = self.config.overrides(vec![self.reference.clone()]);
+        let mut config = configure(&overrides, Level::INFO)?;
+        let arguments = parse_arguments(&self.arguments)?;
         config.server.max_concurrent_calls = 1;
         let catalog = app::load_to_call(&config)
             .await
@@ -49,14 +53,14 @@ impl Call {
                 names.join(", ")
             )));
         };
-        let found = Target::Tool(entry.clone());
-        let permit = catalog.admit(&found, "local").await.map_err(fail)?;
+        let target = Target::Tool(entry.clone());
+        let permit = catalog.admit(&target, LOCAL).await.map_err(fail)?;
         let call = component::Call {
             arguments,
             answers: Vec::new(),
             state: None,
             context: GuestContext {
-                id: "local".into(),
+                id: LOCAL.into(),
                 client_features: ClientFeatures::default(),
                 caller: None,
                 events: None,
@@ -92,7 +96,8 @@ impl Call {
     }
 }
 
-fn arguments(text: &str) -> Result<Map<String, Value>, Failure> {
+/// Parses the arguments from the command line, or from standard input if `text` is `-`.
+fn parse_arguments(text: &str) -> Result<Map<String, Value>, Failure> {
     let mut input = String::new();
     let text = if text == "-" {
         let mut stdin = std::io::stdin().lock().take(MAX_INPUT_BYTES);
@@ -105,20 +110,16 @@ fn arguments(text: &str) -> Result<Map<String, Value>, Failure> {
     };
     match serde_json::from_str(text) {
         Ok(Value::Object(arguments)) => Ok(arguments),
-        Ok(_) => {
-            eprintln!(
-                "error: the arguments must be a JSON object, such as '{{\"city\":\"Oslo\"}}'"
-            );
-            Err(Failure::Usage)
-        }
-        Err(error) => {
-            eprintln!("error: the arguments are not valid JSON: {error}");
-            Err(Failure::Usage)
-        }
+        Ok(_) => Err(fail_usage(
+            "the arguments must be a JSON object, such as '{\"city\":\"Oslo\"}'",
+        )),
+        Err(error) => Err(fail_usage(format!(
+            "the arguments are not valid JSON: {error}"
+        ))),
     }
 }
 
-/// Text as it is, and a line for what a terminal does not show.
+/// Prints text as it is, and one line for each content that a terminal cannot show.
 fn print(output: &Output) {
     for content in &output.content {
         match &content.block {

@@ -1,17 +1,23 @@
-//! `toolcrib check`
+//! `toolcrib check`: reports every error in the configuration and the components, or explains a token.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
+use tracing::Level;
 
-use super::{Access, Common, Failure, fail, report, report_faults, served, telemetry};
+use super::inspect;
+use super::options::{AccessOptions, ConfigOptions};
+use super::output::{
+    Failure, fail, fail_usage, failure_of, report, report_config_errors, say, summary,
+};
 use crate::app::{self, App, BuildError, Problem};
-use crate::config::{self, Config, Overrides, WatchMode};
+use crate::config::{Access, Config, Overrides, WatchMode};
+use crate::telemetry::{self, LogConfig};
 use crate::text::error_chain;
 
-/// A longer token is refused by the guard anyway.
+/// Upper limit of the token's file. The guard rejects longer tokens.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
 #[derive(Args)]
@@ -27,75 +33,75 @@ pub(super) struct Check {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    common: Common,
+    config: ConfigOptions,
     #[command(flatten)]
-    access: Access,
+    access: AccessOptions,
 }
 
 impl Check {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let mut overrides = self.common.overrides(self.references);
-        overrides.listen = self.access.listen;
-        overrides.no_auth = self.access.no_auth;
-        telemetry::init(telemetry::LogConfig {
-            level: tracing::Level::WARN,
-            ..telemetry::LogConfig::default()
+        let mut overrides = self.config.overrides(self.references);
+        self.access.apply(&mut overrides);
+        telemetry::init(LogConfig {
+            level: Level::WARN,
+            ..LogConfig::default()
         });
         if let Some(token) = &self.token {
             return check_token(&overrides, token, self.json).await;
         }
-        let built = match Config::load(&overrides) {
-            Ok(mut config) => {
-                // Components alone are checked without anybody to serve them to.
-                if overrides.file.is_none() && matches!(config.access, config::Access::Unset) {
-                    config.access = config::Access::Open;
-                }
-                config.changes = WatchMode::Never;
-                App::build(config).await
-            }
-            Err(faults) => Err(BuildError {
-                problems: faults.into_iter().map(Problem::Config).collect(),
-            }),
-        };
+        let result = build(&overrides).await;
         if self.json {
-            return print_json(&built);
+            return print_json(&result);
         }
-        let app = built.map_err(|error| report(&error))?;
-        // Without a file there is nobody who could have granted anything.
+        let app = result.map_err(|error| report(&error))?;
+        // Grants come from the configuration file. Without one every import would be reported as not granted.
         if overrides.file.is_some() {
-            for served in app.catalog().components() {
-                for asked in served.component.import_report() {
-                    say!("{}: {asked}", served.component.name);
+            for entry in app.catalog().components() {
+                for import in entry.component.import_report() {
+                    say!("{}: {import}", entry.component.name);
                 }
             }
         }
         for warning in app.warnings() {
             say!("warning: {warning}");
         }
-        say!("ok: {}", served(&app.catalog()));
+        say!("ok: {}", summary(&app.catalog()));
         Ok(())
     }
 }
 
-async fn check_token(overrides: &Overrides, token: &Path, json: bool) -> Result<(), Failure> {
-    let config = Config::load(overrides).map_err(|faults| report_faults(&faults))?;
-    let guard = app::guard(&config).map_err(|problems| report(&BuildError { problems }))?;
+async fn build(overrides: &Overrides) -> Result<App, BuildError> {
+    let mut config = Config::load(overrides).map_err(|errors| BuildError {
+        problems: errors.into_iter().map(Problem::Config).collect(),
+    })?;
+    // Components alone can be checked without saying who may call.
+    if overrides.file.is_none() && matches!(config.access, Access::Unset) {
+        config.access = Access::Open;
+    }
+    config.watch = WatchMode::Never;
+    App::build(config).await
+}
+
+async fn check_token(overrides: &Overrides, path: &Path, json: bool) -> Result<(), Failure> {
+    let config = Config::load(overrides).map_err(|errors| report_config_errors(&errors))?;
+    let guard = app::build_guard(&config).map_err(|problems| report(&BuildError { problems }))?;
     let Some(guard) = guard else {
-        eprintln!("error: nothing judges tokens here: there is no [auth] section");
-        return Err(Failure::Usage);
+        return Err(fail_usage(
+            "the token cannot be checked: there is no [auth] section",
+        ));
     };
-    let read = if token == Path::new("-") {
+    let read = if path == Path::new("-") {
         std::io::read_to_string(std::io::stdin().lock().take(MAX_TOKEN_BYTES))
     } else {
-        std::fs::File::open(token).and_then(|f| std::io::read_to_string(f.take(MAX_TOKEN_BYTES)))
+        std::fs::File::open(path).and_then(|f| std::io::read_to_string(f.take(MAX_TOKEN_BYTES)))
     };
-    let token = read.map_err(|e| fail(format!("`{}` cannot be read: {e}", token.display())))?;
+    let token = read.map_err(|e| fail(format!("`{}` cannot be read: {e}", path.display())))?;
     let findings = guard.explain(&token).await;
     let accepted = findings.iter().all(|finding| finding.accepted);
     if json {
         let findings: Vec<_> = findings
             .iter()
-            .map(|f| json!({ "name": f.name, "accepted": f.accepted, "says": f.says }))
+            .map(|f| json!({ "name": f.name, "accepted": f.accepted, "says": f.message }))
             .collect();
         say!(
             "{:#}",
@@ -104,7 +110,7 @@ async fn check_token(overrides: &Overrides, token: &Path, json: bool) -> Result<
     } else {
         for finding in &findings {
             let mark = if finding.accepted { "ok" } else { "refused" };
-            say!("{mark:<8} {:<10} {}", finding.name, finding.says);
+            say!("{mark:<8} {:<10} {}", finding.name, finding.message);
         }
         let verdict = if accepted { "accepted" } else { "refused" };
         say!("the token is {verdict}");
@@ -116,29 +122,29 @@ async fn check_token(overrides: &Overrides, token: &Path, json: bool) -> Result<
     }
 }
 
-fn print_json(built: &Result<App, BuildError>) -> Result<(), Failure> {
-    let (report, done) = match built {
+fn print_json(result: &Result<App, BuildError>) -> Result<(), Failure> {
+    match result {
         Ok(app) => {
             let catalog = app.catalog();
             let components = catalog.components().iter();
-            let describe = |one| super::inspect::describe(&catalog, one);
-            let components: Vec<_> = components.map(describe).collect();
-            let report = json!({
-                "ok": true, "faults": [], "warnings": app.warnings(), "components": components,
-            });
-            (report, Ok(()))
+            let components: Vec<_> = components
+                .map(|entry| inspect::describe(&catalog, entry))
+                .collect();
+            say!(
+                "{:#}",
+                json!({
+                    "ok": true,
+                    "faults": [],
+                    "warnings": app.warnings(),
+                    "components": components,
+                })
+            );
+            Ok(())
         }
         Err(error) => {
             let faults: Vec<_> = error.problems.iter().map(|p| error_chain(p)).collect();
-            let usage = error.problems.iter().any(Problem::is_configuration);
-            let failure = if usage {
-                Failure::Usage
-            } else {
-                Failure::Failed
-            };
-            (json!({ "ok": false, "faults": faults }), Err(failure))
+            say!("{:#}", json!({ "ok": false, "faults": faults }));
+            Err(failure_of(error))
         }
-    };
-    say!("{report:#}");
-    done
+    }
 }

@@ -1,14 +1,17 @@
-//! `toolcrib inspect`
-
-use std::sync::Arc;
+//! `toolcrib inspect`: shows what components have and what they import.
 
 use clap::Args;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tracing::Level;
 
-use super::{Common, Failure, configure, report};
+use super::options::{ConfigOptions, configure};
+use super::output::{Failure, report, say};
 use crate::app;
-use crate::catalog::{Catalog, ComponentEntry, Entry, ToolEntry};
-use crate::component::{Component, ImportReport, Prompt, Resource, ResourceTemplate};
+use crate::catalog::{
+    Catalog, ComponentEntry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry,
+};
+use crate::component::{Component, ImportReport};
 
 #[derive(Args)]
 pub(super) struct Inspect {
@@ -19,35 +22,34 @@ pub(super) struct Inspect {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    common: Common,
+    config: ConfigOptions,
 }
 
 impl Inspect {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let overrides = self.common.overrides(self.references);
-        let mut config = configure(&overrides, tracing::Level::WARN)?;
+        let overrides = self.config.overrides(self.references);
+        let mut config = configure(&overrides, Level::WARN)?;
         config.server.max_concurrent_calls = 1;
         let catalog = app::load(&config).await.map_err(|error| report(&error))?;
-        let served = catalog.components();
+        let entries = catalog.components().iter();
         if self.json {
-            let all: Vec<_> = served.iter().map(|one| describe(&catalog, one)).collect();
-            say!("{:#}", Value::Array(all));
+            let components = entries.map(|entry| describe(&catalog, entry));
+            say!("{:#}", components.collect::<Value>());
             return Ok(());
         }
-        for (index, served) in served.iter().enumerate() {
+        for (index, entry) in entries.enumerate() {
             if index > 0 {
                 say!();
             }
-            print(&catalog, served);
+            print(&catalog, entry);
         }
         Ok(())
     }
 }
 
-/// A component as JSON, with what it offers as it is served.
-pub(super) fn describe(catalog: &Catalog, served: &Arc<ComponentEntry>) -> Value {
-    let component = &served.component;
-    let tools: Vec<_> = catalog.tools_of(served).map(describe_tool).collect();
+/// Describes a component in JSON, with its tools, prompts and resources as clients see them.
+pub(super) fn describe(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Value {
+    let component = &entry.component;
     let skipped: Vec<_> = component
         .skipped
         .iter()
@@ -56,149 +58,146 @@ pub(super) fn describe(catalog: &Catalog, served: &Arc<ComponentEntry>) -> Value
     json!({
         "name": component.name,
         "digest": component.digest,
-        "size": component.size,
+        "size": component.size_bytes,
         "imports": component.imports,
-        "access": access(component),
-        "tools": tools,
-        "prompts": catalog.prompts_of(served).map(describe_prompt).collect::<Vec<_>>(),
-        "resources": catalog.resources_of(served).map(describe_resource).collect::<Vec<_>>(),
-        "resourceTemplates": catalog.templates_of(served).map(describe_family).collect::<Vec<_>>(),
+        "access": describe_access(component),
+        "tools": catalog.tools_of(entry).map(describe_tool).collect::<Vec<_>>(),
+        "prompts": catalog.prompts_of(entry).map(describe_prompt).collect::<Vec<_>>(),
+        "resources": catalog.resources_of(entry).map(describe_resource).collect::<Vec<_>>(),
+        "resourceTemplates": catalog.templates_of(entry).map(describe_template).collect::<Vec<_>>(),
         "skipped": skipped,
     })
 }
 
-/// What the imports ask for, what is granted, and what is lacking or not needed.
-fn access(component: &Component) -> Vec<Value> {
-    let asked = component.import_report();
-    let describe = |asked: &ImportReport| {
+/// Describes which grants the imports need, which they have, and which are unused.
+fn describe_access(component: &Component) -> Vec<Value> {
+    let describe = |report: &ImportReport| {
         json!({
-            "key": asked.key,
-            "imports": asked.imports,
-            "granted": asked.granted,
-            "says": asked.to_string(),
+            "key": report.key,
+            "imports": report.imports,
+            "granted": report.granted,
+            "says": report.to_string(),
         })
     };
-    asked.iter().map(describe).collect()
+    component.import_report().iter().map(describe).collect()
 }
 
 fn describe_tool(entry: &ToolEntry) -> Value {
-    let mut described = json!({
+    let mut description = json!({
         "name": entry.name,
         "description": entry.description(),
         "inputSchema": entry.input().source,
     });
     if let Some(title) = entry.title() {
-        described["title"] = title.into();
+        description["title"] = title.into();
     }
-    if let Some(output) = &entry.tool().output {
-        described["outputSchema"] = Value::Object(output.source.clone());
+    if let Some(output) = &entry.tool().output_schema {
+        description["outputSchema"] = Value::Object(output.source.clone());
     }
-    described
+    description
 }
 
-fn describe_prompt(offer: &Entry<Prompt>) -> Value {
-    let prompt = offer.item();
+fn describe_prompt(entry: &PromptEntry) -> Value {
+    let prompt = entry.item();
     let arguments = prompt.arguments.iter().map(|argument| {
-        let described = json!({ "name": argument.name, "required": argument.required });
-        with_texts(described, &argument.title, &argument.description)
+        let description = json!({ "name": argument.name, "required": argument.required });
+        with_texts(description, &argument.title, &argument.description)
     });
-    let described = json!({
-        "name": offer.name,
+    let description = json!({
+        "name": entry.name,
         "arguments": arguments.collect::<Vec<_>>(),
     });
-    with_texts(described, &prompt.title, &prompt.description)
+    with_texts(description, &prompt.title, &prompt.description)
 }
 
-fn describe_resource(offer: &Entry<Resource>) -> Value {
-    let resource = offer.item();
-    let mut described = json!({ "uri": resource.uri, "name": resource.name });
+fn describe_resource(entry: &ResourceEntry) -> Value {
+    let resource = entry.item();
+    let mut description = json!({ "uri": resource.uri, "name": resource.name });
     if let Some(media_type) = &resource.media_type {
-        described["mimeType"] = media_type.as_str().into();
+        description["mimeType"] = media_type.as_str().into();
     }
     if let Some(size) = resource.size {
-        described["size"] = size.into();
+        description["size"] = size.into();
     }
-    with_texts(described, &resource.title, &resource.description)
+    with_texts(description, &resource.title, &resource.description)
 }
 
-fn describe_family(offer: &Entry<ResourceTemplate>) -> Value {
-    let template = &offer.item().template;
-    let mut described = json!({ "uriTemplate": template.uri_template, "name": template.name });
+fn describe_template(entry: &TemplateEntry) -> Value {
+    let template = &entry.item().template;
+    let mut description = json!({ "uriTemplate": template.uri_template, "name": template.name });
     if let Some(media_type) = &template.media_type {
-        described["mimeType"] = media_type.as_str().into();
+        description["mimeType"] = media_type.as_str().into();
     }
-    with_texts(described, &template.title, &template.description)
+    with_texts(description, &template.title, &template.description)
 }
 
-fn with_texts(mut described: Value, title: &Option<String>, description: &Option<String>) -> Value {
+fn with_texts(mut value: Value, title: &Option<String>, description: &Option<String>) -> Value {
     if let Some(title) = title {
-        described["title"] = title.as_str().into();
+        value["title"] = title.as_str().into();
     }
     if let Some(description) = description {
-        described["description"] = description.as_str().into();
+        value["description"] = description.as_str().into();
     }
-    described
+    value
 }
 
-fn print(catalog: &Catalog, served: &Arc<ComponentEntry>) {
-    let component = &served.component;
+fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) {
+    let component = &entry.component;
     say!("{}", component.name);
     say!("  digest   {}", component.digest);
-    say!("  size     {} bytes", component.size);
-    say!(
-        "  imports  {}",
-        or_nothing(&component.imports.join("\n           "))
-    );
-    for asked in component.import_report() {
-        say!("  access   {asked}");
+    say!("  size     {} bytes", component.size_bytes);
+    let imports = match component.imports.is_empty() {
+        true => "nothing".to_owned(),
+        false => component.imports.join("\n           "),
+    };
+    say!("  imports  {imports}");
+    for report in component.import_report() {
+        say!("  access   {report}");
     }
     for (index, skipped) in component.skipped.iter().enumerate() {
         let heading = if index == 0 { "skipped" } else { "" };
         say!("  {heading:<8} {}: {}", skipped.export, skipped.reason);
     }
-    for entry in catalog.tools_of(served) {
-        say!("\n  {}", entry.name);
-        if let Some(title) = entry.title() {
+    for tool in catalog.tools_of(entry) {
+        say!("\n  {}", tool.name);
+        if let Some(title) = tool.title() {
             say!("    {title}");
         }
-        for line in entry.description().lines() {
+        for line in tool.description().lines() {
             say!("    {line}");
         }
-        let arguments = Value::Object(entry.input().source.clone());
+        let arguments = Value::Object(tool.input().source.clone());
         say!("    arguments {arguments}");
-        if let Some(output) = &entry.tool().output {
+        if let Some(output) = &tool.tool().output_schema {
             say!("    result    {}", Value::Object(output.source.clone()));
         }
     }
-    for offer in catalog.prompts_of(served) {
-        let prompt = offer.item();
-        say!("\n  prompt {}", offer.name);
+    for prompt in catalog.prompts_of(entry) {
+        say!("\n  prompt {}", prompt.name);
+        let prompt = prompt.item();
         print_texts(&prompt.title, &prompt.description);
         for argument in &prompt.arguments {
             let optional = if argument.required { "" } else { " (optional)" };
             say!("    argument  {}{optional}", argument.name);
         }
     }
-    for offer in catalog.resources_of(served) {
-        let resource = offer.item();
-        say!("\n  resource {}", offer.name);
+    for resource in catalog.resources_of(entry) {
+        say!("\n  resource {}", resource.name);
+        let resource = resource.item();
         print_texts(&resource.title, &resource.description);
         print_media_type(&resource.media_type);
     }
-    for offer in catalog.templates_of(served) {
-        let template = &offer.item().template;
-        say!("\n  template {}", offer.name);
+    for template in catalog.templates_of(entry) {
+        say!("\n  template {}", template.name);
+        let template = &template.item().template;
         print_texts(&template.title, &template.description);
         print_media_type(&template.media_type);
     }
 }
 
 fn print_texts(title: &Option<String>, description: &Option<String>) {
-    for line in title
-        .iter()
-        .chain(description)
-        .flat_map(|text| text.lines())
-    {
+    let texts = title.iter().chain(description);
+    for line in texts.flat_map(|text| text.lines()) {
         say!("    {line}");
     }
 }
@@ -207,8 +206,4 @@ fn print_media_type(media_type: &Option<String>) {
     if let Some(media_type) = media_type {
         say!("    type      {media_type}");
     }
-}
-
-fn or_nothing(text: &str) -> &str {
-    if text.is_empty() { "nothing" } else { text }
 }

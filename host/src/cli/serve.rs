@@ -1,14 +1,19 @@
-//! `toolcrib serve`
+//! `toolcrib serve`: serves components over Streamable HTTP.
 
 use std::io::ErrorKind;
 
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
 
-use super::{Access, Common, Failure, Watch, configure, fail, report, served};
+use super::options::{AccessOptions, ConfigOptions, WatchOptions, configure};
+use super::output::{Failure, fail, report, summary};
 use crate::app::App;
-use crate::config;
+use crate::config::Access;
+
+/// Exit status after a second stop signal: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -16,64 +21,62 @@ pub(super) struct Serve {
     #[arg(value_name = "REF")]
     references: Vec<String>,
     #[command(flatten)]
-    common: Common,
+    config: ConfigOptions,
     #[command(flatten)]
-    access: Access,
+    access: AccessOptions,
     #[command(flatten)]
-    watch: Watch,
+    watch: WatchOptions,
 }
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let mut overrides = self.common.overrides(self.references);
-        overrides.listen = self.access.listen;
-        overrides.no_auth = self.access.no_auth;
-        self.watch.lay_over(&mut overrides);
-        let config = configure(&overrides, tracing::Level::INFO)?;
+        let mut overrides = self.config.overrides(self.references);
+        self.access.apply(&mut overrides);
+        self.watch.apply(&mut overrides);
+        let config = configure(&overrides, Level::INFO)?;
         let server = config.server.clone();
-        let is_open = matches!(config.access, config::Access::Open);
+        let is_open = matches!(config.access, Access::Open);
         let app = App::build(config).await.map_err(|error| report(&error))?;
         app.open_store().await.map_err(|error| report(&error))?;
         if is_open {
-            tracing::warn!(server.listen = %server.listen, "everybody who reaches the address may call");
+            tracing::warn!(
+                server.listen = %server.listen,
+                "authentication is off, every client that reaches the address may call"
+            );
         }
         for warning in app.warnings() {
             tracing::warn!(warning, "check the configuration");
         }
         let listener = TcpListener::bind(server.listen).await.map_err(|error| {
-            let way_out = match error.kind() {
+            let hint = match error.kind() {
                 ErrorKind::AddrInUse => "; stop what uses it, or choose another with --listen",
                 ErrorKind::PermissionDenied => "; choose a port above 1023 with --listen",
-                ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+                ErrorKind::AddrNotAvailable => "; this machine does not have that address",
                 _ => "",
             };
-            fail(format!(
-                "cannot listen on {}: {error}{way_out}",
-                server.listen
-            ))
+            fail(format!("cannot listen on {}: {error}{hint}", server.listen))
         })?;
         let address = listener.local_addr().map_err(fail)?;
-        // Before the line that invites the first signal.
+        // Handlers are installed before the line below: a supervisor may send a signal as soon as it has read it.
         let stop = stop_signal();
         eprintln!(
             "listening on {}://{address}{} ({})",
             server.scheme(),
             server.path,
-            served(&app.catalog()),
+            summary(&app.catalog()),
         );
         app.serve(listener, stop).await;
         Ok(())
     }
 }
 
-/// Takes SIGINT and SIGTERM from now on. The future resolves at the first; the
-/// second ends the process.
+/// Handles SIGINT and SIGTERM from now on. The future resolves at the first signal; the second ends the process.
 fn stop_signal() -> impl Future<Output = ()> {
     let signals = signal(SignalKind::interrupt())
         .and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
     async move {
         let Ok((mut interrupt, mut terminate)) = signals else {
-            // Without handlers the signals end the process, which stops the server too.
+            // Without handlers a signal ends the process, which stops the server as well.
             return std::future::pending().await;
         };
         let mut next = async move || {
@@ -86,7 +89,7 @@ fn stop_signal() -> impl Future<Output = ()> {
         tracing::info!("shutting down");
         tokio::spawn(async move {
             next().await;
-            std::process::exit(130);
+            std::process::exit(INTERRUPTED);
         });
     }
 }

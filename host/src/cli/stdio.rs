@@ -1,11 +1,13 @@
-//! `toolcrib stdio`
+//! `toolcrib stdio`: serves components to one local client over standard input and output.
 
 use std::sync::Arc;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
-use super::{Common, Failure, Watch, configure, report};
+use super::options::{ConfigOptions, WatchOptions, configure};
+use super::output::{Failure, fail, report};
 use crate::{app, mcp, reload};
 
 #[derive(Args)]
@@ -14,19 +16,19 @@ pub(super) struct Stdio {
     #[arg(value_name = "REF")]
     references: Vec<String>,
     #[command(flatten)]
-    common: Common,
+    config: ConfigOptions,
     #[command(flatten)]
-    watch: Watch,
+    watch: WatchOptions,
 }
 
 impl Stdio {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let mut overrides = self.common.overrides(self.references);
-        self.watch.lay_over(&mut overrides);
-        let config = Arc::new(configure(&overrides, tracing::Level::WARN)?);
+        let mut overrides = self.config.overrides(self.references);
+        self.watch.apply(&mut overrides);
+        let config = Arc::new(configure(&overrides, Level::WARN)?);
         let shutdown = CancellationToken::new();
         let draining = CancellationToken::new();
-        // Watched for as long as somebody has the problems.
+        // Dropping the receiver would stop watching.
         let (registry, _problems) = reload::start(&config)
             .await
             .map_err(|problems| report(&problems.into()))?;
@@ -35,8 +37,8 @@ impl Stdio {
             .await
             .map_err(|problems| report(&problems.into()))?;
         let server = app::tool_server(&config, &registry, draining, shutdown.clone());
-        let served = mcp::serve_stdio(&server).await;
+        let result = mcp::serve_stdio(&server).await;
         shutdown.cancel();
-        served.map_err(super::fail)
+        result.map_err(fail)
     }
 }

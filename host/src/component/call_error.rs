@@ -1,59 +1,66 @@
-//! Why a call gave no result.
+//! Errors of a call, as its client learns them.
 
-use super::contract;
+use std::fmt;
+
+use super::contract::GuestError;
+use super::engine_error;
 use crate::sandbox::{self, Limits, MAX_HANDLES, Stopped};
+use crate::text::truncate;
 
-/// Why a call gave no result. `Display` is one sentence for the client; what the
-/// operator needs beyond it has been logged.
+/// Maximum length of an error text of a guest. The output limit applies too.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// The reason why a call has no result. `Display` is one sentence for the client; details for the operator are in the
+/// log.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The guest, or the tool's schema, refuses the arguments.
+    /// The guest or the tool's input schema rejects the arguments.
     #[error("{0}")]
     InvalidArguments(String),
-    /// The tool says that it failed.
+    /// The guest reported a failure.
     #[error("{0}")]
     Failed(String),
-    /// There is no such document.
+    /// The guest does not have the requested resource.
     #[error("there is no such resource")]
     NotFound,
-    /// A limit or the client ended it.
+    /// The host stopped the call.
     #[error("{0}")]
     Stopped(#[from] Stopped),
-    /// The guest asked for more memory than it may have.
+    /// The guest exceeded its memory limit of so many MiB.
     #[error("the {0} ran out of its {1} MiB of memory")]
     Memory(TargetKind, usize),
-    /// The guest holds more than the host keeps for one call.
+    /// The guest exceeded the limit on handles.
     #[error("the {0} has more handles than its limit of {MAX_HANDLES}")]
     Handles(TargetKind),
     /// The guest trapped.
     #[error("the {0} crashed")]
     Crashed(TargetKind),
-    /// The guest ended itself.
+    /// The guest called `wasi:cli/exit`.
     #[error("the {0} exited with status {1} instead of returning a result")]
     Exited(TargetKind, i32),
-    /// More came back than the limit allows.
+    /// The result exceeds the output limit of so many bytes.
     #[error("the {0} returned more than its limit of {1} bytes")]
-    Oversized(TargetKind, usize),
-    /// What came back is not what the guest announced.
+    OutputTooLarge(TargetKind, usize),
+    /// The result violates the contract or the tool's output schema.
     #[error("the {0} returned a result that does not fit its definition")]
     InvalidOutput(TargetKind),
 }
 
-/// What a client called, as its sentences name it.
+/// The kind of item that a client called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetKind {
     /// A tool.
     Tool,
-    /// A prompt that is filled in.
+    /// A prompt.
     Prompt,
-    /// A document that is read.
+    /// A resource.
     Resource,
-    /// An argument that is completed.
+    /// A completion of an argument.
     Completion,
 }
 
-impl std::fmt::Display for TargetKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tool => "tool",
             Self::Prompt => "prompt",
@@ -64,34 +71,48 @@ impl std::fmt::Display for TargetKind {
 }
 
 impl CallError {
-    /// Whether the sentence says less than the log does.
+    /// Returns whether the log has details that the sentence leaves out.
     pub fn has_more_in_log(&self) -> bool {
         matches!(self, Self::Crashed(_) | Self::InvalidOutput(_))
     }
-}
 
-/// What a client is told of a trap.
-pub(super) fn trapped(
-    called: TargetKind,
-    error: &wasmtime::Error,
-    memory_refused: bool,
-    limits: &Limits,
-) -> CallError {
-    if let Some(status) = sandbox::exit_status(error) {
-        CallError::Exited(called, status)
-    } else if memory_refused {
-        CallError::Memory(called, limits.memory_bytes >> 20)
-    } else if sandbox::is_out_of_handles(error) {
-        CallError::Handles(called)
-    } else if contract::is_oversized(error) {
-        CallError::Oversized(called, limits.output_bytes)
-    } else {
-        CallError::Crashed(called)
+    pub(super) fn from_guest(target: TargetKind, error: GuestError, limits: &Limits) -> Self {
+        match error {
+            GuestError::InvalidArguments(text) => {
+                Self::InvalidArguments(truncate_text(text, limits))
+            }
+            GuestError::Failed(text) => Self::Failed(truncate_text(text, limits)),
+            GuestError::NotFound => Self::NotFound,
+            GuestError::OutputTooLarge => Self::OutputTooLarge(target, limits.output_bytes),
+            GuestError::Trap {
+                error,
+                memory_refused,
+            } => Self::from_trap(target, &error, memory_refused, limits),
+        }
+    }
+
+    fn from_trap(
+        target: TargetKind,
+        error: &wasmtime::Error,
+        memory_refused: bool,
+        limits: &Limits,
+    ) -> Self {
+        if let Some(status) = sandbox::exit_status(error) {
+            Self::Exited(target, status)
+        } else if memory_refused {
+            Self::Memory(target, limits.memory_bytes >> 20)
+        } else if sandbox::is_out_of_handles(error) {
+            Self::Handles(target)
+        } else if engine_error::is_output_too_large(error) {
+            Self::OutputTooLarge(target, limits.output_bytes)
+        } else {
+            Self::Crashed(target)
+        }
     }
 }
 
-/// Output that its component did not promise.
-pub(super) fn refused(called: TargetKind, fault: String) -> CallError {
-    tracing::warn!(output.fault = %fault, "output refused");
-    CallError::InvalidOutput(called)
+fn truncate_text(mut text: String, limits: &Limits) -> String {
+    let max_bytes = limits.output_bytes.min(MAX_ERROR_BYTES);
+    text.truncate(truncate(&text, max_bytes).len());
+    text
 }

@@ -1,56 +1,53 @@
-//! `[component.allow]` and `[kv]`.
-
-use std::path::Path;
-
-use etcetera::BaseStrategy;
+//! `[component.allow]`: the grants of one component.
 
 use super::section::Section;
-use crate::sandbox::keyvalue::{self, BucketGrant, StoreLocation};
+use crate::sandbox::keyvalue::BucketGrant;
 use crate::sandbox::{DirGrant, Grants, HttpGrant, HttpRule, TcpRule, Variables};
 
-/// What one component is granted; nothing where the section is absent.
-pub(super) fn grants(section: Section<'_, '_>) -> Grants {
+/// Reads `[component.allow]`.
+pub(super) fn read_grants(section: Section<'_, '_>) -> Grants {
     let grants = Grants {
         http: HttpGrant {
-            rules: entries(&section, "http", HttpRule::parse),
+            rules: read_list(&section, "http", HttpRule::parse),
             private_network: section.boolean("private-network").unwrap_or(false),
         },
-        tcp: entries(&section, "tcp", TcpRule::parse),
+        tcp: read_list(&section, "tcp", TcpRule::parse),
         dirs: section
-            .sections("dirs")
+            .table_list("dirs")
             .into_iter()
-            .filter_map(dir)
+            .filter_map(read_dir)
             .collect(),
-        env: Variables(section.map_of_secrets("env").unwrap_or_default()),
-        config: Variables(section.map_of_secrets("config").unwrap_or_default()),
-        kv: entries(&section, "kv", BucketGrant::parse),
+        env: Variables(section.secret_map("env").unwrap_or_default()),
+        config: Variables(section.secret_map("config").unwrap_or_default()),
+        kv: read_list(&section, "kv", BucketGrant::parse),
     };
-    for fault in grants.faults() {
-        section.fault(fault.key, fault.what);
+    for error in grants.validate() {
+        section.error(error.key, error.reason);
     }
     section.finish();
     grants
 }
 
-fn entries<T>(
+/// Reads a list of strings, each parsed by `parse`.
+fn read_list<T>(
     section: &Section<'_, '_>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Vec<T> {
-    let mut entries = Vec::new();
-    for text in section.strings(key).unwrap_or_default() {
+    let mut items = Vec::new();
+    for text in section.string_list(key).unwrap_or_default() {
         match parse(&text) {
-            Ok(entry) => entries.push(entry),
-            Err(what) => section.fault(key, format!("has {text:?}: {what}")),
+            Ok(item) => items.push(item),
+            Err(message) => section.error(key, format!("has {text:?}: {message}")),
         }
     }
-    entries
+    items
 }
 
-fn dir(section: Section<'_, '_>) -> Option<DirGrant> {
+fn read_dir(section: Section<'_, '_>) -> Option<DirGrant> {
     for key in ["host", "guest"] {
         if section.value(key).is_none() {
-            section.fault(
+            section.error(
                 key,
                 "is missing; an entry is { host = \"data\", guest = \"/data\", write = false }",
             );
@@ -68,31 +65,4 @@ fn dir(section: Section<'_, '_>) -> Option<DirGrant> {
         guest: guest?,
         write,
     })
-}
-
-/// Where `wasi:keyvalue` lives.
-pub(super) fn kv(section: Section<'_, '_>) -> keyvalue::KeyValueConfig {
-    let default = default_kv();
-    let place = section.secret("url").and_then(|text| {
-        StoreLocation::parse(&text, section.base())
-            .map_err(|what| section.fault("url", format!("is not a place for data: {what}")))
-            .ok()
-    });
-    let quota = section.size("quota");
-    let settings = keyvalue::KeyValueConfig {
-        place: place.or(default.place),
-        quota_bytes: quota.map_or(default.quota_bytes, |bytes| bytes as u64),
-    };
-    section.finish();
-    settings
-}
-
-/// A file in the platform's data directory; none where the user has no home.
-pub(super) fn default_kv() -> keyvalue::KeyValueConfig {
-    let dir = etcetera::choose_base_strategy().ok();
-    let dir = dir.map(|strategy| strategy.data_dir().join("toolcrib"));
-    keyvalue::KeyValueConfig {
-        place: dir.as_deref().map(|dir: &Path| StoreLocation::below(dir)),
-        ..keyvalue::KeyValueConfig::default()
-    }
 }

@@ -1,17 +1,17 @@
-//! TOML values as JSON, exactly or not at all.
+//! Converts TOML values to JSON without loss.
 
 use serde_json::{Number, Value};
 use toml::de::DeValue;
 
-/// The same value in JSON.
+/// Converts a TOML value to JSON.
 ///
 /// # Errors
-/// What it is that JSON does not have.
-pub(super) fn value(value: &DeValue<'_>) -> Result<Value, &'static str> {
-    // The parser bounds the nesting, so this recursion is bounded too.
+/// A description of the value that has no exact equivalent in JSON.
+pub(super) fn to_json(value: &DeValue<'_>) -> Result<Value, &'static str> {
+    // The TOML parser limits the nesting, and with it this recursion.
     Ok(match value {
         DeValue::String(text) => text.to_string().into(),
-        DeValue::Boolean(truth) => (*truth).into(),
+        DeValue::Boolean(boolean) => (*boolean).into(),
         DeValue::Integer(integer) => {
             let (digits, radix) = (integer.as_str(), integer.radix());
             let number = match i64::from_str_radix(digits, radix) {
@@ -28,13 +28,13 @@ pub(super) fn value(value: &DeValue<'_>) -> Result<Value, &'static str> {
             return Err("a date or time, which JSON does not have; write it as a string");
         }
         DeValue::Array(items) => {
-            let items = items.iter().map(|item| self::value(item.get_ref()));
+            let items = items.iter().map(|item| to_json(item.get_ref()));
             Value::Array(items.collect::<Result<_, _>>()?)
         }
         DeValue::Table(table) => {
-            let members = table.iter().map(|(name, member)| {
-                Ok((name.get_ref().to_string(), self::value(member.get_ref())?))
-            });
+            let members = table
+                .iter()
+                .map(|(name, member)| Ok((name.get_ref().to_string(), to_json(member.get_ref())?)));
             Value::Object(members.collect::<Result<_, &'static str>>()?)
         }
     })

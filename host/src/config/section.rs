@@ -1,6 +1,6 @@
-//! Reads one table of the configuration, recording every fault instead of
-//! stopping at the first. serde's derive stops at the first and cannot name the
-//! nearest key, which is why the tables are walked here.
+//! Reads one table of the configuration and records every error instead of stopping at the first.
+//!
+//! The tables are walked by hand because serde's derive stops at the first error and cannot suggest the nearest key.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -9,43 +9,48 @@ use std::rc::Rc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// One fault of the configuration: where, what, and what to do.
+/// Similarity (Jaro-Winkler, 0 to 1) above which a known key is suggested for an unknown one.
+const MIN_SIMILARITY: f64 = 0.7;
+
+/// One error in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {what}")]
+#[error("{location}: {message}")]
 pub struct ConfigError {
-    /// Such as `toolcrib.toml:12`.
-    pub place: String,
-    /// One sentence.
-    pub what: String,
+    /// File and line, such as `toolcrib.toml:12`, or `command line`.
+    pub location: String,
+    /// One sentence: what is wrong and what to do.
+    pub message: String,
 }
 
-/// The file that is read and the faults found so far.
+/// The text being read and the errors found so far.
 pub(super) struct Source<'t> {
     pub(super) name: String,
     pub(super) text: &'t str,
-    /// Relative paths start here.
+    /// Directory that relative paths start at.
     pub(super) base: PathBuf,
-    pub(super) faults: RefCell<Vec<ConfigError>>,
+    pub(super) errors: RefCell<Vec<ConfigError>>,
 }
 
 impl Source<'_> {
-    pub(super) fn fault(&self, offset: usize, what: impl Into<String>) {
+    /// Records an error at a byte offset of the text.
+    pub(super) fn error(&self, offset: usize, message: impl Into<String>) {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        self.faults.borrow_mut().push(ConfigError {
-            place: format!("{}:{line}", self.name),
-            what: what.into(),
+        self.errors.borrow_mut().push(ConfigError {
+            location: format!("{}:{line}", self.name),
+            message: message.into(),
         });
     }
 }
 
-/// A table, and which of its keys have been asked for.
+/// A table of the configuration that remembers which of its keys were read.
 pub(super) struct Section<'s, 't> {
+    /// Dotted path of the table; empty for the root.
     path: String,
     offset: usize,
     table: &'s DeTable<'t>,
-    pub(super) source: Rc<Source<'t>>,
-    known: RefCell<Vec<&'static str>>,
+    source: Rc<Source<'t>>,
+    known_keys: RefCell<Vec<&'static str>>,
 }
 
 impl<'s, 't> Section<'s, 't> {
@@ -55,30 +60,42 @@ impl<'s, 't> Section<'s, 't> {
             offset: 0,
             table,
             source,
-            known: RefCell::default(),
+            known_keys: RefCell::default(),
         }
     }
 
-    /// The directory that relative paths start at.
+    /// Returns the directory that relative paths start at.
     pub(super) fn base(&self) -> &Path {
         &self.source.base
     }
 
-    /// Reports a fault of a key, or of the whole section where the key is absent.
-    pub(super) fn fault(&self, key: &str, what: impl AsRef<str>) {
+    /// Records an error at a key, or at the table if the key is absent.
+    pub(super) fn error(&self, key: &str, message: impl AsRef<str>) {
         let offset = self.table.get(key).map_or(self.offset, |v| v.span().start);
+        let path = self.path_of(key);
         self.source
-            .fault(offset, format!("`{}` {}", self.full(key), what.as_ref()));
+            .error(offset, format!("`{path}` {}", message.as_ref()));
     }
 
-    /// Every key that nobody asked for is a fault. Nothing is read after it.
+    /// Records an error at a value whose path is not a key of this table.
+    pub(super) fn error_at(&self, value: &Spanned<DeValue<'_>>, message: impl Into<String>) {
+        self.source.error(value.span().start, message);
+    }
+
+    /// Records that a value has the wrong type; `wanted` describes the right one.
+    pub(super) fn wrong_type(&self, key: &str, wanted: &str, found: &DeValue<'_>) {
+        let found = match found {
+            DeValue::String(text) => format!("{text:?}"),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Boolean(value) => value.to_string(),
+            other => format!("a {}", other.type_str()),
+        };
+        self.error(key, format!("must be {wanted}, not {found}"));
+    }
+
+    /// Rejects every key that was not read. Call it after all keys have been read.
     pub(super) fn finish(self) {
-        self.unknown_keys();
-    }
-
-    /// As [`Section::finish`], for the root.
-    pub(super) fn unknown_keys(&self) {
-        let known = self.known.borrow();
+        let known = self.known_keys.borrow();
         for (key, _) in self.table {
             let name = key.get_ref().as_ref();
             if known.contains(&name) {
@@ -86,107 +103,103 @@ impl<'s, 't> Section<'s, 't> {
             }
             let nearest = known
                 .iter()
-                .map(|k| (strsim::jaro_winkler(name, k), *k))
-                .filter(|(likeness, _)| *likeness > 0.7)
+                .map(|known| (strsim::jaro_winkler(name, known), *known))
+                .filter(|(similarity, _)| *similarity > MIN_SIMILARITY)
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             let hint = match nearest {
                 Some((_, key)) => format!("did you mean `{key}`?"),
                 None => format!("the keys here are {}", list(&known)),
             };
-            self.source.fault(
+            self.source.error(
                 key.span().start,
-                format!("unknown key `{}`; {hint}", self.full(name)),
+                format!("unknown key `{}`; {hint}", self.path_of(name)),
             );
         }
     }
 
-    /// A table below this one.
-    pub(super) fn section(&self, key: &'static str) -> Option<Section<'s, 't>> {
+    /// Returns the value of a key and marks the key as known.
+    pub(super) fn value(&self, key: &'static str) -> Option<&'s Spanned<DeValue<'t>>> {
+        self.known_keys.borrow_mut().push(key);
+        self.table.get(key)
+    }
+
+    /// Reads a table: `[key]`.
+    pub(super) fn table(&self, key: &'static str) -> Option<Section<'s, 't>> {
         let value = self.value(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(self.below(self.full(key), value.span().start, table)),
+            DeValue::Table(table) => Some(self.child(self.path_of(key), value, table)),
             other => {
-                self.wants(key, "a table", other);
+                self.wrong_type(key, "a table", other);
                 None
             }
         }
     }
 
-    /// A list of tables below this one.
-    pub(super) fn sections(&self, key: &'static str) -> Vec<Section<'s, 't>> {
+    /// Reads an array of tables: `[[key]]`.
+    pub(super) fn table_list(&self, key: &'static str) -> Vec<Section<'s, 't>> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
+        let path = self.path_of(key);
+        let error = || self.error(key, format!("must be a list of tables: [[{path}]]"));
         let DeValue::Array(items) = value.get_ref() else {
-            self.fault(
-                key,
-                format!("must be a list of tables: [[{}]]", self.full(key)),
-            );
+            error();
             return Vec::new();
         };
         let mut sections = Vec::new();
         for (index, item) in items.iter().enumerate() {
             match item.get_ref() {
                 DeValue::Table(table) => {
-                    let path = format!("{}[{index}]", self.full(key));
-                    sections.push(self.below(path, item.span().start, table));
+                    sections.push(self.child(format!("{path}[{index}]"), item, table));
                 }
-                _ => self.fault(
-                    key,
-                    format!("must be a list of tables: [[{}]]", self.full(key)),
-                ),
+                _ => error(),
             }
         }
         sections
     }
 
-    /// The tables below this one in a table whose keys are the user's own.
-    pub(super) fn named_sections(&self, key: &'static str) -> Vec<(String, Section<'s, 't>)> {
+    /// Reads a table of tables with names chosen by the user: `[key.NAME]`.
+    pub(super) fn named_tables(&self, key: &'static str) -> Vec<(String, Section<'s, 't>)> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
         let DeValue::Table(tables) = value.get_ref() else {
-            self.wants(key, "a table of tables", value.get_ref());
+            self.wrong_type(key, "a table of tables", value.get_ref());
             return Vec::new();
         };
         let mut sections = Vec::new();
         for (name, item) in tables {
             let name = name.get_ref().to_string();
-            let path = format!("{}.{name}", self.full(key));
+            let path = format!("{}.{name}", self.path_of(key));
             match item.get_ref() {
-                DeValue::Table(table) => {
-                    let offset = item.span().start;
-                    sections.push((name, self.below(path, offset, table)));
-                }
-                _ => self
-                    .source
-                    .fault(item.span().start, format!("`{path}` must be a table")),
+                DeValue::Table(table) => sections.push((name, self.child(path, item, table))),
+                _ => self.error_at(item, format!("`{path}` must be a table")),
             }
         }
         sections
     }
 
-    /// Whether the key stands here; asking makes it a known key.
-    pub(super) fn value(&self, key: &'static str) -> Option<&'s Spanned<DeValue<'t>>> {
-        self.known.borrow_mut().push(key);
-        self.table.get(key)
-    }
-
-    fn below(&self, path: String, offset: usize, table: &'s DeTable<'t>) -> Section<'s, 't> {
-        Section {
-            path,
-            offset,
-            table,
-            source: self.source.clone(),
-            known: RefCell::default(),
-        }
-    }
-
-    pub(super) fn full(&self, key: &str) -> String {
+    /// Returns the dotted path of a key.
+    pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
         } else {
             format!("{}.{key}", self.path)
+        }
+    }
+
+    fn child(
+        &self,
+        path: String,
+        value: &Spanned<DeValue<'t>>,
+        table: &'s DeTable<'t>,
+    ) -> Section<'s, 't> {
+        Section {
+            path,
+            offset: value.span().start,
+            table,
+            source: self.source.clone(),
+            known_keys: RefCell::default(),
         }
     }
 }

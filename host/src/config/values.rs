@@ -1,4 +1,6 @@
-//! The values in a table of the configuration, each in one of the forms that the keys have.
+//! Typed readers for the values in a table of the configuration.
+//!
+//! Each reader returns `None` if the key is absent or its value is invalid; the latter is recorded as an error.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,11 +10,12 @@ use toml::de::DeValue;
 
 use super::json;
 use super::section::Section;
+use crate::auth;
 
-/// The longest duration: far beyond any need, and far from where clocks end.
+/// Upper limit of every duration, far below the point where adding it to the current time would overflow.
 const MAX_DURATION: Duration = Duration::from_secs(100 * 31_557_600);
-/// What a value that may be a secret is.
-const SECRET: &str = "a string, { env = \"NAME\" } or { file = \"PATH\" }";
+/// Description of the forms that [`Section::secret`] accepts.
+const SECRET_FORMS: &str = "a string, { env = \"NAME\" } or { file = \"PATH\" }";
 
 impl<'t> Section<'_, 't> {
     pub(super) fn string(&self, key: &'static str) -> Option<String> {
@@ -25,7 +28,7 @@ impl<'t> Section<'_, 't> {
         self.read(key, "true or false", |value| Some(Ok(value.as_bool()?)))
     }
 
-    pub(super) fn count(&self, key: &'static str) -> Option<u32> {
+    pub(super) fn positive_integer(&self, key: &'static str) -> Option<u32> {
         self.read(key, "a whole number of at least 1", |value| {
             let integer = value.as_integer()?;
             let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok()?;
@@ -33,26 +36,51 @@ impl<'t> Section<'_, 't> {
         })
     }
 
-    pub(super) fn strings(&self, key: &'static str) -> Option<Vec<String>> {
-        self.read(key, "a list of strings", |value| {
-            let items = value.as_array()?.iter();
-            let strings: Option<_> = items
-                .map(|i| Some(i.get_ref().as_str()?.to_owned()))
-                .collect();
-            strings.map(Ok)
-        })
+    pub(super) fn string_list(&self, key: &'static str) -> Option<Vec<String>> {
+        self.read(key, "a list of strings", |value| strings(value).map(Ok))
     }
 
-    /// One string, or a list of them.
-    pub(super) fn string_or_strings(&self, key: &'static str) -> Option<Vec<String>> {
+    /// Reads a list of strings, or a single string as a list of one.
+    pub(super) fn string_or_list(&self, key: &'static str) -> Option<Vec<String>> {
         match self.value(key)?.get_ref() {
-            DeValue::String(one) => Some(vec![one.to_string()]),
-            _ => self.strings(key),
+            DeValue::String(single) => Some(vec![single.to_string()]),
+            _ => self.string_list(key),
         }
     }
 
-    /// A size in bytes, such as `"64MiB"`.
-    pub(super) fn size(&self, key: &'static str) -> Option<usize> {
+    /// Reads a table from names chosen by the user to lists of strings.
+    pub(super) fn string_list_map(
+        &self,
+        key: &'static str,
+    ) -> Option<BTreeMap<String, Vec<String>>> {
+        self.read(key, "a table of lists of strings", |value| {
+            let mut map = BTreeMap::new();
+            for (name, items) in value.as_table()? {
+                map.insert(name.get_ref().to_string(), strings(items.get_ref())?);
+            }
+            Some(Ok(map))
+        })
+    }
+
+    /// Reads OAuth scopes that a call may require.
+    pub(super) fn scopes(&self, key: &'static str) -> Vec<String> {
+        let scopes = self.string_list(key).unwrap_or_default();
+        for scope in &scopes {
+            if !auth::is_requirable_scope(scope) {
+                self.error(
+                    key,
+                    format!(
+                        "has {scope:?}; a scope is printable ASCII without space, quote and \
+                         backslash, and not `offline_access`"
+                    ),
+                );
+            }
+        }
+        scopes
+    }
+
+    /// Reads a size such as `"64MiB"`, in bytes.
+    pub(super) fn size_bytes(&self, key: &'static str) -> Option<usize> {
         self.parsed(key, "a size with its unit, such as \"64MiB\"", |text| {
             let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
             let size: bytesize::ByteSize = has_unit.then(|| text.parse().ok()).flatten()?;
@@ -62,7 +90,7 @@ impl<'t> Section<'_, 't> {
         })
     }
 
-    /// A duration, such as `"10s"`.
+    /// Reads a duration such as `"10s"`.
     pub(super) fn duration(&self, key: &'static str) -> Option<Duration> {
         self.read(key, "a duration with its unit, such as \"10s\"", |value| {
             let duration = humantime::parse_duration(value.as_str()?).ok()?;
@@ -73,7 +101,7 @@ impl<'t> Section<'_, 't> {
         })
     }
 
-    /// A string that `parse` understands; `wanted` says what that is.
+    /// Reads a string that `parse` accepts; `wanted` describes such a string.
     pub(super) fn parsed<T>(
         &self,
         key: &'static str,
@@ -83,112 +111,61 @@ impl<'t> Section<'_, 't> {
         self.read(key, wanted, |value| parse(value.as_str()?).map(Ok))
     }
 
-    /// A string, or `{ env = "NAME" }`, or `{ file = "PATH" }`. The line break at a
-    /// file's end is no part of it.
+    /// Reads a string given directly, as `{ env = "NAME" }` or as `{ file = "PATH" }`. One line break at the end of the
+    /// file is removed.
     pub(super) fn secret(&self, key: &'static str) -> Option<String> {
-        self.read(key, SECRET, |value| self.secret_in(value))
+        self.read(key, SECRET_FORMS, |value| self.resolve_secret(value))
     }
 
-    /// A table whose keys are the user's own and whose values are as those of
-    /// [`Section::secret`].
-    pub(super) fn map_of_secrets(&self, key: &'static str) -> Option<BTreeMap<String, String>> {
+    /// Reads a table from names chosen by the user to values in the forms of [`Section::secret`].
+    pub(super) fn secret_map(&self, key: &'static str) -> Option<BTreeMap<String, String>> {
         let value = self.value(key)?;
         let DeValue::Table(table) = value.get_ref() else {
-            self.wants(key, "a table", value.get_ref());
+            self.wrong_type(key, "a table", value.get_ref());
             return None;
         };
         let mut map = BTreeMap::new();
         for (name, item) in table {
             let name = name.get_ref().to_string();
-            let fault = |what: String| {
-                let path = format!("{}.{name}", self.full(key));
-                self.source
-                    .fault(item.span().start, format!("`{path}` {what}"));
+            let error = |message: String| {
+                let path = format!("{}.{name}", self.path_of(key));
+                self.error_at(item, format!("`{path}` {message}"));
             };
-            match self.secret_in(item.get_ref()) {
+            match self.resolve_secret(item.get_ref()) {
                 Some(Ok(text)) => {
                     map.insert(name, text);
                 }
-                Some(Err(what)) => fault(what),
-                None => fault(format!("must be {SECRET}")),
+                Some(Err(message)) => error(message),
+                None => error(format!("must be {SECRET_FORMS}")),
             }
         }
         Some(map)
     }
 
-    fn secret_in(&self, value: &DeValue<'t>) -> Option<Result<String, String>> {
-        match value {
-            DeValue::String(text) => Some(Ok(text.to_string())),
-            DeValue::Table(table) => {
-                let mut entries = table.iter();
-                let (key, value) = entries.next()?;
-                let text = value.get_ref().as_str()?;
-                if entries.next().is_some() {
-                    return None;
-                }
-                match key.get_ref().as_ref() {
-                    "env" => Some(std::env::var(text).map_err(|_| {
-                        format!("names the environment variable `{text}`, which is not set")
-                    })),
-                    "file" => {
-                        let path = self.base().join(text);
-                        let text = std::fs::read_to_string(&path).map_err(|e| {
-                            format!(
-                                "names the file `{}`, which cannot be read: {e}",
-                                path.display()
-                            )
-                        });
-                        Some(text.map(|text| without_line_break(&text).to_owned()))
-                    }
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
-    }
-
-    /// A table whose keys are the user's own and whose values are lists of strings.
-    pub(super) fn map_of_strings(
-        &self,
-        key: &'static str,
-    ) -> Option<BTreeMap<String, Vec<String>>> {
-        self.read(key, "a table of lists of strings", |value| {
-            let mut map = BTreeMap::new();
-            for (name, items) in value.as_table()? {
-                let items = items.get_ref().as_array()?.iter();
-                let strings: Option<_> = items
-                    .map(|i| Some(i.get_ref().as_str()?.to_owned()))
-                    .collect();
-                map.insert(name.get_ref().to_string(), strings?);
-            }
-            Some(Ok(map))
-        })
-    }
-
-    /// A table whose keys are the user's own and whose values are JSON.
-    pub(super) fn json(&self, key: &'static str) -> Option<Map<String, Value>> {
+    /// Reads a table from names chosen by the user to JSON values.
+    pub(super) fn json_object(&self, key: &'static str) -> Option<Map<String, Value>> {
         let value = self.value(key)?;
         let DeValue::Table(table) = value.get_ref() else {
-            self.wants(key, "a table", value.get_ref());
+            self.wrong_type(key, "a table", value.get_ref());
             return None;
         };
         let mut members = Map::new();
         for (name, member) in table {
-            match json::value(member.get_ref()) {
+            match json::to_json(member.get_ref()) {
                 Ok(value) => {
                     members.insert(name.get_ref().to_string(), value);
                 }
-                Err(what) => self.source.fault(
-                    member.span().start,
-                    format!("`{}.{}` has {what}", self.full(key), name.get_ref()),
+                Err(found) => self.error_at(
+                    member,
+                    format!("`{}.{}` has {found}", self.path_of(key), name.get_ref()),
                 ),
             }
         }
         Some(members)
     }
 
-    /// `None` from `read` says that the value has the wrong form; an error says
-    /// what else is wrong.
+    /// Reads a value with `read`, which returns `None` for a value of the wrong type and an error for any other
+    /// problem.
     fn read<T>(
         &self,
         key: &'static str,
@@ -198,26 +175,56 @@ impl<'t> Section<'_, 't> {
         let value = self.value(key)?;
         match read(value.get_ref()) {
             Some(Ok(read)) => Some(read),
-            Some(Err(what)) => {
-                self.fault(key, what);
+            Some(Err(message)) => {
+                self.error(key, message);
                 None
             }
             None => {
-                self.wants(key, wanted, value.get_ref());
+                self.wrong_type(key, wanted, value.get_ref());
                 None
             }
         }
     }
 
-    pub(super) fn wants(&self, key: &str, wanted: &str, found: &DeValue<'_>) {
-        let found = match found {
-            DeValue::String(text) => format!("{text:?}"),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Boolean(value) => value.to_string(),
-            other => format!("a {}", other.type_str()),
+    /// Returns the text of a secret, or `None` if the value has none of [`SECRET_FORMS`].
+    fn resolve_secret(&self, value: &DeValue<'t>) -> Option<Result<String, String>> {
+        let table = match value {
+            DeValue::String(text) => return Some(Ok(text.to_string())),
+            DeValue::Table(table) => table,
+            _ => return None,
         };
-        self.fault(key, format!("must be {wanted}, not {found}"));
+        let mut entries = table.iter();
+        let (key, value) = entries.next()?;
+        let text = value.get_ref().as_str()?;
+        if entries.next().is_some() {
+            return None;
+        }
+        match key.get_ref().as_ref() {
+            "env" => {
+                Some(std::env::var(text).map_err(|_| {
+                    format!("names the environment variable `{text}`, which is not set")
+                }))
+            }
+            "file" => {
+                let path = self.base().join(text);
+                let text = std::fs::read_to_string(&path).map_err(|e| {
+                    format!(
+                        "names the file `{}`, which cannot be read: {e}",
+                        path.display()
+                    )
+                });
+                Some(text.map(|text| without_line_break(&text).to_owned()))
+            }
+            _ => None,
+        }
     }
+}
+
+fn strings(value: &DeValue<'_>) -> Option<Vec<String>> {
+    let items = value.as_array()?.iter();
+    items
+        .map(|item| Some(item.get_ref().as_str()?.to_owned()))
+        .collect()
 }
 
 fn without_line_break(text: &str) -> &str {

@@ -1,73 +1,74 @@
-//! Where components are compiled: on threads of their own for each, at the priority of guests.
+//! Compilation of components on low-priority threads, with a time limit.
 //!
-//! A component that takes long to compile, whether it means to or not, holds up neither those who are served nor
-//! another component that is compiled beside it: the system divides the cores among all of them.
+//! Each compilation has its own threads at the priority of guests. A component that takes long to compile, by accident
+//! or on purpose, therefore delays neither requests nor the compilation of another component.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::guest_runtime::yield_to_others;
+use super::guest_runtime::lower_thread_priority;
 
-/// Threads that one component is compiled on; more of them wait for each other.
+/// Threads per component. More threads would mostly wait for each other.
 const MAX_THREADS: usize = 8;
 
-/// Why work has no result.
+/// The reason a compilation has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
-    /// It took too long.
+    /// The time limit elapsed.
     #[error(
         "it was not compiled within {0:?}; raise `compile` in [limits], or build it smaller (without debug \
          information, optimised for size)"
     )]
-    Late(Duration),
-    /// It failed in a way that only the log knows.
+    Timeout(Duration),
+    /// The compiler panicked or its thread could not be started. The log has the cause.
     #[error("the compiler failed; the log says how")]
     Failed,
 }
 
-/// Does work that may take long, and waits for it so long. What is late goes on to its end, which nobody hears of:
-/// nothing can stop a compiler.
+/// Runs `work`, which compiles a component, on its own threads and waits for the result up to `time`.
+///
+/// On timeout the compilation continues detached, because Cranelift cannot be cancelled.
 ///
 /// # Errors
-/// When there is no result in time.
+/// The time limit elapsed, or `work` panicked.
 pub async fn compile_within<T: Send + 'static>(
     time: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, CompileError> {
-    let (done, result) = oneshot::channel();
-    // Not a thread of the runtime, whose end would wait for it.
+    let (sender, receiver) = oneshot::channel();
+    // `spawn_blocking` would delay the shutdown of the runtime until the compiler returns.
     let started = std::thread::Builder::new()
         .name("compiler".into())
         .spawn(move || {
-            // Nobody waits for what is late.
-            let _ = done.send(on_own_threads(work));
+            // After a timeout the receiver is gone.
+            let _ = sender.send(run_in_compile_pool(work));
         });
     if let Err(error) = started {
-        tracing::error!(%error, "no thread to compile on");
+        tracing::error!(%error, "failed to start compiler thread");
         return Err(CompileError::Failed);
     }
-    match tokio::time::timeout(time, result).await {
-        Ok(Ok(done)) => Ok(done),
+    match tokio::time::timeout(time, receiver).await {
+        Ok(Ok(result)) => Ok(result),
         Ok(Err(_panicked)) => Err(CompileError::Failed),
-        Err(_) => Err(CompileError::Late(time)),
+        Err(_) => Err(CompileError::Timeout(time)),
     }
 }
 
-/// The engine compiles functions on the threads that it is called on.
-fn on_own_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    yield_to_others();
+/// Runs `work` in a new rayon pool. wasmtime compiles functions in parallel on the rayon pool that it is called from.
+fn run_in_compile_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    lower_thread_priority();
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = rayon::ThreadPoolBuilder::new()
+    let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(cores.min(MAX_THREADS))
         .thread_name(|_| "compiler".into())
-        .start_handler(|_| yield_to_others())
+        .start_handler(|_| lower_thread_priority())
         .build();
-    match threads {
-        Ok(threads) => threads.install(work),
+    match pool {
+        Ok(pool) => pool.install(work),
         Err(error) => {
-            tracing::warn!(%error, "a component is compiled on shared threads");
+            tracing::warn!(%error, "failed to start compiler pool, using the shared one");
             work()
         }
     }

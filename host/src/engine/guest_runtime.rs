@@ -1,10 +1,8 @@
-//! The threads of guests that compute for long.
+//! The runtime for CPU-heavy guests.
 //!
-//! A call starts on the thread that serves its request, where a light one ends
-//! without ever changing threads. One that goes on computing is moved here: as
-//! many threads as there are cores, at a lower priority, taking turns every
-//! [`TICK`](super::TICK). So guests that spin wait for each other, and requests
-//! do not wait for them.
+//! A call starts on the connection thread that received it, and most calls finish there. A guest that keeps computing
+//! moves to this runtime: one low-priority thread per core, on which guests take turns every [`TICK`](super::TICK).
+//! Guests that spin therefore delay each other, but not the requests.
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -14,17 +12,17 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-/// What these threads cede to those that serve requests (`setpriority(2)`).
+/// Niceness of these threads relative to the process (`setpriority(2)`).
 const NICENESS: i32 = 10;
-/// The most that there is.
-const NICEST: i32 = 19;
+/// The highest niceness that the kernel accepts.
+const MAX_NICENESS: i32 = 19;
 
-/// The threads; there are none before the first guest needs them.
+/// A tokio runtime with low-priority threads, started for the first guest that needs it.
 #[derive(Default)]
 pub struct GuestRuntime(OnceLock<Option<Runtime>>);
 
 impl GuestRuntime {
-    /// Runs a future on these threads, in the caller's span.
+    /// Spawns a future on this runtime, in the caller's tracing span.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -39,33 +37,33 @@ impl GuestRuntime {
 
 impl Drop for GuestRuntime {
     fn drop(&mut self) {
-        // A runtime that is dropped waits for its threads, which a task must not.
+        // Dropping a `Runtime` blocks until its threads end, which panics in an async context.
         if let Some(Some(runtime)) = self.0.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Lets the threads that serve requests go before this one.
-pub(super) fn yield_to_others() {
-    // Against the process as it was started, by its first thread: a service may be nice itself.
-    let own = getpriority_process(Some(getpid())).unwrap_or(0);
-    // Of this thread alone. A system that refuses leaves them equal.
-    let _ = setpriority_process(None, (own + NICENESS).min(NICEST));
+/// Lowers the priority of the current thread below that of the threads that serve requests.
+pub(super) fn lower_thread_priority() {
+    // Relative to the process, which may itself have been started with `nice`.
+    let process = getpriority_process(Some(getpid())).unwrap_or(0);
+    // `None` is the current thread. If the system refuses, all threads have the same priority.
+    let _ = setpriority_process(None, (process + NICENESS).min(MAX_NICENESS));
 }
 
 fn start() -> Option<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let started = Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread()
         .worker_threads(cores)
         .thread_name("guest")
-        .on_thread_start(yield_to_others)
+        .on_thread_start(lower_thread_priority)
         .enable_all()
         .build();
-    match started {
+    match runtime {
         Ok(runtime) => Some(runtime),
         Err(error) => {
-            tracing::warn!(%error, "guests share the threads that serve requests");
+            tracing::warn!(%error, "failed to start guest runtime, guests share the request threads");
             None
         }
     }

@@ -1,9 +1,7 @@
-//! The WebAssembly engine: its settings, its clock, and the threads of guests
-//! that compute for long.
+//! The WebAssembly engine: its settings, its epoch clock, and the runtime for CPU-heavy guests.
 //!
-//! One [`Engine`] serves the whole process. Instances come from a pool, so that
-//! a fresh sandbox for every call costs microseconds; compiled components come
-//! from a cache on disk.
+//! One [`Engine`] serves the whole process. Instances come from a pool, so that a new instance for each call costs
+//! microseconds. Compiled components come from a cache on disk.
 
 mod cache;
 mod compile;
@@ -20,35 +18,34 @@ use cache::Cache;
 pub use compile::{CompileError, compile_within};
 pub use guest_runtime::GuestRuntime;
 
-/// How often a running guest comes back to the host: the resolution of every
-/// time limit and the longest that a guest keeps a thread to itself.
+/// Interval at which a running guest yields to the host: the resolution of every time limit, and the longest time that
+/// a guest occupies a thread without interruption.
 pub const TICK: Duration = Duration::from_millis(5);
 
-/// Places beside those of calls: components that describe themselves at once, while
-/// calls run.
+/// Pool slots reserved for components that are asked for their definitions while calls run.
 pub const SPARE_SLOTS: usize = 4;
 
-/// Core instances in one component. The largest guests known (Python) have 110.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 160;
-/// Linear memories in one component. The largest guests known have 3.
-const MEMORIES_PER_COMPONENT: u32 = 4;
-/// Tables in one component; each core instance may bring one.
-const TABLES_PER_COMPONENT: u32 = 32;
-/// Elements of one table. The largest guests known have 7,700.
-const TABLE_ELEMENTS: usize = 20_000;
-/// What a slot of the pool keeps mapped between two calls.
+/// Core instances in one component. The largest known guests (Python) have 110.
+const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 160;
+/// Linear memories in one component. The largest known guests have 3.
+const MAX_MEMORIES_PER_COMPONENT: u32 = 4;
+/// Tables in one component; each core instance may have one.
+const MAX_TABLES_PER_COMPONENT: u32 = 32;
+/// Elements of one table. The largest known guests have 7,700.
+const MAX_TABLE_ELEMENTS: usize = 20_000;
+/// Memory that a pool slot keeps resident between two calls.
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// WebAssembly stack of one call. A guest that recurses deeper traps.
-const WASM_STACK_BYTES: usize = 512 << 10;
+const MAX_WASM_STACK_BYTES: usize = 512 << 10;
 
-/// What the engine is made for.
+/// The engine's settings.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Calls that may run at the same time.
+    /// Maximum number of concurrent calls.
     pub slots: u32,
-    /// The largest linear memory that any call may have, in bytes.
+    /// Maximum size of a linear memory, in bytes: the largest memory limit of any component.
     pub memory_bytes: usize,
-    /// Where compiled components are kept; `None` compiles at every start.
+    /// Directory for compiled components; `None` compiles them at every start.
     pub cache: Option<PathBuf>,
 }
 
@@ -60,7 +57,7 @@ pub struct Engine {
     guest_runtime: Arc<GuestRuntime>,
 }
 
-/// Why there is no engine.
+/// The reason the engine could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The pool's address space could not be reserved.
@@ -69,9 +66,9 @@ pub enum EngineError {
          or raise the address-space limit (`ulimit -v`)"
     )]
     Pool {
-        /// The calls asked for.
+        /// The configured number of concurrent calls.
         slots: u32,
-        /// What the engine said.
+        /// wasmtime's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -81,18 +78,18 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Makes the engine and starts its clock.
+    /// Creates the engine and starts its epoch clock.
     ///
     /// # Errors
-    /// When the memory pool or the clock thread cannot be had.
-    pub fn new(settings: &EngineConfig) -> Result<Self, EngineError> {
+    /// The memory pool cannot be reserved, or the clock thread cannot be started.
+    pub fn new(config: &EngineConfig) -> Result<Self, EngineError> {
         let wasmtime =
-            wasmtime::Engine::new(&wasmtime_config(settings)).map_err(|e| EngineError::Pool {
-                slots: settings.slots,
+            wasmtime::Engine::new(&wasmtime_config(config)).map_err(|e| EngineError::Pool {
+                slots: config.slots,
                 source: e.into(),
             })?;
         start_clock(&wasmtime).map_err(EngineError::Clock)?;
-        let cache = settings
+        let cache = config
             .cache
             .as_deref()
             .and_then(|dir| match Cache::open(dir, &wasmtime) {
@@ -112,11 +109,11 @@ impl Engine {
         })
     }
 
-    /// The component, from the cache where it has been compiled before.
-    /// `digest` is the lower-case hexadecimal SHA-256 of `bytes`.
+    /// Returns the compiled component, from the cache if it has been compiled before. `digest` is the lower-case
+    /// hexadecimal SHA-256 of `bytes`.
     ///
     /// # Errors
-    /// What is wrong with the bytes, in the compiler's words.
+    /// wasmtime's error if `bytes` is not a component that this engine supports.
     pub fn compile(&self, bytes: &[u8], digest: &str) -> Result<Component, wasmtime::Error> {
         if let Some(component) = self.cache.as_ref().and_then(|c| c.load(digest)) {
             return Ok(component);
@@ -128,32 +125,32 @@ impl Engine {
         Ok(component)
     }
 
-    /// The engine underneath, for linkers and stores.
+    /// The wasmtime engine, for linkers and stores.
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
     }
 
-    /// The threads of guests that compute for long.
+    /// The runtime for CPU-heavy guests.
     pub fn guest_runtime(&self) -> &GuestRuntime {
         &self.guest_runtime
     }
 }
 
-fn wasmtime_config(settings: &EngineConfig) -> Config {
+fn wasmtime_config(engine: &EngineConfig) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    let slots = settings.slots.saturating_add(SPARE_SLOTS as u32);
+    let slots = engine.slots.saturating_add(SPARE_SLOTS as u32);
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
-        .total_memories(slots.saturating_mul(MEMORIES_PER_COMPONENT))
-        .total_tables(slots.saturating_mul(TABLES_PER_COMPONENT))
+        .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
+        .total_memories(slots.saturating_mul(MAX_MEMORIES_PER_COMPONENT))
+        .total_tables(slots.saturating_mul(MAX_TABLES_PER_COMPONENT))
         .total_stacks(slots)
-        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
-        .max_memories_per_component(MEMORIES_PER_COMPONENT)
-        .max_tables_per_component(TABLES_PER_COMPONENT)
-        .max_memories_per_module(MEMORIES_PER_COMPONENT)
-        .max_tables_per_module(TABLES_PER_COMPONENT)
-        .table_elements(TABLE_ELEMENTS)
-        .max_memory_size(settings.memory_bytes)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MAX_MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(MAX_TABLES_PER_COMPONENT)
+        .max_memories_per_module(MAX_MEMORIES_PER_COMPONENT)
+        .max_tables_per_module(MAX_TABLES_PER_COMPONENT)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(engine.memory_bytes)
         .max_unused_warm_slots(slots)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES)
@@ -163,16 +160,16 @@ fn wasmtime_config(settings: &EngineConfig) -> Config {
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK_BYTES)
+        .max_wasm_stack(MAX_WASM_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
-        // Only component-model async needs it, and every call pays for it.
+        // Needed only for component-model async, and it slows down every call.
         .concurrency_support(false)
         .wasm_threads(false)
         .shared_memory(false);
     config
 }
 
-/// Advances the epoch every [`TICK`] for as long as the engine lives.
+/// Starts a thread that increments the epoch every [`TICK`] until the engine is dropped.
 fn start_clock(engine: &wasmtime::Engine) -> std::io::Result<()> {
     let engine = engine.weak();
     std::thread::Builder::new()

@@ -175,14 +175,14 @@ impl Endpoint {
             return Ok(None);
         };
         let id = incoming.id.as_ref();
-        let error = match mcp::authorize_and_admit(&self.live.now(), &target, caller).await {
+        let error = match mcp::authorize_and_admit(&self.live.current(), &target, caller).await {
             Ok(ticket) => return Ok(Some(ticket)),
             Err(error) => error,
         };
         Err(match (&error, &self.guard) {
             (AdmissionError::UnknownTarget, _) => return Ok(None),
             (AdmissionError::MissingScopes(scopes), Some(guard)) => {
-                responses::insufficient_scope(guard.refuse_scopes(scopes), id).into()
+                responses::insufficient_scope(guard.insufficient_scope_error(scopes), id).into()
             }
             // The caller was authenticated by a guard outside this router.
             (AdmissionError::MissingScopes(_), None) => {

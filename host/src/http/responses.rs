@@ -12,7 +12,7 @@ use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde_json::{Value, json};
 
 use crate::auth::AuthError;
-use crate::catalog::Refused;
+use crate::catalog::Rejection;
 
 pub(super) const PARSE_ERROR: i32 = -32700;
 pub(super) const INVALID_REQUEST: i32 = -32600;
@@ -50,10 +50,10 @@ pub(super) fn plain(status: StatusCode, message: &str) -> Response {
 }
 
 /// Returns the response to a call that exceeds a limit, with `Retry-After` (RFC 9110, section 10.2.3).
-pub(super) fn limit_reached(limit: Refused, id: Option<&Value>) -> Response {
+pub(super) fn limit_reached(limit: Rejection, id: Option<&Value>) -> Response {
     let (status, wait) = match limit {
-        Refused::Saturated(wait) => (StatusCode::SERVICE_UNAVAILABLE, wait),
-        Refused::Caller(wait) | Refused::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait),
+        Rejection::Saturated(wait) => (StatusCode::SERVICE_UNAVAILABLE, wait),
+        Rejection::Caller(wait) | Rejection::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait),
     };
     let mut response = json_rpc(status, status_code(status), &limit.to_string(), id, None);
     let seconds = wait.as_secs().max(1).into();

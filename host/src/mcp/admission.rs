@@ -5,7 +5,7 @@ use rmcp::model::ClientRequest;
 use super::caller::user_key;
 use super::convert;
 use crate::auth::Caller;
-use crate::catalog::{CallTicket, Catalog, Refused, TargetName};
+use crate::catalog::{CallTicket, Catalog, Rejection, TargetName};
 
 /// The reason a call does not start. `Display` is one sentence for the client.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum AdmissionError {
     MissingScopes(Vec<String>),
     /// A rate or concurrency limit is reached.
     #[error("{0}")]
-    LimitReached(Refused),
+    LimitReached(Rejection),
 }
 
 /// Returns what a request would run; `None` if it runs no guest.
@@ -34,7 +34,7 @@ pub fn target_name(request: &ClientRequest) -> Option<TargetName> {
             Some(TargetName::Resource(request.params.uri.clone()))
         }
         ClientRequest::CompleteRequest(request) => {
-            convert::subject(&request.params.r#ref).map(|(target, _)| target)
+            convert::completion_target(&request.params.r#ref).map(|(target, _)| target)
         }
         _ => None,
     }
@@ -65,7 +65,10 @@ pub async fn authorize_and_admit(
         return Err(AdmissionError::MissingScopes(found.scopes().to_vec()));
     }
     match catalog.admit(&found, &user_key(caller)).await {
-        Ok(permit) => Ok(CallTicket { found, permit }),
+        Ok(permit) => Ok(CallTicket {
+            target: found,
+            permit,
+        }),
         Err(limit) => Err(AdmissionError::LimitReached(limit)),
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::input_required::Asked;
+use super::input_required::PendingRequest;
 use crate::component::TargetKind;
 
 /// Sentence for a call that cannot wait for answers because too many calls do.
@@ -59,13 +59,13 @@ impl AskClient {
     pub(super) fn undeclared<'a>(
         &self,
         needed: ClientCapabilities,
-        questions: impl Iterator<Item = &'a Asked>,
+        questions: impl Iterator<Item = &'a PendingRequest>,
         target: TargetKind,
     ) -> NotAnswered {
         if !matches!(self, Self::Waiting { .. }) {
             return NotAnswered::Protocol(ErrorData::missing_required_client_capability(needed));
         }
-        let methods: Vec<_> = questions.map(Asked::method).collect();
+        let methods: Vec<_> = questions.map(PendingRequest::method).collect();
         NotAnswered::Rejected(format!(
             "the {target} asks a question back ({}), which this client cannot answer",
             methods.join(", ")
@@ -79,7 +79,7 @@ impl AskClient {
     /// carries the questions.
     pub(super) async fn ask(
         &mut self,
-        questions: &[Asked],
+        questions: &[PendingRequest],
         target: TargetKind,
         round: usize,
     ) -> Result<Vec<Value>, NotAnswered> {

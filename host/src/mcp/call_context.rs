@@ -99,7 +99,7 @@ impl CallContext {
         match &mut self.admission {
             Admission::Done(ticket) => ticket.take().ok_or(AdmissionError::UnknownTarget),
             Admission::Pending => {
-                authorize_and_admit(&live.now(), target, self.caller.as_deref()).await
+                authorize_and_admit(&live.current(), target, self.caller.as_deref()).await
             }
         }
     }

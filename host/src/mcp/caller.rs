@@ -5,7 +5,6 @@ use std::sync::Arc;
 use rmcp::RoleServer;
 use rmcp::model::ProtocolVersion;
 use rmcp::service::RequestContext;
-use serde_json::json;
 
 use super::request_scope::RequestScope;
 use crate::auth::Caller;
@@ -15,19 +14,14 @@ pub(super) fn caller(context: &RequestContext<RoleServer>) -> Option<&Arc<Caller
     RequestScope::of(&context.extensions)?.caller()
 }
 
-/// Returns the key of a user (issuer and subject), for rates and concurrency.
+/// Returns the key of a user, for rates and concurrency. Without authentication all callers share one.
 pub(super) fn user_key(caller: Option<&Caller>) -> String {
-    match caller {
-        Some(caller) => format!("{}\n{}", caller.issuer, caller.subject),
-        None => "anonymous".into(),
-    }
+    caller.map_or_else(|| "anonymous".into(), Caller::user_key)
 }
 
-/// Returns the key of a user at one client (issuer, subject and client), for tasks, sessions and quotas.
+/// Returns the key of a user at one client, for tasks, sessions and quotas. Without authentication all callers share one.
 pub fn user_client_key(caller: Option<&Caller>) -> String {
-    caller.map_or_else(String::new, |caller| {
-        json!([caller.issuer, caller.subject, caller.client_id]).to_string()
-    })
+    caller.map_or_else(String::new, Caller::user_client_key)
 }
 
 /// Returns whether a request uses 2026-07-28 or a later revision.

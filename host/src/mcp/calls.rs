@@ -15,7 +15,7 @@ use super::input_required::{Binding, Rounds};
 use super::notifications::Listener;
 use super::rounds::{Ending, GuestCall, RoundInput};
 use super::state::ServerState;
-use super::tasks::Room;
+use super::tasks::TaskSlot;
 use crate::catalog::{Target, TargetName};
 
 /// One of the four methods: what it runs, and how it reports results and failures.
@@ -65,7 +65,7 @@ pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
     /// The method has no tasks.
     fn continue_as_task(
         _: &ServerState,
-        _: Room,
+        _: TaskSlot,
         _: GuestCall<Self::Output>,
         _: RunningRound<Self::Output>,
     ) -> Result<Self::Response, ErrorData> {
@@ -109,7 +109,7 @@ pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
 pub(super) enum TaskPlan<R> {
     Never,
     /// After this time, with the reserved place.
-    After(Duration, Room),
+    After(Duration, TaskSlot),
     /// The call is answered with this result instead of being run.
     Reject(R),
 }
@@ -148,10 +148,10 @@ pub(super) async fn run<M: GuestMethod>(
         Err(AdmissionError::UnknownTarget) => return Err(M::unknown_target(&request.name)),
         Err(error) => return M::rejected(error.to_string()).map(Into::into),
     };
-    if let Some(result) = request.method.check(&ticket.found, &request.arguments)? {
+    if let Some(result) = request.method.check(&ticket.target, &request.arguments)? {
         return Ok(complete(result));
     }
-    let (time_limit, task) = match M::task_plan(server, &context, &ticket.found)? {
+    let (time_limit, task) = match M::task_plan(server, &context, &ticket.target)? {
         TaskPlan::Never => (None, None),
         TaskPlan::After(time, task) => (Some(time), Some(task)),
         TaskPlan::Reject(result) => return Ok(result.into()),
@@ -178,11 +178,11 @@ pub(super) async fn run<M: GuestMethod>(
     let method = request.method;
     let call = GuestCall {
         start: Box::new(move |target, binding, input| method.start(target, binding, input)),
-        target: ticket.found,
+        target: ticket.target,
         binding,
         rounds,
         client: context.client,
-        principal: caller.map(|caller| Arc::new(convert::caller(caller))),
+        principal: caller.map(|caller| Arc::new(convert::guest_caller(caller))),
         user_key: user_key(caller),
         // The status of a task shows progress even if the client asked for no notifications.
         reports_events: time_limit.is_some() || listener.is_wanted(),

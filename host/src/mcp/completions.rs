@@ -33,7 +33,7 @@ pub(super) struct CompletionComplete {
 pub(super) fn request(
     params: CompleteRequestParams,
 ) -> Result<CallRequest<CompletionComplete>, ErrorData> {
-    let Some((target, name)) = convert::subject(&params.r#ref) else {
+    let Some((target, name)) = convert::completion_target(&params.r#ref) else {
         return Err(ErrorData::invalid_params("unknown kind of `ref`", None));
     };
     let others = params.context.and_then(|context| context.arguments);
@@ -60,7 +60,7 @@ impl GuestMethod for CompletionComplete {
 
     fn start(&self, target: &Target, _: &Binding, input: RoundInput) -> GuestFuture<Completion> {
         // `check` has answered for the other targets.
-        let Some(subject) = convert::completed(target) else {
+        let Some(subject) = convert::completion_subject(target) else {
             return Box::pin(async { Err(CallError::NotFound) });
         };
         let request = CompletionRequest {
@@ -81,7 +81,7 @@ impl GuestMethod for CompletionComplete {
     }
 
     fn check(&self, target: &Target, _: &JsonObject) -> Result<Option<CompleteResult>, ErrorData> {
-        let can_complete = target.completes() && convert::completed(target).is_some();
+        let can_complete = target.completes() && convert::completion_subject(target).is_some();
         let none = || CompleteResult::new(CompletionInfo::default());
         Ok((!can_complete).then(none))
     }

@@ -1,5 +1,4 @@
-//! What a client has set for a connection that lasts: a session of the older
-//! revisions, or standard input and output.
+//! The state of a lasting connection: a session of the older revisions, or standard input and output.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,16 +7,19 @@ use rmcp::model::LoggingLevel;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::input_required::MAX_WAITING;
-use super::subscriptions::Followed;
+use super::input_required::MAX_WAITING_CALLS;
+use super::subscriptions::ResourceSubscriptions;
 
-/// One connection. Its end is that of what goes on for it.
+/// The state of one connection. Dropping it cancels the background work of the connection.
 pub(super) struct Connection {
     level: Mutex<LoggingLevel>,
-    /// Places for calls that wait for its client's answers.
+    /// Permits for calls that wait for the client's responses.
     pub(super) waiting: Arc<Semaphore>,
-    pub(super) followed: Arc<Followed>,
+    /// The resources that the client has subscribed to.
+    pub(super) subscribed: Arc<ResourceSubscriptions>,
+    /// Cancelled when the connection ends.
     pub(super) ended: CancellationToken,
+    /// Whether a background task notifies the client.
     is_notified: AtomicBool,
 }
 
@@ -25,25 +27,26 @@ impl Connection {
     pub(super) fn new() -> Self {
         Self {
             level: Mutex::new(LoggingLevel::Info),
-            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
-            followed: Arc::default(),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING_CALLS)),
+            subscribed: Arc::default(),
             ended: CancellationToken::new(),
             is_notified: AtomicBool::new(false),
         }
     }
 
-    /// The least important level of what its client wants to read.
+    /// Returns the lowest log level that the client wants to receive.
     pub(super) fn level(&self) -> LoggingLevel {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sets the lowest log level that the client wants to receive.
     pub(super) fn set_level(&self, level: LoggingLevel) {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
     }
 
-    /// Whether nobody notifies its client yet; whoever asks does it from now on. A
-    /// client may say more than once that it is ready.
-    pub(super) fn begins_notifying(&self) -> bool {
+    /// Returns whether the caller must start notifying the client: `true` once, because a client may report more than
+    /// once that it is initialized.
+    pub(super) fn start_notifying(&self) -> bool {
         !self.is_notified.swap(true, Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! Between the contract's types and the protocol's.
+//! Conversion between the types of the component contract and those of MCP.
 
 use std::sync::Arc;
 
@@ -15,70 +15,74 @@ use serde_json::Value;
 use crate::auth::Caller;
 use crate::catalog::{Target, TargetName, ToolEntry};
 use crate::component::{
-    self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, Filled, Level,
-    Outcome, Output, Principal,
+    self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, Level, Outcome,
+    Output, Principal, PromptResult,
 };
 
-/// A catalog entry as `tools/list` announces it.
+/// Converts a catalog entry to its form in `tools/list`.
 pub(super) fn tool(entry: &ToolEntry) -> Tool {
-    let known = entry.tool();
+    let definition = entry.tool();
     let mut tool = Tool::new_with_raw(
         entry.name.clone(),
         Some(entry.description().to_owned().into()),
         Arc::new(entry.input().source.clone()),
     );
     tool.title = entry.title().map(str::to_owned);
-    tool.output_schema = known.output.as_ref().map(|s| Arc::new(s.source.clone()));
-    tool.annotations = known.annotations.as_ref().map(annotations);
-    tool.icons = icons(&known.icons);
-    tool.meta = known.meta.clone().map(MetaObject);
+    tool.output_schema = definition
+        .output_schema
+        .as_ref()
+        .map(|s| Arc::new(s.source.clone()));
+    tool.annotations = definition.annotations.as_ref().map(annotations);
+    tool.icons = icons(&definition.icons);
+    tool.meta = definition.meta.clone().map(MetaObject);
     tool
 }
 
-/// A prompt as `prompts/list` announces it, under the name that clients use.
-pub(super) fn prompt(name: &str, known: &component::Prompt) -> Prompt {
-    let arguments = known.arguments.iter().map(|known| {
-        let mut argument = PromptArgument::new(known.name.clone());
-        argument.title.clone_from(&known.title);
-        argument.description.clone_from(&known.description);
-        argument.required = Some(known.required);
+/// Converts a prompt to its form in `prompts/list`, under the name that clients use.
+pub(super) fn prompt(name: &str, definition: &component::Prompt) -> Prompt {
+    let arguments = definition.arguments.iter().map(|declared| {
+        let mut argument = PromptArgument::new(declared.name.clone());
+        argument.title.clone_from(&declared.title);
+        argument.description.clone_from(&declared.description);
+        argument.required = Some(declared.required);
         argument
     });
     let arguments = Some(arguments.collect()).filter(|all: &Vec<_>| !all.is_empty());
-    let mut prompt = Prompt::new(name, known.description.clone(), arguments);
-    prompt.title.clone_from(&known.title);
-    prompt.icons = icons(&known.icons);
-    prompt.meta = meta(known.meta.as_deref());
+    let mut prompt = Prompt::new(name, definition.description.clone(), arguments);
+    prompt.title.clone_from(&definition.title);
+    prompt.icons = icons(&definition.icons);
+    prompt.meta = meta(definition.meta.as_deref());
     prompt
 }
 
-/// A document as `resources/list` announces it.
-pub(super) fn resource(known: &component::Resource) -> Resource {
-    let mut resource = Resource::new(known.uri.clone(), known.name.clone());
-    resource.title.clone_from(&known.title);
-    resource.description.clone_from(&known.description);
-    resource.mime_type.clone_from(&known.media_type);
-    resource.size = known.size;
-    resource.icons = icons(&known.icons);
-    resource.annotations = known.audience.clone().map(audience);
-    resource.meta = meta(known.meta.as_deref());
+/// Converts a resource to its form in `resources/list`.
+pub(super) fn resource(definition: &component::Resource) -> Resource {
+    let mut resource = Resource::new(definition.uri.clone(), definition.name.clone());
+    resource.title.clone_from(&definition.title);
+    resource.description.clone_from(&definition.description);
+    resource.mime_type.clone_from(&definition.media_type);
+    resource.size = definition.size;
+    resource.icons = icons(&definition.icons);
+    resource.annotations = definition.audience.clone().map(audience);
+    resource.meta = meta(definition.meta.as_deref());
     resource
 }
 
-/// A family of documents as `resources/templates/list` announces it.
-pub(super) fn template(known: &component::Template) -> ResourceTemplate {
-    let mut template = ResourceTemplate::new(known.uri_template.clone(), known.name.clone());
-    template.title.clone_from(&known.title);
-    template.description.clone_from(&known.description);
-    template.mime_type.clone_from(&known.media_type);
-    template.icons = icons(&known.icons);
-    template.annotations = known.audience.clone().map(audience);
-    template.meta = meta(known.meta.as_deref());
+/// Converts a resource template to its form in `resources/templates/list`.
+pub(super) fn template(definition: &component::Template) -> ResourceTemplate {
+    let mut template =
+        ResourceTemplate::new(definition.uri_template.clone(), definition.name.clone());
+    template.title.clone_from(&definition.title);
+    template.description.clone_from(&definition.description);
+    template.mime_type.clone_from(&definition.media_type);
+    template.icons = icons(&definition.icons);
+    template.annotations = definition.audience.clone().map(audience);
+    template.meta = meta(definition.meta.as_deref());
     template
 }
 
-/// A prompt, filled in.
-pub(super) fn filled(filled: Filled) -> GetPromptResult {
+/// Converts the messages of a prompt to the result of `prompts/get`.
+pub(super) fn prompt_result(filled: PromptResult) -> GetPromptResult {
     let messages = filled.messages.into_iter();
     let messages = messages.map(|m| PromptMessage::new(role(&m.role), block(m.content)));
     let mut result = GetPromptResult::new(messages.collect());
@@ -87,25 +91,25 @@ pub(super) fn filled(filled: Filled) -> GetPromptResult {
     result
 }
 
-/// A document in its parts.
-pub(super) fn document(parts: Vec<Embedded>) -> ReadResourceResult {
+/// Converts the contents of a resource to the result of `resources/read`.
+pub(super) fn resource_result(parts: Vec<Embedded>) -> ReadResourceResult {
     ReadResourceResult::new(parts.into_iter().map(contents).collect())
 }
 
-/// What was completed; MCP bounds the number of values.
+/// Converts completion values to the result of `completion/complete`, which may contain a limited number of them.
 pub(super) fn completion(completion: Completion) -> CompleteResult {
     let mut values = completion.values;
-    let cut = values.len() > CompletionInfo::MAX_VALUES;
+    let is_truncated = values.len() > CompletionInfo::MAX_VALUES;
     values.truncate(CompletionInfo::MAX_VALUES);
     let mut info = CompletionInfo::default();
     info.values = values;
     info.total = completion.total;
-    info.has_more = Some(completion.has_more || cut);
+    info.has_more = Some(completion.has_more || is_truncated);
     CompleteResult::new(info)
 }
 
-/// Whose argument is to be completed, and its name.
-pub(super) fn subject(reference: &Reference) -> Option<(TargetName, &str)> {
+/// Returns the target whose argument is to be completed, and its name.
+pub(super) fn completion_target(reference: &Reference) -> Option<(TargetName, &str)> {
     match reference {
         Reference::Prompt(prompt) => Some((TargetName::Prompt(prompt.name.clone()), &prompt.name)),
         Reference::Resource(template) => {
@@ -115,30 +119,30 @@ pub(super) fn subject(reference: &Reference) -> Option<(TargetName, &str)> {
     }
 }
 
-/// The same as its component knows it.
-pub(super) fn completed(found: &Target) -> Option<CompletionSubject> {
-    match found {
-        Target::Prompt(offer) => Some(CompletionSubject::Prompt(offer.item().name.clone())),
-        Target::Template(offer) => Some(CompletionSubject::Template(offer.name.clone())),
+/// Returns the same target under the name that its component knows.
+pub(super) fn completion_subject(target: &Target) -> Option<CompletionSubject> {
+    match target {
+        Target::Prompt(entry) => Some(CompletionSubject::Prompt(entry.item().name.clone())),
+        Target::Template(entry) => Some(CompletionSubject::Template(entry.name.clone())),
         Target::Tool(_) | Target::Resource(_) => None,
     }
 }
 
-/// Who calls, as components may know it. The token is not part of it.
-pub(super) fn caller(principal: &Caller) -> Principal {
+/// Returns the caller in the form that components receive. It does not contain the token.
+pub(super) fn guest_caller(caller: &Caller) -> Principal {
     Principal {
-        issuer: principal.issuer.clone(),
-        subject: principal.subject.clone(),
-        client_id: principal.client_id.clone(),
-        scopes: principal.scopes.clone(),
-        claims: Value::Object(principal.claims.clone()).to_string(),
+        issuer: caller.issuer.clone(),
+        subject: caller.subject.clone(),
+        client_id: caller.client_id.clone(),
+        scopes: caller.scopes.clone(),
+        claims: Value::Object(caller.claims.clone()).to_string(),
     }
 }
 
-/// A checked output as a result. Structured output also stands as text, for
-/// clients that read nothing else (MCP, tools, structured content).
+/// Converts a validated output to the result of `tools/call`. Structured output without other content is repeated as
+/// text for clients that do not read structured content (MCP, tools, structured content).
 pub(super) fn result(output: Output) -> CallToolResult {
-    // `Outcome::checked` has parsed both before.
+    // `Outcome::checked` has already parsed the JSON texts.
     let parse = |text: String| serde_json::from_str::<Value>(&text).ok();
     let mut content: Vec<_> = output.content.into_iter().map(block).collect();
     if content.is_empty()
@@ -152,7 +156,7 @@ pub(super) fn result(output: Output) -> CallToolResult {
     result
 }
 
-/// An outcome where there is nobody to answer questions.
+/// Converts an outcome for a caller that cannot answer input requests.
 pub(super) fn outcome(outcome: Result<Outcome, CallError>) -> CallToolResult {
     match outcome {
         Ok(Outcome::Complete(output)) => result(output),
@@ -163,7 +167,7 @@ pub(super) fn outcome(outcome: Result<Outcome, CallError>) -> CallToolResult {
     }
 }
 
-/// A failure as a result: the model reads the sentence.
+/// Returns a tool error whose sentence the model reads.
 pub(super) fn failure(sentence: impl Into<String>) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(sentence)])
 }
@@ -177,7 +181,7 @@ pub(super) fn level(level: Level) -> LoggingLevel {
     }
 }
 
-/// The place of a level in the order of RFC 5424, least important first.
+/// Returns the severity rank of a level, from the lowest to the highest (RFC 5424).
 pub(super) fn severity(level: LoggingLevel) -> u8 {
     match level {
         LoggingLevel::Debug => 0,
@@ -191,12 +195,12 @@ pub(super) fn severity(level: LoggingLevel) -> u8 {
     }
 }
 
-/// A reference token of a JSON Pointer (RFC 6901, section 3).
+/// Escapes a reference token of a JSON Pointer (RFC 6901, section 3).
 pub(super) fn pointer(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// `_meta` of a result with who served it (MCP 2026-07-28, `_meta`).
+/// Adds the server's name and version to the `_meta` of a result (MCP 2026-07-28, `_meta`).
 pub(super) fn with_server_info(meta: Option<MetaObject>, server_info: &Value) -> MetaObject {
     let mut meta = meta.map_or_else(JsonObject::new, |meta| meta.0);
     meta.insert(
@@ -219,7 +223,7 @@ fn icons(icons: &[component::Icon]) -> Option<Vec<Icon>> {
     (!icons.is_empty()).then(|| icons.iter().map(icon).collect())
 }
 
-/// A JSON object that the component's checks have parsed before.
+/// Converts `_meta`, which the component's checks have already parsed as a JSON object.
 fn meta(text: Option<&str>) -> Option<MetaObject> {
     match text.and_then(|text| serde_json::from_str(text).ok()) {
         Some(Value::Object(meta)) => Some(MetaObject(meta)),
@@ -235,10 +239,10 @@ fn role(role: &component::Role) -> Role {
 }
 
 fn icon(icon: &component::Icon) -> Icon {
-    let mut known = Icon::new(icon.src.clone());
-    known.mime_type.clone_from(&icon.media_type);
-    known.sizes = (!icon.sizes.is_empty()).then(|| icon.sizes.clone());
-    known
+    let mut converted = Icon::new(icon.src.clone());
+    converted.mime_type.clone_from(&icon.media_type);
+    converted.sizes = (!icon.sizes.is_empty()).then(|| icon.sizes.clone());
+    converted
 }
 
 fn block(content: Content) -> ContentBlock {
@@ -269,7 +273,7 @@ fn block(content: Content) -> ContentBlock {
 }
 
 fn contents(embedded: Embedded) -> ResourceContents {
-    // The constructors would name a media type where the component names none.
+    // The constructors would set a default media type where the component gives none.
     let (uri, mime_type) = (embedded.uri, embedded.media_type);
     match embedded.body {
         Body::Text(text) => ResourceContents::TextResourceContents {

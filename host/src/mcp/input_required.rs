@@ -1,9 +1,9 @@
-//! Questions that a guest asks the client, and what the client answered.
+//! Input required: the requests that a guest sends to the client (elicitation, sampling, roots) and the client's
+//! responses.
 //!
-//! On 2026-07-28 the client calls again with the answers (multi round-trip
-//! requests), and what lies between two rounds travels with it: sealed, so that
-//! it comes back unchanged, from the same caller and for the same call. The older
-//! revisions answer while the call waits.
+//! In revision 2026-07-28 the client repeats its call with the responses (multi round-trip requests). The state between
+//! two rounds travels with the client as the request state. It is sealed, so that it is accepted only unchanged, from
+//! the same caller and for the same call. In older revisions the client responds while the call waits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,27 +23,27 @@ use super::quota;
 use crate::auth::Caller;
 use crate::component::{Answer, ClientFeatures, Questions, TargetKind};
 
-/// Rounds of questions that one call may take where it waits for the answers.
+/// The maximum number of rounds of input requests that a waiting call may take.
 pub(super) const MAX_ROUNDS: usize = 16;
-/// Calls of one connection that may wait for answers at the same time; their
-/// places are free for others meanwhile.
-pub(super) const MAX_WAITING: usize = 16;
-/// The memory of one answer while others of its round are missing.
-pub(super) const MAX_ANSWER_BYTES: usize = 1 << 20;
-/// How long a client may take to answer while a call waits.
-const MAX_ANSWER_TIME: Duration = Duration::from_secs(600);
-/// How long a sealed state is good for.
+/// The maximum number of calls of one connection that may wait for responses at the same time. They hold no call permit
+/// meanwhile.
+pub(super) const MAX_WAITING_CALLS: usize = 16;
+/// The maximum memory of one response while other responses of its round are missing.
+pub(super) const MAX_RESPONSE_BYTES: usize = 1 << 20;
+/// How long a call waits for the client's response.
+const MAX_RESPONSE_TIME: Duration = Duration::from_secs(600);
+/// How long a request state is accepted.
 const STATE_TTL: Duration = Duration::from_secs(3_600);
-/// The largest state that travels with a client, in bytes before it is sealed.
+/// The maximum size of a request state before it is sealed.
 const MAX_STATE_BYTES: usize = 1 << 20;
 
-/// Seals what travels with clients between two rounds.
+/// Seals and opens request states.
 #[derive(Clone)]
 pub(super) struct Seal(Arc<RequestStateCodec>);
 
 impl Seal {
-    /// With this key of 32 bytes or more; with one of its own where there is none,
-    /// which no other replica and no later start knows.
+    /// Uses this key of 32 bytes or more. Without a key it generates one, which other replicas and later starts do not
+    /// know.
     pub(super) fn new(key: Option<&[u8]>) -> Self {
         let key = match key {
             Some(key) => key.to_vec(),
@@ -52,58 +52,64 @@ impl Seal {
                 .flat_map(|id| *id.as_bytes())
                 .collect(),
         };
-        // `App::build` holds keys to their length.
+        // `App::build` has checked the length of the key.
         Self(Arc::new(RequestStateCodec::new_unchecked(key)))
     }
 }
 
-/// What a sealed state is good for: one caller and one request.
+/// The caller and the request that a request state is bound to.
 pub(super) struct Binding {
     pub(super) method: &'static str,
-    /// The tool, the prompt, the document.
+    /// The name of the tool or prompt, or the URI of the resource.
     pub(super) name: String,
     pub(super) arguments: Arc<JsonObject>,
     pub(super) caller: Option<Arc<Caller>>,
 }
 
 impl Binding {
-    /// The same for the same arguments in any order.
+    /// Encodes the binding as a JSON array with sorted arguments.
     fn bytes(&self) -> Vec<u8> {
-        let caller = self.caller.as_ref();
-        let caller = caller.map(|c| (&c.issuer, &c.subject, &c.client_id));
         let mut arguments = Value::Object((*self.arguments).clone());
         arguments.sort_all_objects();
-        json!([self.method, self.name, arguments, caller])
-            .to_string()
-            .into_bytes()
+        // The key is JSON already.
+        let caller = self
+            .caller
+            .as_ref()
+            .map_or_else(|| "null".to_owned(), |caller| caller.user_client_key());
+        let (method, name) = (json!(self.method), json!(self.name));
+        format!("[{method},{name},{arguments},{caller}]").into_bytes()
     }
 }
 
-/// The questions of a call and the answers to them, over all its rounds.
+/// The input requests of a call and the responses to them, over all its rounds.
+///
+/// Sealed request states contain it as JSON. The member names must not change, so that states sealed by an earlier
+/// version remain valid.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Rounds {
     /// The guest's own state.
     #[serde(with = "base64_bytes")]
     state: Option<Vec<u8>>,
-    /// What was asked last.
-    asked: Vec<Asked>,
-    /// What was answered, in all rounds.
-    answers: BTreeMap<String, Value>,
+    /// The input requests of the last round.
+    #[serde(rename = "asked")]
+    requests: Vec<PendingRequest>,
+    /// The responses of all rounds by key.
+    #[serde(rename = "answers")]
+    responses: BTreeMap<String, Value>,
 }
 
-/// A question that the contract's checks have let through.
+/// An input request that the component's checks have accepted.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct PendingRequest {
     pub(super) key: String,
     pub(super) request: Value,
 }
 
 impl Rounds {
-    /// What a request brings with it: its state, once opened, and its answers.
+    /// Opens the request state of a request and adds its input responses.
     ///
     /// # Errors
-    /// A state that this host did not seal for this caller and call, or an answer
-    /// that is none.
+    /// The state was not sealed by this server for this caller and call, or a response is malformed.
     pub(super) fn open(
         seal: &Seal,
         binding: &Binding,
@@ -124,77 +130,83 @@ impl Rounds {
                 })?,
         };
         for (key, value) in responses.unwrap_or_default() {
-            let asked = rounds.asked.iter().find(|asked| asked.key == key);
-            // Nobody asked for it. Without a state it is the guest that knows.
-            if state.is_some() && asked.is_none() {
+            let pending = rounds.requests.iter().find(|pending| pending.key == key);
+            // Ignores responses that were not requested. Without a state only the guest knows what it requests.
+            if state.is_some() && pending.is_none() {
                 continue;
             }
-            let method = asked.map(Asked::method);
-            if let Err(what) = check_answer(method, &value) {
-                let message = format!("`/inputResponses/{}` {what}", pointer(&key));
+            let method = pending.map(PendingRequest::method);
+            if let Err(problem) = check_response(method, &value) {
+                let message = format!("`/inputResponses/{}` {problem}", pointer(&key));
                 return Err(ErrorData::invalid_params(message, None));
             }
-            rounds.answers.insert(key, value);
+            rounds.responses.insert(key, value);
         }
         Ok(rounds)
     }
 
-    /// What was asked and not answered.
-    pub(super) fn missing(&self) -> impl Iterator<Item = &Asked> {
-        self.asked
+    /// Returns the input requests without a response.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &PendingRequest> {
+        self.requests
             .iter()
-            .filter(|asked| !self.answers.contains_key(&asked.key))
+            .filter(|pending| !self.responses.contains_key(&pending.key))
     }
 
-    /// Another round.
+    /// Starts the next round with the guest's new input requests.
     pub(super) fn ask(&mut self, questions: Questions) {
         self.state = questions.state;
-        self.asked.clear();
+        self.requests.clear();
         for question in questions.asked {
-            // Who asks again wants another answer.
-            self.answers.remove(&question.key);
-            // The contract's checks have parsed them before.
+            // A key that is requested again needs a new response.
+            self.responses.remove(&question.key);
+            // The component's checks have already parsed the parameters.
             let params: Value = serde_json::from_str(&question.params).unwrap_or_default();
-            self.asked.push(Asked {
+            self.requests.push(PendingRequest {
                 request: json!({ "method": question.method, "params": params }),
                 key: question.key,
             });
         }
     }
 
-    /// Takes the answer to a question that was asked.
+    /// Adds the response to an input request.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(super) fn answer(&mut self, asked: &Asked, value: Value) -> Result<(), String> {
-        check_answer(Some(asked.method()), &value)?;
-        self.answers.insert(asked.key.clone(), value);
+    /// The response is malformed.
+    pub(super) fn answer(&mut self, pending: &PendingRequest, value: Value) -> Result<(), String> {
+        check_response(Some(pending.method()), &value)?;
+        self.responses.insert(pending.key.clone(), value);
         Ok(())
     }
 
-    /// The memory that it takes while nothing runs, with the answers that are
-    /// missing.
+    /// Returns the memory that the call takes while it waits, including the missing responses at their maximum size.
     pub(super) fn waiting_bytes(&self) -> usize {
-        let asked = self.asked.iter().map(|asked| quota::bytes(&asked.request));
+        let pending = self
+            .requests
+            .iter()
+            .map(|pending| quota::json_bytes(&pending.request));
         self.state.as_ref().map_or(0, Vec::len)
-            + asked.sum::<usize>()
-            + self.answers.values().map(quota::bytes).sum::<usize>()
-            + self.missing().count() * MAX_ANSWER_BYTES
+            + pending.sum::<usize>()
+            + self
+                .responses
+                .values()
+                .map(quota::json_bytes)
+                .sum::<usize>()
+            + self.missing().count() * MAX_RESPONSE_BYTES
     }
 
-    /// What the guest gets: every answer so far, and its own state.
-    pub(super) fn given(&self) -> (Vec<Answer>, Option<Vec<u8>>) {
-        let answers = self.answers.iter().map(|(key, value)| Answer {
+    /// Returns the input of the guest's next round: all responses so far, and its own state.
+    pub(super) fn guest_input(&self) -> (Vec<Answer>, Option<Vec<u8>>) {
+        let answers = self.responses.iter().map(|(key, value)| Answer {
             key: key.clone(),
             value: value.to_string(),
         });
         (answers.collect(), self.state.clone())
     }
 
-    /// What the client gets: the questions that are open, and all of this.
+    /// Returns the result that asks the client for the missing responses. It contains the sealed request state.
     ///
     /// # Errors
-    /// One sentence: too much, or no question of MCP.
+    /// One sentence: the state is too large, or an input request is not one of MCP's.
     pub(super) fn seal(
         &self,
         seal: &Seal,
@@ -202,8 +214,8 @@ impl Rounds {
         called: TargetKind,
     ) -> Result<InputRequiredResult, String> {
         let mut requests = InputRequests::new();
-        for asked in self.missing() {
-            requests.insert(asked.key.clone(), asked.request(called)?);
+        for pending in self.missing() {
+            requests.insert(pending.key.clone(), pending.request(called)?);
         }
         let text = serde_json::to_vec(self).unwrap_or_default();
         if text.len() > MAX_STATE_BYTES {
@@ -219,17 +231,18 @@ impl Rounds {
     }
 }
 
-impl Asked {
+impl PendingRequest {
+    /// Returns the MCP method of the request.
     pub(super) fn method(&self) -> &str {
         self.request["method"].as_str().unwrap_or_default()
     }
 
-    /// As MCP has it.
+    /// Converts to MCP's input request.
     ///
     /// # Errors
-    /// One sentence: the parameters are not those of its method.
+    /// One sentence: the parameters do not match the method.
     pub(super) fn request(&self, called: TargetKind) -> Result<InputRequest, String> {
-        // `roots/list` may come without parameters of its own.
+        // `roots/list` needs no parameters.
         serde_json::from_value(self.request.clone()).map_err(|_| {
             format!(
                 "the {called} asks the question `{}` with parameters that are not those of `{}`",
@@ -239,10 +252,10 @@ impl Asked {
         })
     }
 
-    /// Asks it while the call waits, as the older revisions do.
+    /// Sends the request to the client of an older revision and waits for the response.
     ///
     /// # Errors
-    /// One sentence: why there is no answer.
+    /// One sentence: the reason there is no response.
     pub(super) async fn ask(
         &self,
         peer: &Peer<RoleServer>,
@@ -254,20 +267,20 @@ impl Asked {
             InputRequest::ListRoots(request) => request.into(),
             _ => return Err(format!("the question `{}` is unknown", self.key)),
         };
-        let options = PeerRequestOptions::with_timeout(MAX_ANSWER_TIME);
+        let options = PeerRequestOptions::with_timeout(MAX_RESPONSE_TIME);
         let handle = peer.send_cancellable_request(request, options).await;
         let answered = match handle {
             Ok(handle) => handle.await_response().await,
             Err(error) => Err(error),
         };
         let answer = answered.map_err(|error| {
-            tracing::info!(question.key = %self.key, %error, "question not answered");
+            tracing::info!(input_request.key = %self.key, %error, "input request not answered");
             format!("the client did not answer the {called}'s question")
         })?;
         let answer = serde_json::to_value(answer).unwrap_or_default();
-        if quota::bytes(&answer) > MAX_ANSWER_BYTES {
+        if quota::json_bytes(&answer) > MAX_RESPONSE_BYTES {
             return Err(format!(
-                "the client's answer to the question `{}` takes more than {MAX_ANSWER_BYTES} bytes",
+                "the client's answer to the question `{}` takes more than {MAX_RESPONSE_BYTES} bytes",
                 self.key
             ));
         }
@@ -275,7 +288,7 @@ impl Asked {
     }
 }
 
-/// Which questions the client declared that it can answer.
+/// Returns the kinds of input requests that the client has declared support for.
 pub(super) fn client_features(client: Option<&ClientCapabilities>) -> ClientFeatures {
     client.map_or_else(ClientFeatures::default, |client| ClientFeatures {
         elicitation: client.elicitation.is_some(),
@@ -284,19 +297,19 @@ pub(super) fn client_features(client: Option<&ClientCapabilities>) -> ClientFeat
     })
 }
 
-/// What the client would have to declare for these questions, where it did not:
-/// a capability, and in some the part of it that says how (MCP, client features).
-pub(super) fn undeclared(
+/// Returns the capabilities that the open input requests need and the client has not declared, or `None` if it has
+/// declared all. Some requests need a sub-capability, such as `elicitation.url` (MCP, client features).
+pub(super) fn missing_capabilities(
     rounds: &Rounds,
     client: Option<&ClientCapabilities>,
 ) -> Option<ClientCapabilities> {
     let declared = serde_json::to_value(client).unwrap_or_default();
     let mut needed = json!({});
-    for asked in rounds.missing() {
-        let params = &asked.request["params"];
-        let (capability, part) = match asked.method() {
+    for pending in rounds.missing() {
+        let params = &pending.request["params"];
+        let (capability, part) = match pending.method() {
             "elicitation/create" if params["mode"] == "url" => ("elicitation", Some("url")),
-            // Who names no way to ask has forms; who names others may have none.
+            // A client that declares no mode supports forms; one that declares only `url` may not.
             "elicitation/create" if declared["elicitation"]["url"].is_object() => {
                 ("elicitation", Some("form"))
             }
@@ -323,8 +336,8 @@ pub(super) fn undeclared(
     is_any.then(|| serde_json::from_value(needed).unwrap_or_default())
 }
 
-/// The results of the methods that questions can have (MCP, client features).
-fn check_answer(method: Option<&str>, value: &Value) -> Result<(), &'static str> {
+/// Checks a response against the result type of its method (MCP, client features).
+fn check_response(method: Option<&str>, value: &Value) -> Result<(), &'static str> {
     let Value::Object(answer) = value else {
         return Err("must be an object");
     };
@@ -348,7 +361,7 @@ fn check_answer(method: Option<&str>, value: &Value) -> Result<(), &'static str>
     }
 }
 
-/// Bytes as text that is about as long; a list of numbers would be four times that.
+/// Serializes bytes as base64, since a JSON list of numbers is about four times as long.
 mod base64_bytes {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;

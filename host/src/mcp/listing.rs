@@ -1,5 +1,4 @@
-//! The catalog as clients see it: made once for each catalog, listed for each
-//! caller.
+//! The lists of tools, prompts, resources and templates: built once for each catalog, filtered for each caller.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,16 +14,16 @@ use crate::auth::Caller;
 use crate::catalog::Catalog;
 use crate::component::Component;
 
-/// Entries on one page of a list; many clients read only the first page.
-const PAGE_ENTRIES: usize = 1_000;
+/// The maximum number of entries on one page. Large, because many clients read only the first page.
+const MAX_PAGE_ENTRIES: usize = 1_000;
 
-/// One catalog, announced.
+/// The lists and the server information of one catalog.
 pub(super) struct View {
     pub(super) catalog: Arc<Catalog>,
-    pub(super) tools: Announced<Tool>,
-    pub(super) prompts: Announced<Prompt>,
-    pub(super) resources: Announced<Resource>,
-    pub(super) templates: Announced<ResourceTemplate>,
+    pub(super) tools: NamedList<Tool>,
+    pub(super) prompts: NamedList<Prompt>,
+    pub(super) resources: NamedList<Resource>,
+    pub(super) templates: NamedList<ResourceTemplate>,
     pub(super) config: ServerConfig,
 }
 
@@ -38,23 +37,23 @@ impl View {
             let tool = convert::tool(entry);
             (entry.name.clone(), entry.scopes.clone(), tool)
         });
-        let prompts = catalog.prompts().map(|offer| {
-            let prompt = convert::prompt(&offer.name, offer.item());
-            (offer.name.clone(), offer.scopes.clone(), prompt)
+        let prompts = catalog.prompts().map(|entry| {
+            let prompt = convert::prompt(&entry.name, entry.item());
+            (entry.name.clone(), entry.scopes.clone(), prompt)
         });
-        let resources = catalog.resources().map(|offer| {
-            let resource = convert::resource(offer.item());
-            (offer.name.clone(), offer.scopes.clone(), resource)
+        let resources = catalog.resources().map(|entry| {
+            let resource = convert::resource(entry.item());
+            (entry.name.clone(), entry.scopes.clone(), resource)
         });
-        let templates = catalog.templates().map(|offer| {
-            let template = convert::template(&offer.item().template);
-            (offer.name.clone(), offer.scopes.clone(), template)
+        let templates = catalog.templates().map(|entry| {
+            let template = convert::template(&entry.item().template);
+            (entry.name.clone(), entry.scopes.clone(), template)
         });
         let mut view = Self {
-            tools: Announced::new(tools),
-            prompts: Announced::new(prompts),
-            resources: Announced::new(resources),
-            templates: Announced::new(templates),
+            tools: NamedList::new(tools),
+            prompts: NamedList::new(prompts),
+            resources: NamedList::new(resources),
+            templates: NamedList::new(templates),
             config: ServerConfig::new(ServerCapabilities::default()).with_server_info(info.clone()),
             catalog,
         };
@@ -63,97 +62,99 @@ impl View {
         view
     }
 
-    /// What the server can do; only a catalog that can change notifies of it.
+    /// Returns the server's capabilities. It announces change notifications only if the catalog can change.
     fn capabilities(&self, changes: bool) -> ServerCapabilities {
-        let mut can = ServerCapabilities::builder()
+        let mut capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_logging()
             .enable_tasks()
             .build();
-        let changed = changes.then_some(true);
-        if let Some(tools) = &mut can.tools {
-            tools.list_changed = changed;
+        let list_changed = changes.then_some(true);
+        if let Some(tools) = &mut capabilities.tools {
+            tools.list_changed = list_changed;
         }
         if !self.prompts.is_empty() {
             let mut prompts = rmcp::model::PromptsCapability::default();
-            prompts.list_changed = changed;
-            can.prompts = Some(prompts);
+            prompts.list_changed = list_changed;
+            capabilities.prompts = Some(prompts);
         }
         if !self.resources.is_empty() || !self.templates.is_empty() {
             let mut resources = rmcp::model::ResourcesCapability::default();
-            resources.list_changed = changed;
-            resources.subscribe = changed;
-            can.resources = Some(resources);
+            resources.list_changed = list_changed;
+            resources.subscribe = list_changed;
+            capabilities.resources = Some(resources);
         }
-        let prompts = self.catalog.prompts().map(|offer| offer.component());
-        let families = self.catalog.templates().map(|offer| offer.component());
-        if prompts.chain(families).any(Component::completes) {
-            can.completions = Some(serde_json::Map::new());
+        let prompts = self.catalog.prompts().map(|entry| entry.component());
+        let templates = self.catalog.templates().map(|entry| entry.component());
+        if prompts.chain(templates).any(Component::has_completions) {
+            capabilities.completions = Some(serde_json::Map::new());
         }
-        can
+        capabilities
     }
 }
 
-/// A list in the order of its names, and where each name stands in it.
-pub(super) struct Announced<T> {
+/// A list sorted by name, with the position of each name.
+pub(super) struct NamedList<T> {
     entries: Vec<Entry<T>>,
-    places: HashMap<String, usize>,
+    positions: HashMap<String, usize>,
 }
 
+/// An entry and the scopes that a caller needs to see it.
 struct Entry<T> {
     name: String,
     scopes: Vec<String>,
     item: T,
 }
 
-impl<T: Clone + PartialEq> Announced<T> {
+impl<T: Clone + PartialEq> NamedList<T> {
     fn new(items: impl Iterator<Item = (String, Vec<String>, T)>) -> Self {
         let entries: Vec<_> = items
             .map(|(name, scopes, item)| Entry { name, scopes, item })
             .collect();
-        let places = entries.iter().enumerate();
-        let places = places
-            .map(|(place, entry)| (entry.name.clone(), place))
+        let positions = entries.iter().enumerate();
+        let positions = positions
+            .map(|(position, entry)| (entry.name.clone(), position))
             .collect();
-        Self { entries, places }
+        Self { entries, positions }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
+    /// Returns the item with this name, whatever the caller's scopes.
     pub(super) fn get(&self, name: &str) -> Option<&T> {
-        let place = self.places.get(name)?;
-        Some(&self.entries[*place].item)
+        let position = self.positions.get(name)?;
+        Some(&self.entries[*position].item)
     }
 
-    /// Whether clients see the same list.
+    /// Returns whether both lists are the same to clients.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let ours = self.entries.iter().map(|e| (&e.scopes, &e.item));
         ours.eq(other.entries.iter().map(|e| (&e.scopes, &e.item)))
     }
 
-    /// What this caller may use, from the cursor on: the last name of the page
-    /// before. With it the cursor of the page after.
+    /// Returns a page of the entries that this caller may use, and the cursor of the next page. A cursor is the name of
+    /// the last entry of the page before.
     ///
     /// # Errors
-    /// A cursor that this server did not give out.
+    /// The cursor was not issued by this server.
     pub(super) fn page(
         &self,
         cursor: Option<&str>,
-        principal: Option<&Caller>,
+        caller: Option<&Caller>,
     ) -> Result<(Vec<T>, Option<String>), ErrorData> {
         let start = match cursor {
             None => 0,
-            Some(name) => match self.places.get(name) {
-                Some(place) => place + 1,
+            Some(name) => match self.positions.get(name) {
+                Some(position) => position + 1,
                 None => return Err(ErrorData::invalid_params("invalid cursor", None)),
             },
         };
         let mut visible = self.entries[start..]
             .iter()
-            .filter(|entry| principal.is_none_or(|p| p.has_scopes(&entry.scopes)));
-        let page: Vec<_> = visible.by_ref().take(PAGE_ENTRIES).collect();
+            .filter(|entry| caller.is_none_or(|caller| caller.has_scopes(&entry.scopes)));
+        let page: Vec<_> = visible.by_ref().take(MAX_PAGE_ENTRIES).collect();
         let next = visible.next().and(page.last());
         let next = next.map(|entry| entry.name.clone());
         Ok((

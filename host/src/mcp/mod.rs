@@ -1,4 +1,4 @@
-//! The catalog as an MCP server: the only place that knows the protocol's types.
+//! The MCP server over a catalog. Only this module and `http` use the protocol's types.
 
 #![allow(
     deprecated,
@@ -35,7 +35,7 @@ pub use options::ServerOptions;
 pub use request_scope::RequestScope;
 pub use server::ToolServer;
 
-/// The revisions that are served, oldest first.
+/// The supported protocol revisions, oldest first.
 pub const PROTOCOL_VERSIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];
 
 use rmcp::ServiceExt;
@@ -43,10 +43,10 @@ use serde_json::Value;
 
 use crate::component::{CallError, Outcome};
 
-/// Serves one client over standard input and output until it goes.
+/// Serves one client over standard input and output until it disconnects.
 ///
 /// # Errors
-/// When the client does not speak the protocol.
+/// The client does not speak the protocol.
 pub async fn serve_stdio(server: &ToolServer) -> anyhow::Result<()> {
     let running = server
         .for_connection()
@@ -56,7 +56,7 @@ pub async fn serve_stdio(server: &ToolServer) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a client would get for this outcome, and whether it is an error.
+/// Returns the `tools/call` result for an outcome as JSON, and whether it is an error.
 pub fn result_json(outcome: Result<Outcome, CallError>) -> (Value, bool) {
     let result = convert::outcome(outcome);
     let is_error = result.is_error == Some(true);

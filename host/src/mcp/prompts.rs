@@ -15,7 +15,7 @@ use super::in_flight::GuestFuture;
 use super::input_required::Binding;
 use super::rounds::RoundInput;
 use crate::catalog::{Target, TargetName};
-use crate::component::{Call, CallError, Filled};
+use crate::component::{Call, CallError, PromptResult};
 
 /// The method `prompts/get`.
 pub(super) struct PromptsGet;
@@ -34,11 +34,16 @@ pub(super) fn request(params: GetPromptRequestParams) -> CallRequest<PromptsGet>
 
 impl GuestMethod for PromptsGet {
     const NAME: &'static str = "prompts/get";
-    type Output = Filled;
+    type Output = PromptResult;
     type Result = GetPromptResult;
     type Response = GetPromptResponse;
 
-    fn start(&self, target: &Target, binding: &Binding, input: RoundInput) -> GuestFuture<Filled> {
+    fn start(
+        &self,
+        target: &Target,
+        binding: &Binding,
+        input: RoundInput,
+    ) -> GuestFuture<PromptResult> {
         let Target::Prompt(prompt) = target.clone() else {
             return Box::pin(async { Err(CallError::NotFound) });
         };
@@ -71,8 +76,8 @@ impl GuestMethod for PromptsGet {
         }
     }
 
-    fn result(filled: Filled, _: bool) -> GetPromptResult {
-        convert::filled(filled)
+    fn result(prompt: PromptResult, _: bool) -> GetPromptResult {
+        convert::prompt_result(prompt)
     }
 
     fn meta(result: &mut GetPromptResult) -> &mut Option<MetaObject> {

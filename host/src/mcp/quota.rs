@@ -1,31 +1,31 @@
-//! What all callers may have together, and what each of them: tasks, streams,
-//! and the memory that is kept for them while nothing runs.
+//! Quotas with a total limit and a limit per caller: for tasks, streams, and the memory kept for calls that are not
+//! running.
 //!
-//! What runs has a place and the limits of a call. What waits for a client has
-//! neither, so it is counted here.
+//! A running call holds a permit and is subject to the limits of a call. A call that waits for its client holds none,
+//! so its memory is counted here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
-/// So much of something. Cheap to clone.
+/// A limited amount shared by all callers. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Quota(Arc<Counted>);
+pub(super) struct Quota(Arc<Inner>);
 
-struct Counted {
-    all: usize,
-    of_caller: usize,
-    taken: Mutex<Taken>,
+struct Inner {
+    max_total: usize,
+    max_per_caller: usize,
+    used: Mutex<Used>,
 }
 
 #[derive(Default)]
-struct Taken {
-    all: usize,
-    of: HashMap<String, usize>,
+struct Used {
+    total: usize,
+    by_caller: HashMap<String, usize>,
 }
 
-/// What one caller has of it, given back when it is dropped.
+/// The amount that one caller holds. Dropping it returns the amount.
 pub(super) struct Share {
     quota: Quota,
     caller: String,
@@ -33,21 +33,21 @@ pub(super) struct Share {
 }
 
 impl Quota {
-    /// So much for all callers together, and so much for one.
-    pub(super) fn new(all: usize, of_caller: usize) -> Self {
-        Self(Arc::new(Counted {
-            all,
-            of_caller,
-            taken: Mutex::default(),
+    /// Creates a quota with these limits for all callers together and for one caller.
+    pub(super) fn new(max_total: usize, max_per_caller: usize) -> Self {
+        Self(Arc::new(Inner {
+            max_total,
+            max_per_caller,
+            used: Mutex::default(),
         }))
     }
 
-    /// The most that one caller can have.
-    pub(super) fn of_caller(&self) -> usize {
-        self.0.of_caller
+    /// Returns the limit of one caller.
+    pub(super) fn max_per_caller(&self) -> usize {
+        self.0.max_per_caller
     }
 
-    /// Takes nothing yet.
+    /// Creates an empty share.
     pub(super) fn share(&self, caller: &str) -> Share {
         Share {
             quota: self.clone(),
@@ -56,37 +56,43 @@ impl Quota {
         }
     }
 
-    /// Takes so much; `None` where there is less left, for this caller or at all.
+    /// Acquires an amount; `None` if the caller's or the total limit would be exceeded.
     pub(super) fn take(&self, caller: &str, amount: usize) -> Option<Share> {
         let mut share = self.share(caller);
         share.resize(amount).then_some(share)
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.0.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Share {
-    /// Has so much from now on; where there is less left, what it had.
+    /// Changes the amount held. Returns `false` and keeps the old amount if a limit would be exceeded.
     pub(super) fn resize(&mut self, amount: usize) -> bool {
-        let counted = &self.quota.0;
-        let mut taken = self.quota.taken();
-        let own = taken.of.get(&self.caller).copied().unwrap_or_default();
-        let own = own - self.amount + amount;
-        let all = taken.all - self.amount + amount;
-        if amount > self.amount && (own > counted.of_caller || all > counted.all) {
+        let limits = &self.quota.0;
+        let mut used = self.quota.used();
+        let caller_total = used
+            .by_caller
+            .get(&self.caller)
+            .copied()
+            .unwrap_or_default();
+        let caller_total = caller_total - self.amount + amount;
+        let total = used.total - self.amount + amount;
+        if amount > self.amount
+            && (caller_total > limits.max_per_caller || total > limits.max_total)
+        {
             return false;
         }
-        taken.all = all;
-        if own == 0 {
-            taken.of.remove(&self.caller);
-        } else if let Some(of) = taken.of.get_mut(&self.caller) {
-            *of = own;
+        used.total = total;
+        if caller_total == 0 {
+            used.by_caller.remove(&self.caller);
+        } else if let Some(amount) = used.by_caller.get_mut(&self.caller) {
+            *amount = caller_total;
         } else {
-            taken.of.insert(self.caller.clone(), own);
+            used.by_caller.insert(self.caller.clone(), caller_total);
         }
-        drop(taken);
+        drop(used);
         self.amount = amount;
         true
     }
@@ -98,24 +104,24 @@ impl Drop for Share {
     }
 }
 
-/// The memory of a JSON value, about: many small parts cost more than their text.
-pub(super) fn bytes(value: &Value) -> usize {
+/// Estimates the memory of a JSON value. Many small values take more memory than their text.
+pub(super) fn json_bytes(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
             Value::String(text) => text.len(),
-            Value::Array(items) => items.iter().map(bytes).sum(),
+            Value::Array(items) => items.iter().map(json_bytes).sum(),
             Value::Object(members) => object_bytes(members),
             _ => 0,
         }
 }
 
-/// The same of an object.
+/// Estimates the memory of a JSON object's members.
 pub(super) fn object_bytes(members: &Map<String, Value>) -> usize {
-    // A member has its name, and a place in an index.
+    // Each member has a name and an entry in an index.
     const MEMBER_BYTES: usize = size_of::<String>() + 2 * size_of::<usize>();
     let members = members.iter();
     members
-        .map(|(name, value)| MEMBER_BYTES + name.len() + bytes(value))
+        .map(|(name, value)| MEMBER_BYTES + name.len() + json_bytes(value))
         .sum()
 }
 
@@ -125,30 +131,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn for_all_and_for_one() {
+    fn both_limits_apply() {
         let quota = Quota::new(10, 6);
-        let mut of_a = quota.take("a", 4).unwrap();
-        assert!(!of_a.resize(7), "more than one may have");
-        assert!(of_a.resize(6));
+        let mut a = quota.take("a", 4).unwrap();
+        assert!(!a.resize(7), "above the limit of one caller");
+        assert!(a.resize(6));
         assert!(quota.take("a", 1).is_none());
-        assert!(quota.take("b", 5).is_none(), "more than there is");
-        let mut of_b = quota.take("b", 4).unwrap();
-        assert!(!of_b.resize(5));
-        // Who was refused has what it had.
+        assert!(quota.take("b", 5).is_none(), "above the total limit");
+        let mut b = quota.take("b", 4).unwrap();
+        assert!(!b.resize(5));
+        // The failed resize kept the old amount.
         assert!(quota.take("c", 1).is_none());
-        assert!(of_a.resize(5));
-        assert!(of_b.resize(5));
-        drop((of_a, of_b));
+        assert!(a.resize(5));
+        assert!(b.resize(5));
+        drop((a, b));
         assert!(quota.take("c", 6).is_some());
-        assert!(quota.taken().of.is_empty(), "nobody is remembered");
+        assert!(
+            quota.used().by_caller.is_empty(),
+            "callers without a share are removed"
+        );
     }
 
     #[test]
-    fn memory_of_values() {
-        let of = |text: &str| bytes(&serde_json::from_str(text).unwrap());
+    fn small_values_and_names_are_counted() {
+        let size = |text: &str| json_bytes(&serde_json::from_str(text).unwrap());
         let long = format!("[{}1]", "[],".repeat(1_000));
-        assert!(of(&long) >= 1_000 * size_of::<Value>());
+        assert!(size(&long) >= 1_000 * size_of::<Value>());
         let name = "n".repeat(1_000);
-        assert!(of(&format!("{{\"{name}\":\"{name}\"}}")) >= 2_000);
+        assert!(size(&format!("{{\"{name}\":\"{name}\"}}")) >= 2_000);
     }
 }

@@ -55,7 +55,7 @@ impl GuestMethod for ResourcesRead {
     }
 
     fn result(parts: Vec<Embedded>, is_modern: bool) -> ReadResourceResult {
-        let mut result = convert::document(parts);
+        let mut result = convert::resource_result(parts);
         if is_modern {
             // The contents may depend on the caller and on the time.
             (result.ttl_ms, result.cache_scope) = (Some(0), Some(CacheScope::Private));

@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask_client::{AskClient, NotAnswered, TOO_MANY_WAITING};
 use super::in_flight::{Failed, GuestFuture, RunningRound};
-use super::input_required::{Binding, MAX_ROUNDS, Rounds, Seal, client_features, undeclared};
+use super::input_required::{
+    Binding, MAX_ROUNDS, Rounds, Seal, client_features, missing_capabilities,
+};
 use super::notifications::Listener;
 use super::quota::{self, Share};
 use crate::catalog::{CallPermit, LiveCatalog, Target};
@@ -87,7 +89,7 @@ impl<T: Send + 'static> GuestCall<T> {
 
     /// Starts a round.
     pub(super) fn begin(&self, permit: CallPermit) -> RunningRound<T> {
-        let (answers, state) = self.rounds.given();
+        let (answers, state) = self.rounds.guest_input();
         let context = GuestContext {
             id: uuid::Uuid::new_v4().simple().to_string(),
             client_features: client_features(self.client.as_ref()),
@@ -136,7 +138,7 @@ impl<T: Send + 'static> GuestCall<T> {
             if matches!(ask, AskClient::ByRetry) {
                 return self.require_input(ask);
             }
-            if let Some(needed) = undeclared(&self.rounds, self.client.as_ref()) {
+            if let Some(needed) = missing_capabilities(&self.rounds, self.client.as_ref()) {
                 return ask.undeclared(needed, self.rounds.missing(), target).into();
             }
             if round_number == MAX_ROUNDS {
@@ -163,7 +165,7 @@ impl<T: Send + 'static> GuestCall<T> {
                 }
             }
             // The permit of the previous round was released with it.
-            let catalog = self.live.now();
+            let catalog = self.live.current();
             round = match catalog.admit(&self.target, &self.user_key).await {
                 Ok(permit) => self.begin(permit),
                 Err(limit) => return Ending::Rejected(limit.to_string()),
@@ -178,7 +180,7 @@ impl<T: Send + 'static> GuestCall<T> {
     /// Returns the open questions as the result of the request.
     fn require_input(&self, ask: &AskClient) -> Ending<T> {
         let target = self.target.called();
-        if let Some(needed) = undeclared(&self.rounds, self.client.as_ref()) {
+        if let Some(needed) = missing_capabilities(&self.rounds, self.client.as_ref()) {
             return ask.undeclared(needed, self.rounds.missing(), target).into();
         }
         match self.rounds.seal(&self.seal, &self.binding, target) {

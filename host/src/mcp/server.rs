@@ -48,7 +48,7 @@ impl ToolServer {
         draining: CancellationToken,
         shutdown: CancellationToken,
     ) -> Self {
-        let streams = subscriptions::places(options.public);
+        let streams = subscriptions::stream_quota(options.public);
         Self {
             state: Arc::new(ServerState::new(live, options, streams, draining, shutdown)),
             connection: None,
@@ -175,7 +175,7 @@ impl ServerHandler for ToolServer {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let connection = self.notified_connection();
-        if let Some(connection) = connection.filter(|connection| connection.begins_notifying()) {
+        if let Some(connection) = connection.filter(|connection| connection.start_notifying()) {
             // All requests of a session come from the caller of this notification.
             let scope = RequestScope::of(&context.extensions);
             let caller = scope.and_then(RequestScope::caller).cloned();
@@ -184,7 +184,7 @@ impl ServerHandler for ToolServer {
                 self.state.clone(),
                 context.peer,
                 caller,
-                connection.followed.clone(),
+                connection.subscribed.clone(),
                 connection.ended.clone(),
             ));
         }
@@ -291,7 +291,7 @@ impl ServerHandler for ToolServer {
         requested: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
         let changes = self.state.options.changes;
-        changes.then(|| subscriptions::granted(requested.clone()))
+        changes.then(|| subscriptions::accepted_filter(requested.clone()))
     }
 
     async fn listen(&self, stream: SubscriptionContext) -> Result<(), ErrorData> {
@@ -310,7 +310,7 @@ impl ServerHandler for ToolServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         match self.notified_connection() {
-            Some(connection) => connection.followed.add(request.uri),
+            Some(connection) => connection.subscribed.add(request.uri),
             None => Err(ErrorData::method_not_found::<SubscribeRequestMethod>()),
         }
     }
@@ -322,7 +322,7 @@ impl ServerHandler for ToolServer {
     ) -> Result<(), ErrorData> {
         match self.notified_connection() {
             Some(connection) => {
-                connection.followed.remove(&request.uri);
+                connection.subscribed.remove(&request.uri);
                 Ok(())
             }
             None => Err(ErrorData::method_not_found::<UnsubscribeRequestMethod>()),

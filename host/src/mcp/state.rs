@@ -50,7 +50,7 @@ impl ServerState {
         shutdown: CancellationToken,
     ) -> Self {
         let info = Implementation::new(options.name.clone(), env!("CARGO_PKG_VERSION"));
-        let view = View::new(live.now(), &options, &info);
+        let view = View::new(live.current(), &options, &info);
         let memory = Quota::new(MAX_KEPT_BYTES, MAX_KEPT_BYTES_PER_CALLER);
         Self {
             live,
@@ -69,7 +69,7 @@ impl ServerState {
 
     /// Returns the lists of the current catalog.
     pub(super) fn view(&self) -> Arc<View> {
-        let current = self.live.now();
+        let current = self.live.current();
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&view.catalog, &current) {
             return view.clone();
@@ -82,7 +82,7 @@ impl ServerState {
 
     /// Returns a receiver that is notified of every change of the catalog.
     pub(super) fn swaps(&self) -> watch::Receiver<Arc<Catalog>> {
-        self.live.changes()
+        self.live.subscribe()
     }
 
     /// Adds the server's name and version to the `_meta` of a result.

@@ -1,5 +1,4 @@
-//! Tells clients when what is served changes: on `subscriptions/listen` streams,
-//! and on the connections of the older revisions.
+//! Change notifications: on `subscriptions/listen` streams, and on the connections of the older revisions.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,58 +15,58 @@ use super::state::ServerState;
 use crate::auth::Caller;
 use crate::catalog::TargetName;
 
-/// Streams that are open at once.
+/// The maximum number of open streams.
 const MAX_STREAMS: usize = 1_024;
-/// Those of one caller, where callers are told apart.
+/// The maximum number of open streams of one caller, if callers are authenticated.
 const MAX_STREAMS_PER_CALLER: usize = 64;
-/// Documents that one client may follow.
-const MAX_FOLLOWED: usize = 1_000;
-/// The longest URI of one.
+/// The maximum number of resources that one client may subscribe to.
+const MAX_SUBSCRIPTIONS: usize = 1_000;
+/// The maximum length of a resource's URI in a subscription.
 const MAX_URI_BYTES: usize = 2_048;
 
-/// Places for streams.
-pub(super) fn places(is_public: bool) -> Quota {
+/// Returns the quota of streams. Without authentication all callers share it.
+pub(super) fn stream_quota(is_public: bool) -> Quota {
     match is_public {
         true => Quota::new(MAX_STREAMS, MAX_STREAMS),
         false => Quota::new(MAX_STREAMS, MAX_STREAMS_PER_CALLER),
     }
 }
 
-/// What a client gets of what it asks for; the acknowledgement tells it.
-pub(super) fn granted(mut filter: SubscriptionFilter) -> SubscriptionFilter {
+/// Returns the part of a requested filter that is accepted. The acknowledgement reports it to the client.
+pub(super) fn accepted_filter(mut filter: SubscriptionFilter) -> SubscriptionFilter {
     if let Some(uris) = &mut filter.resource_subscriptions {
         uris.retain(|uri| uri.len() <= MAX_URI_BYTES);
-        uris.truncate(MAX_FOLLOWED);
+        uris.truncate(MAX_SUBSCRIPTIONS);
     }
     filter
 }
 
-/// What a swap of the catalog changed.
-struct Changed<'a> {
+/// The difference between two catalogs.
+struct CatalogChange<'a> {
     old: &'a View,
     new: &'a View,
 }
 
-impl Changed<'_> {
-    fn tools(&self) -> bool {
+impl CatalogChange<'_> {
+    fn tools_changed(&self) -> bool {
         !self.old.tools.is_same(&self.new.tools)
     }
 
-    fn prompts(&self) -> bool {
+    fn prompts_changed(&self) -> bool {
         !self.old.prompts.is_same(&self.new.prompts)
     }
 
-    fn resources(&self) -> bool {
+    fn resources_changed(&self) -> bool {
         !self.old.resources.is_same(&self.new.resources)
             || !self.old.templates.is_same(&self.new.templates)
     }
 
-    /// Whether another component answers for this document now, or none, as far
-    /// as this caller may know.
-    fn document(&self, uri: &str, caller: Option<&Caller>) -> bool {
-        let subject = TargetName::Resource(uri.to_owned());
+    /// Returns whether the component of this resource has changed, or whether it appeared or disappeared, as visible to
+    /// this caller.
+    fn resource_changed(&self, uri: &str, caller: Option<&Caller>) -> bool {
+        let target = TargetName::Resource(uri.to_owned());
         let digest = |view: &View| {
-            let found = view.catalog.find(&subject)?;
+            let found = view.catalog.find(&target)?;
             let visible = caller.is_none_or(|caller| caller.has_scopes(found.scopes()));
             visible.then(|| found.component().digest.clone())
         };
@@ -75,8 +74,7 @@ impl Changed<'_> {
     }
 }
 
-/// Serves one `subscriptions/listen` stream until the client goes or the server
-/// stops accepting.
+/// Serves one `subscriptions/listen` stream until the client disconnects or the server drains.
 pub(super) async fn listen(
     server: &ServerState,
     stream: SubscriptionContext,
@@ -84,36 +82,36 @@ pub(super) async fn listen(
 ) -> Result<(), ErrorData> {
     let mut swaps = server.swaps();
     let mut old = server.view();
-    let followed = stream.accepted().resource_subscriptions.clone();
+    let subscribed = stream.accepted().resource_subscriptions.clone();
     let caller = caller(stream.request_context()).map(|caller| &**caller);
     loop {
         tokio::select! {
             () = stream.cancelled() => return Ok(()),
-            // The final result tells the client that this was no accident.
+            // The final result tells the client that the stream ended normally.
             () = draining.cancelled() => return Ok(()),
             swapped = swaps.changed() => if swapped.is_err() {
                 return Ok(());
             },
         }
         let new = server.view();
-        let changed = Changed {
+        let change = CatalogChange {
             old: &old,
             new: &new,
         };
         let sink = stream.sink();
-        // A sink lets through what the client asked for; one that is closed ends the
-        // stream above.
-        if changed.tools() {
+        // The sink filters what the client subscribed to. Errors are ignored, because a closed sink ends the loop
+        // above.
+        if change.tools_changed() {
             let _ = sink.notify_tool_list_changed().await;
         }
-        if changed.prompts() {
+        if change.prompts_changed() {
             let _ = sink.notify_prompt_list_changed().await;
         }
-        if changed.resources() {
+        if change.resources_changed() {
             let _ = sink.notify_resource_list_changed().await;
         }
-        for uri in followed.iter().flatten() {
-            if changed.document(uri, caller) {
+        for uri in subscribed.iter().flatten() {
+            if change.resource_changed(uri, caller) {
                 let _ = sink.notify_resource_updated(uri.clone()).await;
             }
         }
@@ -121,46 +119,47 @@ pub(super) async fn listen(
     }
 }
 
-/// The documents that the client of a lasting connection follows.
+/// The resources that the client of a lasting connection has subscribed to.
 #[derive(Default)]
-pub(super) struct Followed(Mutex<BTreeSet<String>>);
+pub(super) struct ResourceSubscriptions(Mutex<BTreeSet<String>>);
 
-impl Followed {
-    /// Follows one more.
+impl ResourceSubscriptions {
+    /// Adds a subscription.
     ///
     /// # Errors
-    /// The client follows too many.
+    /// The URI is too long, or the client has too many subscriptions.
     pub(super) fn add(&self, uri: String) -> Result<(), ErrorData> {
-        let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if uri.len() > MAX_URI_BYTES {
             let message = format!("the URI is longer than {MAX_URI_BYTES} bytes");
             return Err(ErrorData::invalid_params(message, None));
         }
-        if followed.len() >= MAX_FOLLOWED && !followed.contains(&uri) {
-            let message = format!("a client can subscribe to {MAX_FOLLOWED} resources at most");
+        if subscribed.len() >= MAX_SUBSCRIPTIONS && !subscribed.contains(&uri) {
+            let message =
+                format!("a client can subscribe to {MAX_SUBSCRIPTIONS} resources at most");
             return Err(ErrorData::invalid_params(message, None));
         }
-        followed.insert(uri);
+        subscribed.insert(uri);
         Ok(())
     }
 
     pub(super) fn remove(&self, uri: &str) {
-        let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        followed.remove(uri);
+        let mut subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribed.remove(uri);
     }
 
     fn all(&self) -> Vec<String> {
-        let followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        followed.iter().cloned().collect()
+        let subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribed.iter().cloned().collect()
     }
 }
 
-/// Notifies the client of a lasting connection until that has ended.
+/// Notifies the client of a lasting connection until the connection ends.
 pub(super) async fn notify(
     server: Arc<ServerState>,
     peer: Peer<RoleServer>,
     caller: Option<Arc<Caller>>,
-    followed: Arc<Followed>,
+    subscribed: Arc<ResourceSubscriptions>,
     ended: CancellationToken,
 ) {
     let mut swaps = server.swaps();
@@ -173,22 +172,22 @@ pub(super) async fn notify(
             },
         }
         let new = server.view();
-        let changed = Changed {
+        let change = CatalogChange {
             old: &old,
             new: &new,
         };
-        // A client that is gone ends the connection, and with it this.
-        if changed.tools() {
+        // Errors are ignored, because a closed connection cancels `ended`.
+        if change.tools_changed() {
             let _ = peer.notify_tool_list_changed().await;
         }
-        if changed.prompts() {
+        if change.prompts_changed() {
             let _ = peer.notify_prompt_list_changed().await;
         }
-        if changed.resources() {
+        if change.resources_changed() {
             let _ = peer.notify_resource_list_changed().await;
         }
-        for uri in followed.all() {
-            if changed.document(&uri, caller.as_deref()) {
+        for uri in subscribed.all() {
+            if change.resource_changed(&uri, caller.as_deref()) {
                 let updated = ResourceUpdatedNotificationParam::new(uri);
                 let _ = peer.notify_resource_updated(updated).await;
             }

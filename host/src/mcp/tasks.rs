@@ -1,11 +1,9 @@
-//! Calls that became tasks (the extension `io.modelcontextprotocol/tasks`): a
-//! client that declares the extension does not wait for a long call, it asks for
-//! its task.
+//! Calls that became tasks (extension `io.modelcontextprotocol/tasks`): a client that declares the extension polls a
+//! task instead of waiting for a long call.
 //!
-//! `rmcp` keeps a task's state, but not whose it is, it looks at what has expired
-//! only when it is asked for something, and it keeps whatever comes. Here every
-//! task belongs to a caller, and somebody else's id is answered as one that does
-//! not exist; each has a timer, which forgets it; and what is kept is counted.
+//! `rmcp` keeps the state of tasks, but it does not know their owners, expires them only when it is polled, and has no
+//! limit. Here each task has an owner, and the id of another caller's task is answered like an unknown id; a timer
+//! removes each expired task; and tasks and their results count against quotas.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,183 +13,191 @@ use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, DetailedTask, InputResponses, Task};
 use rmcp::task_manager::{TaskContext, TaskExit, TaskFuture, TaskManager, TaskOptions};
 
-use super::input_required::MAX_ANSWER_BYTES;
+use super::input_required::MAX_RESPONSE_BYTES;
 use super::quota::{self, Quota, Share};
 
-/// How long a call may take before it becomes a task.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
-/// How often a client should ask.
+/// The time after which a call becomes a task.
+pub(super) const TASK_THRESHOLD: Duration = Duration::from_millis(500);
+/// The interval at which clients should poll.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// How long after a task has expired it is forgotten: the manager's clock of it
-/// starts a moment later.
-const GRACE: Duration = Duration::from_millis(500);
-/// Tasks that are kept at once, of all callers and of one.
+/// The margin after a task's expiry before it is removed, because the manager's clock starts slightly later.
+const EXPIRY_MARGIN: Duration = Duration::from_millis(500);
+/// The maximum number of tasks of all callers.
 const MAX_TASKS: usize = 4_096;
+/// The maximum number of tasks of one caller.
 const MAX_TASKS_PER_CALLER: usize = 64;
 
-/// The tasks of a server.
+/// The tasks of a server. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Tasks(Arc<Known>);
+pub(super) struct Tasks(Arc<Inner>);
 
-struct Known {
+struct Inner {
     manager: TaskManager,
-    /// By the task's id.
+    /// The tasks by id.
     records: Mutex<HashMap<String, Record>>,
-    places: Quota,
-    memory: Quota,
+    task_quota: Quota,
+    memory_quota: Quota,
     ttl: Duration,
 }
 
-/// Whose a task is, and what it takes.
+/// The owner of a task and what it takes from the quotas.
 struct Record {
-    caller: String,
-    expires: Option<Instant>,
-    _place: Share,
-    /// For its result, whether that is there or not.
+    owner: String,
+    expires_at: Option<Instant>,
+    _task_share: Share,
+    /// The memory reserved for the result, then that of the result itself.
     memory: Share,
 }
 
-/// A place for a task, given back when it is dropped unused.
-pub(super) struct Room {
+/// A reserved place for a task. Dropping it unused returns the place.
+pub(super) struct TaskSlot {
     tasks: Tasks,
-    life: Duration,
+    lifetime: Duration,
     record: Record,
 }
 
 impl Tasks {
-    /// Tasks that may wait for their clients for `ttl`; a result is kept for as long.
-    pub(super) fn new(ttl: Duration, memory: Quota) -> Self {
-        Self(Arc::new(Known {
+    /// Creates an empty set of tasks. A task may wait for its client for `ttl`, and its result is kept for `ttl`.
+    pub(super) fn new(ttl: Duration, memory_quota: Quota) -> Self {
+        Self(Arc::new(Inner {
             manager: TaskManager::new(),
             records: Mutex::default(),
-            places: Quota::new(MAX_TASKS, MAX_TASKS_PER_CALLER),
-            memory,
+            task_quota: Quota::new(MAX_TASKS, MAX_TASKS_PER_CALLER),
+            memory_quota,
             ttl,
         }))
     }
 
-    /// Keeps a place for a task of this caller's, which runs so long at a time and
-    /// whose result has so many bytes at most; `None` where the caller has too much,
-    /// or the server.
+    /// Reserves a task for a caller. `time` is the time limit of one run and `output_bytes` the largest result. Returns
+    /// `None` if a quota is exhausted.
     pub(super) fn reserve(
         &self,
         caller: &str,
         time: Duration,
         output_bytes: usize,
-    ) -> Option<Room> {
-        let memory = &self.0.memory;
-        Some(Room {
+    ) -> Option<TaskSlot> {
+        let memory_quota = &self.0.memory_quota;
+        Some(TaskSlot {
             tasks: self.clone(),
-            // Its own limit comes first.
-            life: self.0.ttl.saturating_add(time),
+            // The time limit of the call applies before the task's own lifetime.
+            lifetime: self.0.ttl.saturating_add(time),
             record: Record {
-                caller: caller.to_owned(),
-                expires: None,
-                _place: self.0.places.take(caller, 1)?,
-                // Where results may be that large, one has all that a caller can have.
-                memory: memory.take(caller, output_bytes.min(memory.of_caller()))?,
+                owner: caller.to_owned(),
+                expires_at: None,
+                _task_share: self.0.task_quota.take(caller, 1)?,
+                // If results may exceed the caller's limit, one task takes all of it.
+                memory: memory_quota
+                    .take(caller, output_bytes.min(memory_quota.max_per_caller()))?,
             },
         })
     }
 
-    /// `tasks/get`
+    /// Returns the state of a task (`tasks/get`).
     ///
     /// # Errors
     /// The caller has no such task.
     pub(super) fn state(&self, id: &str, caller: &str) -> Result<DetailedTask, ErrorData> {
-        self.check(id, caller)?;
+        self.check_owner(id, caller)?;
         self.0.manager.get_task(id)
     }
 
-    /// `tasks/update`
+    /// Delivers input responses to a task (`tasks/update`).
     ///
     /// # Errors
-    /// The caller has no such task, or an answer is too large.
+    /// The caller has no such task, or a response is too large.
     pub(super) fn answer(
         &self,
         id: &str,
         caller: &str,
-        answers: InputResponses,
+        responses: InputResponses,
     ) -> Result<(), ErrorData> {
-        self.check(id, caller)?;
-        if answers.values().any(|a| quota::bytes(a) > MAX_ANSWER_BYTES) {
-            let message = format!("an answer takes more than {MAX_ANSWER_BYTES} bytes");
+        self.check_owner(id, caller)?;
+        if responses
+            .values()
+            .any(|response| quota::json_bytes(response) > MAX_RESPONSE_BYTES)
+        {
+            let message = format!("an answer takes more than {MAX_RESPONSE_BYTES} bytes");
             return Err(ErrorData::invalid_params(message, None));
         }
-        self.0.manager.update_task(id, answers)
+        self.0.manager.update_task(id, responses)
     }
 
-    /// `tasks/cancel`
+    /// Cancels a task (`tasks/cancel`).
     ///
     /// # Errors
     /// The caller has no such task.
     pub(super) fn cancel(&self, id: &str, caller: &str) -> Result<(), ErrorData> {
-        self.check(id, caller)?;
+        self.check_owner(id, caller)?;
         self.0.manager.cancel_task(id)
     }
 
-    fn check(&self, id: &str, caller: &str) -> Result<(), ErrorData> {
+    /// Rejects ids of unknown tasks and of other callers' tasks alike.
+    fn check_owner(&self, id: &str, caller: &str) -> Result<(), ErrorData> {
         match self.0.records().get(id) {
-            Some(record) if record.caller == caller => Ok(()),
-            _ => Err(unknown()),
+            Some(record) if record.owner == caller => Ok(()),
+            _ => Err(unknown_task()),
         }
     }
 }
 
-impl Room {
-    /// Makes the task.
+impl TaskSlot {
+    /// Starts the task.
     pub(super) fn spawn(mut self, work: impl FnOnce(TaskContext) -> TaskFuture) -> Task {
-        let known = &self.tasks.0;
+        let inner = &self.tasks.0;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let options = TaskOptions::new()
-            .with_ttl_ms(millis(self.life))
+            .with_ttl_ms(millis(self.lifetime))
             .with_poll_interval_ms(millis(POLL_INTERVAL));
-        // Held until it is recorded: it may end at once.
-        let mut records = known.records();
-        let (all, life) = (Arc::downgrade(known), self.life);
-        // Nobody knows its id before this returns.
-        let task = known.manager.spawn(options, |task| {
+        // Locked until the record is inserted, because the task may end at once.
+        let mut records = inner.records();
+        let (weak, lifetime) = (Arc::downgrade(inner), self.lifetime);
+        // No client can use the id before this function returns, since it does not know it.
+        let task = inner.manager.spawn(options, |task| {
             let id = task.task_id().to_owned();
             let work = work(task);
             Box::pin(async move {
                 let result = work.await;
-                // Without a server nobody asks for it.
-                all.upgrade().map_or(Err(TaskExit::Cancelled), |known| {
-                    known.keep(&id, life, result)
+                // If the server is gone, nothing can read the result.
+                weak.upgrade().map_or(Err(TaskExit::Cancelled), |inner| {
+                    inner.record_result(&id, lifetime, result)
                 })
             })
         });
-        // It fails when it has lived, and that is kept as long.
-        self.record.expires = Instant::now().checked_add(life.saturating_mul(2));
+        // A task that exceeds its lifetime fails, and the failure is kept for another lifetime.
+        self.record.expires_at = Instant::now().checked_add(lifetime.saturating_mul(2));
         records.insert(task.task_id.clone(), self.record);
         drop(records);
-        tokio::spawn(forget(Arc::downgrade(known), task.task_id.clone(), life));
+        tokio::spawn(remove_expired(
+            Arc::downgrade(inner),
+            task.task_id.clone(),
+            lifetime,
+        ));
         task
     }
 }
 
-impl Known {
+impl Inner {
     fn records(&self) -> MutexGuard<'_, HashMap<String, Record>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a result that is kept from now on.
-    fn keep(
+    /// Counts the result of a task against the memory quota from now on.
+    fn record_result(
         &self,
         id: &str,
-        life: Duration,
+        lifetime: Duration,
         result: Result<CallToolResult, TaskExit>,
     ) -> Result<CallToolResult, TaskExit> {
         let value = result.as_ref().ok().map(serde_json::to_value);
         let bytes = value
             .and_then(Result::ok)
-            .map_or(0, |value| quota::bytes(&value));
+            .map_or(0, |value| quota::json_bytes(&value));
         let mut records = self.records();
-        // It expired at this moment.
+        // The task has just expired.
         let Some(record) = records.get_mut(id) else {
             return Err(TaskExit::Cancelled);
         };
-        record.expires = Instant::now().checked_add(life);
+        record.expires_at = Instant::now().checked_add(lifetime);
         if record.memory.resize(bytes) {
             return result;
         }
@@ -202,20 +208,20 @@ impl Known {
     }
 }
 
-/// Forgets a task when it has expired.
-async fn forget(known: Weak<Known>, id: String, life: Duration) {
-    // First when it must have ended, and then when that was long ago.
-    let mut wait = life;
+/// Removes a task when it has expired.
+async fn remove_expired(inner: Weak<Inner>, id: String, lifetime: Duration) {
+    // Checks first after the lifetime, by which the task has ended, and then when its result has expired.
+    let mut wait = lifetime;
     loop {
-        tokio::time::sleep(wait.saturating_add(GRACE)).await;
-        let Some(known) = known.upgrade() else {
+        tokio::time::sleep(wait.saturating_add(EXPIRY_MARGIN)).await;
+        let Some(inner) = inner.upgrade() else {
             return;
         };
-        // Whatever it is asked, it looks at the age of each.
-        known.manager.running_task_count();
-        let mut records = known.records();
-        let expires = records.get(&id).and_then(|record| record.expires);
-        wait = match expires.map(|at| at.saturating_duration_since(Instant::now())) {
+        // Any query makes the manager drop expired tasks.
+        inner.manager.running_task_count();
+        let mut records = inner.records();
+        let expires_at = records.get(&id).and_then(|record| record.expires_at);
+        wait = match expires_at.map(|at| at.saturating_duration_since(Instant::now())) {
             Some(left) if !left.is_zero() => left,
             _ => {
                 records.remove(&id);
@@ -225,7 +231,7 @@ async fn forget(known: Weak<Known>, id: String, life: Duration) {
     }
 }
 
-fn unknown() -> ErrorData {
+fn unknown_task() -> ErrorData {
     ErrorData::invalid_params("there is no such task", None)
 }
 
@@ -236,27 +242,31 @@ mod tests {
 
     use super::*;
 
-    /// Nobody asks for either task, and nothing of them is left.
+    /// No client polls these tasks.
     #[tokio::test]
-    async fn are_forgotten_by_themselves() {
+    async fn expired_tasks_are_removed_without_polling() {
         let memory = Quota::new(1_000, 1_000);
         let tasks = Tasks::new(Duration::from_millis(200), memory.clone());
         let held = Arc::new(());
-        let room = || tasks.reserve("a", Duration::ZERO, 500).unwrap();
-        let waits = held.clone();
-        room().spawn(|_| {
+        let slot = || tasks.reserve("a", Duration::ZERO, 500).unwrap();
+        let held_by_task = held.clone();
+        slot().spawn(|_| {
             Box::pin(async move {
                 std::future::pending::<()>().await;
-                drop(waits);
+                drop(held_by_task);
                 Err(TaskExit::Cancelled)
             })
         });
-        room().spawn(|_| {
+        slot().spawn(|_| {
             Box::pin(async { Ok(CallToolResult::success(vec![ContentBlock::text("done")])) })
         });
         assert!(memory.take("a", 500).is_none());
         tokio::time::sleep(Duration::from_millis(900)).await;
-        assert_eq!(Arc::strong_count(&held), 1, "the one that waits goes on");
+        assert_eq!(
+            Arc::strong_count(&held),
+            1,
+            "the waiting task has been cancelled"
+        );
         tokio::time::sleep(Duration::from_millis(900)).await;
         assert!(tasks.0.records().is_empty());
         assert!(memory.take("a", 1_000).is_some());

@@ -20,7 +20,7 @@ use super::input_required::Binding;
 use super::notifications::Listener;
 use super::rounds::{Ending, GuestCall, RoundInput};
 use super::state::ServerState;
-use super::tasks::{PATIENCE, Room};
+use super::tasks::{TASK_THRESHOLD, TaskSlot};
 use crate::catalog::{Target, TargetName};
 use crate::component::{Call, CallError, Output, TaskMode};
 
@@ -80,7 +80,7 @@ impl GuestMethod for ToolsCall {
         let reject = |sentence| Ok(TaskPlan::Reject(convert::failure(sentence)));
         match tool.tool().task {
             TaskMode::Auto if supports_tasks => Ok(match reserve() {
-                Some(task) => TaskPlan::After(PATIENCE, task),
+                Some(task) => TaskPlan::After(TASK_THRESHOLD, task),
                 None => TaskPlan::Never,
             }),
             TaskMode::Never | TaskMode::Auto => Ok(TaskPlan::Never),
@@ -103,7 +103,7 @@ impl GuestMethod for ToolsCall {
 
     fn continue_as_task(
         server: &ServerState,
-        task: Room,
+        task: TaskSlot,
         call: GuestCall<Output>,
         round: RunningRound<Output>,
     ) -> Result<CallToolResponse, ErrorData> {

@@ -1,46 +1,50 @@
-//! Which network addresses may be reached: public ones, and what the operator named.
+//! The policy on network addresses: public ones and those that the configuration names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Which addresses the operator's words cover, beside the public ones.
+/// The addresses that may be contacted in addition to public ones.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reach {
+pub(crate) struct AddressPolicy {
+    /// Private addresses are allowed by configuration.
     private: bool,
+    /// Loopback addresses are allowed because the configured URL names this machine.
     loopback: bool,
-    named: Option<IpAddr>,
+    /// The address that the configured URL names literally.
+    literal: Option<IpAddr>,
 }
 
-impl Reach {
-    /// What an operator covers who wrote this URL.
-    pub(crate) fn new(named: &Url, private_network: bool) -> Reach {
-        Reach {
+impl AddressPolicy {
+    /// Creates the policy for requests to a configured URL and to URLs found through it.
+    pub(crate) fn for_url(url: &Url, private_network: bool) -> AddressPolicy {
+        AddressPolicy {
             private: private_network,
-            loopback: is_loopback(named),
-            named: literal_address(named),
+            loopback: is_loopback(url),
+            literal: literal_address(url),
         }
     }
 
-    /// What an operator covers who named no host: the public network, and the private one where it is allowed.
-    pub(crate) fn anywhere(private_network: bool) -> Reach {
-        Reach {
+    /// Creates the policy for hosts that the configuration does not name.
+    pub(crate) fn for_any_host(private_network: bool) -> AddressPolicy {
+        AddressPolicy {
             private: private_network,
             loopback: false,
-            named: None,
+            literal: None,
         }
     }
 
+    /// Returns whether the address may be contacted.
     pub(crate) fn permits(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.named == Some(address)
+        self.literal == Some(address)
             || (self.loopback && address.is_loopback())
-            || (self.private && !is_never_meant(address))
+            || (self.private && !is_always_rejected(address))
             || is_public(address)
     }
 }
 
-/// Whether the URL's host is this machine by its own words.
+/// Returns whether the URL's host is `localhost` or a loopback address.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -50,7 +54,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The address that the URL's host is, where it is no name.
+/// Returns the URL's host if it is an IP address.
 pub(crate) fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Domain(_) => None,
@@ -59,27 +63,28 @@ pub(crate) fn literal_address(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// What nobody means by a private network: link-local, which includes cloud metadata, and what is no one host.
-fn is_never_meant(address: IpAddr) -> bool {
-    /// Where clouds serve instance metadata outside the link-local range.
-    const METADATA: [IpAddr; 2] = [
+/// Returns whether the address is rejected even if private networks are allowed: link-local addresses, cloud metadata,
+/// and addresses that do not belong to a single host.
+fn is_always_rejected(address: IpAddr) -> bool {
+    /// Cloud instance metadata services outside the link-local range.
+    const METADATA_ADDRESSES: [IpAddr; 2] = [
         IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
         IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
     ];
-    METADATA.contains(&address)
+    METADATA_ADDRESSES.contains(&address)
         || address.is_unspecified()
         || address.is_multicast()
         || match address {
             IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
             IpAddr::V6(address) => {
                 address.is_unicast_link_local()
-                    || embedded(address).is_some_and(is_never_meant)
-                    || translated(address).into_iter().any(is_never_meant)
+                    || embedded_ipv4(address).is_some_and(is_always_rejected)
+                    || translated_ipv4(address).into_iter().any(is_always_rejected)
             }
         }
 }
 
-/// Whether the address is one of the public internet (the IANA special-purpose registries, RFC 6890).
+/// Returns whether the address is public according to the IANA special-purpose registries (RFC 6890).
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
@@ -99,11 +104,11 @@ fn is_public(address: IpAddr) -> bool {
                 || a >= 224)
         }
         IpAddr::V6(address) => {
-            if let Some(inner) = embedded(address) {
+            if let Some(inner) = embedded_ipv4(address) {
                 return is_public(inner);
             }
             let [a, b, ..] = address.segments();
-            // Global unicast, less Teredo and the rest of 2001::/23, documentation and SRv6.
+            // Global unicast without 2001::/23 (which includes Teredo), documentation and SRv6.
             (0x2000..0x4000).contains(&a)
                 && !(a == 0x2001 && b < 0x200)
                 && !(a == 0x2001 && b == 0xdb8)
@@ -112,8 +117,8 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that an IPv6 one leads to: mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056).
-fn embedded(address: Ipv6Addr) -> Option<IpAddr> {
+/// Returns the IPv4 address embedded in a mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056) address.
+fn embedded_ipv4(address: Ipv6Addr) -> Option<IpAddr> {
     let v4 = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
@@ -126,22 +131,24 @@ fn embedded(address: Ipv6Addr) -> Option<IpAddr> {
     }
 }
 
-/// The IPv4 addresses that a network may make of an IPv6 one which is not public: its own NAT64 (RFC 8215), whose prefix
-/// may have any of the lengths of RFC 6052 §2.2; its SIIT (RFC 7915); or the long forgotten compatible form (RFC 4291
-/// §2.5.5.1).
-fn translated(address: Ipv6Addr) -> Vec<IpAddr> {
+/// Returns the IPv4 addresses into which a network may translate a non-public IPv6 address: local-use NAT64 (RFC 8215),
+/// whose prefix may have any length of RFC 6052 §2.2; SIIT (RFC 7915); and the deprecated IPv4-compatible form (RFC
+/// 4291 §2.5.5.1).
+fn translated_ipv4(address: Ipv6Addr) -> Vec<IpAddr> {
     let octets = address.octets();
-    let at = |places: [usize; 4]| IpAddr::from(places.map(|place| octets[place]));
+    let ipv4_at = |indexes: [usize; 4]| IpAddr::from(indexes.map(|index| octets[index]));
     let last = [12, 13, 14, 15];
-    let places = match address.segments() {
-        // The ninth octet is left out.
+    let positions = match address.segments() {
+        // RFC 6052 skips the ninth octet.
         [0x64, 0xff9b, 1, ..] => vec![[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], last],
         [0, 0, 0, 0, 0xffff, 0, ..] | [0, 0, 0, 0, 0, 0, ..] => vec![last],
         _ => Vec::new(),
     };
-    let found = places.into_iter().map(at);
-    // Where there is nothing, that is not the prefix's length.
-    found.filter(|address| !address.is_unspecified()).collect()
+    let candidates = positions.into_iter().map(ipv4_at);
+    // An unspecified address means that the prefix has another length.
+    candidates
+        .filter(|address| !address.is_unspecified())
+        .collect()
 }
 
 #[cfg(test)]
@@ -149,9 +156,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_named_host_and_the_public_ones_are_within_reach() {
-        // What the operator wrote, whether the private network is allowed, an address, whether it may be asked.
-        for (named, private, address, within) in [
+    fn public_addresses_and_the_configured_host_are_permitted() {
+        // Configured URL, `private-network`, address, expected result.
+        for (url, private, address, is_permitted) in [
             ("https://login.example", false, "93.184.216.34", true),
             ("https://login.example", false, "2606:2800:220:1::1", true),
             ("https://login.example", false, "127.0.0.1", false),
@@ -242,10 +249,14 @@ mod tests {
             ("https://10.1.2.3", false, "::ffff:10.1.2.3", true),
             ("https://localhost.example", false, "127.0.0.1", false),
         ] {
-            let url = Url::parse(named).expect("the table holds URLs");
-            let ip = address.parse().expect("the table holds addresses");
-            let reach = Reach::new(&url, private);
-            assert_eq!(reach.permits(ip), within, "{named} {private} {address}");
+            let url = Url::parse(url).expect("valid URL");
+            let ip = address.parse().expect("valid address");
+            let policy = AddressPolicy::for_url(&url, private);
+            assert_eq!(
+                policy.permits(ip),
+                is_permitted,
+                "{url} {private} {address}"
+            );
         }
     }
 }

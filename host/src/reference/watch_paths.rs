@@ -1,18 +1,21 @@
-//! What to watch. A file is found by looking up one name after another, each in a
-//! directory, and each of these lookups may find something else tomorrow: the file
-//! itself, a directory above it, a symbolic link on the way.
+//! The directories and names to watch for changes of what references resolve to.
+//!
+//! The kernel resolves a path one name at a time, each in a directory. Any of these lookups may give another result
+//! later: the file itself, a directory above it, or a symbolic link on the way may be replaced. All of them are
+//! watched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::{MAX_FILES, Place, Reference, has_component_name};
+use super::component_file::has_component_name;
+use super::error::MAX_FILES;
+use super::parsed::{Location, Reference};
 
-/// Symbolic links that are followed on the way to one file, as many as Linux does.
+/// Symbolic links followed while resolving one path, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// The names that matter, by the directories in which they are looked up. The
-/// directories are there, and none of them is or lies behind a symbolic link.
+/// The names that references look up, by directory. The directories exist, and their paths contain no symbolic links.
 #[derive(Default)]
 pub struct WatchPaths(BTreeMap<PathBuf, Names>);
 
@@ -23,73 +26,73 @@ struct Names {
 }
 
 impl WatchPaths {
-    /// Adds the lookups of a reference as they go now, also of one that names
-    /// nothing yet.
+    /// Adds the lookups that resolving the reference needs now, even if it resolves to nothing yet.
     pub fn add(&mut self, reference: &Reference) {
-        match &reference.place {
-            Place::Path(path) => {
-                let Some(found) = self.follow(path) else {
+        match &reference.location {
+            Location::Path(path) => {
+                let Some(resolved) = self.add_path(path) else {
                     return;
                 };
-                let Ok(entries) = std::fs::read_dir(&found) else {
+                let Ok(entries) = std::fs::read_dir(&resolved) else {
                     return;
                 };
-                self.look_for("*.wasm", &found);
-                // A link that leads nowhere may lead to a component tomorrow.
+                self.add_pattern(&resolved, "*.wasm");
+                // The target of a dangling link may appear later.
                 for entry in entries.flatten().take(MAX_FILES) {
                     let path = entry.path();
                     if has_component_name(&path) {
-                        self.follow(&path);
+                        self.add_path(&path);
                     }
                 }
             }
-            Place::Glob(pattern) => self.add_pattern(Path::new(pattern)),
+            Location::Glob(pattern) => self.add_glob(Path::new(pattern)),
         }
     }
 
-    fn add_pattern(&mut self, pattern: &Path) {
-        let is_literal = |part: &OsStr| !part.to_string_lossy().contains(['*', '?', '[']);
-        let mut above: PathBuf = pattern.iter().take_while(|part| is_literal(part)).collect();
-        let parts = pattern.iter().skip(above.iter().count());
-        if above.as_os_str().is_empty() {
-            above.push(".");
-        }
-        let mut dirs: Vec<_> = self.follow(&above).into_iter().collect();
-        for part in parts {
-            let name = part.to_string_lossy();
-            dirs.iter().for_each(|dir| self.look_for(&name, dir));
-            above.push(part);
-            let found = matching(&above);
-            let found = found.iter().filter_map(|path| self.follow(path));
-            let found: Vec<_> = found.collect();
-            if name == "**" {
-                // What comes below may stand at any depth.
-                dirs.extend(found);
-                dirs.iter().for_each(|dir| self.look_for("*", dir));
-            } else {
-                dirs = found;
-            }
-        }
-    }
-
-    /// The directories, to be watched without what is below them.
+    /// Returns the directories to watch, without their subdirectories.
     pub fn dirs(&self) -> impl Iterator<Item = &Path> {
         self.0.keys().map(PathBuf::as_path)
     }
 
-    /// Whether a change of this path can change what the references name.
-    pub fn concern(&self, path: &Path) -> bool {
-        let in_dir = || {
+    /// Returns whether a change of this path can change what the references resolve to.
+    pub fn is_relevant(&self, path: &Path) -> bool {
+        let is_looked_up = || {
             let names = self.0.get(path.parent()?)?;
             let name = path.file_name()?;
             let text = name.to_string_lossy();
             let mut patterns = names.patterns.iter();
             Some(names.exact.contains(name) || patterns.any(|p| p.matches(&text)))
         };
-        self.0.contains_key(path) || in_dir() == Some(true)
+        self.0.contains_key(path) || is_looked_up() == Some(true)
     }
 
-    fn look_for(&mut self, pattern: &str, dir: &Path) {
+    /// Adds the lookups of a glob pattern, one path component after the other.
+    fn add_glob(&mut self, pattern: &Path) {
+        let is_literal = |part: &OsStr| !part.to_string_lossy().contains(['*', '?', '[']);
+        let mut prefix: PathBuf = pattern.iter().take_while(|part| is_literal(part)).collect();
+        let parts = pattern.iter().skip(prefix.iter().count());
+        if prefix.as_os_str().is_empty() {
+            prefix.push(".");
+        }
+        let mut dirs: Vec<_> = self.add_path(&prefix).into_iter().collect();
+        for part in parts {
+            let name = part.to_string_lossy();
+            dirs.iter().for_each(|dir| self.add_pattern(dir, &name));
+            prefix.push(part);
+            let matches = glob_matches(&prefix);
+            let matches = matches.iter().filter_map(|path| self.add_path(path));
+            let matches: Vec<_> = matches.collect();
+            if name == "**" {
+                // The next part may match at any depth.
+                dirs.extend(matches);
+                dirs.iter().for_each(|dir| self.add_pattern(dir, "*"));
+            } else {
+                dirs = matches;
+            }
+        }
+    }
+
+    fn add_pattern(&mut self, dir: &Path, pattern: &str) {
         if let Ok(pattern) = glob::Pattern::new(pattern)
             && dir.is_dir()
         {
@@ -98,28 +101,28 @@ impl WatchPaths {
         }
     }
 
-    /// Looks up a path name by name: where it leads, if that is there.
-    fn follow(&mut self, path: &Path) -> Option<PathBuf> {
+    /// Adds the lookups that resolving `path` needs. Returns the path without symbolic links, if it exists.
+    fn add_path(&mut self, path: &Path) -> Option<PathBuf> {
         let path = std::path::absolute(path).ok()?;
-        let mut ahead: Vec<OsString> = path.iter().rev().map(OsStr::to_owned).collect();
-        let mut found = PathBuf::new();
+        let mut remaining: Vec<OsString> = path.iter().rev().map(OsStr::to_owned).collect();
+        let mut resolved = PathBuf::new();
         let mut links = 0;
-        while let Some(name) = ahead.pop() {
+        while let Some(name) = remaining.pop() {
             if name == ".." {
-                found.pop();
+                resolved.pop();
                 continue;
             }
             if name == "." {
                 continue;
             }
-            let next = found.join(&name);
+            let next = resolved.join(&name);
             if next.has_root() && next.parent().is_some() {
-                let names = self.0.entry(found.clone()).or_default();
+                let names = self.0.entry(resolved.clone()).or_default();
                 names.exact.insert(name);
             }
-            let kind = next.symlink_metadata().ok()?.file_type();
-            if !kind.is_symlink() {
-                found = next;
+            let file_type = next.symlink_metadata().ok()?.file_type();
+            if !file_type.is_symlink() {
+                resolved = next;
                 continue;
             }
             links += 1;
@@ -127,16 +130,16 @@ impl WatchPaths {
                 return None;
             }
             let target = std::fs::read_link(&next).ok()?;
-            // `join` lets an absolute target stand by itself, from the root on.
-            ahead.extend(target.iter().rev().map(OsStr::to_owned));
+            // An absolute target begins with the root, which `join` resolves to.
+            remaining.extend(target.iter().rev().map(OsStr::to_owned));
         }
-        Some(found)
+        Some(resolved)
     }
 }
 
-/// What matches a pattern now.
-fn matching(pattern: &Path) -> Vec<PathBuf> {
-    let found = glob::glob(&pattern.to_string_lossy());
-    let found = found.into_iter().flatten().flatten();
-    found.take(MAX_FILES).collect()
+/// Returns the paths that match a pattern now.
+fn glob_matches(pattern: &Path) -> Vec<PathBuf> {
+    let matches = glob::glob(&pattern.to_string_lossy());
+    let matches = matches.into_iter().flatten().flatten();
+    matches.take(MAX_FILES).collect()
 }

@@ -1,97 +1,125 @@
-//! What of the components that were found can stand beside each other.
+//! Decides which of the loaded components the next catalog contains.
+//!
+//! If components conflict, those that are served already take precedence.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ComponentProblem;
-use super::loader::{Files, Loaded, ScanResult};
+use super::loader::{Loaded, LoadedFiles, ScanResult};
+use super::problem::ComponentProblem;
 use crate::catalog::{CallLimits, Catalog, CatalogError};
 
-/// Of components that would share what they keep, those stay that were served
-/// before.
-pub(super) fn keep_apart(files: &mut [ScanResult], held: &Files) {
+/// The next catalog and the files it is made of.
+pub(super) struct Resolution {
+    pub(super) catalog: Catalog,
+    pub(super) served: LoadedFiles,
+    pub(super) errors: Vec<CatalogError>,
+}
+
+/// Rejects components with access to `wasi:keyvalue` that have the name of another one: the name is the key of their
+/// data. Components that are `served` already take precedence.
+pub(super) fn reject_shared_data(results: &mut [ScanResult], served: &LoadedFiles) {
     let mut names = HashSet::new();
-    let mut files: Vec<_> = files.iter_mut().collect();
-    files.sort_by_key(|file| !held.contains_key(&file.path));
-    for file in files {
-        let Some(component) = file.holding.as_ref().map(|h| &h.listing.component) else {
+    let mut results: Vec<_> = results.iter_mut().collect();
+    results.sort_by_key(|result| !served.contains_key(&result.path));
+    for result in results {
+        let Some(loaded) = &result.to_serve else {
             continue;
         };
+        let component = &loaded.registration.component;
         if !component.grants.kv.is_empty() && !names.insert(component.name.clone()) {
             let problem = ComponentProblem::SameName(component.name.clone());
-            file.problems.push(problem);
-            file.holding = None;
+            result.problems.push(problem);
+            result.to_serve = None;
         }
     }
 }
 
-/// The catalog of what was found. Where parts of it clash, those stay that were
-/// served before, and the old version of each that cannot come in.
-pub(super) fn arrange(
-    found: Vec<ScanResult>,
-    held: &Files,
-    calls: &Arc<CallLimits>,
-) -> (Catalog, Files, Vec<CatalogError>) {
-    let found = found
+/// Builds the next catalog from the scanned files.
+///
+/// If all components fit together, all of them are in it. Otherwise a changed component that conflicts keeps its
+/// version in `served`, and a new one that conflicts is left out.
+pub(super) fn resolve(
+    results: Vec<ScanResult>,
+    served: &LoadedFiles,
+    call_limits: &Arc<CallLimits>,
+) -> Resolution {
+    let candidates = results
         .into_iter()
-        .filter_map(|file| Some((file.path, file.holding?)));
-    let mut chosen: Vec<(PathBuf, Loaded)> = found.collect();
-    let listings = chosen.iter().map(|(_, holding)| &holding.listing);
-    if let Ok(catalog) = Catalog::build(listings, calls.clone()) {
-        return (catalog, chosen.into_iter().collect(), Vec::new());
+        .filter_map(|result| Some((result.path, result.to_serve?)));
+    let candidates: Vec<(PathBuf, Loaded)> = candidates.collect();
+    let registrations = candidates.iter().map(|(_, loaded)| &loaded.registration);
+    if let Ok(catalog) = Catalog::build(registrations, call_limits.clone()) {
+        return Resolution {
+            catalog,
+            served: candidates.into_iter().collect(),
+            errors: Vec::new(),
+        };
     }
-
-    let is_old = |(path, holding): &(PathBuf, Loaded)| {
-        let before = held.get(path);
-        before.is_some_and(|before| before.listing.is_same(&holding.listing))
-    };
     let mut errors = Vec::new();
-    loop {
-        // What was served before can stand beside each other.
-        let mut catalog = Catalog::new(calls.clone());
-        for (_, holding) in chosen.iter().filter(|choice| is_old(choice)) {
-            let _ = catalog.add(&holding.listing);
-        }
-        let mut is_final = true;
-        let mut next = Vec::new();
-        let mut refused = Vec::new();
-        for choice in chosen {
-            if is_old(&choice) {
-                next.push(choice);
-                continue;
-            }
-            match catalog.add(&choice.1.listing) {
-                Ok(()) => next.push(choice),
-                Err(found) => match held.get(&choice.0) {
-                    // It takes names that others may have got, and gives up those for
-                    // which others were refused, so all of them are judged again.
-                    Some(old) => {
-                        errors.extend(found);
-                        next.push((choice.0, old.clone()));
-                        is_final = false;
-                    }
-                    None => {
-                        refused.push((choice.0.clone(), found));
-                        next.push(choice);
-                    }
-                },
-            }
-        }
-        chosen = next;
-        if is_final {
-            for (path, found) in refused {
-                chosen.retain(|(other, _)| *other != path);
-                errors.extend(found);
-            }
-            break;
-        }
-    }
-    // Once more in the order in which they are named.
-    let mut catalog = Catalog::new(calls.clone());
-    chosen.retain(|(_, holding)| {
-        let added = catalog.add(&holding.listing);
+    let mut chosen = choose(candidates, served, call_limits, &mut errors);
+    // Built again because the order of components in the catalog is the order of the configuration.
+    let mut catalog = Catalog::new(call_limits.clone());
+    chosen.retain(|(_, loaded)| {
+        let added = catalog.add(&loaded.registration);
         added.map_err(|found| errors.extend(found)).is_ok()
     });
-    (catalog, chosen.into_iter().collect(), errors)
+    Resolution {
+        catalog,
+        served: chosen.into_iter().collect(),
+        errors,
+    }
+}
+
+/// Chooses the components that do not conflict, and of each changed one the new or the served version.
+fn choose(
+    mut candidates: Vec<(PathBuf, Loaded)>,
+    served: &LoadedFiles,
+    call_limits: &Arc<CallLimits>,
+    errors: &mut Vec<CatalogError>,
+) -> Vec<(PathBuf, Loaded)> {
+    let is_served = |(path, loaded): &(PathBuf, Loaded)| {
+        let served = served.get(path);
+        served.is_some_and(|served| served.registration.is_same(&loaded.registration))
+    };
+    loop {
+        // The served versions do not conflict with each other. They are added first to take precedence.
+        let mut catalog = Catalog::new(call_limits.clone());
+        for (_, loaded) in candidates.iter().filter(|candidate| is_served(candidate)) {
+            let _ = catalog.add(&loaded.registration);
+        }
+        let mut has_reverted = false;
+        let mut next = Vec::new();
+        let mut rejected = Vec::new();
+        for candidate in candidates {
+            if is_served(&candidate) {
+                next.push(candidate);
+                continue;
+            }
+            let (path, loaded) = candidate;
+            match (catalog.add(&loaded.registration), served.get(&path)) {
+                (Ok(()), _) => next.push((path, loaded)),
+                (Err(found), Some(old)) => {
+                    errors.extend(found);
+                    next.push((path, old.clone()));
+                    has_reverted = true;
+                }
+                (Err(found), None) => {
+                    rejected.push((path.clone(), found));
+                    next.push((path, loaded));
+                }
+            }
+        }
+        candidates = next;
+        if !has_reverted {
+            for (path, found) in rejected {
+                candidates.retain(|(other, _)| *other != path);
+                errors.extend(found);
+            }
+            return candidates;
+        }
+        // A reverted component claims its old names again and releases its new ones, which changes the conflicts of the
+        // others. Each round reverts at least one component, so the loop ends.
+    }
 }

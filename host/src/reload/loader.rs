@@ -1,13 +1,16 @@
-//! From one file to what is to be served of it: as it was, anew, or as it was while
-//! it is broken.
+//! Loads one file, or decides to keep what was loaded from it before.
+//!
+//! A scan of a file has one of these results: the loaded component is kept because the file has not changed; a new
+//! version is loaded; or the last version is kept because the new one cannot be loaded or is still being written.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::sources::File;
-use super::{ComponentProblem, protected_paths};
+use super::problem::ComponentProblem;
+use super::protected_paths;
+use super::sources::SourceFile;
 use crate::catalog::{ComponentCallLimits, Registration};
 use crate::component::{self, Component, LoadError};
 use crate::config::Config;
@@ -15,11 +18,10 @@ use crate::engine::Engine;
 use crate::reference::{ComponentFile, Fingerprint, ReferenceError};
 use crate::sandbox::keyvalue::Store;
 
-/// A file that did not change for this long is not being written.
-pub(super) const SETTLED: Duration = Duration::from_millis(100);
-/// A file that is broken is not blamed before it is this old: who writes it may
-/// have been held up.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Age from which a file counts as completely written.
+pub(super) const SETTLE_TIME: Duration = Duration::from_millis(100);
+/// Age from which a file that cannot be loaded is reported. A younger one may still be written by a slow writer.
+const REPORT_AGE: Duration = Duration::from_secs(1);
 
 /// Loads components.
 pub(super) struct Loader {
@@ -28,54 +30,52 @@ pub(super) struct Loader {
     pub(super) store: Store,
 }
 
-/// What there is of each file.
-pub(super) type Files = BTreeMap<PathBuf, Loaded>;
+/// Loaded components by the path of their file.
+pub(super) type LoadedFiles = BTreeMap<PathBuf, Loaded>;
 
-/// What there is of one file.
+/// A component loaded from a file.
 #[derive(Clone)]
 pub(super) struct Loaded {
-    /// Its `[[component]]`, by its place in the configuration.
-    pub(super) settings: Option<usize>,
-    pub(super) listing: Registration,
-    /// How the file was; `None` where it may have changed since and be the same in
-    /// this.
+    /// Index of the `[[component]]` that applies to it.
+    pub(super) config_index: Option<usize>,
+    pub(super) registration: Registration,
+    /// Fingerprint of the file; `None` if a later version could have the same one.
     fingerprint: Option<Fingerprint>,
 }
 
-/// What is known of a file that is broken.
+/// A file that could not be loaded.
 #[derive(Clone)]
 pub(super) struct FailedLoad {
-    settings: Option<usize>,
-    /// With which the file stays as broken as it is; `None` where it may mend by
-    /// itself.
+    config_index: Option<usize>,
+    /// Fingerprint of the file at the failed load; `None` if the failure may be transient.
     fingerprint: Option<Fingerprint>,
-    /// What is wrong.
+    /// The problems, one line each.
     pub(super) lines: Vec<String>,
 }
 
-/// A file to look at, and what there is of it.
+/// A file to scan, and the results of earlier scans.
 pub(super) struct ScanInput<'a> {
-    pub(super) file: File,
+    pub(super) source: SourceFile,
     pub(super) served: Option<&'a Loaded>,
-    /// What was loaded last, served or not.
+    /// The version loaded last; it is not served if it conflicts with another component.
     pub(super) loaded: Option<&'a Loaded>,
-    pub(super) broken: Option<&'a FailedLoad>,
-    /// Whether there is a next look soon, so that what may not be whole can wait.
-    pub(super) is_patient: bool,
+    pub(super) failed: Option<&'a FailedLoad>,
+    /// Whether a file that may still be written can be left to the next scan.
+    pub(super) may_defer: bool,
 }
 
-/// One file, looked at.
+/// The result of scanning a file.
 pub(super) struct ScanResult {
     pub(super) path: PathBuf,
-    /// What is to be served of it.
-    pub(super) holding: Option<Loaded>,
+    /// The version to serve.
+    pub(super) to_serve: Option<Loaded>,
     pub(super) problems: Vec<ComponentProblem>,
-    pub(super) broken: Option<FailedLoad>,
-    /// Whether somebody was still writing it.
+    pub(super) failed: Option<FailedLoad>,
+    /// Whether the file may still be written.
     pub(super) is_unsettled: bool,
 }
 
-/// What a file says now.
+/// Content of a file.
 struct Content {
     bytes: Vec<u8>,
     digest: String,
@@ -83,138 +83,160 @@ struct Content {
 }
 
 impl Loader {
-    /// What is to be served of a file now.
-    pub(super) async fn look_at(&self, before: ScanInput<'_>) -> ScanResult {
-        let file = &before.file;
-        let selecting = |holding: &Loaded| {
-            let mut holding = holding.clone();
-            holding.listing.selected.clone_from(&file.source.tools);
-            holding
-        };
-        let mut looked = ScanResult {
-            path: file.source.path.clone(),
-            holding: before.served.map(selecting),
+    /// Decides what to serve of a file, loading it if it has changed.
+    pub(super) async fn scan(&self, input: ScanInput<'_>) -> ScanResult {
+        let source = &input.source;
+        let selected = &source.file.tools;
+        let mut result = ScanResult {
+            path: source.file.path.clone(),
+            to_serve: input.served.map(|served| served.with_selected(selected)),
             problems: Vec::new(),
-            broken: None,
+            failed: None,
             is_unsettled: false,
         };
-        if file.stays {
-            looked.broken = before.broken.cloned();
-            return looked;
+        if source.is_frozen {
+            result.failed = input.failed.cloned();
+            return result;
         }
-        // Settings do not change, so those of the same place are the same.
-        let last = before.loaded.filter(|last| last.settings == file.settings);
-        let broken = before.broken.filter(|last| last.settings == file.settings);
-        let known = match broken {
-            Some(broken) => broken.fingerprint,
+        // The configuration does not change, so the same index means the same settings.
+        let last = input.loaded;
+        let last = last.filter(|last| last.config_index == source.config_index);
+        let failed = input.failed;
+        let failed = failed.filter(|failed| failed.config_index == source.config_index);
+        let known = match failed {
+            Some(failed) => failed.fingerprint,
             None => last.and_then(|last| last.fingerprint),
         };
-        let content = match read(&file.source, known).await {
+        let content = match read(&source.file, known).await {
             Ok(Some(content)) => content,
             Ok(None) => {
-                match broken {
-                    Some(broken) => looked.broken = Some(broken.clone()),
-                    None => looked.holding = last.map(selecting),
+                match failed {
+                    Some(failed) => result.failed = Some(failed.clone()),
+                    None => result.to_serve = last.map(|last| last.with_selected(selected)),
                 }
-                return looked;
+                return result;
             }
             Err(error) => {
-                // It was there a moment ago.
-                looked.is_unsettled = matches!(&error, ReferenceError::Unreadable(_, cause)
+                // A missing file existed when the reference was resolved, so it is probably being replaced.
+                result.is_unsettled = matches!(&error, ReferenceError::Unreadable(_, cause)
                     if cause.kind() == std::io::ErrorKind::NotFound);
-                return looked.blaming(&before, vec![error.into()], None);
+                return result.with_failure(&input, vec![error.into()], None);
             }
         };
         let (fingerprint, age) = (content.fingerprint, content.fingerprint.age());
         let is_younger_than = |limit| age.is_some_and(|age| age < limit);
-        // Clocks of file systems tick some hundred times a second, so what changes
-        // at once may leave the same stamp.
-        let certain = age.is_some_and(|age| age >= SETTLED).then_some(fingerprint);
-        if let Some(last) = last.filter(|last| last.listing.component.digest == content.digest) {
-            looked.holding = Some(Loaded {
-                fingerprint: certain,
-                ..selecting(last)
+        // File systems take the time of a change from a clock with a resolution of some milliseconds, so another change
+        // soon after may leave the same fingerprint.
+        let reliable_fingerprint = age
+            .is_some_and(|age| age >= SETTLE_TIME)
+            .then_some(fingerprint);
+        if let Some(last) = last.filter(|last| last.registration.component.digest == content.digest)
+        {
+            result.to_serve = Some(Loaded {
+                fingerprint: reliable_fingerprint,
+                ..last.with_selected(selected)
             });
-            return looked;
+            return result;
         }
-        if before.is_patient && is_younger_than(SETTLED) {
-            looked.is_unsettled = true;
-            return looked;
+        if input.may_defer && is_younger_than(SETTLE_TIME) {
+            result.is_unsettled = true;
+            return result;
         }
-        match self.load(file, content, last).await {
-            Ok(listing) => {
-                looked.holding = Some(Loaded {
-                    settings: file.settings,
-                    listing,
-                    fingerprint: certain,
+        match self.load(source, content, last).await {
+            Ok(registration) => {
+                result.to_serve = Some(Loaded {
+                    config_index: source.config_index,
+                    registration,
+                    fingerprint: reliable_fingerprint,
                 });
+                result
             }
             Err(errors) => {
-                looked.is_unsettled = is_younger_than(PATIENCE);
-                // Whether a grant can be kept is not the file's matter.
-                let is_its_own = !errors.iter().any(|e| matches!(e, LoadError::Grant(_)));
-                let path = looked.path.clone();
+                result.is_unsettled = is_younger_than(REPORT_AGE);
+                // A grant may become valid without a change of the component's file.
+                let has_grant_error = errors.iter().any(|e| matches!(e, LoadError::Grant(_)));
+                let path = result.path.clone();
                 let problems = errors.into_iter().map(|error| ComponentProblem::Component {
                     path: path.clone(),
                     error,
                 });
-                let fingerprint = certain.filter(|_| is_its_own);
-                return looked.blaming(&before, problems.collect(), fingerprint);
+                let fingerprint = reliable_fingerprint.filter(|_| !has_grant_error);
+                result.with_failure(&input, problems.collect(), fingerprint)
             }
         }
-        looked
     }
 
-    /// Loads a component, which has the places of the `last` one.
+    /// Loads a component, which takes over the call limits of the `last` version.
     async fn load(
         &self,
-        file: &File,
+        source: &SourceFile,
         content: Content,
         last: Option<&Loaded>,
     ) -> Result<Registration, Vec<LoadError>> {
-        let settings = file.settings.map(|index| &self.config.components[index]);
-        let name = settings
-            .and_then(|s| s.name.as_deref())
-            .unwrap_or(&file.source.stem);
-        let limits = settings.map_or(&self.config.limits, |s| &s.limits).clone();
-        let pinned = settings.and_then(|s| s.digest.as_deref());
-        let grants = settings.map(|s| s.allow.clone()).unwrap_or_default();
-        let given_away = protected_paths::given_away(&self.config, &grants);
-        if !given_away.is_empty() {
-            return Err(given_away.into_iter().map(LoadError::Grant).collect());
+        let config = source
+            .config_index
+            .map(|index| &self.config.components[index]);
+        let name = config
+            .and_then(|c| c.name.as_deref())
+            .unwrap_or(&source.file.stem);
+        let limits = config.map_or(&self.config.limits, |c| &c.limits).clone();
+        let digest = config.and_then(|c| c.digest.as_deref());
+        let grants = config.map(|c| c.allow.clone()).unwrap_or_default();
+        let violations = protected_paths::violations(&self.config, &grants);
+        if !violations.is_empty() {
+            return Err(violations.into_iter().map(LoadError::Grant).collect());
         }
         let grants = (grants, &self.store);
         let bytes = content.bytes;
-        let component = Component::load(&self.engine, name, bytes, pinned, limits, grants).await?;
-        let places = match last {
-            Some(last) => last.listing.places.clone(),
+        let component = Component::load(&self.engine, name, bytes, digest, limits, grants).await?;
+        let call_limits = match last {
+            Some(last) => last.registration.call_limits.clone(),
             None => Arc::new(ComponentCallLimits::new(&component)),
         };
         Ok(Registration {
             component: Arc::new(component),
-            places,
-            prefix: settings.map(|s| s.prefix.clone()).unwrap_or_default(),
-            scopes: settings.map(|s| s.scopes.clone()).unwrap_or_default(),
-            selected: file.source.tools.clone(),
-            only: settings.and_then(|s| s.only.clone()),
-            exclude: settings.map(|s| s.exclude.clone()).unwrap_or_default(),
-            tools: settings.map(|s| s.tools.clone()).unwrap_or_default(),
+            call_limits,
+            prefix: config.map(|c| c.prefix.clone()).unwrap_or_default(),
+            scopes: config.map(|c| c.scopes.clone()).unwrap_or_default(),
+            selected: source.file.tools.clone(),
+            include: config.and_then(|c| c.include.clone()),
+            exclude: config.map(|c| c.exclude.clone()).unwrap_or_default(),
+            tools: config.map(|c| c.tools.clone()).unwrap_or_default(),
         })
     }
 }
 
+impl Loaded {
+    /// Returns a copy with another selection of tools.
+    fn with_selected(&self, selected: &Option<Vec<String>>) -> Self {
+        let mut loaded = self.clone();
+        loaded.registration.selected.clone_from(selected);
+        loaded
+    }
+}
+
 impl ScanResult {
-    /// With what is wrong with the file. Of one that may not be whole it is not kept
-    /// where it can wait.
-    fn blaming(
+    /// Returns the result for a file that is not scanned.
+    pub(super) fn unchanged((path, served): (&PathBuf, &Loaded)) -> Self {
+        Self {
+            path: path.clone(),
+            to_serve: Some(served.clone()),
+            problems: Vec::new(),
+            failed: None,
+            is_unsettled: false,
+        }
+    }
+
+    /// Adds the problems of a failed load. The failure is remembered unless the file will be scanned again soon.
+    fn with_failure(
         mut self,
-        before: &ScanInput<'_>,
+        input: &ScanInput<'_>,
         problems: Vec<ComponentProblem>,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
-        if !(before.is_patient && self.is_unsettled) {
-            self.broken = Some(FailedLoad {
-                settings: before.file.settings,
+        if !(input.may_defer && self.is_unsettled) {
+            self.failed = Some(FailedLoad {
+                config_index: input.source.config_index,
                 fingerprint: fingerprint.filter(|_| !self.is_unsettled),
                 lines: problems.iter().map(ComponentProblem::line).collect(),
             });
@@ -222,28 +244,17 @@ impl ScanResult {
         self.problems = problems;
         self
     }
-
-    /// What is served of it is all that is known.
-    pub(super) fn unseen((path, holding): (&PathBuf, &Loaded)) -> Self {
-        Self {
-            path: path.clone(),
-            holding: Some(holding.clone()),
-            problems: Vec::new(),
-            broken: None,
-            is_unsettled: false,
-        }
-    }
 }
 
-/// `None` where the file still has the stamp that is `known`.
+/// Reads a file; `None` if it still has the fingerprint `known`.
 async fn read(
-    source: &ComponentFile,
+    file: &ComponentFile,
     known: Option<Fingerprint>,
 ) -> Result<Option<Content>, ReferenceError> {
     let reading = {
-        let source = source.clone();
+        let file = file.clone();
         tokio::task::spawn_blocking(move || {
-            let read = source.read(known)?;
+            let read = file.read(known)?;
             Ok(read.map(|(bytes, fingerprint)| Content {
                 digest: component::digest(&bytes),
                 bytes,
@@ -251,7 +262,7 @@ async fn read(
             }))
         })
     };
-    let name = || source.path.display().to_string();
+    let name = || file.path.display().to_string();
     reading
         .await
         .unwrap_or_else(|error| Err(ReferenceError::Unreadable(name(), error.into())))

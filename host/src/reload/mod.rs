@@ -1,7 +1,7 @@
 //! Loads the configured components and replaces them when their files change.
 //!
 //! `sources` resolves references to files, `loader` loads one file, `conflicts` decides which components the next
-//! catalog has, `registry` swaps that catalog in, and `watcher` triggers a rescan after a change of a file.
+//! catalog has, `registry` publishes that catalog, and `watcher` triggers a rescan after a file has changed.
 
 mod problem;
 
@@ -11,6 +11,7 @@ mod sources;
 mod loader;
 
 mod conflicts;
+mod scan;
 mod status;
 
 mod registry;
@@ -38,7 +39,7 @@ pub(crate) async fn start(
 ) -> Result<(Arc<ComponentRegistry>, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
     // Decided once: a path that does not exist yet may become a file or a directory.
     let references = config.references.iter();
-    let watched: Vec<_> = references.map(|r| config.changes.are_watched(r)).collect();
+    let watched: Vec<_> = references.map(|r| config.watch.is_watched(r)).collect();
     let references = config.references.iter().zip(&watched);
     let references = references.filter(|(_, is_watched)| **is_watched);
     let references = references.map(|(reference, _)| reference.clone());

@@ -15,51 +15,51 @@ const MAX_LINE_BYTES: usize = 2_000;
 /// A reason why a reference or a component is not served as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentProblem {
-    /// Nothing is to be served.
+    /// There are no references.
     #[error("nothing is named to be served; name a component, a directory or a glob pattern")]
     NothingNamed,
-    /// A setting that is for one component stands at many.
+    /// Settings for a single component have a reference to several.
     #[error(
         "`{0}` names {1} components; `name`, `digest`, `tools`, `exclude` and [component.tool.…] are \
          for one, so name its file"
     )]
-    NotOne(String, usize),
-    /// Settings for single tools of one file stand apart.
+    SettingsForMany(String, usize),
+    /// Two `[[component]]` sections apply to the same file.
     #[error(
         "`{0}` and `{1}` have a [[component]] each and are of one file; name the file in one of them, \
          with `tools` and [component.tool.…]"
     )]
-    OneFile(String, String),
-    /// Grants at a reference that others can add components to.
+    DuplicateSettings(String, String),
+    /// Grants have a reference that components can be added to.
     #[error(
         "`{0}` names every component there, also those to come, and [component.allow] is for one; \
          name the file"
     )]
     GrantsForMany(String),
-    /// Data of `wasi:keyvalue` would belong to two components.
+    /// Two components with access to `wasi:keyvalue` have the same name, which is the key of their data.
     #[error(
         "two components that are granted `kv` are called `{0}`, and what they keep would be \
          shared; give each a `name` of its own"
     )]
     SameName(String),
-    /// The data of `wasi:keyvalue` cannot be had.
+    /// The key-value store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A reference names nothing.
+    /// A reference cannot be resolved.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// A component cannot be served.
+    /// A component cannot be loaded.
     #[error("`{}`: {error}", path.display())]
     Component {
-        /// Its file.
+        /// The component's file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: LoadError,
     },
-    /// Components cannot stand beside each other.
+    /// A component conflicts with another one or with its settings.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// There is no engine.
+    /// The engine cannot be created.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -73,7 +73,7 @@ impl ComponentProblem {
     }
 
     /// Returns whether everything else can be served without the component or reference.
-    pub(super) fn is_of_component(&self) -> bool {
+    pub(super) fn is_skippable(&self) -> bool {
         matches!(
             self,
             Self::Reference(_) | Self::Component { .. } | Self::Catalog(_)
@@ -85,8 +85,8 @@ impl ComponentProblem {
         matches!(
             self,
             Self::NothingNamed
-                | Self::NotOne(..)
-                | Self::OneFile(..)
+                | Self::SettingsForMany(..)
+                | Self::DuplicateSettings(..)
                 | Self::Catalog(
                     CatalogError::UnknownTool { .. }
                         | CatalogError::SameName { .. }

@@ -1,4 +1,4 @@
-//! What is the host's own: whoever may write it decides what the host runs, and no component does.
+//! Host paths that no writable grant may cover: write access to them would decide what the host runs.
 
 use std::path::{Path, PathBuf};
 
@@ -6,44 +6,50 @@ use crate::config::Config;
 use crate::sandbox::keyvalue::StoreLocation;
 use crate::sandbox::{GrantError, Grants};
 
-/// The grants that give a component what is the host's own.
-pub(super) fn given_away(config: &Config, grants: &Grants) -> Vec<GrantError> {
-    let mut faults = Vec::new();
+/// Returns an error for each writable grant that covers the cache, the configuration, the key-value store or
+/// components.
+pub(super) fn violations(config: &Config, grants: &Grants) -> Vec<GrantError> {
+    let mut errors = Vec::new();
     for grant in grants.dirs.iter().filter(|grant| grant.write) {
-        // One that is not there is a fault of its own.
+        // A missing directory is reported when the grant is opened.
         let Ok(dir) = grant.host.canonicalize() else {
             continue;
         };
-        let holds = |path: &Path| real(path).starts_with(&dir);
-        let is_cache = |cache: &Path| holds(cache) || dir.starts_with(real(cache));
-        let what = if config.cache.as_deref().is_some_and(is_cache) {
+        let contains = |path: &Path| canonicalize_existing(path).starts_with(&dir);
+        let overlaps_cache =
+            |cache: &Path| contains(cache) || dir.starts_with(canonicalize_existing(cache));
+        let what = if config.cache.as_deref().is_some_and(overlaps_cache) {
             "the compiled components are"
-        } else if config.file.as_deref().is_some_and(holds) {
+        } else if config.file.as_deref().is_some_and(contains) {
             "the configuration is"
-        } else if matches!(&config.kv.place, Some(StoreLocation::File(path)) if holds(path)) {
+        } else if matches!(&config.kv.location, Some(StoreLocation::File(path)) if contains(path)) {
             "the data of `wasi:keyvalue` is"
-        } else if config.references.iter().any(|r| r.can_be_changed_in(&dir)) {
+        } else if config
+            .references
+            .iter()
+            .any(|r| r.is_writable_through(&dir))
+        {
             "components are"
         } else {
             continue;
         };
-        faults.push(GrantError {
+        errors.push(GrantError {
             key: "dirs",
-            what: format!(
+            reason: format!(
                 "gives `{}` for writing, where {what}; give the component a directory without \
                  what is the host's own",
                 grant.host.display()
             ),
         });
     }
-    faults
+    errors
 }
 
-/// Without links, also where it, or the directory that it will be in, is not there yet.
-fn real(path: &Path) -> PathBuf {
-    let there = path.ancestors().find_map(|above| {
-        let beyond = path.strip_prefix(above).ok()?;
-        Some(above.canonicalize().ok()?.join(beyond))
+/// Resolves the symbolic links in the longest prefix of `path` that exists.
+fn canonicalize_existing(path: &Path) -> PathBuf {
+    let canonical = path.ancestors().find_map(|ancestor| {
+        let rest = path.strip_prefix(ancestor).ok()?;
+        Some(ancestor.canonicalize().ok()?.join(rest))
     });
-    there.unwrap_or_else(|| path.to_owned())
+    canonical.unwrap_or_else(|| path.to_owned())
 }

@@ -1,81 +1,49 @@
-//! The components that are served: loaded at the start, and looked at again when
-//! their files may have changed.
+//! The components that are served: loaded at startup, and rescanned when their files may have changed.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::StreamExt;
 use tokio::sync::{Mutex, watch};
 
-use super::loader::{FailedLoad, Files, Loaded, Loader, ScanInput, ScanResult};
-use super::sources;
-use super::{ComponentProblem, conflicts, status};
-use crate::catalog::{CallLimits, Catalog, LiveCatalog, Registration};
+use super::conflicts::{self, Resolution};
+use super::loader::{Loaded, Loader};
+use super::problem::ComponentProblem;
+use super::scan::{Scan, Scope, State};
+use super::status;
+use crate::catalog::{CallLimits, Catalog, LiveCatalog};
 use crate::config::{Config, WatchMode};
 use crate::engine::{self, Engine};
-use crate::reference::{ComponentFile, ReferenceError};
 use crate::sandbox::keyvalue::Store;
 
-/// What is served, and where it comes from.
+/// The components that are served, and the state needed to reload them.
 pub(crate) struct ComponentRegistry {
     loader: Loader,
-    calls: Arc<CallLimits>,
+    call_limits: Arc<CallLimits>,
     live: LiveCatalog,
+    /// The current problems, one line each.
     problems: watch::Sender<Vec<String>>,
-    /// Whether each reference is watched; empty where none is.
+    /// Whether each reference is watched; empty if none is.
     watched: Vec<bool>,
-    /// Held while the references are looked at.
-    held: Mutex<Held>,
+    /// Locked during a scan.
+    state: Mutex<State>,
 }
 
-/// What the last look found.
-#[derive(Default)]
-struct Held {
-    by_reference: Vec<Vec<ComponentFile>>,
-    /// What is served.
-    files: Files,
-    /// What was loaded last, also where it could not stand beside the others.
-    loaded: Files,
-    broken: BTreeMap<PathBuf, FailedLoad>,
-    /// The digests of what had grants, by the settings that give them: also of what
-    /// is gone, since something else may come in its place.
-    granted: BTreeMap<usize, String>,
-}
-
-/// Everything, looked at.
-struct Look {
-    files: Vec<ScanResult>,
-    loaded: Files,
-    by_reference: Vec<Vec<ComponentFile>>,
-    problems: Vec<ComponentProblem>,
-}
-
-/// Which references are looked up again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    All,
-    Watched,
-}
-
-/// A file was still being written, so there is something left to see.
+/// A file may still be written, so it has to be scanned again.
 pub(super) struct Unsettled;
 
 impl ComponentRegistry {
-    /// Loads every component that the configuration names; whoever watches says which
-    /// of its references are `watched`. With it come the problems from now on, one
-    /// line each.
+    /// Loads every configured component. `watched` tells which references are watched. The receiver holds the current
+    /// problems, one line each.
     ///
     /// # Errors
-    /// Every fault of every reference and component, unless the configuration says
-    /// to go on without the broken ones.
+    /// Every problem of every reference and component. With `keep_going`, problems of single components are not errors.
     pub(super) async fn load(
         config: Arc<Config>,
         watched: Vec<bool>,
     ) -> Result<(Self, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
-        let all = config.components.iter().map(|settings| &settings.limits);
-        let all = all.chain([&config.limits]);
-        let memory_bytes = all.map(|limits| limits.memory_bytes).max();
+        let limits = config.components.iter().map(|component| &component.limits);
+        let limits = limits.chain([&config.limits]);
+        let memory_bytes = limits.map(|limits| limits.memory_bytes).max();
         let keep_going = config.keep_going;
         let engine = Engine::new(&engine::EngineConfig {
             slots: config.server.max_concurrent_calls,
@@ -83,80 +51,82 @@ impl ComponentRegistry {
             cache: config.cache.clone(),
         })
         .map_err(|error| vec![error.into()])?;
-        let calls = Arc::new(config.places());
-        let (problems, heard) = watch::channel(Vec::new());
+        let call_limits = Arc::new(config.call_limits());
+        let (problems, receiver) = watch::channel(Vec::new());
         let registry = Self {
             watched,
-            live: LiveCatalog::new(Catalog::new(calls.clone())),
+            live: LiveCatalog::new(Catalog::new(call_limits.clone())),
             loader: Loader {
                 store: Store::new(&config.kv),
                 config,
                 engine,
             },
-            calls,
+            call_limits,
             problems,
-            held: Mutex::default(),
+            state: Mutex::default(),
         };
 
-        let mut held = registry.held.lock().await;
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut look = registry.look(&held, Scope::All, at_once).await;
-        let mut found = look.take_problems();
-        if !keep_going && let Err(errors) = Catalog::build(look.listings(), registry.calls.clone())
+        let mut state = registry.state.lock().await;
+        let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut scan = Scan::run(&registry.loader, &state, Scope::All, concurrency).await;
+        let mut found = scan.take_problems();
+        if !keep_going
+            && let Err(errors) = Catalog::build(scan.registrations(), registry.call_limits.clone())
         {
             found.extend(errors.into_iter().map(ComponentProblem::Catalog));
         }
-        if !found.iter().all(|p| keep_going && p.is_of_component()) {
+        if !found.iter().all(|p| keep_going && p.is_skippable()) {
             return Err(found);
         }
-        found.extend(registry.take_in(&mut held, look));
-        status::problems(&registry.problems, &found, &[]);
-        drop(held);
-        Ok((registry, heard))
+        found.extend(registry.publish(&mut state, scan));
+        status::report_problems(&registry.problems, &found, &[]);
+        drop(state);
+        Ok((registry, receiver))
     }
 
-    /// Looks at every reference again and takes in what has changed.
+    /// Rescans every reference and publishes the changes. Returns the remaining problems.
     pub(crate) async fn reload(&self) -> Vec<ComponentProblem> {
-        let mut held = self.held.lock().await;
-        let mut look = self.look(&held, Scope::All, engine::SPARE_SLOTS).await;
-        let mut found = look.take_problems();
-        found.extend(self.take_in(&mut held, look));
-        status::problems(&self.problems, &found, &[]);
+        let mut state = self.state.lock().await;
+        let mut scan = Scan::run(&self.loader, &state, Scope::All, engine::SPARE_SLOTS).await;
+        let mut found = scan.take_problems();
+        found.extend(self.publish(&mut state, scan));
+        status::report_problems(&self.problems, &found, &[]);
         found
     }
 
-    /// As [`ComponentRegistry::reload`], of what is watched.
+    /// Rescans the watched references and publishes the changes.
     ///
     /// # Errors
-    /// When a file was still being written. What is wrong with it is not said yet.
-    pub(super) async fn follow(&self) -> Result<(), Unsettled> {
-        let mut held = self.held.lock().await;
-        let mut look = self.look(&held, Scope::Watched, engine::SPARE_SLOTS).await;
+    /// A file may still be written. Its problems are not reported yet.
+    pub(super) async fn rescan_watched(&self) -> Result<(), Unsettled> {
+        let mut state = self.state.lock().await;
+        let scope = Scope::Watched(&self.watched);
+        let mut scan = Scan::run(&self.loader, &state, scope, engine::SPARE_SLOTS).await;
         let mut is_unsettled = false;
-        for file in look.files.iter_mut().filter(|file| file.is_unsettled) {
+        for result in scan.results.iter_mut().filter(|r| r.is_unsettled) {
             is_unsettled = true;
-            file.problems.clear();
+            result.problems.clear();
         }
-        let mut found = look.take_problems();
-        found.extend(self.take_in(&mut held, look));
-        let broken = held.broken.values().flat_map(|broken| &broken.lines);
-        let mut before: Vec<_> = broken.cloned().collect();
+        let mut found = scan.take_problems();
+        found.extend(self.publish(&mut state, scan));
+        let failed = state.failed.values().flat_map(|failed| &failed.lines);
+        let mut earlier: Vec<_> = failed.cloned().collect();
         if is_unsettled {
-            // What was said of that file may still be true.
-            before.extend(self.problems.borrow().iter().cloned());
+            // The problems reported for an unsettled file may still apply.
+            earlier.extend(self.problems.borrow().iter().cloned());
         }
-        status::problems(&self.problems, &found, &before);
+        status::report_problems(&self.problems, &found, &earlier);
         if is_unsettled { Err(Unsettled) } else { Ok(()) }
     }
 
-    /// Opens the data of `wasi:keyvalue` where a component is granted a bucket.
+    /// Opens the key-value store if a component is granted a bucket.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// The store cannot be opened.
     pub(crate) async fn open_store(&self) -> Result<(), Vec<ComponentProblem>> {
-        let catalog = self.live.now();
+        let catalog = self.live.current();
         let mut components = catalog.components().iter();
-        if components.all(|served| served.component.grants.kv.is_empty()) {
+        if components.all(|entry| entry.component.grants.kv.is_empty()) {
             return Ok(());
         }
         self.loader
@@ -166,110 +136,47 @@ impl ComponentRegistry {
             .map_err(|error| vec![error.into()])
     }
 
-    /// What is served.
+    /// Returns the handle to the catalog that is served now.
     pub(crate) fn live(&self) -> LiveCatalog {
         self.live.clone()
     }
 
-    /// Whether what is served can change.
+    /// Returns whether the catalog can be replaced.
     pub(crate) fn can_change(&self) -> bool {
-        self.loader.config.changes == WatchMode::Manual || self.watched.contains(&true)
+        self.loader.config.watch == WatchMode::Manual || self.watched.contains(&true)
     }
 
-    /// Resolves when nobody has the problems any longer.
-    pub(super) async fn is_unwanted(&self) {
+    /// Resolves when the last receiver of the problems is dropped.
+    pub(super) async fn closed(&self) {
         self.problems.closed().await;
     }
 
-    async fn look(&self, held: &Held, scope: Scope, at_once: usize) -> Look {
-        let (config, watched) = (self.loader.config.clone(), self.watched.clone());
-        let last = held.by_reference.clone();
-        let looking = tokio::task::spawn_blocking(move || {
-            let is_fixed =
-                |index: usize| scope == Scope::Watched && watched.get(index) != Some(&true);
-            sources::find(&config, &last, is_fixed)
-        });
-        let found = match looking.await {
-            Ok(found) => found,
-            Err(error) => {
-                // Without a file there is nothing to take in, and nothing to let go.
-                let error = ReferenceError::Unreadable("the references".into(), error.into());
-                return Look {
-                    files: held.files.iter().map(ScanResult::unseen).collect(),
-                    loaded: held.loaded.clone(),
-                    by_reference: held.by_reference.clone(),
-                    problems: vec![error.into()],
-                };
-            }
+    /// Replaces the catalog with the components of a scan. Returns the conflicts between them.
+    fn publish(&self, state: &mut State, mut scan: Scan) -> Vec<ComponentProblem> {
+        let failed = scan.results.iter_mut();
+        let failed = failed.filter_map(|r| Some((r.path.clone(), r.failed.take()?)));
+        let failed = failed.collect();
+        let Resolution {
+            catalog,
+            served,
+            errors,
+        } = conflicts::resolve(scan.results, &state.served, &self.call_limits);
+        let is_same = |(path, loaded): (&PathBuf, &Loaded)| {
+            let before = state.served.get(path);
+            before.is_some_and(|before| before.registration.is_same(&loaded.registration))
         };
-        let looking = found.files.into_iter();
-        let looking = looking.map(|file| {
-            let path = &file.source.path;
-            let broken = held.broken.get(path);
-            self.loader.look_at(ScanInput {
-                served: held.files.get(path),
-                loaded: held.loaded.get(path),
-                // Who asks by hand may know of something that does not show in the file.
-                broken: broken.filter(|_| scope == Scope::Watched),
-                is_patient: scope == Scope::Watched,
-                file,
-            })
-        });
-        let mut files: Vec<_> = futures::stream::iter(looking)
-            .buffered(at_once)
-            .collect()
-            .await;
-        let loaded = files
-            .iter()
-            .filter_map(|file| Some((file.path.clone(), file.holding.clone()?)));
-        let loaded = loaded.collect();
-        conflicts::keep_apart(&mut files, &held.files);
-        Look {
-            files,
-            loaded,
-            by_reference: found.by_reference,
-            problems: found.problems,
-        }
-    }
-
-    /// Serves what was found, as far as its parts can stand beside each other:
-    /// why the others cannot.
-    fn take_in(&self, held: &mut Held, mut look: Look) -> Vec<ComponentProblem> {
-        let broken = look.files.iter_mut();
-        let broken = broken.filter_map(|file| Some((file.path.clone(), file.broken.take()?)));
-        let broken = broken.collect();
-        let (catalog, files, errors) = conflicts::arrange(look.files, &held.files, &self.calls);
-        let is_same = |(path, holding): (&PathBuf, &Loaded)| {
-            let before = held.files.get(path);
-            before.is_some_and(|before| before.listing.is_same(&holding.listing))
-        };
-        if files.len() != held.files.len() || !files.iter().all(is_same) {
-            // At the start there is a line of its own for all of them.
-            if !held.by_reference.is_empty() {
-                status::changes(&held.files, &files);
+        if served.len() != state.served.len() || !served.iter().all(is_same) {
+            // The first scan is not logged file by file: the line about listening summarises it.
+            if !state.by_reference.is_empty() {
+                status::log_changes(&state.served, &served);
             }
-            status::granted(&mut held.granted, &files);
-            self.live.swap(catalog);
+            status::log_changed_grantees(&mut state.granted_digests, &served);
+            self.live.replace(catalog);
         }
-        held.files = files;
-        held.loaded = look.loaded;
-        held.broken = broken;
-        held.by_reference = look.by_reference;
+        state.served = served;
+        state.loaded = scan.loaded;
+        state.failed = failed;
+        state.by_reference = scan.by_reference;
         errors.into_iter().map(ComponentProblem::Catalog).collect()
-    }
-}
-
-impl Look {
-    fn listings(&self) -> impl Iterator<Item = &Registration> {
-        let holdings = self.files.iter().filter_map(|file| file.holding.as_ref());
-        holdings.map(|holding| &holding.listing)
-    }
-
-    fn take_problems(&mut self) -> Vec<ComponentProblem> {
-        let mut problems = std::mem::take(&mut self.problems);
-        for file in &mut self.files {
-            problems.append(&mut file.problems);
-        }
-        problems
     }
 }

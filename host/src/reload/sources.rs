@@ -1,172 +1,182 @@
-//! Which files are served, each once, and which `[[component]]` is for it.
+//! Resolves the references to files, each listed once, and finds the `[[component]]` that applies to each.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::ComponentProblem;
+use super::problem::ComponentProblem;
 use crate::config::{ComponentConfig, Config};
 use crate::reference::{ComponentFile, ReferenceError};
 
-/// What the references name now.
-pub(super) struct Found {
-    /// The files to load, in the order in which they are named.
-    pub(super) files: Vec<File>,
-    /// What each reference names, in the order of the configuration.
+/// The files that the references resolve to.
+pub(super) struct Sources {
+    /// The files to load, in the order in which the references name them.
+    pub(super) files: Vec<SourceFile>,
+    /// The files of each reference, in the order of the references.
     pub(super) by_reference: Vec<Vec<ComponentFile>>,
     pub(super) problems: Vec<ComponentProblem>,
 }
 
-/// One file.
+/// One file to load.
 #[derive(Clone)]
-pub(super) struct File {
-    pub(super) source: ComponentFile,
-    /// The `[[component]]` that names it, by its place in the configuration.
-    pub(super) settings: Option<usize>,
-    /// Whether what is served of it stays as it is, whatever the file says.
-    pub(super) stays: bool,
+pub(super) struct SourceFile {
+    pub(super) file: ComponentFile,
+    /// Index of the `[[component]]` that applies to it.
+    pub(super) config_index: Option<usize>,
+    /// Whether to keep serving the loaded component without reading the file.
+    pub(super) is_frozen: bool,
 }
 
-/// Looks up every reference. `last` is what they named before, and those that are
-/// fixed are not looked up again.
-pub(super) fn find(
+/// Resolves the references. A reference for which `is_fixed` returns `true` keeps its `previous` files.
+pub(super) fn resolve(
     config: &Config,
-    last: &[Vec<ComponentFile>],
+    previous: &[Vec<ComponentFile>],
     is_fixed: impl Fn(usize) -> bool,
-) -> Found {
+) -> Sources {
     let mut problems = Vec::new();
     if config.references.is_empty() {
         problems.push(ComponentProblem::NothingNamed);
     }
-    // Before the settings: a file that comes in between is then found there too.
-    let mut looked_up = Vec::new();
+    // Resolved before `ConfigLookup`, so that a file that appears meanwhile is known there too.
+    let mut resolved = Vec::new();
     for (index, reference) in config.references.iter().enumerate() {
-        let last = last.get(index);
-        let found = match last.filter(|_| is_fixed(index)) {
-            Some(last) => (last.clone(), true),
+        let previous = previous.get(index);
+        let (files, is_frozen) = match previous.filter(|_| is_fixed(index)) {
+            Some(previous) => (previous.clone(), true),
             None => match reference.resolve() {
-                Ok(found) => (found, false),
+                Ok(files) => (files, false),
                 Err(error) => {
                     let is_gone =
                         matches!(error, ReferenceError::Missing(_) | ReferenceError::Empty(_));
                     problems.push(error.into());
-                    let last = last.filter(|_| !is_gone).cloned();
-                    (last.unwrap_or_default(), true)
+                    let previous = previous.filter(|_| !is_gone).cloned();
+                    (previous.unwrap_or_default(), true)
                 }
             },
         };
-        looked_up.push(found);
+        resolved.push((files, is_frozen));
     }
 
-    let settings = Settings::new(config, &mut problems);
-    let mut places = HashMap::new();
-    let mut files: Vec<File> = Vec::new();
-    for (found, stays) in &looked_up {
-        for source in found {
-            let path = canonical(source);
-            let of_file = settings.of(source, &path);
-            match places.get(&path) {
-                Some(place) => {
-                    let first: &mut File = &mut files[*place];
-                    first.source.join(source.clone());
-                    first.stays = first.stays && *stays || of_file.is_none();
+    let lookup = ConfigLookup::new(config, &mut problems);
+    let mut positions = HashMap::new();
+    let mut files: Vec<SourceFile> = Vec::new();
+    for (found, is_frozen) in &resolved {
+        for file in found {
+            let path = canonical(file);
+            let config_index = lookup.find(file, &path);
+            let is_ambiguous = config_index.is_err();
+            match positions.get(&path) {
+                Some(position) => {
+                    let first: &mut SourceFile = &mut files[*position];
+                    first.file.merge(file.clone());
+                    first.is_frozen = first.is_frozen && *is_frozen || is_ambiguous;
                 }
                 None => {
-                    places.insert(path, files.len());
-                    files.push(File {
-                        source: source.clone(),
-                        settings: of_file.unwrap_or_default(),
-                        stays: *stays || of_file.is_none(),
+                    positions.insert(path, files.len());
+                    files.push(SourceFile {
+                        file: file.clone(),
+                        config_index: config_index.unwrap_or_default(),
+                        is_frozen: *is_frozen || is_ambiguous,
                     });
                 }
             }
         }
     }
-    Found {
+    Sources {
         files,
-        by_reference: looked_up.into_iter().map(|(found, _)| found).collect(),
+        by_reference: resolved.into_iter().map(|(files, _)| files).collect(),
         problems,
     }
 }
 
-/// Which settings are for which file.
-struct Settings<'a> {
+/// It is not clear which `[[component]]` applies to a file.
+struct Ambiguous;
+
+/// Finds the `[[component]]` that applies to a file.
+struct ConfigLookup<'a> {
     config: &'a Config,
+    /// Index of the `[[component]]`, by canonical path.
     by_path: HashMap<PathBuf, usize>,
-    /// Files for which it is not clear. They must not be loaded with the settings
-    /// of nobody: those may lack a scope or a digest.
-    unclear: HashSet<PathBuf>,
+    /// Canonical paths of files with conflicting settings. They are not served without settings instead, which could
+    /// lack a scope or a digest.
+    ambiguous: HashSet<PathBuf>,
 }
 
-impl<'a> Settings<'a> {
+impl<'a> ConfigLookup<'a> {
     fn new(config: &'a Config, problems: &mut Vec<ComponentProblem>) -> Self {
-        let mut by_path: HashMap<PathBuf, usize> = HashMap::new();
-        let mut unclear = HashSet::new();
-        for (index, component) in config.components.iter().enumerate() {
-            // A reference that names nothing is reported where it is served.
-            let found = component.reference.resolve().unwrap_or_default();
-            if found.len() > 1 && component.is_for_one() {
-                problems.push(ComponentProblem::NotOne(
-                    component.reference.to_string(),
-                    found.len(),
-                ));
-                unclear.extend(found.iter().map(canonical));
-                continue;
-            }
-            if !component.allow.is_empty() && !component.reference.is_one() {
-                problems.push(ComponentProblem::GrantsForMany(
-                    component.reference.to_string(),
-                ));
-                unclear.extend(found.iter().map(canonical));
-                continue;
-            }
-            for source in found {
-                let selects = |settings: &ComponentConfig| settings.reference.tool().is_some();
-                let path = canonical(&source);
-                let Some(other) = by_path.get(&path).map(|other| &config.components[*other]) else {
-                    by_path.insert(path, index);
-                    continue;
-                };
-                let (first, second) = (&other.reference, &component.reference);
-                if selects(other) || selects(component) || first.is_one() == second.is_one() {
-                    problems.push(ComponentProblem::OneFile(
-                        first.to_string(),
-                        second.to_string(),
-                    ));
-                    unclear.insert(path);
-                } else if second.is_one() {
-                    // What is said of the file itself holds, and nothing else.
-                    by_path.insert(path, index);
-                }
-            }
-        }
-        Self {
+        let mut lookup = Self {
             config,
-            by_path,
-            unclear,
+            by_path: HashMap::new(),
+            ambiguous: HashSet::new(),
+        };
+        for (index, component) in config.components.iter().enumerate() {
+            let reference = &component.reference;
+            // An error is reported where the references are resolved: this one is among them.
+            let files = reference.resolve().unwrap_or_default();
+            let problem = if files.len() > 1 && component.is_for_one_component() {
+                ComponentProblem::SettingsForMany(reference.to_string(), files.len())
+            } else if !component.allow.is_empty() && !reference.is_single_file() {
+                ComponentProblem::GrantsForMany(reference.to_string())
+            } else {
+                for file in files {
+                    problems.extend(lookup.insert(index, canonical(&file)));
+                }
+                continue;
+            };
+            problems.push(problem);
+            lookup.ambiguous.extend(files.iter().map(canonical));
         }
+        lookup
     }
 
-    /// `None` where it is not clear.
-    fn of(&self, source: &ComponentFile, path: &Path) -> Option<Option<usize>> {
-        if self.unclear.contains(path) {
+    /// Records that a `[[component]]` names a file. One that names the file itself takes precedence over a directory or
+    /// pattern.
+    fn insert(&mut self, index: usize, path: PathBuf) -> Option<ComponentProblem> {
+        let Some(other) = self.by_path.get(&path) else {
+            self.by_path.insert(path, index);
             return None;
+        };
+        let has_tool = |component: &ComponentConfig| component.reference.tool().is_some();
+        let (first, second) = (
+            &self.config.components[*other],
+            &self.config.components[index],
+        );
+        let is_second_single = second.reference.is_single_file();
+        if has_tool(first)
+            || has_tool(second)
+            || first.reference.is_single_file() == is_second_single
+        {
+            self.ambiguous.insert(path);
+            return Some(ComponentProblem::DuplicateSettings(
+                first.reference.to_string(),
+                second.reference.to_string(),
+            ));
+        }
+        if is_second_single {
+            self.by_path.insert(path, index);
+        }
+        None
+    }
+
+    /// Returns the index of the `[[component]]` that applies to a file; `path` is its canonical path.
+    fn find(&self, file: &ComponentFile, path: &Path) -> Result<Option<usize>, Ambiguous> {
+        if self.ambiguous.contains(path) {
+            return Err(Ambiguous);
         }
         if let Some(index) = self.by_path.get(path) {
-            return Some(Some(*index));
+            return Ok(Some(*index));
         }
-        // One that was not there a moment ago, when the settings were looked up.
+        // The file may have appeared after `new` resolved the references.
         let mut components = self.config.components.iter();
-        let is_named = components.any(|component| {
-            component.reference.covers(&source.path) || component.reference.covers(path)
-        });
-        (!is_named).then_some(None)
+        match components.any(|c| c.reference.covers(&file.path) || c.reference.covers(path)) {
+            true => Err(Ambiguous),
+            false => Ok(None),
+        }
     }
 }
 
-/// One file has one canonical path, however it was named.
-fn canonical(source: &ComponentFile) -> PathBuf {
-    source
-        .path
+/// Returns the canonical path, which is the same however a reference names the file.
+fn canonical(file: &ComponentFile) -> PathBuf {
+    file.path
         .canonicalize()
-        .unwrap_or_else(|_| source.path.clone())
+        .unwrap_or_else(|_| file.path.clone())
 }

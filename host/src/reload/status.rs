@@ -1,46 +1,45 @@
-//! What is said of components while they are served: which come and go, and what is
-//! wrong with which.
+//! Reports the state of the components: log lines for what has changed, and the current problems for `/readyz`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::ComponentProblem;
-use super::loader::Files;
+use super::loader::LoadedFiles;
+use super::problem::ComponentProblem;
 
-/// Says what is wrong: in the log what is new, and to those who ask all of it.
-/// What was said `before` stands on.
-pub(super) fn problems(
-    teller: &watch::Sender<Vec<String>>,
+/// Publishes the current problems and logs those that are new or resolved. `earlier` are lines reported before that
+/// still apply.
+pub(super) fn report_problems(
+    current: &watch::Sender<Vec<String>>,
     problems: &[ComponentProblem],
-    before: &[String],
+    earlier: &[String],
 ) {
-    let mut lines = before.to_vec();
+    let mut lines = earlier.to_vec();
     for problem in problems {
         let line = problem.line();
         if !lines.contains(&line) {
             lines.push(line);
         }
     }
-    teller.send_if_modified(|said| {
-        for problem in lines.iter().filter(|line| !said.contains(line)) {
-            tracing::warn!(problem, "not everything is served as it is named");
+    current.send_if_modified(|reported| {
+        for problem in lines.iter().filter(|line| !reported.contains(line)) {
+            tracing::warn!(problem, "component not served");
         }
-        for problem in said.iter().filter(|line| !lines.contains(line)) {
-            tracing::info!(problem, "problem gone");
+        for problem in reported.iter().filter(|line| !lines.contains(line)) {
+            tracing::info!(problem, "component problem resolved");
         }
-        let is_modified = *said != lines;
-        *said = lines;
+        let is_modified = *reported != lines;
+        *reported = lines;
         is_modified
     });
 }
 
-/// Says in the log what has come, changed and gone.
-pub(super) fn changes(before: &Files, now: &Files) {
-    for (path, holding) in now {
-        let component = &holding.listing.component;
-        let old = before.get(path).map(|old| &old.listing.component);
+/// Logs which components were loaded, replaced and removed.
+pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
+    for (path, loaded) in now {
+        let component = &loaded.registration.component;
+        let old = before.get(path).map(|old| &old.registration.component);
         if old.is_none_or(|old| !Arc::ptr_eq(old, component)) {
             tracing::info!(
                 component.name = %component.name,
@@ -49,27 +48,26 @@ pub(super) fn changes(before: &Files, now: &Files) {
             );
         }
     }
-    for (path, holding) in before {
+    for (path, loaded) in before {
         if !now.contains_key(path) {
-            let component = &holding.listing.component;
-            tracing::info!(component.name = %component.name, "component gone");
+            let component = &loaded.registration.component;
+            tracing::info!(component.name = %component.name, "component removed");
         }
     }
 }
 
-/// Says in the log which grants have come to something else than before. A pinned
-/// component is none of those.
-pub(super) fn granted(before: &mut BTreeMap<usize, String>, now: &Files) {
-    for holding in now.values() {
-        let component = &holding.listing.component;
-        let Some(settings) = holding.settings else {
+/// Logs which components have changed while their grants stay the same, and records the new digests. A component with a
+/// pinned digest cannot change.
+pub(super) fn log_changed_grantees(digests: &mut BTreeMap<usize, String>, now: &LoadedFiles) {
+    for loaded in now.values() {
+        let component = &loaded.registration.component;
+        let Some(config_index) = loaded.config_index else {
             continue;
         };
         if component.grants.is_empty() {
             continue;
         }
-        let digest = component.digest.clone();
-        match before.insert(settings, digest) {
+        match digests.insert(config_index, component.digest.clone()) {
             Some(before) if before != component.digest => tracing::warn!(
                 component.name = %component.name,
                 component.digest = %component.digest,

@@ -1,5 +1,6 @@
-//! Hears when what the references name may have changed, and has it looked at
-//! again. Nothing is taken from an event but that there was one.
+//! Watches the files that the references name and triggers a rescan after a change.
+//!
+//! An event only says that something has changed. The rescan decides what.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,134 +10,133 @@ use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode, Watcher as
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::loader::SETTLED;
+use super::loader::SETTLE_TIME;
 use super::registry::ComponentRegistry;
 use crate::reference::{Reference, WatchPaths};
 
-/// How long a change waits for the next one at most.
-const MAX_WAIT: Duration = Duration::from_secs(1);
-/// How long until the next look where not every change is heard.
-const MAX_DEAF: Duration = Duration::from_secs(5);
+/// Upper limit of the time that a rescan is delayed by further changes.
+const MAX_DEBOUNCE: Duration = Duration::from_secs(1);
+/// Time between rescans while not every change can be watched.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Watches what references name.
+/// Watches the files of references.
 pub(super) struct Watcher {
     references: Vec<Reference>,
     changed: Arc<Notify>,
-    /// Ends with its last hold. `None` where nothing can be watched.
-    watching: Option<RecommendedWatcher>,
-    /// Whether not every change is heard.
-    is_deaf: bool,
+    /// Dropping it stops the watching. `None` if nothing can be watched.
+    inner: Option<RecommendedWatcher>,
+    /// Whether to rescan at intervals because not every change can be watched.
+    is_polling: bool,
 }
 
 impl Watcher {
+    /// Starts watching. Changes are remembered until [`Watcher::run`] handles them.
     pub(super) fn start(references: Vec<Reference>) -> Self {
         let mut watcher = Self {
             references,
             changed: Arc::default(),
-            watching: None,
-            is_deaf: false,
+            inner: None,
+            is_polling: false,
         };
-        watcher.renew();
+        watcher.rewatch();
         watcher
     }
 
-    /// Has everything looked at after every change, until nobody is there for whom.
+    /// Rescans after each change until the last receiver of the registry's problems is dropped.
     pub(super) async fn run(mut self, registry: Arc<ComponentRegistry>) {
         let changed = self.changed.clone();
-        let work = async {
+        let rescans = async {
             loop {
                 tokio::select! {
-                    () = changed.notified() => settled(&changed).await,
-                    () = tokio::time::sleep(MAX_DEAF), if self.is_deaf => {}
+                    () = changed.notified() => debounce(&changed).await,
+                    () = tokio::time::sleep(POLL_INTERVAL), if self.is_polling => {}
                 }
-                // Before the look: what happens after this one is heard, and a
-                // directory that took another's place is watched.
-                let renewed = tokio::task::spawn_blocking(move || {
-                    self.renew();
+                // Before the rescan: changes during it are noticed, and a directory that replaced another is watched.
+                let rewatching = tokio::task::spawn_blocking(move || {
+                    self.rewatch();
                     self
                 });
-                match renewed.await {
-                    Ok(renewed) => self = renewed,
+                match rewatching.await {
+                    Ok(watcher) => self = watcher,
                     Err(error) => {
-                        tracing::error!(%error, "changes of components are no longer noticed");
+                        tracing::error!(%error, "file watching stopped");
                         return;
                     }
                 }
-                if registry.follow().await.is_err() {
-                    // Somebody still writes, and may do so without another event.
+                if registry.rescan_watched().await.is_err() {
+                    // A writer that pauses may have finished already, without another event.
                     changed.notify_one();
                 }
             }
         };
         tokio::select! {
-            () = work => {}
-            () = registry.is_unwanted() => {}
+            () = rescans => {}
+            () = registry.closed() => {}
         }
     }
 
-    /// Watches what the references need now. It starts anew each time: a watch is
-    /// of what a path led to when it was set.
-    fn renew(&mut self) {
-        let mut watch_paths = WatchPaths::default();
+    /// Watches what the references need now. A watch stays with the inode that its path had, so all are set up anew.
+    fn rewatch(&mut self) {
+        let mut paths = WatchPaths::default();
         for reference in &self.references {
-            watch_paths.add(reference);
+            paths.add(reference);
         }
-        let watch_paths = Arc::new(watch_paths);
-        let (changed, concerned) = (self.changed.clone(), watch_paths.clone());
-        let hear = move |event: notify::Result<notify::Event>| {
-            if is_change(&event, &concerned) {
+        let paths = Arc::new(paths);
+        let (changed, relevant) = (self.changed.clone(), paths.clone());
+        let on_event = move |event: notify::Result<notify::Event>| {
+            if is_relevant(&event, &relevant) {
                 changed.notify_one();
             }
         };
         let mut failure = None;
-        match notify::recommended_watcher(hear) {
-            Ok(mut watching) => {
-                for dir in watch_paths.dirs() {
-                    match watching.watch(dir, RecursiveMode::NonRecursive) {
+        match notify::recommended_watcher(on_event) {
+            Ok(mut inner) => {
+                for dir in paths.dirs() {
+                    match inner.watch(dir, RecursiveMode::NonRecursive) {
                         Ok(()) => {}
-                        // It was there a moment ago.
+                        // Removed after its path was resolved.
                         Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {
                             self.changed.notify_one();
                         }
                         Err(error) => failure = Some(error),
                     }
                 }
-                self.watching = Some(watching);
+                self.inner = Some(inner);
             }
-            // The old one goes on.
+            // The previous watcher continues.
             Err(error) => failure = Some(error),
         }
         match &failure {
-            Some(error) if !self.is_deaf => tracing::warn!(
+            Some(error) if !self.is_polling => tracing::warn!(
                 %error,
-                "changes of components are not reported, and looked for every {} s instead; raise \
-                 the sysctls fs.inotify.max_user_instances and fs.inotify.max_user_watches",
-                MAX_DEAF.as_secs(),
+                "file watching failed, components are checked every {} s instead; raise the sysctls \
+                 fs.inotify.max_user_instances and fs.inotify.max_user_watches",
+                POLL_INTERVAL.as_secs(),
             ),
-            None if self.is_deaf => tracing::info!("changes of components are reported again"),
+            None if self.is_polling => tracing::info!("file watching restored"),
             _ => {}
         }
-        self.is_deaf = failure.is_some();
+        self.is_polling = failure.is_some();
     }
 }
 
-/// Reading is no change, and what the references do not need is none either.
-fn is_change(event: &notify::Result<notify::Event>, watch_paths: &WatchPaths) -> bool {
+/// Returns whether an event can change what the references name. Reading cannot.
+fn is_relevant(event: &notify::Result<notify::Event>, watched: &WatchPaths) -> bool {
     let Ok(event) = event else {
         return true;
     };
     let is_read = matches!(event.kind, EventKind::Access(kind)
         if kind != AccessKind::Close(AccessMode::Write));
-    // An overflow of the queue has no path.
+    // An overflow of the kernel's event queue has no path.
     let paths = &event.paths;
-    !is_read && (paths.is_empty() || paths.iter().any(|path| watch_paths.concern(path)))
+    !is_read && (paths.is_empty() || paths.iter().any(|path| watched.is_relevant(path)))
 }
 
-/// Waits until there was no change for a moment.
-async fn settled(changed: &Notify) {
-    let end = Instant::now() + MAX_WAIT;
+/// Waits until there was no change for [`SETTLE_TIME`], but at most [`MAX_DEBOUNCE`].
+async fn debounce(changed: &Notify) {
+    let deadline = Instant::now() + MAX_DEBOUNCE;
     loop {
-        let quiet = end.min(Instant::now() + SETTLED);
+        let quiet = deadline.min(Instant::now() + SETTLE_TIME);
         tokio::select! {
             () = tokio::time::sleep_until(quiet) => return,
             () = changed.notified() => {}

@@ -1,7 +1,7 @@
-//! Threads on which one component's calls wait for what cannot be interrupted: a file system, a look-up of a name.
+//! A component's own threads for blocking operations: file access and name lookups.
 //!
-//! The thread of an operation that does not come back is lost, also after its call has been stopped. So that a disk that
-//! hangs, or servers of names that are silent, take them from nobody else, each component has a few of its own.
+//! A blocking operation cannot be interrupted, so its thread is lost for as long as a disk or a name server hangs, even
+//! after the call has been stopped. With a pool per component, such an operation delays only its own component.
 
 use std::future::Future;
 use std::io;
@@ -11,66 +11,64 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-/// Operations of one component that wait at a time.
-pub(super) const MAX_WAITING: usize = 32;
+/// Concurrent blocking operations of one component.
+const MAX_BLOCKING_THREADS: usize = 32;
 
-/// The threads of one component; but for one that idles, there are none before they are needed.
-pub(super) struct Threads {
-    /// Taken out only to end it.
+/// The threads of one component. Apart from one idle worker, they start on demand.
+pub(super) struct BlockingPool {
+    /// `None` only while it is dropped.
     runtime: Option<Runtime>,
-    /// Whether one is free: an operation that does nothing, which all who wait for a thread have in common.
-    free: Mutex<Option<JoinHandle<()>>>,
+    /// An empty operation that all waiting calls share: it completes when a thread is free.
+    probe: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Threads {
+impl BlockingPool {
     pub(super) fn new() -> io::Result<Arc<Self>> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
-            .max_blocking_threads(MAX_WAITING)
-            .thread_name("guest-waits")
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .thread_name("guest-blocking")
             .enable_all()
             .build()?;
         Ok(Arc::new(Self {
             runtime: Some(runtime),
-            free: Mutex::default(),
+            probe: Mutex::default(),
         }))
     }
 
-    /// Waits until a thread is free. Who stops waiting leaves nothing behind, however often that happens.
-    pub(super) async fn one_is_free(&self) {
-        let mut free = self.free.lock().await;
+    /// Waits until a thread is free. Cancel-safe: a cancelled wait leaves no operation behind.
+    pub(super) async fn wait_for_free_thread(&self) {
+        let mut probe = self.probe.lock().await;
         if let Some(runtime) = &self.runtime {
-            let _ = free
+            let _ = probe
                 .get_or_insert_with(|| runtime.spawn_blocking(|| ()))
                 .await;
-            *free = None;
+            *probe = None;
         }
     }
 
-    /// Drops something there, since that may wait too: to close a file can mean to write it.
-    pub(super) fn drop_there<T: Send + 'static>(&self, what: T) {
+    /// Drops `value` on a thread of the pool. Dropping can block as well: closing a file may write it to disk.
+    pub(super) fn drop_in_background<T: Send + 'static>(&self, value: T) {
         if let Some(runtime) = &self.runtime {
-            runtime.spawn_blocking(move || drop(what));
+            runtime.spawn_blocking(move || drop(value));
         }
     }
 }
 
-impl Drop for Threads {
+impl Drop for BlockingPool {
     fn drop(&mut self) {
-        // A runtime that is dropped waits for its threads, which a task must not.
+        // Dropping a `Runtime` blocks until its threads end, which panics in an async context.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// A guest whose operations wait on these threads; it itself runs where it is polled.
-pub(super) async fn waiting_on<F: Future>(threads: Option<Arc<Threads>>, guest: F) -> F::Output {
+/// Runs `guest` so that its calls of `spawn_blocking` use `pool`. The guest itself runs on the thread that polls it.
+pub(super) async fn with_pool<F: Future>(pool: Option<Arc<BlockingPool>>, guest: F) -> F::Output {
     let mut guest = std::pin::pin!(guest);
     std::future::poll_fn(|cx| {
-        let runtime = threads
-            .as_ref()
-            .and_then(|threads| threads.runtime.as_ref());
+        let runtime = pool.as_ref().and_then(|pool| pool.runtime.as_ref());
         let _entered = runtime.map(Runtime::enter);
         guest.as_mut().poll(cx)
     })
@@ -83,28 +81,28 @@ mod tests {
 
     use super::*;
 
-    /// However many give up waiting, one operation is left.
     #[tokio::test]
-    async fn who_gives_up_leaves_nothing() {
-        let threads = Threads::new().expect("threads");
+    async fn cancelled_waits_share_one_probe() {
+        let pool = BlockingPool::new().expect("the pool starts");
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let ended = Arc::new(std::sync::Mutex::new(ended));
-        let runtime = threads.runtime.as_ref().expect("it is not dropped");
-        for _ in 0..MAX_WAITING {
+        let runtime = pool.runtime.as_ref().expect("the pool is alive");
+        for _ in 0..MAX_BLOCKING_THREADS {
             let ended = ended.clone();
             runtime.spawn_blocking(move || ended.lock().map(|ended| ended.recv().is_ok()).ok());
         }
-        let mut left = Vec::new();
+        let mut probes = Vec::new();
         for _ in 0..3 {
-            let waited = tokio::time::timeout(Duration::from_millis(1), threads.one_is_free());
-            assert!(waited.await.is_err());
-            let free = threads.free.lock().await;
-            left.push(free.as_ref().map(JoinHandle::id));
+            let wait =
+                tokio::time::timeout(Duration::from_millis(1), pool.wait_for_free_thread()).await;
+            assert!(wait.is_err());
+            let probe = pool.probe.lock().await;
+            probes.push(probe.as_ref().map(JoinHandle::id));
         }
-        assert!(left[0].is_some());
-        left.dedup();
-        assert_eq!(left.len(), 1);
+        assert!(probes[0].is_some());
+        probes.dedup();
+        assert_eq!(probes.len(), 1);
         drop(end);
-        threads.one_is_free().await;
+        pool.wait_for_free_thread().await;
     }
 }

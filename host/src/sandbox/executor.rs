@@ -1,4 +1,7 @@
-//! Runs a guest's future within its limits and fairly beside the others.
+//! Executes a guest within its time and CPU limits, without letting it starve other calls.
+//!
+//! A call starts on the connection thread that received it. A guest that yields after [`INLINE_BUDGET`] moves to the
+//! low-priority [`GuestRuntime`], where all CPU-heavy guests take turns. Both paths end at the first limit reached.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,34 +16,32 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Limits;
+use super::limits::Limits;
 use crate::engine::GuestRuntime;
 
-/// Processor time that a call may use on the thread that serves its request.
-/// Most calls end within it; the others move to the [`GuestRuntime`].
-const LIGHT: Duration = Duration::from_millis(1);
-/// Processor time after which a call is expected to be followed by others like it.
-const HEAVY: Duration = Duration::from_millis(20);
+/// Time a guest may compute on its connection thread before it moves to the guest runtime. Most calls finish within it.
+const INLINE_BUDGET: Duration = Duration::from_millis(1);
+/// CPU time of a call above which the next call of the same tool starts on the guest runtime.
+const HEAVY_CALL: Duration = Duration::from_millis(20);
 
-/// Why the host stopped a call.
+/// The reason the host stopped a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
-    /// [`Limits::time`] has passed.
+    /// [`Limits::time`] elapsed.
     #[error("the call was stopped after its time limit of {0:?}")]
     Time(Duration),
-    /// [`Limits::cpu`] is used up.
+    /// [`Limits::cpu`] was used up.
     #[error("the call was stopped after its limit of {0:?} of processor time")]
     Cpu(Duration),
-    /// The client has gone, or the host is shutting down.
+    /// The client disconnected or cancelled, or the host is shutting down.
     #[error("the call was cancelled")]
     Cancelled,
 }
 
-/// What the last call of a kind has cost.
+/// Remembers whether the last call of a tool was CPU-heavy.
 ///
-/// Whatever it is, a guest that is not interrupted before its first tick takes that time from those whose requests the
-/// same thread serves. Many calls that spin would add up there; so where the last one was heavy, the next one starts
-/// on the [`GuestRuntime`].
+/// A guest is not interrupted before its first epoch tick, so even one that moves away delays the other requests of its
+/// connection thread by a tick. Starting known heavy tools on the guest runtime avoids that delay.
 #[derive(Debug, Default)]
 pub struct CpuProfile(AtomicBool);
 
@@ -49,93 +50,99 @@ impl CpuProfile {
         self.0.load(Relaxed)
     }
 
-    /// Called at every tick: it is written only when it changes.
-    fn learn(&self, heavy: bool) {
+    /// Records the outcome of a call. Called at every tick, so it writes only on change.
+    fn record(&self, heavy: bool) {
         if self.is_heavy() != heavy {
             self.0.store(heavy, Relaxed);
         }
     }
 }
 
-/// Runs `guest` to its end or to the first limit it meets. The guest comes back
-/// to the host at every [`TICK`](crate::engine::TICK), and has ended when this
-/// returns.
+/// Runs `guest` until it finishes or reaches a limit.
+///
+/// The guest yields at every [`TICK`](crate::engine::TICK) and has released its store when this returns. Dropping the
+/// returned future stops the guest at its next tick.
 ///
 /// # Errors
-/// What stopped it.
-pub async fn run<T: Send + 'static>(
+/// The limit that stopped the guest.
+pub async fn execute<T: Send + 'static>(
     limits: &Limits,
-    guest_runtime: &GuestRuntime,
+    runtime: &GuestRuntime,
     cancelled: &CancellationToken,
-    cpu_profile: &Arc<CpuProfile>,
+    profile: &Arc<CpuProfile>,
     guest: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Stopped> {
     let mut guest = Metered {
         guest: Box::pin(guest),
         used: Duration::ZERO,
-        cpu: limits.cpu,
-        cpu_profile: cpu_profile.clone(),
-    };
-    let time = async {
-        tokio::time::sleep(limits.time).await;
-        Stopped::Time(limits.time)
+        cpu_limit: limits.cpu,
+        profile: profile.clone(),
     };
     let stop = async {
         tokio::select! {
             () = cancelled.cancelled() => Stopped::Cancelled,
-            stopped = time => stopped,
+            () = tokio::time::sleep(limits.time) => Stopped::Time(limits.time),
         }
     };
     tokio::pin!(stop);
     tokio::select! {
+        // Polled first: a call that finishes immediately never arms the timer.
         biased;
-        // First, so that a call which ends at once sets no timer.
-        done = guest.while_light(cpu_profile.is_heavy()) => if let Some(done) = done {
+        done = guest.run_inline() => if let Some(done) = done {
             return done;
         },
         stopped = &mut stop => return Err(stopped),
     }
-    let shared = Arc::new(Shared {
+    run_on_runtime(runtime, guest, stop).await
+}
+
+/// Moves a guest to the guest runtime and waits for it or for `stop`.
+async fn run_on_runtime<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    runtime: &GuestRuntime,
+    guest: Metered<F>,
+    stop: Pin<&mut impl Future<Output = Stopped>>,
+) -> Result<T, Stopped> {
+    let slot = Arc::new(GuestSlot {
         guest: Mutex::new(Some(guest)),
         stopped: AtomicBool::new(false),
     });
-    // Dropping a plain handle would let the guest go on.
-    let mut task = AbortOnDropHandle::new(guest_runtime.spawn(Turns(shared.clone())));
+    // A plain `JoinHandle` would detach the guest when dropped.
+    let mut task = AbortOnDropHandle::new(runtime.spawn(SlotFuture(slot.clone())));
     let stopped = tokio::select! {
         biased;
-        done = &mut task => match joined(done) {
+        done = &mut task => match resume_panic(done) {
             Some(done) => return done,
-            // Only this function stops it.
+            // `GuestSlot::stop` below is the only place that empties the slot.
             None => Stopped::Cancelled,
         },
-        stopped = &mut stop => stopped,
+        stopped = stop => stopped,
     };
-    if !shared.end() {
-        // Until its next tick it holds its memory, and so the call its place.
+    if !slot.stop() {
+        // The guest is computing. Its memory, and with it the call's permit, is held until its next tick.
         task.abort();
         let _ = task.await;
     }
     Err(stopped)
 }
 
-/// A panic goes on where the call was started.
-fn joined<T>(done: Result<T, JoinError>) -> T {
+/// Propagates a panic of the guest's task to the caller.
+fn resume_panic<T>(done: Result<T, JoinError>) -> T {
     match done {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-/// A guest on the crew, whose end can come from outside too.
-struct Shared<F> {
+/// A guest on the runtime that another thread can stop.
+struct GuestSlot<F> {
     guest: Mutex<Option<Metered<F>>>,
     stopped: AtomicBool,
 }
 
-impl<F> Shared<F> {
-    /// Ends the guest here where it waits for its turn, which many others may have
-    /// before it. Where it has it, it ends after it.
-    fn end(&self) -> bool {
+impl<F> GuestSlot<F> {
+    /// Drops the guest if it is waiting for its turn and returns `true`. If it is computing, marks it to be dropped
+    /// after this turn and returns `false`.
+    fn stop(&self) -> bool {
         self.stopped.store(true, SeqCst);
         match self.guest.try_lock() {
             Ok(mut guest) => {
@@ -147,21 +154,20 @@ impl<F> Shared<F> {
     }
 }
 
-/// Its turns there; `None` when it was stopped.
-struct Turns<F>(Arc<Shared<F>>);
+/// Polls the guest of a slot; completes with `None` if the guest was stopped.
+struct SlotFuture<F>(Arc<GuestSlot<F>>);
 
-impl<F: Future> Future for Turns<F> {
+impl<F: Future> Future for SlotFuture<F> {
     type Output = Option<Result<F::Output, Stopped>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let shared = &self.0;
-        // Held by whoever stops it, for as long as that takes.
-        let mut slot = shared.guest.lock().unwrap_or_else(PoisonError::into_inner);
+        // Blocks only while `GuestSlot::stop` drops the guest.
+        let mut slot = self.0.guest.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(guest) = slot.as_mut() else {
             return Poll::Ready(None);
         };
-        let polled = guest.turn(cx, ClockId::ThreadCPUTime);
-        if polled.is_ready() || shared.stopped.load(SeqCst) {
+        let polled = guest.poll_metered(cx, ClockId::ThreadCPUTime);
+        if polled.is_ready() || self.0.stopped.load(SeqCst) {
             *slot = None;
         }
         match polled {
@@ -172,47 +178,57 @@ impl<F: Future> Future for Turns<F> {
     }
 }
 
-/// A guest, and the processor time that it has used: all of it is spent in its turns.
+/// A guest and the CPU time that it has used. A guest computes only while it is polled.
 struct Metered<F> {
     guest: Pin<Box<F>>,
     used: Duration,
-    cpu: Duration,
-    cpu_profile: Arc<CpuProfile>,
+    cpu_limit: Duration,
+    profile: Arc<CpuProfile>,
 }
 
 impl<F: Future> Metered<F> {
-    /// Its end, or `None` when it is no light call, or not expected to be one.
+    /// Runs the guest on the current thread until it finishes or has used [`INLINE_BUDGET`]; returns `None` in the
+    /// second case, and at once if its profile is heavy.
     ///
-    /// Here every call pays for the clock, so it is the cheap one: what counts is how long the thread is held.
-    async fn while_light(&mut self, heavy: bool) -> Option<Result<F::Output, Stopped>> {
-        if heavy {
+    /// Every call pays for reading the clock, so this reads the cheap monotonic clock. It measures how long the guest
+    /// occupies the thread, which the budget is about.
+    async fn run_inline(&mut self) -> Option<Result<F::Output, Stopped>> {
+        if self.profile.is_heavy() {
             return None;
         }
-        std::future::poll_fn(|cx| match self.turn(cx, ClockId::Monotonic) {
+        std::future::poll_fn(|cx| match self.poll_metered(cx, ClockId::Monotonic) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending if self.used >= LIGHT => Poll::Ready(None),
+            Poll::Pending if self.used >= INLINE_BUDGET => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         })
         .await
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>, clock: ClockId) -> Poll<Result<F::Output, Stopped>> {
+    /// Polls the guest once and adds the time to [`Metered::used`]. Fails if the guest has used up its CPU limit.
+    fn poll_metered(
+        &mut self,
+        cx: &mut Context<'_>,
+        clock: ClockId,
+    ) -> Poll<Result<F::Output, Stopped>> {
         let started = now(clock);
         let polled = self.guest.as_mut().poll(cx);
         self.used += now(clock).saturating_sub(started);
-        if polled.is_ready() || self.used >= HEAVY {
-            self.cpu_profile.learn(self.used >= HEAVY);
+        let is_heavy = self.used >= HEAVY_CALL;
+        if polled.is_ready() || is_heavy {
+            self.profile.record(is_heavy);
         }
         match polled {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
-            Poll::Pending if self.used >= self.cpu => Poll::Ready(Err(Stopped::Cpu(self.cpu))),
+            Poll::Pending if self.used >= self.cpu_limit => {
+                Poll::Ready(Err(Stopped::Cpu(self.cpu_limit)))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
-/// What a clock shows. A thread's processor time leaves out what it waited for a core.
+/// Returns the reading of a clock.
 fn now(clock: ClockId) -> Duration {
-    // These two start at nought and only go on.
+    // The conversion fails only for negative values, which neither clock returns.
     clock_gettime(clock).try_into().unwrap_or_default()
 }

@@ -1,25 +1,24 @@
-//! What a component's imports ask for, beside what it is granted: how an operator sees what it lacks and what it has too
-//! much of.
+//! Compares a component's imports with its grants, to show an operator the missing and the superfluous ones.
 
 use std::fmt;
 
-use super::Grants;
+use super::grants::Grants;
 
-/// A kind of access: one key of `[component.allow]`.
+/// The imports and grants for one key of `[component.allow]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportReport {
     /// The key.
     pub key: &'static str,
-    /// The interfaces by which the component asks for it; empty where it does not.
+    /// The interfaces under this key that the component imports.
     pub imports: Vec<String>,
-    /// What it is granted, without values that may be secret.
+    /// The entries that are granted, without values that may be secret.
     pub granted: Vec<String>,
-    /// What becomes of it where nothing is granted.
-    without: &'static str,
+    /// The effect of an import without a grant.
+    without_grant: &'static str,
 }
 
-/// Key, interfaces, what becomes of them without a grant.
-const KINDS: [(&str, &[&str], &str); 6] = [
+/// A key of `[component.allow]`, its interfaces, and the effect of an import without a grant.
+const KEYS: [(&str, &[&str], &str); 6] = [
     (
         "http",
         &["wasi:http/outgoing-handler"],
@@ -52,50 +51,41 @@ const KINDS: [(&str, &[&str], &str); 6] = [
     ),
 ];
 
-/// Every kind of access that a component with these imports asks for or is granted.
+/// Returns a report for each key that the component imports an interface of or that grants something.
 pub fn import_report(imports: &[String], grants: &Grants) -> Vec<ImportReport> {
-    let kinds = KINDS.iter().map(|(key, interfaces, without)| ImportReport {
-        key,
-        imports: imports
-            .iter()
-            .filter(|import| {
-                let interface = import.split('@').next().unwrap_or_default();
-                interfaces.contains(&interface)
-            })
-            .cloned()
-            .collect(),
-        granted: granted(key, grants),
-        without,
-    });
-    kinds
-        .filter(|asked| !asked.imports.is_empty() || !asked.granted.is_empty())
+    KEYS.iter()
+        .map(|(key, interfaces, without_grant)| ImportReport {
+            key,
+            imports: imports
+                .iter()
+                .filter(|import| interfaces.contains(&without_version(import)))
+                .cloned()
+                .collect(),
+            granted: granted_entries(key, grants),
+            without_grant,
+        })
+        .filter(|report| !report.imports.is_empty() || !report.granted.is_empty())
         .collect()
 }
 
-fn granted(key: &str, grants: &Grants) -> Vec<String> {
+fn granted_entries(key: &str, grants: &Grants) -> Vec<String> {
     match key {
-        "http" => texts(&grants.http.rules),
-        "tcp" => texts(&grants.tcp),
-        "dirs" => grants
-            .dirs
-            .iter()
-            .map(|dir| {
-                let how = if dir.write {
-                    "read and write"
-                } else {
-                    "read only"
-                };
-                format!("{} = {} ({how})", dir.guest, dir.host.display())
-            })
-            .collect(),
+        "http" => to_strings(&grants.http.rules),
+        "tcp" => to_strings(&grants.tcp),
+        "dirs" => to_strings(&grants.dirs),
         "env" => grants.env.0.keys().cloned().collect(),
         "config" => grants.config.0.keys().cloned().collect(),
-        _ => texts(&grants.kv),
+        _ => to_strings(&grants.kv),
     }
 }
 
-fn texts(items: &[impl ToString]) -> Vec<String> {
+fn to_strings(items: &[impl ToString]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
+}
+
+/// Returns the name of an interface without `@` and its version.
+fn without_version(import: &str) -> &str {
+    import.split('@').next().unwrap_or_default()
 }
 
 impl fmt::Display for ImportReport {
@@ -108,9 +98,13 @@ impl fmt::Display for ImportReport {
                 self.key
             );
         };
-        let interface = import.split('@').next().unwrap_or_default();
+        let interface = without_version(import);
         if granted.is_empty() {
-            write!(f, "imports {interface}: not granted: {}", self.without)
+            write!(
+                f,
+                "imports {interface}: not granted: {}",
+                self.without_grant
+            )
         } else {
             write!(f, "imports {interface}: granted {granted}")
         }

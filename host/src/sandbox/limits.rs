@@ -1,53 +1,54 @@
-//! How much one call may use.
+//! The limits of one call, and the meter that enforces its memory limit.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-/// Lines that one call may write to the log, by `log` and by its output.
+/// Lines that one call may write to the log through `log`, and through each of its output streams.
 pub const MAX_LOG_LINES: u32 = 1_000;
 /// Progress events that one call may send to its client.
 pub const MAX_PROGRESS_EVENTS: u32 = 1_000;
 
-/// Handles that one call may hold at a time: files, sockets, requests, streams.
+/// Host resources that one call may hold at a time: files, sockets, requests, streams.
 pub const MAX_HANDLES: usize = 1_024;
 /// Files and directories that one call may have open.
 pub const MAX_OPEN_FILES: usize = 64;
-/// Streams that one call may have of the files that it has opened; each holds up to 64 KiB.
+/// Open file streams of one call. Each buffers up to 64 KiB.
 pub(super) const MAX_FILE_STREAMS: usize = 128;
-/// Entries in all lists of directories that one call has at a time: the engine makes a list as a whole.
+/// Entries in all open directory listings of one call. wasmtime reads a whole listing into memory.
 pub(super) const MAX_LISTED_ENTRIES: usize = 100_000;
-/// Sockets that one call may make, and names that it may look up, together.
+/// Sockets created and names resolved by one call, together.
 pub(super) const MAX_SOCKETS: u32 = 64;
-/// Names and values of one `fields` that a guest fills; with [`MAX_HANDLES`] it bounds what they cost the host.
+/// Size of the names and values in one `fields` resource of `wasi:http`. Together with [`MAX_HANDLES`] this bounds the
+/// memory of all of them.
 pub(super) const MAX_FIELDS_BYTES: usize = 48 << 10;
-/// Random bytes that a guest may ask for at once: they are made in one go.
+/// Random bytes per request. The host generates them without yielding.
 pub(super) const MAX_RANDOM_BYTES: u64 = 1 << 20;
-/// Resources of its own that a guest may have at once.
-pub(super) const MAX_OWN_HANDLES: usize = 100_000;
+/// Handles in the component's own tables (wasmtime's `set_max_component_handles`).
+pub(super) const MAX_COMPONENT_HANDLES: usize = 100_000;
 
 /// Elements of all tables of one call together.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 
-/// What one call may use, and how many may run.
+/// The limits of a component's calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// All linear memories of a call together, in bytes.
     pub memory_bytes: usize,
-    /// From the start of the call to its end.
+    /// Wall-clock time of a call.
     pub time: Duration,
-    /// Processor time.
+    /// CPU time of a call.
     pub cpu: Duration,
-    /// Everything the call returns, in bytes.
+    /// Size of a call's result, in bytes.
     pub output_bytes: usize,
-    /// Everything the call is given, as JSON, in bytes.
+    /// Size of a call's arguments as JSON, in bytes.
     pub argument_bytes: usize,
-    /// Calls of one component at the same time.
+    /// Concurrent calls of the component.
     pub concurrency: u32,
-    /// Calls that one caller may make in a minute; `None` sets no bound.
+    /// Calls per caller and minute; `None` means unlimited.
     pub calls_per_minute: Option<NonZeroU32>,
-    /// How long compiling the component may take.
+    /// Time for compiling the component.
     pub compile: Duration,
 }
 
@@ -66,29 +67,29 @@ impl Default for Limits {
     }
 }
 
-/// Counts the memory of one call and refuses what goes beyond.
-pub(super) struct Meter {
+/// Counts the linear memory and table elements of one call, and refuses growth beyond the limits.
+pub(super) struct MemoryMeter {
     max_bytes: usize,
     bytes: usize,
     table_elements: usize,
-    /// Whether something was refused: the usual cause of the trap that follows.
-    pub(super) refused: bool,
+    /// Whether growth has been refused, which is the usual cause of a later trap.
+    pub(super) has_refused: bool,
 }
 
-impl Meter {
+impl MemoryMeter {
     pub(super) fn new(max_bytes: usize) -> Self {
         Self {
             max_bytes,
             bytes: 0,
             table_elements: 0,
-            refused: false,
+            has_refused: false,
         }
     }
 
-    fn grow(&mut self, used: Used, current: usize, desired: usize) -> bool {
-        let (total, max) = match used {
-            Used::Bytes => (&mut self.bytes, self.max_bytes),
-            Used::TableElements => (&mut self.table_elements, MAX_TABLE_ELEMENTS),
+    fn grow(&mut self, kind: Growth, current: usize, desired: usize) -> bool {
+        let (total, max) = match kind {
+            Growth::MemoryBytes => (&mut self.bytes, self.max_bytes),
+            Growth::TableElements => (&mut self.table_elements, MAX_TABLE_ELEMENTS),
         };
         match total.checked_add(desired.saturating_sub(current)) {
             Some(sum) if sum <= max => {
@@ -96,26 +97,26 @@ impl Meter {
                 true
             }
             _ => {
-                self.refused = true;
+                self.has_refused = true;
                 false
             }
         }
     }
 }
 
-enum Used {
-    Bytes,
+enum Growth {
+    MemoryBytes,
     TableElements,
 }
 
-impl ResourceLimiter for Meter {
+impl ResourceLimiter for MemoryMeter {
     fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.grow(Used::Bytes, current, desired))
+        Ok(self.grow(Growth::MemoryBytes, current, desired))
     }
 
     fn table_growing(
@@ -124,6 +125,6 @@ impl ResourceLimiter for Meter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.grow(Used::TableElements, current, desired))
+        Ok(self.grow(Growth::TableElements, current, desired))
     }
 }

@@ -1,4 +1,4 @@
-//! A guest's standard output and error: lines in the operator's log, bounded.
+//! A guest's standard output and standard error, written to the log line by line up to a limit.
 
 use std::io;
 use std::pin::Pin;
@@ -14,23 +14,25 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 use super::limits::MAX_LOG_LINES;
 use crate::text::escape_untrusted;
 
-/// A longer line is logged in pieces.
+/// Bytes that a guest may write at once.
+const MAX_WRITE_BYTES: usize = 64 << 10;
+/// Length above which a line is logged in several parts.
 const MAX_LINE_BYTES: usize = 4_096;
 
-/// One of a guest's two output streams.
+/// The guest's standard output or standard error. Clones share one buffer.
 #[derive(Clone)]
 pub(super) struct GuestOutput {
     /// `stdout` or `stderr`.
     stream: &'static str,
-    /// The call's span: it carries the component, the tool and the call's id.
+    /// The call's span, with the component, the tool and the call's id.
     span: tracing::Span,
-    buffer: Arc<Mutex<Buffer>>,
+    buffer: Arc<Mutex<LineBuffer>>,
 }
 
 #[derive(Default)]
-struct Buffer {
+struct LineBuffer {
     line: Vec<u8>,
-    lines: u32,
+    lines_logged: u32,
 }
 
 impl GuestOutput {
@@ -42,25 +44,26 @@ impl GuestOutput {
         }
     }
 
-    fn accept(&self, bytes: &[u8]) {
+    fn write_bytes(&self, bytes: &[u8]) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in bytes {
-            if buffer.lines > MAX_LOG_LINES {
+            if buffer.lines_logged > MAX_LOG_LINES {
                 return;
             }
             if byte != b'\n' {
                 buffer.line.push(byte);
             }
             if byte == b'\n' || buffer.line.len() == MAX_LINE_BYTES {
-                self.log(&mut buffer);
+                self.log_line(&mut buffer);
             }
         }
     }
 
-    fn log(&self, buffer: &mut Buffer) {
-        let _in_call = self.span.enter();
-        buffer.lines += 1;
-        if buffer.lines > MAX_LOG_LINES {
+    /// Logs the buffered line, or, once, that the limit of lines has been reached.
+    fn log_line(&self, buffer: &mut LineBuffer) {
+        let _entered = self.span.enter();
+        buffer.lines_logged += 1;
+        if buffer.lines_logged > MAX_LOG_LINES {
             tracing::warn!(
                 guest.stream = self.stream,
                 limit.lines = MAX_LOG_LINES,
@@ -78,11 +81,11 @@ impl GuestOutput {
 
 impl Drop for GuestOutput {
     fn drop(&mut self) {
-        // The last line may lack its line feed; only the last handle sees it.
+        // The last line may lack its line feed. The last clone logs it.
         if let Some(buffer) = Arc::get_mut(&mut self.buffer) {
             let mut last = std::mem::take(buffer.get_mut().unwrap_or_else(PoisonError::into_inner));
-            if !last.line.is_empty() && last.lines <= MAX_LOG_LINES {
-                self.log(&mut last);
+            if !last.line.is_empty() && last.lines_logged <= MAX_LOG_LINES {
+                self.log_line(&mut last);
             }
         }
     }
@@ -112,7 +115,7 @@ impl Pollable for GuestOutput {
 #[async_trait]
 impl OutputStream for GuestOutput {
     fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        self.accept(&bytes);
+        self.write_bytes(&bytes);
         Ok(())
     }
 
@@ -121,7 +124,7 @@ impl OutputStream for GuestOutput {
     }
 
     fn check_write(&mut self) -> Result<usize, StreamError> {
-        Ok(64 << 10)
+        Ok(MAX_WRITE_BYTES)
     }
 }
 
@@ -131,7 +134,7 @@ impl AsyncWrite for GuestOutput {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.accept(bytes);
+        self.write_bytes(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

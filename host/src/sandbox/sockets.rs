@@ -1,5 +1,6 @@
-//! TCP connections to the addresses and ports of `tcp`, and nothing else of `wasi:sockets`: no UDP, no listening, no
-//! name but those that are granted.
+//! Outgoing TCP connections to the addresses and ports granted by `tcp`.
+//!
+//! No other part of `wasi:sockets` works: UDP, listening, and looking up a name that is not granted are refused.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +13,7 @@ use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, network, tcp_create_s
 use wasmtime_wasi::p2::{Network, TcpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 
-use crate::network::Reach;
+use crate::network::AddressPolicy;
 
 /// An entry of `tcp`, such as `10.0.0.5:5432` or `db.internal:5432`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct TcpRule {
     port: u16,
 }
 
-/// What a component may connect to.
+/// The TCP connections that a component may open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TcpGrant {
     pub(super) rules: Vec<TcpRule>,
@@ -29,10 +30,10 @@ pub(super) struct TcpGrant {
 }
 
 impl TcpRule {
-    /// Reads an entry.
+    /// Parses an entry.
     ///
     /// # Errors
-    /// What is wrong with it, to be put behind its text.
+    /// The problem, phrased to follow the entry's text.
     pub fn parse(text: &str) -> Result<Self, String> {
         const FORM: &str = "an entry is a name or an address and a port, such as \
                             \"db.example.com:5432\" or \"[2001:db8::5]:5432\"";
@@ -45,6 +46,7 @@ impl TcpRule {
         Ok(Self { host, port })
     }
 
+    /// Returns the host if it is an IP address.
     fn address(&self) -> Option<IpAddr> {
         match self.host {
             Host::Domain(_) => None,
@@ -53,6 +55,7 @@ impl TcpRule {
         }
     }
 
+    /// Returns the host if it is a name.
     fn name(&self) -> Option<&str> {
         match &self.host {
             Host::Domain(name) => Some(name),
@@ -68,47 +71,43 @@ impl fmt::Display for TcpRule {
 }
 
 impl TcpGrant {
-    /// The first entry that could never be used: it names a private address without leave for one.
-    pub(super) fn contradiction(&self) -> Option<&TcpRule> {
+    /// Returns the first entry that can never match, because it names a private address and `private-network` is off.
+    pub(super) fn first_unusable_rule(&self) -> Option<&TcpRule> {
         self.rules.iter().find(|rule| {
-            let local = rule
+            let is_local_name = rule
                 .name()
                 .is_some_and(|n| n == "localhost" || n.ends_with(".localhost"));
-            let private = rule
+            let is_refused_address = rule
                 .address()
                 .is_some_and(|address| !self.permits_literal(address));
-            !self.private_network && (local || private)
+            !self.private_network && (is_local_name || is_refused_address)
         })
     }
 
-    /// Whether this name may be looked up.
-    fn knows(&self, name: &str) -> bool {
-        let asked = Host::parse(name);
-        asked.is_ok_and(|asked| self.rules.iter().any(|rule| rule.host == asked))
+    /// Whether the guest may look up this name.
+    fn permits_lookup(&self, name: &str) -> bool {
+        Host::parse(name).is_ok_and(|host| self.rules.iter().any(|rule| rule.host == host))
     }
 
-    /// What is written literally beside `private-network` is meant.
+    /// Whether an address that an entry names literally may be connected to. With `private-network` any such address
+    /// may, even one that a name must not resolve to.
     fn permits_literal(&self, address: IpAddr) -> bool {
-        let reach = Reach::anywhere(self.private_network);
-        self.private_network || reach.permits(address)
+        self.private_network || AddressPolicy::for_any_host(false).permits(address)
     }
 
-    /// Whether a connection may go there: the address is granted, or one that a granted name has now.
+    /// Whether a connection to `to` is granted: an entry has this address, or a name that currently resolves to it.
     async fn permits(&self, to: SocketAddr) -> bool {
-        let (address, reach) = (
-            to.ip().to_canonical(),
-            Reach::anywhere(self.private_network),
-        );
+        let address = to.ip().to_canonical();
         let rules = || self.rules.iter().filter(|rule| rule.port == to.port());
         if rules().any(|rule| rule.address() == Some(address)) {
             return self.permits_literal(address);
         }
-        if !reach.permits(address) {
+        if !AddressPolicy::for_any_host(self.private_network).permits(address) {
             return false;
         }
         for name in rules().filter_map(TcpRule::name) {
-            if let Ok(mut found) = tokio::net::lookup_host((name, to.port())).await
-                && found.any(|found| found.ip().to_canonical() == address)
+            if let Ok(mut resolved) = tokio::net::lookup_host((name, to.port())).await
+                && resolved.any(|resolved| resolved.ip().to_canonical() == address)
             {
                 return true;
             }
@@ -117,30 +116,30 @@ impl TcpGrant {
     }
 }
 
-/// Lets a call's guest connect as granted.
-pub(super) fn allow(builder: &mut WasiCtxBuilder, grant: &Arc<TcpGrant>) {
+/// Lets the guest of a call open the granted connections.
+pub(super) fn allow_granted(builder: &mut WasiCtxBuilder, grant: &Arc<TcpGrant>) {
     if grant.rules.is_empty() {
         return;
     }
     let grant = grant.clone();
     builder
         .allow_tcp(true)
-        // Each name is judged before it is looked up.
+        // `resolve_addresses` below checks each name first.
         .allow_ip_name_lookup(true)
         .socket_addr_check(move |address, used| {
             let grant = grant.clone();
             Box::pin(async move {
                 match used {
-                    // What the system chooses itself for a connection.
+                    // The implicit bind before `connect`; the system chooses the address and the port.
                     SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
                     SocketAddrUse::TcpConnect => {
-                        // A task of its own: looking up is nothing that can be shared by reference.
-                        let judged = tokio::spawn(async move { grant.permits(address).await });
-                        let permitted = judged.await.unwrap_or(false);
-                        if !permitted {
+                        // A task of its own, because the future of a lookup is not `Sync`, which wasmtime requires.
+                        let check = tokio::spawn(async move { grant.permits(address).await });
+                        let is_permitted = check.await.unwrap_or(false);
+                        if !is_permitted {
                             tracing::info!(tcp.address = %address, "connection refused");
                         }
-                        permitted
+                        is_permitted
                     }
                     _ => false,
                 }
@@ -148,7 +147,7 @@ pub(super) fn allow(builder: &mut WasiCtxBuilder, grant: &Arc<TcpGrant>) {
         });
 }
 
-/// `resolve-addresses`, of granted names alone.
+/// Implements `resolve-addresses` for granted names.
 pub(super) fn resolve_addresses(
     mut sockets: WasiSocketsCtxView<'_>,
     grant: &TcpGrant,
@@ -158,7 +157,7 @@ pub(super) fn resolve_addresses(
     use ip_name_lookup::Host;
     use network::Host as _;
 
-    if !grant.knows(&name) {
+    if !grant.permits_lookup(&name) {
         return Ok(Err(network::ErrorCode::AccessDenied));
     }
     match sockets.resolve_addresses(network, name) {
@@ -167,7 +166,7 @@ pub(super) fn resolve_addresses(
     }
 }
 
-/// `create-tcp-socket`, as the engine's crate has it.
+/// Implements `create-tcp-socket` as wasmtime does.
 pub(super) fn create_tcp_socket(
     mut sockets: WasiSocketsCtxView<'_>,
     family: network::IpAddressFamily,

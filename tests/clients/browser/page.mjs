@@ -1,5 +1,5 @@
-// Uses the host as a web page does, and reports what the browser let it see.
-// Its own server tells it `resource` and `token` at /settings, and takes the report at /report.
+// Calls the host from a web page and reports which responses the browser let the page read.
+// The page's own server provides `resource` and `token` at /settings and receives the report at /report.
 
 const { resource, token } = await (await fetch("/settings")).json();
 const REVISION = "2026-07-28";
@@ -9,20 +9,20 @@ const CALLS = [
   { name: "whoami", arguments: {} },
 ];
 
-const anonymous = await told(() => post("tools/list", {}));
+const anonymous = await observe(() => post("tools/list", {}));
 const report = {
   anonymous,
-  metadata: await told(() => metadata(anonymous.challenge)),
-  list: await told(() => post("tools/list", {}, AUTHORIZATION)),
+  metadata: await observe(() => metadata(anonymous.challenge)),
+  list: await observe(() => post("tools/list", {}, AUTHORIZATION)),
   calls: [],
-  unasked: await told(unasked),
+  unasked: await observe(unasked),
   client: {},
 };
 for (const call of CALLS) {
-  report.calls.push(await told(() => post("tools/call", call, AUTHORIZATION)));
+  report.calls.push(await observe(() => post("tools/call", call, AUTHORIZATION)));
 }
 for (const mode of [{ pin: REVISION }, "legacy"]) {
-  report.client[mode.pin ?? mode] = await told(() => client(mode));
+  report.client[mode.pin ?? mode] = await observe(() => client(mode));
 }
 document.getElementById("done").textContent = JSON.stringify(report, null, 2);
 await fetch("/report", {
@@ -31,16 +31,17 @@ await fetch("/report", {
   body: JSON.stringify(report),
 });
 
-// What came of it: an answer, or the name of the error. A browser says no more to a page that may not read an answer.
-async function told(what) {
+// Returns the result of an action, or the name of its error. The browser hides everything else about a blocked
+// response.
+async function observe(action) {
   try {
-    return await what();
+    return await action();
   } catch (error) {
     return { error: error.cause?.name ?? error.name, message: String(error) };
   }
 }
 
-// A request of the newest revision. A browser asks the host first whether it may send these headers.
+// Sends a request of the newest revision. Its headers make the browser send a preflight request first.
 async function post(method, params, headers = {}) {
   const _meta = {
     "io.modelcontextprotocol/protocolVersion": REVISION,
@@ -66,7 +67,7 @@ async function post(method, params, headers = {}) {
   };
 }
 
-// The answer: JSON, or the last event of a stream where a tool logs.
+// Parses a response: JSON, or the last event of a stream if a tool logs.
 async function message(response) {
   const text = await response.text();
   if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
@@ -76,7 +77,8 @@ async function message(response) {
   return JSON.parse(events.at(-1).slice("data: ".length));
 }
 
-// Where the challenge says that tokens are explained; guessed where the page could not read one.
+// Fetches the protected resource metadata from the challenge's URL, or from the well-known one if the page could not
+// read the challenge.
 async function metadata(challenge) {
   const named = challenge?.match(/resource_metadata="([^"]+)"/)?.[1];
   const { origin, pathname } = new URL(resource);
@@ -84,14 +86,14 @@ async function metadata(challenge) {
   return { named: named !== undefined, status: response.status, document: await response.json() };
 }
 
-// What a browser sends without asking first, and without letting the page read the answer.
+// Sends a request without a preflight (mode `no-cors`). The page cannot read its response.
 async function unasked() {
   const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: CALLS[1] };
   const response = await fetch(resource, { method: "POST", mode: "no-cors", body: JSON.stringify(call) });
   return { type: response.type };
 }
 
-// The same with the TypeScript client: with a session where the revision has them.
+// Does the same with the TypeScript client, in a session if the revision has sessions.
 async function client(mode) {
   const { Client, StreamableHTTPClientTransport } = await import("./mcp-client.mjs");
   const client = new Client({ name: "toolcrib-tests", version: "1.0.0" }, { versionNegotiation: { mode } });

@@ -1,4 +1,4 @@
-// The TypeScript SDK (1.x); `steps.mjs` says what it does. It has one mode only.
+// The TypeScript SDK (1.x). It executes the steps of `steps.mjs` and ignores MODE.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { CreateMessageRequestSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -15,5 +15,5 @@ await client.connect(transport);
 await run(
   client,
   () => transport.protocolVersion,
-  (call, options) => client.callTool(call, undefined, options),
+  (params, options) => client.callTool(params, undefined, options),
 );

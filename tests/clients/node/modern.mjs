@@ -1,4 +1,4 @@
-// The TypeScript client (2.x); `steps.mjs` says what it does. MODE: auto, legacy, or a protocol revision.
+// The TypeScript client (2.x). It executes the steps of `steps.mjs`. MODE: auto, legacy, or a protocol revision.
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { endpoint, headers, mode, model, run, user } from "./steps.mjs";
 
@@ -16,5 +16,5 @@ await client.connect(transport);
 await run(
   client,
   () => transport.protocolVersion ?? client.getNegotiatedProtocolVersion?.(),
-  (call, options) => client.callTool(call, options),
+  (params, options) => client.callTool(params, options),
 );

@@ -1,7 +1,8 @@
-// A certified OpenID provider on loopback: clients may register themselves, PKCE is required, and access tokens are JWTs
-// for the resource that was asked for (RFC 8707). People log in and consent with its own forms; any name will do.
+// A certified OpenID provider on loopback. Clients may register themselves, PKCE is required, and access tokens are
+// JWTs for the requested resource (RFC 8707). Users log in and consent with its own forms, which accept any name.
 // Usage: oauth-provider.mjs PORT ALGORITHM KEYS…
-// KEYS: files of private keys, made where they are missing. All are published; those of the first sign, as ALGORITHM says.
+// KEYS: files of private keys; a missing file is generated. All keys are published. Tokens are signed with ALGORITHM
+// and a key of the first file.
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Provider } from "oidc-provider";
@@ -9,7 +10,7 @@ import { Provider } from "oidc-provider";
 const [port, algorithm, ...files] = process.argv.slice(2);
 const issuer = `http://127.0.0.1:${port}`;
 
-function keysOf(file) {
+function loadKeys(file) {
   if (!existsSync(file)) {
     const pairs = {
       RS256: generateKeyPairSync("rsa", { modulusLength: 2048 }),
@@ -26,7 +27,7 @@ function keysOf(file) {
 }
 
 const provider = new Provider(issuer, {
-  jwks: { keys: files.flatMap(keysOf) },
+  jwks: { keys: files.flatMap(loadKeys) },
   pkce: { required: () => true },
   clients: [
     {
@@ -36,7 +37,7 @@ const provider = new Provider(issuer, {
       response_types: [],
       redirect_uris: [],
     },
-    // For who must not depend on a registration, which a restart forgets.
+    // For tests that restart the provider, which loses dynamic registrations.
     {
       client_id: "known",
       token_endpoint_auth_method: "none",
@@ -44,8 +45,8 @@ const provider = new Provider(issuer, {
       application_type: "native",
     },
   ],
-  // Clients register with the scope of the challenge at hand. Kept, it would bar them from ever asking for more; a server
-  // may replace what was asked for (RFC 7591, section 3.2.1).
+  // Clients register with the scope of their first challenge. If the provider stored it, it would refuse requests for
+  // more scopes. A server may replace registered metadata (RFC 7591, section 3.2.1).
   extraClientMetadata: {
     properties: ["scope"],
     validator: (context, key, value, metadata) => delete metadata.scope,

@@ -1,15 +1,15 @@
-// What both TypeScript clients share: they do step by step what they are given, and print what they saw as JSON.
-// Usage: … URL TOKEN MODE TODO
-// TODO: {"steps": […], "answers": what the user fills into a form, by field}
+// Shared code of both TypeScript clients. They execute a list of steps and print their observations as JSON.
+// Usage: … URL TOKEN MODE INPUT
+// INPUT: {"steps": […], "answers": the values of form fields, by name}
 //   {"do": "tools"}, {"do": "resources"}, {"do": "templates"}, {"do": "prompts"}   -> the list
 //   {"do": "call", "name": …, "arguments": …}      -> the result
 //   {"do": "cancel", "name": …, "arguments": …}    -> nothing; cancelled when the tool first reports progress
 //   {"do": "read", "uri": …}, {"do": "prompt", "name": …, "arguments": …}          -> the result
 //   {"do": "complete", "prompt": …, "argument": …, "value": …}                     -> the result
-// What is printed: {"version": …, "steps": [{"result": …} or {"code": …, "failed": …}, with "progress"]}
+// Output: {"version": …, "steps": [{"result": …} or {"code": …, "failed": …}, with "progress"]}
 
-const [url, token, mode, todo] = process.argv.slice(2);
-const { steps, answers } = JSON.parse(todo);
+const [url, token, mode, input] = process.argv.slice(2);
+const { steps, answers } = JSON.parse(input);
 
 export { mode };
 
@@ -17,36 +17,36 @@ export const headers = { Authorization: `Bearer ${token}` };
 
 export const endpoint = new URL(url);
 
-/** The user: fills in of a form what they know. */
+/** The user: fills in each field of a form from `answers`. */
 export async function user(request) {
   const fields = Object.keys(request.params.requestedSchema.properties);
   const content = Object.fromEntries(fields.map((field) => [field, answers[field]]));
   return { action: "accept", content };
 }
 
-/** The model: says the same to everything. */
+/** The model: returns the same text for every request. */
 export async function model() {
   return { role: "assistant", content: { type: "text", text: answers.model }, model: "test" };
 }
 
-/** Does every step. `callTool(call, options)` is what differs between the clients. */
+/** Executes all steps. `callTool(params, options)` differs between the clients. */
 export async function run(client, version, callTool) {
-  const seen = [];
+  const observations = [];
   for (const step of steps) {
     const progress = [];
     try {
-      seen.push({ result: await take(client, step, progress, callTool), progress });
+      observations.push({ result: await execute(client, step, progress, callTool), progress });
     } catch (error) {
-      seen.push({ code: error.code, failed: error.message, progress });
+      observations.push({ code: error.code, failed: error.message, progress });
     }
   }
   await client.close();
-  console.log(JSON.stringify({ version: version(), steps: seen }));
+  console.log(JSON.stringify({ version: version(), steps: observations }));
 }
 
-async function take(client, { do: what, ...step }, progress, callTool) {
+async function execute(client, { do: action, ...params }, progress, callTool) {
   const onprogress = (event) => progress.push(event.progress);
-  switch (what) {
+  switch (action) {
     case "tools":
       return (await client.listTools()).tools;
     case "resources":
@@ -56,23 +56,23 @@ async function take(client, { do: what, ...step }, progress, callTool) {
     case "prompts":
       return (await client.listPrompts()).prompts;
     case "read":
-      return client.readResource(step);
+      return client.readResource(params);
     case "prompt":
-      return client.getPrompt(step);
+      return client.getPrompt(params);
     case "complete": {
-      const ref = { type: "ref/prompt", name: step.prompt };
-      return client.complete({ ref, argument: { name: step.argument, value: step.value } });
+      const ref = { type: "ref/prompt", name: params.prompt };
+      return client.complete({ ref, argument: { name: params.argument, value: params.value } });
     }
     case "call":
-      return callTool(step, { onprogress });
+      return callTool(params, { onprogress });
     case "cancel": {
-      const stop = new AbortController();
-      const started = (event) => {
+      const controller = new AbortController();
+      const cancelOnProgress = (event) => {
         onprogress(event);
-        stop.abort("enough");
+        controller.abort("enough");
       };
-      return callTool(step, { onprogress: started, signal: stop.signal });
+      return callTool(params, { onprogress: cancelOnProgress, signal: controller.signal });
     }
   }
-  throw new Error(`no such step: ${what}`);
+  throw new Error(`unknown step: ${action}`);
 }

@@ -1,7 +1,7 @@
-"""A Python client that does step by step what it is given, and prints what it saw as JSON.
+"""A Python client that executes a list of steps and prints its observations as JSON.
 
-Usage: client.py LIBRARY URL TOKEN MODE TODO
-LIBRARY: mcp or fastmcp. MODE: auto, legacy, or a protocol revision. TODO and what is printed: see ../node/steps.mjs.
+Usage: client.py LIBRARY URL TOKEN MODE INPUT
+LIBRARY: mcp or fastmcp. MODE: auto, legacy, or a protocol revision. INPUT and output: see ../node/steps.mjs.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ ANSWERS: dict = {}
 
 
 async def user(_context, params) -> types.ElicitResult:
-    """The user: fills in of a form what they know."""
+    """The user: fills in each field of a form from ANSWERS."""
     fields = params.requested_schema["properties"]
     return types.ElicitResult(action="accept", content={field: ANSWERS[field] for field in fields})
 
 
 async def model(_context, _params) -> types.CreateMessageResult:
-    """The model: says the same to everything."""
-    said = types.TextContent(type="text", text=ANSWERS["model"])
-    return types.CreateMessageResult(role="assistant", content=said, model="test")
+    """The model: returns the same text for every request."""
+    content = types.TextContent(type="text", text=ANSWERS["model"])
+    return types.CreateMessageResult(role="assistant", content=content, model="test")
 
 
 class Sdk:
@@ -61,19 +61,19 @@ class Sdk:
 
 
 class Fast:
-    """The client of FastMCP, by its methods that return what came."""
+    """The client of FastMCP, used through its methods that return MCP results."""
 
     @staticmethod
     @asynccontextmanager
     async def connect(url: str, token: str, mode: str):
-        async def fill_in(_message, _type, params, context):
+        async def elicit(_message, _type, params, context):
             return await user(context, params)
 
-        async def say(_messages, params, context):
+        async def sample(_messages, params, context):
             return await model(context, params)
 
         async with FastClient(
-            url, auth=token, mode=mode, elicitation_handler=fill_in, sampling_handler=say
+            url, auth=token, mode=mode, elicitation_handler=elicit, sampling_handler=sample
         ) as client:
             yield client
 
@@ -92,8 +92,8 @@ class Fast:
     complete = FastClient.complete_mcp
 
 
-async def take(library, client, step: dict, progress: list[float]):
-    """Does one step."""
+async def execute(library, client, step: dict, progress: list[float]):
+    """Executes one step."""
     match step["do"]:
         case "tools":
             return (await library.tools(client)).tools
@@ -122,33 +122,33 @@ async def take(library, client, step: dict, progress: list[float]):
                 return await library.call(client, step, on_progress)
             raise RuntimeError("cancelled")
         case other:
-            raise RuntimeError(f"no such step: {other}")
+            raise RuntimeError(f"unknown step: {other}")
 
 
 async def main(library, url: str, token: str, mode: str, steps: list[dict]) -> dict:
-    seen = []
+    observations = []
     async with library.connect(url, token, mode) as client:
         for step in steps:
             progress: list[float] = []
             try:
-                result = plain(await take(library, client, step, progress))
-                seen.append({"result": result, "progress": progress})
+                result = to_json(await execute(library, client, step, progress))
+                observations.append({"result": result, "progress": progress})
             except Exception as error:
                 code = getattr(error, "code", None)
-                seen.append({"code": code, "failed": str(error), "progress": progress})
-        return {"version": client.protocol_version, "steps": seen}
+                observations.append({"code": code, "failed": str(error), "progress": progress})
+        return {"version": client.protocol_version, "steps": observations}
 
 
-def plain(value):
-    """As it stands on the wire."""
+def to_json(value):
+    """Converts MCP types to their JSON form."""
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        return [to_json(item) for item in value]
     return value.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 if __name__ == "__main__":
-    library, url, token, mode, todo = sys.argv[1:]
-    todo = json.loads(todo)
-    ANSWERS.update(todo["answers"])
+    library, url, token, mode, text = sys.argv[1:]
+    given = json.loads(text)
+    ANSWERS.update(given["answers"])
     library = {"mcp": Sdk, "fastmcp": Fast}[library]
-    print(json.dumps(asyncio.run(main(library, url, token, mode, todo["steps"]))))
+    print(json.dumps(asyncio.run(main(library, url, token, mode, given["steps"]))))

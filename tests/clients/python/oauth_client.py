@@ -1,7 +1,7 @@
-"""The Python SDK's client with its own OAuth, talked to as the other clients are: see ../node/oauth-conversation.mjs.
+"""The Python SDK's client with its own OAuth implementation. It takes the commands of ../node/oauth-driver.mjs.
 
 Usage: oauth_client.py URL [CLIENT_ID [CLIENT_SECRET ISSUER]]
-With a secret it has no person behind it (client credentials); without CLIENT_ID it registers.
+With a secret it acts without a user (client credentials grant). Without CLIENT_ID it registers itself.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAu
 CALLBACK = "http://127.0.0.1/callback"
 
 
-def say(message: dict) -> None:
+def send(message: dict) -> None:
     print(json.dumps(message), flush=True)
 
 
-async def hear() -> dict | None:
+async def receive() -> dict | None:
     line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     return json.loads(line) if line else None
 
 
-class Memory:
-    """What an OAuth client has to keep."""
+class MemoryStorage:
+    """Token storage of the SDK, in memory."""
 
     def __init__(self, client_id: str | None) -> None:
         self.tokens: OAuthToken | None = None
@@ -54,34 +54,34 @@ class Memory:
         self.client = client_info
 
 
-async def go(url: str) -> None:
-    say({"authorize": url})
+async def redirect_user(url: str) -> None:
+    send({"authorize": url})
 
 
-async def come_back() -> AuthorizationCodeResult:
-    heard = await hear()
-    parameters = dict(parse_qsl(urlsplit(heard["callback"]).query))
+async def wait_for_callback() -> AuthorizationCodeResult:
+    message = await receive()
+    parameters = dict(parse_qsl(urlsplit(message["callback"]).query))
     if "error" in parameters:
         raise OAuthFlowError(parameters["error"])
     return AuthorizationCodeResult(**parameters)
 
 
-def oauth(url: str, memory: Memory, identity: list[str]) -> OAuthClientProvider:
+def oauth(url: str, storage: MemoryStorage, identity: list[str]) -> OAuthClientProvider:
     if len(identity) > 1:
         client_id, secret, issuer = identity
-        return ClientCredentialsOAuthProvider(url, memory, client_id, secret, issuer=issuer)
+        return ClientCredentialsOAuthProvider(url, storage, client_id, secret, issuer=issuer)
     metadata = OAuthClientMetadata(
         client_name="toolcrib-tests", redirect_uris=[CALLBACK], token_endpoint_auth_method="none"
     )
-    return OAuthClientProvider(url, metadata, memory, go, come_back)
+    return OAuthClientProvider(url, metadata, storage, redirect_user, wait_for_callback)
 
 
 async def main(url: str, identity: list[str]) -> None:
-    memory = Memory(identity[0] if identity else None)
+    storage = MemoryStorage(identity[0] if identity else None)
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx2.AsyncClient(auth=oauth(url, memory, identity)))
+        http = await stack.enter_async_context(httpx2.AsyncClient(auth=oauth(url, storage, identity)))
         client: Client | None = None
-        while request := await hear():
+        while request := await receive():
             try:
                 match request["do"]:
                     case "connect":
@@ -94,13 +94,13 @@ async def main(url: str, identity: list[str]) -> None:
                         result = await client.call_tool(request["name"], request["arguments"])
                         done = result.model_dump(mode="json", by_alias=True, exclude_none=True)
                     case "token":
-                        done = memory.tokens and memory.tokens.access_token
-                say({"done": done})
+                        done = storage.tokens and storage.tokens.access_token
+                send({"done": done})
             except Exception as error:
-                say({"failed": repr(error)})
+                send({"failed": repr(error)})
 
 
 if __name__ == "__main__":
-    # What fails is answered; the library would print it as well.
+    # Failures are reported in the reply; without this handler the library prints them as well.
     logging.getLogger("mcp").addHandler(logging.NullHandler())
     asyncio.run(main(sys.argv[1], sys.argv[2:]))

@@ -1,8 +1,9 @@
-//! Guests that ask over HTTP: what they say is the status and the body, or `E` and the number of the error.
+//! Guests that send HTTP requests. Their tools return the status and the body, or `E` and the index of the error code.
 
 use super::{Guest, Tool};
 
-/// `wasi:http/types.error-code`, by number.
+// `wasi:http/types.error-code` by index.
+
 pub(crate) const DNS_ERROR: &str = "E1";
 pub(crate) const CONNECTION_REFUSED: &str = "E6";
 pub(crate) const CONNECTION_TIMEOUT: &str = "E8";
@@ -16,7 +17,7 @@ pub(crate) const LONG_URI: &str = "E20";
 pub(crate) const LARGE_HEAD: &str = "E21";
 pub(crate) const LARGE_ANSWER_HEAD: &str = "E26";
 
-/// A request that a guest makes.
+/// An HTTP request of a guest.
 #[derive(Clone, Default)]
 pub(crate) struct Fetch {
     https: bool,
@@ -24,14 +25,14 @@ pub(crate) struct Fetch {
     path: String,
     method: u8,
     headers: Vec<(String, String)>,
-    /// Milliseconds: connect, first byte, between bytes.
-    times: [Option<u64>; 3],
-    /// How many chunks of 4 KiB its body has.
+    /// Timeouts in milliseconds: connect, first byte, between bytes.
+    timeouts: [Option<u64>; 3],
+    /// Size of the body in chunks of 4 KiB.
     chunks: Option<u32>,
 }
 
 impl Fetch {
-    /// A GET of `http://authority/path` or `https://…`.
+    /// Creates a GET request of `http://authority/path` or `https://authority/path`.
     pub(crate) fn get(url: &str) -> Self {
         let (scheme, rest) = url.split_once("://").unwrap();
         let at = rest.find('/').unwrap_or(rest.len());
@@ -43,7 +44,7 @@ impl Fetch {
         }
     }
 
-    /// By its number in `wasi:http/types.method`.
+    /// Sets the method by its index in `wasi:http/types.method`.
     pub(crate) fn method(self, method: u8) -> Self {
         Self { method, ..self }
     }
@@ -53,9 +54,9 @@ impl Fetch {
         self
     }
 
-    /// Connect, first byte, between bytes, in milliseconds.
-    pub(crate) fn times(self, times: [Option<u64>; 3]) -> Self {
-        Self { times, ..self }
+    /// Sets the timeouts in milliseconds: connect, first byte, between bytes.
+    pub(crate) fn times(self, timeouts: [Option<u64>; 3]) -> Self {
+        Self { timeouts, ..self }
     }
 
     pub(crate) fn chunks(self, chunks: u32) -> Self {
@@ -66,13 +67,13 @@ impl Fetch {
     }
 }
 
-/// Imports and functions of guests that fetch.
+/// Adds the imports and functions that [`fetch`] needs.
 pub(crate) fn can_fetch(guest: &mut Guest) {
     guest.import(include_str!("http_imports.wat"));
     guest.item(include_str!("http.wat"));
 }
 
-/// The expressions that make a request and say what came of it.
+/// Returns the expressions that send a request and append its result to the text of `$said`.
 pub(crate) fn fetch(guest: &mut Guest, fetch: &Fetch) -> String {
     let mut body = String::from("(global.set $fields (call $fields))\n");
     for (name, value) in &fetch.headers {
@@ -83,11 +84,11 @@ pub(crate) fn fetch(guest: &mut Guest, fetch: &Fetch) -> String {
         ));
     }
     body.push_str("(global.set $options (call $options))\n");
-    for (name, time) in ["connect", "first_byte", "between_bytes"]
+    for (name, timeout) in ["connect", "first_byte", "between_bytes"]
         .iter()
-        .zip(fetch.times)
+        .zip(fetch.timeouts)
     {
-        if let Some(millis) = time {
+        if let Some(millis) = timeout {
             body.push_str(&format!(
                 "(drop (call ${name} (global.get $options) (i32.const 1) (i64.const {})))\n",
                 millis * 1_000_000
@@ -106,7 +107,7 @@ pub(crate) fn fetch(guest: &mut Guest, fetch: &Fetch) -> String {
     body
 }
 
-/// A guest with a tool for each request, called `t0`, `t1` and so on.
+/// Creates a guest with one tool per request, named `t0`, `t1` and so on.
 pub(crate) fn fetching(requests: &[Fetch]) -> Guest {
     let mut guest = Guest::new();
     can_fetch(&mut guest);

@@ -6,7 +6,7 @@
   (call $say (i32.const 1020) (i32.const 1))
   (call $say_number (i64.extend_i32_u (local.get $code))))
 
-;; Asks with the fields and options in the globals, and says the status and the body.
+;; Sends a request with the fields and options in the globals, and appends the status and the body of the response.
 (func $fetch
   (param $https i32) (param $authority i32) (param $authority_len i32) (param $path i32) (param $path_len i32)
   (param $method i32) (param $chunks i32)
@@ -59,7 +59,7 @@
       (call $read (local.get $stream) (i64.const 65536) (i32.const 272))
       (if (i32.load8_u (i32.const 272))
         (then
-          ;; Not closed, but failed.
+          ;; Any stream error other than `closed`.
           (if (i32.eqz (i32.load8_u (i32.const 276))) (then (call $say_error (i32.const 99))))
           (br $end)))
       (if (i32.lt_u (i32.add (global.get $said) (i32.load (i32.const 280))) (i32.const 30000))

@@ -1,17 +1,21 @@
-//! Guests that keep something: their tools take any object, whose text is the key.
+//! Guests that use `wasi:keyvalue`. Their tools accept any object; its JSON text is the key.
 
 use super::{Guest, Tool};
 
-/// A guest whose tools use the bucket that a guest opens by this name.
+/// Creates a guest whose tools use one bucket.
 ///
-/// `set` keeps the key's own text under it, `get` says what is there or `none`, `exists` says 1 or 0, `delete` and
-/// `count` (which increments by 7) say what they must, `list` says every key, a space behind each. What fails says `E`, the
-/// error's number and its text. `signed` and `zeros` keep `+5` and `007`, `get_lots` asks for one key nine times.
+/// - `set` stores the key's own text as the value, `signed` stores `+5` and `zeros` stores `007`.
+/// - `get` returns the value or `none`, `exists` returns 1 or 0, `delete` returns `ok`.
+/// - `count` increments by 7 and returns the new number.
+/// - `list` returns every key with a space after it.
+/// - `get_lots` reads one key nine times.
+///
+/// On failure, a tool returns `E`, the index of the error and its text.
 pub(crate) fn keeping(bucket: &str) -> Guest {
     keeping_all(&[("", bucket)])
 }
 
-/// As [`keeping`], with tools for each bucket; their names begin as said.
+/// Like [`keeping`] for several buckets, each with a prefix of its tools' names.
 pub(crate) fn keeping_all(buckets: &[(&str, &str)]) -> Guest {
     let mut guest = Guest::new();
     guest.import(include_str!("kv_imports.wat"));
@@ -51,11 +55,11 @@ pub(crate) fn keeping_all(buckets: &[(&str, &str)]) -> Guest {
             "(call $get_key (i32.const 4096) (i32.const 1025))".into(),
         ),
     ];
-    for (begins, bucket) in buckets {
+    for (prefix, bucket) in buckets {
         let bucket = guest.string(bucket);
         for (name, body) in &tools {
             guest.tool(
-                Tool::new(&format!("{begins}{name}")),
+                Tool::new(&format!("{prefix}{name}")),
                 format!("(if (call $open_bucket {bucket}) (then {body})) (call $said)"),
             );
         }

@@ -1,6 +1,6 @@
 (global $bucket (mut i32) (i32.const 0))
 
-;; E, the number of the error at this address, and its text.
+;; Appends `E`, the index of the error at this address, and its text.
 (func $say_failure (param $at i32)
   (call $say_byte (i32.const 69))
   (call $say_number (i64.load8_u (local.get $at)))
@@ -9,7 +9,7 @@
       (call $say_byte (i32.const 32))
       (call $say (i32.load offset=4 (local.get $at)) (i32.load offset=8 (local.get $at))))))
 
-;; ok, or what failed.
+;; Appends `ok` or the error.
 (func $say_done (param $at i32)
   (if (i32.load8_u (local.get $at))
     (then (call $say_failure (i32.add (local.get $at) (i32.const 4))))
@@ -54,7 +54,7 @@
   (if (i32.load8_u (i32.const 256)) (then (call $say_failure (i32.const 264)) (return)))
   (call $say_number (i64.load (i32.const 264))))
 
-;; Every key of the first page.
+;; Appends every key of the first page.
 (func $list_all
   (local $at i32) (local $left i32)
   (call $list (global.get $bucket) (i32.const 0) (i64.const 0) (i32.const 256))
@@ -70,7 +70,7 @@
       (local.set $left (i32.sub (local.get $left) (i32.const 1)))
       (br $next))))
 
-;; At 131072, `count` entries of `size` bytes that begin with a key of four digits from `first` on.
+;; Writes `count` entries of `size` bytes at 131072. Each starts with a key of four digits, counting up from `first`.
 (func $keys (param $first i32) (param $count i32) (param $size i32)
   (local $n i32) (local $entry i32) (local $digits i32)
   (loop $next
@@ -95,7 +95,7 @@
     (local.set $n (i32.add (local.get $n) (i32.const 1)))
     (br_if $next (i32.lt_u (local.get $n) (local.get $count)))))
 
-;; 2500 keys.
+;; Sets 2500 keys.
 (func $fill
   (call $keys (i32.const 0) (i32.const 1000) (i32.const 16))
   (call $set_many (global.get $bucket) (i32.const 131072) (i32.const 1000) (i32.const 256))
@@ -117,7 +117,7 @@
   (call $set_many (global.get $bucket) (i32.const 131072) (i32.const 1001) (i32.const 256))
   (call $say_done (i32.const 256)))
 
-;; How many keys each page has, and the sum of all their numbers.
+;; Appends the number of keys of each page, and the sum of all keys.
 (func $pages
   (local $at i32) (local $left i32) (local $some i32) (local $cursor i64) (local $sum i64) (local $key i32)
   (loop $page
@@ -147,7 +147,7 @@
     (br_if $page (local.get $some)))
   (call $say_number (local.get $sum)))
 
-;; The key three times, twice of them in a batch with one that is not there; then the values that are.
+;; Gets a batch of the key, a missing key and the key again. Appends each value, `-` for a missing one.
 (func $get_many_keys (param $key i32) (param $len i32)
   (local $at i32) (local $left i32)
   (i32.store (i32.const 512) (local.get $key))
@@ -169,7 +169,7 @@
     (local.set $left (i32.sub (local.get $left) (i32.const 1)))
     (br_if $next (local.get $left))))
 
-;; The key nine times in a batch.
+;; Gets the key nine times in one batch.
 (func $get_lots (param $key i32) (param $len i32)
   (local $at i32)
   (local.set $at (i32.const 512))

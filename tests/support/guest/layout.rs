@@ -1,27 +1,27 @@
-//! The contract's records as the canonical ABI lays them out in a guest's memory.
+//! The memory of a guest, with the contract's records in the layout of the canonical ABI.
 
 use super::offers::{Document, Family, Filled, Part, Prompt};
 use super::{Audience, Block, Icon, Reply, Tool};
 
-/// Where the data begins; below it are the prelude's places.
+/// Start of the data. The prelude uses the memory item it.
 pub(super) const START: usize = 40_960;
 
-/// What the guest's memory holds at the start.
+/// The initial contents of a guest's memory.
 #[derive(Clone, Default)]
 pub(super) struct Layout {
     data: Vec<u8>,
 }
 
-/// One record in the making.
+/// The bytes of one record.
 struct Record(Vec<u8>);
 
 impl Layout {
-    /// The first address behind the data.
+    /// Returns the first address after the data.
     pub(super) fn end(&self) -> usize {
         (START + self.data.len()).next_multiple_of(8)
     }
 
-    /// As the string of a data segment.
+    /// Returns the data as the string literal of a data segment.
     pub(super) fn escaped(&self) -> String {
         self.data
             .iter()
@@ -29,7 +29,7 @@ impl Layout {
             .collect()
     }
 
-    /// Puts bytes into memory: their address.
+    /// Stores bytes and returns their address.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> usize {
         self.data.resize(self.data.len().next_multiple_of(8), 0);
         let at = START + self.data.len();
@@ -37,7 +37,7 @@ impl Layout {
         at
     }
 
-    /// The list of definitions: the address of its address and length.
+    /// Stores a list of tool definitions. Returns the address of its pointer and length.
     pub(super) fn definitions(&mut self, tools: &[&Tool]) -> usize {
         let mut records = Vec::new();
         for tool in tools {
@@ -60,10 +60,10 @@ impl Layout {
             self.optional(&mut record, 68, tool.meta.as_deref());
             records.extend(record.0);
         }
-        self.listed(&records, tools.len())
+        self.returned_list(&records, tools.len())
     }
 
-    /// `ok(complete(output))`
+    /// Stores `ok(complete(output))`.
     pub(super) fn reply(&mut self, reply: &Reply<'_>) -> usize {
         let mut contents = Vec::new();
         for (block, audience) in &reply.content {
@@ -76,44 +76,44 @@ impl Layout {
         self.bytes(&result.0)
     }
 
-    /// The list of documents: the address of its address and length.
-    pub(super) fn documents(&mut self, documents: &[&Document]) -> usize {
+    /// Stores a list of resource definitions. Returns the address of its pointer and length.
+    pub(super) fn resources(&mut self, resources: &[&Document]) -> usize {
         let mut records = Vec::new();
-        for document in documents {
+        for resource in resources {
             let mut record = Record::new(128);
-            self.string(&mut record, 0, &document.uri);
-            self.string(&mut record, 8, &document.name);
-            self.optional(&mut record, 16, document.title.as_deref());
-            self.optional(&mut record, 28, document.description.as_deref());
-            self.optional(&mut record, 40, document.media_type.as_deref());
-            record.size(56, document.size);
-            self.icons(&mut record, 72, &document.icons);
-            self.optional_audience(&mut record, 80, document.audience.as_ref());
-            self.optional(&mut record, 112, document.meta.as_deref());
+            self.string(&mut record, 0, &resource.uri);
+            self.string(&mut record, 8, &resource.name);
+            self.optional(&mut record, 16, resource.title.as_deref());
+            self.optional(&mut record, 28, resource.description.as_deref());
+            self.optional(&mut record, 40, resource.media_type.as_deref());
+            record.size(56, resource.size);
+            self.icons(&mut record, 72, &resource.icons);
+            self.optional_audience(&mut record, 80, resource.audience.as_ref());
+            self.optional(&mut record, 112, resource.meta.as_deref());
             records.extend(record.0);
         }
-        self.listed(&records, documents.len())
+        self.returned_list(&records, resources.len())
     }
 
-    /// The list of families: the address of its address and length.
-    pub(super) fn families(&mut self, families: &[&Family]) -> usize {
+    /// Stores a list of resource templates. Returns the address of its pointer and length.
+    pub(super) fn templates(&mut self, templates: &[&Family]) -> usize {
         let mut records = Vec::new();
-        for family in families {
+        for template in templates {
             let mut record = Record::new(104);
-            self.string(&mut record, 0, &family.uri_template);
-            self.string(&mut record, 8, &family.name);
-            self.optional(&mut record, 16, family.title.as_deref());
-            self.optional(&mut record, 28, family.description.as_deref());
-            self.optional(&mut record, 40, family.media_type.as_deref());
-            self.icons(&mut record, 52, &family.icons);
-            self.optional_audience(&mut record, 60, family.audience.as_ref());
-            self.optional(&mut record, 92, family.meta.as_deref());
+            self.string(&mut record, 0, &template.uri_template);
+            self.string(&mut record, 8, &template.name);
+            self.optional(&mut record, 16, template.title.as_deref());
+            self.optional(&mut record, 28, template.description.as_deref());
+            self.optional(&mut record, 40, template.media_type.as_deref());
+            self.icons(&mut record, 52, &template.icons);
+            self.optional_audience(&mut record, 60, template.audience.as_ref());
+            self.optional(&mut record, 92, template.meta.as_deref());
             records.extend(record.0);
         }
-        self.listed(&records, families.len())
+        self.returned_list(&records, templates.len())
     }
 
-    /// The list of prompts: the address of its address and length.
+    /// Stores a list of prompt definitions. Returns the address of its pointer and length.
     pub(super) fn prompts(&mut self, prompts: &[&Prompt]) -> usize {
         let mut records = Vec::new();
         for prompt in prompts {
@@ -123,22 +123,22 @@ impl Layout {
             self.optional(&mut record, 20, prompt.description.as_deref());
             let mut arguments = Vec::new();
             for argument in &prompt.arguments {
-                let mut below = Record::new(36);
-                self.string(&mut below, 0, &argument.name);
-                self.optional(&mut below, 8, argument.title.as_deref());
-                self.optional(&mut below, 20, argument.description.as_deref());
-                below.byte(32, u8::from(argument.required));
-                arguments.extend(below.0);
+                let mut item = Record::new(36);
+                self.string(&mut item, 0, &argument.name);
+                self.optional(&mut item, 8, argument.title.as_deref());
+                self.optional(&mut item, 20, argument.description.as_deref());
+                item.byte(32, u8::from(argument.required));
+                arguments.extend(item.0);
             }
             self.list(&mut record, 32, &arguments, prompt.arguments.len());
             self.icons(&mut record, 40, &prompt.icons);
             self.optional(&mut record, 48, prompt.meta.as_deref());
             records.extend(record.0);
         }
-        self.listed(&records, prompts.len())
+        self.returned_list(&records, prompts.len())
     }
 
-    /// `ok(complete(list<embedded>))`
+    /// Stores `ok(complete(list<embedded>))`.
     pub(super) fn parts(&mut self, parts: &[Part<'_>]) -> usize {
         let mut records = Vec::new();
         for part in parts {
@@ -155,7 +155,7 @@ impl Layout {
         self.bytes(&result.0)
     }
 
-    /// `ok(complete(prompt))`
+    /// Stores `ok(complete(prompt))`.
     pub(super) fn filled(&mut self, filled: &Filled<'_>) -> usize {
         let mut messages = Vec::new();
         for (role, block, audience) in &filled.messages {
@@ -169,7 +169,7 @@ impl Layout {
         self.bytes(&result.0)
     }
 
-    /// `ok(completion)`
+    /// Stores `ok(completion)`.
     pub(super) fn completion(
         &mut self,
         values: &[&str],
@@ -186,24 +186,25 @@ impl Layout {
         self.bytes(&result.0)
     }
 
-    /// `ok(input-required(questions))`
-    pub(super) fn questions(&mut self, asked: &[[&str; 3]], state: Option<&str>) -> usize {
-        let mut questions = Vec::new();
-        for question in asked {
+    /// Stores `ok(input-required(questions))`.
+    pub(super) fn questions(&mut self, questions: &[[&str; 3]], state: Option<&str>) -> usize {
+        let mut records = Vec::new();
+        for question in questions {
             let mut record = Record::new(24);
             for (index, text) in question.iter().enumerate() {
                 self.string(&mut record, 8 * index, text);
             }
-            questions.extend(record.0);
+            records.extend(record.0);
         }
         let mut result = Record::new(40);
         result.byte(4, 1);
-        self.list(&mut result, 8, &questions, asked.len());
+        self.list(&mut result, 8, &records, questions.len());
         self.optional(&mut result, 16, state);
         self.bytes(&result.0)
     }
 
-    fn listed(&mut self, records: &[u8], length: usize) -> usize {
+    /// Stores a list and returns the address of its pointer and length.
+    fn returned_list(&mut self, records: &[u8], length: usize) -> usize {
         let mut list = Record::new(8);
         self.list(&mut list, 0, records, length);
         self.bytes(&list.0)
@@ -212,11 +213,11 @@ impl Layout {
     fn icons(&mut self, record: &mut Record, at: usize, icons: &[Icon]) {
         let mut records = Vec::new();
         for icon in icons {
-            let mut below = Record::new(28);
-            self.string(&mut below, 0, &icon.src);
-            self.optional(&mut below, 8, icon.media_type.as_deref());
-            self.strings(&mut below, 20, &icon.sizes);
-            records.extend(below.0);
+            let mut item = Record::new(28);
+            self.string(&mut item, 0, &icon.src);
+            self.optional(&mut item, 8, icon.media_type.as_deref());
+            self.strings(&mut item, 20, &icon.sizes);
+            records.extend(item.0);
         }
         self.list(record, at, &records, icons.len());
     }

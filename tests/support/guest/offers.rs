@@ -1,9 +1,9 @@
-//! What guests offer beside tools: documents, prompts, and completions. As with tools, a body is that of a function which has
-//! the request's fields as its parameters:
+//! Resources, prompts and completions of test guests. As for tools, a body is a WebAssembly function body whose
+//! parameters are the fields of the request:
 //!
-//! | of | parameters | ends in |
+//! | body of | parameters | returned by |
 //! |---|---|---|
-//! | a document, a family | `$uri`, `$answers`, `$state` | `$document`, `$not_found`, `$failed`, [`Guest::parts`], [`Guest::questions`] |
+//! | a resource, a resource template | `$uri`, `$answers`, `$state` | `$document`, `$not_found`, `$failed`, [`Guest::parts`], [`Guest::questions`] |
 //! | a prompt | `$arguments` (a list of pairs), `$answers`, `$state` | `$message`, `$invalid`, `$failed`, [`Guest::filled`], [`Guest::questions`] |
 //! | the completions | `$kind`, `$subject`, `$argument`, `$value`, `$others` (a list of pairs) | `$invalid`, `$failed`, [`Guest::completion`] |
 
@@ -12,7 +12,7 @@ use std::fmt::Write;
 use super::layout::Layout;
 use super::{Audience, Block, Guest, Icon};
 
-/// A document with a name of its own.
+/// The definition of a resource.
 #[derive(Default)]
 pub(crate) struct Document {
     pub(crate) uri: String,
@@ -26,7 +26,7 @@ pub(crate) struct Document {
     pub(crate) meta: Option<String>,
 }
 
-/// A family of documents.
+/// The definition of a resource template.
 #[derive(Default)]
 pub(crate) struct Family {
     pub(crate) uri_template: String,
@@ -39,7 +39,7 @@ pub(crate) struct Family {
     pub(crate) meta: Option<String>,
 }
 
-/// What a prompt says of itself.
+/// The definition of a prompt.
 #[derive(Default)]
 pub(crate) struct Prompt {
     pub(crate) name: String,
@@ -58,16 +58,16 @@ pub(crate) struct Argument {
     pub(crate) required: bool,
 }
 
-/// A filled prompt that is known before the call.
+/// A constant result of a prompt.
 #[derive(Default)]
 pub(crate) struct Filled<'a> {
     pub(crate) description: Option<&'a str>,
-    /// The role (0 is the user, 1 the assistant), and what it says.
+    /// Role (0 is the user, 1 the assistant), content and annotations of each message.
     pub(crate) messages: Vec<(u8, Block<'a>, Option<Audience<'a>>)>,
     pub(crate) meta: Option<&'a str>,
 }
 
-/// One part of a document.
+/// One item of a resource's contents.
 pub(crate) enum Part<'a> {
     /// URI, media type, text.
     Text(&'a str, Option<&'a str>, &'a str),
@@ -75,69 +75,70 @@ pub(crate) enum Part<'a> {
     Binary(&'a str, Option<&'a str>, &'a [u8]),
 }
 
-/// What a guest offers beside tools, each thing with its body.
+/// The resources, resource templates, prompts and completions of a guest, with their bodies.
 #[derive(Default)]
 pub(super) struct Offers {
-    documents: Vec<(Document, String)>,
-    families: Vec<(Family, String)>,
+    resources: Vec<(Document, String)>,
+    templates: Vec<(Family, String)>,
     prompts: Vec<(Prompt, String)>,
     completions: Option<String>,
-    /// The function of the contract, and what it runs first.
-    before: Vec<(&'static str, String)>,
+    /// Code that a function of the contract runs first, by function name.
+    preludes: Vec<(&'static str, String)>,
 }
 
 const RESOURCES: &str = "toolcrib:mcp/resources@0.1.1";
 const PROMPTS: &str = "toolcrib:mcp/prompts@0.1.1";
 const COMPLETIONS: &str = "toolcrib:mcp/completions@0.1.1";
 
-/// The fields of a request that each interface has at its end.
-const ROUND: &str = "(param $answers i32) (param $answers_len i32) \
+/// The last fields of each request, as parameters.
+const ROUND_PARAMETERS: &str = "(param $answers i32) (param $answers_len i32) \
                      (param $state i32) (param $state_ptr i32) (param $state_len i32)";
-const GIVE_ROUND: &str = "(local.get $answers) (local.get $answers_len) \
+/// The same fields, as operands.
+const ROUND_OPERANDS: &str = "(local.get $answers) (local.get $answers_len) \
                           (local.get $state) (local.get $state_ptr) (local.get $state_len)";
 
 impl Guest {
-    /// Adds a document whose reading runs `body`.
-    pub(crate) fn document(&mut self, document: Document, body: impl Into<String>) -> &mut Self {
-        self.offers.documents.push((document, body.into()));
+    /// Adds a resource. Reading it runs `body`.
+    pub(crate) fn document(&mut self, resource: Document, body: impl Into<String>) -> &mut Self {
+        self.offers.resources.push((resource, body.into()));
         self
     }
 
-    /// Adds a family of documents: reading one whose URI begins as the template does runs `body`.
-    pub(crate) fn family(&mut self, family: Family, body: impl Into<String>) -> &mut Self {
-        self.offers.families.push((family, body.into()));
+    /// Adds a resource template. Reading a URI that starts with the template's literal prefix runs `body`.
+    pub(crate) fn family(&mut self, template: Family, body: impl Into<String>) -> &mut Self {
+        self.offers.templates.push((template, body.into()));
         self
     }
 
-    /// Adds a prompt whose filling in runs `body`.
+    /// Adds a prompt. Getting it runs `body`.
     pub(crate) fn prompt(&mut self, prompt: Prompt, body: impl Into<String>) -> &mut Self {
         self.offers.prompts.push((prompt, body.into()));
         self
     }
 
-    /// Completes arguments by running `body`.
+    /// Adds the completion function with this body.
     pub(crate) fn completing(&mut self, body: impl Into<String>) -> &mut Self {
         self.offers.completions = Some(body.into());
         self
     }
 
-    /// Runs `body` before `prompts.definitions`, `resources` or `templates` answers.
+    /// Runs `body` at the start of `prompts.definitions`, `resources` or `templates`.
     pub(crate) fn before(&mut self, function: &'static str, body: &str) -> &mut Self {
-        self.offers.before.push((function, body.into()));
+        self.offers.preludes.push((function, body.into()));
         self
     }
 
-    /// Puts a document into memory: the expression that is a body returning it.
+    /// Stores a resource's contents in memory and returns the body that returns them.
     pub(crate) fn parts(&mut self, parts: &[Part<'_>]) -> String {
         format!("(i32.const {})", self.memory.parts(parts))
     }
 
-    /// Puts a filled prompt into memory: the expression that is a body returning it.
+    /// Stores a prompt result in memory and returns the body that returns it.
     pub(crate) fn filled(&mut self, filled: &Filled<'_>) -> String {
         format!("(i32.const {})", self.memory.filled(filled))
     }
 
-    /// Puts completions into memory: the expression that is a body returning them.
+    /// Stores completions in memory and returns the body that returns them.
     pub(crate) fn completion(
         &mut self,
         values: &[&str],
@@ -150,10 +151,10 @@ impl Guest {
 }
 
 impl Offers {
-    /// The interfaces that the guest exports.
+    /// Returns the interfaces that the guest exports for these.
     pub(super) fn interfaces(&self) -> Vec<&'static str> {
         let mut interfaces = Vec::new();
-        if !self.documents.is_empty() || !self.families.is_empty() {
+        if !self.resources.is_empty() || !self.templates.is_empty() {
             interfaces.push(RESOURCES);
         }
         if !self.prompts.is_empty() {
@@ -165,7 +166,7 @@ impl Offers {
         interfaces
     }
 
-    /// The functions of these interfaces.
+    /// Returns the functions of these interfaces.
     pub(super) fn functions(&self, memory: &mut Layout) -> String {
         let mut functions = String::new();
         for interface in self.interfaces() {
@@ -179,49 +180,54 @@ impl Offers {
     }
 
     fn resource_functions(&self, memory: &mut Layout, functions: &mut String) {
-        let documents: Vec<_> = self
-            .documents
+        let resources: Vec<_> = self
+            .resources
             .iter()
-            .map(|(document, _)| document)
+            .map(|(resource, _)| resource)
             .collect();
-        let documents = memory.documents(&documents);
-        let families: Vec<_> = self.families.iter().map(|(family, _)| family).collect();
-        let families = memory.families(&families);
+        let resources = memory.resources(&resources);
+        let templates: Vec<_> = self
+            .templates
+            .iter()
+            .map(|(template, _)| template)
+            .collect();
+        let templates = memory.templates(&templates);
         let mut choices = String::new();
-        let exact = self.documents.iter();
-        let exact = exact.map(|(document, body)| (document.uri.as_str(), body, "$uri_len".into()));
-        let beginning = self.families.iter().map(|(family, body)| {
-            let literal = family.uri_template.split('{').next().unwrap();
+        let by_uri = self.resources.iter();
+        let by_uri =
+            by_uri.map(|(resource, body)| (resource.uri.as_str(), body, "$uri_len".into()));
+        let by_prefix = self.templates.iter().map(|(template, body)| {
+            let literal = template.uri_template.split('{').next().unwrap();
             (literal, body, literal.len().to_string())
         });
-        for (index, (uri, body, length)) in exact.chain(beginning).enumerate() {
-            let given: String = match length.strip_prefix('$') {
+        for (index, (uri, body, length)) in by_uri.chain(by_prefix).enumerate() {
+            let compared_len: String = match length.strip_prefix('$') {
                 Some(_) => format!("(local.get {length})"),
                 None => format!("(i32.const {length})"),
             };
             let at = memory.bytes(uri.as_bytes());
             let _ = writeln!(
                 functions,
-                "(func $read_{index} (param $uri i32) (param $uri_len i32) {ROUND} (result i32) {body})"
+                "(func $read_{index} (param $uri i32) (param $uri_len i32) {ROUND_PARAMETERS} (result i32) {body})"
             );
             let _ = writeln!(
                 choices,
-                "(if (i32.ge_u (local.get $uri_len) {given})
-                   (then (if (call $same (local.get $uri) {given} (i32.const {at}) (i32.const {}))
-                     (then (return (call $read_{index} (local.get $uri) (local.get $uri_len) {GIVE_ROUND}))))))",
+                "(if (i32.ge_u (local.get $uri_len) {compared_len})
+                   (then (if (call $same (local.get $uri) {compared_len} (i32.const {at}) (i32.const {}))
+                     (then (return (call $read_{index} (local.get $uri) (local.get $uri_len) {ROUND_OPERANDS}))))))",
                 uri.len()
             );
         }
         let _ = writeln!(
             functions,
-            r#"(func (export "{RESOURCES}#resources") (result i32) {} (i32.const {documents}))
-               (func (export "{RESOURCES}#templates") (result i32) {} (i32.const {families}))
+            r#"(func (export "{RESOURCES}#resources") (result i32) {} (i32.const {resources}))
+               (func (export "{RESOURCES}#templates") (result i32) {} (i32.const {templates}))
                (func (export "{RESOURCES}#read")
-                 (param $uri i32) (param $uri_len i32) {ROUND} (result i32)
+                 (param $uri i32) (param $uri_len i32) {ROUND_PARAMETERS} (result i32)
                  {choices}
                  (call $not_found))"#,
-            self.first("resources"),
-            self.first("templates"),
+            self.prelude_of("resources"),
+            self.prelude_of("templates"),
         );
     }
 
@@ -233,12 +239,12 @@ impl Offers {
             let (at, length) = (memory.bytes(prompt.name.as_bytes()), prompt.name.len());
             let _ = writeln!(
                 functions,
-                "(func $prompt_{index} (param $arguments i32) (param $arguments_len i32) {ROUND} (result i32) {body})"
+                "(func $prompt_{index} (param $arguments i32) (param $arguments_len i32) {ROUND_PARAMETERS} (result i32) {body})"
             );
             let _ = writeln!(
                 choices,
                 "(if (call $same (local.get $prompt) (local.get $prompt_len) (i32.const {at}) (i32.const {length}))
-                   (then (return (call $prompt_{index} (local.get $arguments) (local.get $arguments_len) {GIVE_ROUND}))))"
+                   (then (return (call $prompt_{index} (local.get $arguments) (local.get $arguments_len) {ROUND_OPERANDS}))))"
             );
         }
         let _ = writeln!(
@@ -246,10 +252,10 @@ impl Offers {
             r#"(func (export "{PROMPTS}#definitions") (result i32) {} (i32.const {definitions}))
                (func (export "{PROMPTS}#get")
                  (param $prompt i32) (param $prompt_len i32)
-                 (param $arguments i32) (param $arguments_len i32) {ROUND} (result i32)
+                 (param $arguments i32) (param $arguments_len i32) {ROUND_PARAMETERS} (result i32)
                  {choices}
                  unreachable)"#,
-            self.first("prompts.definitions"),
+            self.prelude_of("prompts.definitions"),
         );
     }
 
@@ -266,9 +272,9 @@ impl Offers {
         );
     }
 
-    fn first(&self, function: &str) -> String {
-        let before = self.before.iter().filter(|(of, _)| *of == function);
-        before.map(|(_, body)| body.as_str()).collect()
+    fn prelude_of(&self, function: &str) -> String {
+        let preludes = self.preludes.iter().filter(|(name, _)| *name == function);
+        preludes.map(|(_, body)| body.as_str()).collect()
     }
 }
 
@@ -293,7 +299,7 @@ impl Family {
 }
 
 impl Prompt {
-    /// A prompt without arguments.
+    /// Creates a prompt without arguments.
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -301,7 +307,7 @@ impl Prompt {
         }
     }
 
-    /// With these arguments; `!` at the end of a name makes it a required one.
+    /// Sets the arguments. A name that ends in `!` is required.
     pub(crate) fn taking(self, names: &[&str]) -> Self {
         let argument = |name: &&str| Argument {
             name: name.trim_end_matches('!').into(),

@@ -1,9 +1,9 @@
-;; Places in memory: 16 the returned record, 128 a content record, 256 to 1024 scratch of the test's own,
-;; 1024 to 40960 the text that $say collects.
+;; Memory layout: 16 the returned record, 128 a content record, 256 to 1024 scratch for the test,
+;; 1024 to 40960 the text that $say appends to.
 
 (global $said (mut i32) (i32.const 0))
 
-;; A bump allocator: every call has an instance of its own, so nothing is ever freed.
+;; A bump allocator. Every call has its own instance, so nothing is freed.
 (func $realloc (export "cabi_realloc")
   (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
   (local $at i32) (local $pages i32)
@@ -29,7 +29,7 @@
     (br $next))
   (unreachable))
 
-;; ok(complete) with one block of text.
+;; Returns ok(complete) with one text block.
 (func $text (param $ptr i32) (param $len i32) (result i32)
   (i32.store8 (i32.const 16) (i32.const 0))
   (i32.store8 (i32.const 20) (i32.const 0))
@@ -39,7 +39,7 @@
   (i32.store (i32.const 140) (local.get $len))
   (i32.const 16))
 
-;; ok(complete) with structured output alone.
+;; Returns ok(complete) with structured output and no content.
 (func $structured (param $ptr i32) (param $len i32) (result i32)
   (i32.store8 (i32.const 16) (i32.const 0))
   (i32.store8 (i32.const 20) (i32.const 0))
@@ -63,11 +63,11 @@
 (func $failed (param i32 i32) (result i32)
   (call $error (i32.const 1) (local.get 0) (local.get 1)))
 
-;; Of a document: there is none.
+;; Returns the error of a resource that does not exist.
 (func $not_found (result i32)
   (call $error (i32.const 0) (i32.const 0) (i32.const 0)))
 
-;; Of a document: ok(complete) with one part of text, of the given URI.
+;; Returns ok(complete) with one text item of a resource.
 (func $document (param $uri i32) (param $uri_len i32) (param $ptr i32) (param $len i32) (result i32)
   (i32.store8 (i32.const 16) (i32.const 0))
   (i32.store8 (i32.const 20) (i32.const 0))
@@ -79,7 +79,7 @@
   (i32.store (i32.const 156) (local.get $len))
   (i32.const 16))
 
-;; Of a prompt: ok(complete) with one message of the user.
+;; Returns ok(complete) of a prompt with one user message.
 (func $message (param $ptr i32) (param $len i32) (result i32)
   (i32.store8 (i32.const 16) (i32.const 0))
   (i32.store8 (i32.const 20) (i32.const 0))
@@ -89,7 +89,7 @@
   (i32.store (i32.const 148) (local.get $len))
   (i32.const 16))
 
-;; Says a list of pairs of texts, such as `a=b;c=d;`.
+;; Appends a list of string pairs, such as `a=b;c=d;`.
 (func $say_pairs (param $pairs i32) (param $length i32)
   (block $done
     (loop $next
@@ -102,12 +102,12 @@
       (local.set $length (i32.sub (local.get $length) (i32.const 1)))
       (br $next))))
 
-;; The value of an answer, as two operands.
+;; Returns pointer and length of the value of one answer.
 (func $answer (param $answers i32) (param $index i32) (result i32 i32)
   (i32.load offset=8 (i32.add (local.get $answers) (i32.mul (local.get $index) (i32.const 16))))
   (i32.load offset=12 (i32.add (local.get $answers) (i32.mul (local.get $index) (i32.const 16)))))
 
-;; Collects text that $said returns; what else returns text takes it as `(i32.const 1024) (global.get $said)`.
+;; Appends to the text that $said returns. Other functions access it as `(i32.const 1024) (global.get $said)`.
 (func $say (param $ptr i32) (param $len i32)
   (memory.copy (i32.add (i32.const 1024) (global.get $said)) (local.get $ptr) (local.get $len))
   (global.set $said (i32.add (global.get $said) (local.get $len))))
@@ -127,12 +127,12 @@
 (func $said (result i32)
   (call $text (i32.const 1024) (global.get $said)))
 
-;; Keeps a processor busy for ever.
+;; Computes forever.
 (func $spin (result i32)
   (loop $again (br $again))
   (unreachable))
 
-;; Turns the processor over some million times.
+;; Computes for some million loop iterations.
 (func $work (param $millions i32)
   (local $left i32)
   (local.set $left (i32.mul (local.get $millions) (i32.const 1000000)))

@@ -1,22 +1,25 @@
-//! Guests that use sockets: what they say is what they hear, or `E` and the number of the error.
+//! Guests that use TCP sockets. Their tools return the received text, or `E` and the index of the error code.
 
 use std::net::SocketAddrV4;
 
 use super::{Guest, Tool};
 
-/// Imports and functions of guests that use sockets.
+/// Adds the imports and functions that [`connecting`] needs.
 pub(crate) fn can_connect(guest: &mut Guest) {
     guest.import(include_str!("sockets_imports.wat"));
     guest.item(include_str!("sockets.wat"));
 }
 
-/// A tool that connects there.
-pub(crate) fn connecting(guest: &mut Guest, name: &str, to: SocketAddrV4) {
-    let octets = to.ip().octets().map(|octet| format!("(i32.const {octet})"));
+/// Adds a tool that connects to an address.
+pub(crate) fn connecting(guest: &mut Guest, name: &str, address: SocketAddrV4) {
+    let octets = address
+        .ip()
+        .octets()
+        .map(|octet| format!("(i32.const {octet})"));
     let body = format!(
         "(call $connect {} (i32.const {}))",
         octets.join(" "),
-        to.port()
+        address.port()
     );
     guest.tool(Tool::new(name), format!("{body} (call $said)"));
 }

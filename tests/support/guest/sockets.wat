@@ -3,7 +3,7 @@
   (call $say (i32.const 1020) (i32.const 1))
   (call $say_number (i64.extend_i32_u (local.get $code))))
 
-;; Connects to an address and says what it hears.
+;; Connects to an address and appends the received text.
 (func $connect (param $a i32) (param $b i32) (param $c i32) (param $d i32) (param $port i32)
   (local $socket i32)
   (call $socket (i32.const 0) (i32.const 256))
@@ -21,7 +21,7 @@
   (if (i32.eqz (i32.load8_u (i32.const 304)))
     (then (call $say (i32.load (i32.const 308)) (i32.load (i32.const 312))))))
 
-;; Binds to an address and a port of its choice, and listens where it may.
+;; Binds to an address and a free port, and listens if that is allowed.
 (func $bind (param $first i32) (param $port i32)
   (local $socket i32)
   (call $socket (i32.const 0) (i32.const 256))
@@ -44,7 +44,7 @@
   (i32.store8 (i32.const 1020) (i32.const 76))
   (call $say (i32.const 1020) (i32.const 1)))
 
-;; Says the first IPv4 address of a name, or the kind of address that it is.
+;; Resolves a name and appends 1 if it has an address, else 0.
 (func $lookup (param $name i32) (param $len i32)
   (local $stream i32)
   (call $resolve (call $network) (local.get $name) (local.get $len) (i32.const 256))

@@ -1,4 +1,4 @@
-//! The smallest useful tool component: `echo` returns its text, `whoami` tells what the host knows of the call.
+//! The smallest useful tool component: `echo` returns its text, `whoami` the caller and the remaining time.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -24,7 +24,7 @@ impl Guest for Echo {
                 description: "Returns the given text unchanged. Use it to check that tools can be called.".into(),
                 input_schema: ECHO_INPUT.into(),
                 output_schema: Some(ECHO_OUTPUT.into()),
-                annotations: Some(HARMLESS),
+                annotations: Some(READ_ONLY),
                 icons: Vec::new(),
                 meta: None,
             },
@@ -36,7 +36,7 @@ impl Guest for Echo {
                     .into(),
                 input_schema: WHOAMI_INPUT.into(),
                 output_schema: Some(WHOAMI_OUTPUT.into()),
-                annotations: Some(HARMLESS),
+                annotations: Some(READ_ONLY),
                 icons: Vec::new(),
                 meta: None,
             },
@@ -53,20 +53,21 @@ impl Guest for Echo {
 }
 
 fn echo(arguments: &str) -> Result<Outcome, Error> {
-    /// What comes in is what goes out.
+    /// Both the arguments and the structured content.
     #[derive(Deserialize, Serialize)]
     #[serde(deny_unknown_fields)]
-    struct Echoed {
+    struct Message {
         text: String,
     }
-    let echoed: Echoed = serde_json::from_str(arguments).map_err(|error| Error::InvalidArguments(error.to_string()))?;
-    let structured = json(&echoed)?;
-    Ok(complete(echoed.text, structured))
+    let message: Message =
+        serde_json::from_str(arguments).map_err(|error| Error::InvalidArguments(error.to_string()))?;
+    let structured = json(&message)?;
+    Ok(complete(message.text, structured))
 }
 
 fn whoami() -> Result<Outcome, Error> {
     #[derive(Serialize)]
-    struct Answer {
+    struct Whoami {
         caller: Option<Caller>,
         time_left_ms: u64,
     }
@@ -90,7 +91,7 @@ fn whoami() -> Result<Outcome, Error> {
         })
         .transpose()?;
     call::log(call::Level::Info, "whoami was asked");
-    let structured = json(&Answer { caller, time_left_ms: call::time_left() })?;
+    let structured = json(&Whoami { caller, time_left_ms: call::time_left() })?;
     Ok(complete(structured.clone(), structured))
 }
 
@@ -98,7 +99,7 @@ fn json(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| Error::Failed(error.to_string()))
 }
 
-/// A finished call: text for clients that read only text, and the same as data.
+/// Returns the outcome of a completed call: text for clients that read only text, and the same as structured content.
 fn complete(text: String, structured: String) -> Outcome {
     Outcome::Complete(Output {
         content: vec![Content { block: Block::Text(text), audience: None }],
@@ -107,7 +108,7 @@ fn complete(text: String, structured: String) -> Outcome {
     })
 }
 
-const HARMLESS: Annotations =
+const READ_ONLY: Annotations =
     Annotations { read_only: Some(true), destructive: Some(false), idempotent: Some(true), open_world: Some(false) };
 
 const ECHO_INPUT: &str = r#"{

@@ -1,5 +1,5 @@
-//! A handbook: documents that clients list and read, a prompt that answers from them, and completions of chapter names. It
-//! has no tool, and needs none.
+//! A component without tools: the chapters of a handbook as resources, a prompt that answers from them, and completions
+//! of their names.
 
 mod bindings {
     wit_bindgen::generate!({
@@ -23,9 +23,9 @@ struct Handbook;
 
 bindings::export!(Handbook with_types_in bindings);
 
-const INDEX: &str = "handbook://index";
-/// Every chapter begins so; its name follows.
-const CHAPTER: &str = "handbook://chapters/";
+const INDEX_URI: &str = "handbook://index";
+/// URI prefix of a chapter, followed by its name.
+const CHAPTER_URI_PREFIX: &str = "handbook://chapters/";
 const MARKDOWN: &str = "text/markdown";
 
 /// Name and text of each chapter.
@@ -36,10 +36,10 @@ const CHAPTERS: [(&str, &str); 3] = [
 ];
 
 impl resources::Guest for Handbook {
-    /// What has a name of its own. Chapters come and go, so only the index has.
+    /// Lists only the index, because chapters may come and go.
     fn resources() -> Vec<resources::Resource> {
         vec![resources::Resource {
-            uri: INDEX.into(),
+            uri: INDEX_URI.into(),
             name: "index".into(),
             title: Some("Handbook".into()),
             description: Some("The chapters of the handbook, with their URIs.".into()),
@@ -53,7 +53,7 @@ impl resources::Guest for Handbook {
 
     fn templates() -> Vec<resources::Template> {
         vec![resources::Template {
-            uri_template: format!("{CHAPTER}{{name}}"),
+            uri_template: format!("{CHAPTER_URI_PREFIX}{{name}}"),
             name: "chapter".into(),
             title: Some("Chapter".into()),
             description: Some("One chapter of the handbook.".into()),
@@ -64,13 +64,13 @@ impl resources::Guest for Handbook {
         }]
     }
 
-    /// Called only for the index and for URIs that match the template.
+    /// The host calls this only for the index and for URIs that match the template.
     fn read(request: resources::Request) -> Result<resources::Outcome, resources::Error> {
-        let text = match request.uri.strip_prefix(CHAPTER) {
+        let text = match request.uri.strip_prefix(CHAPTER_URI_PREFIX) {
             Some(name) => chapter(name).ok_or(resources::Error::NotFound)?.to_owned(),
             None => index(),
         };
-        Ok(resources::Outcome::Complete(vec![document(request.uri, text)]))
+        Ok(resources::Outcome::Complete(vec![embedded(request.uri, text)]))
     }
 }
 
@@ -95,7 +95,7 @@ impl prompts::Guest for Handbook {
         }]
     }
 
-    /// The host has checked that the required arguments are there, and no unknown ones.
+    /// The host has verified that all required arguments are present, and that none is unknown.
     fn get(request: prompts::Request) -> Result<prompts::Outcome, Error> {
         let argument = |wanted: &str| {
             let found = request.arguments.iter().find(|(name, _)| name == wanted);
@@ -111,7 +111,7 @@ impl prompts::Guest for Handbook {
         };
         let chapters = chapters.into_iter();
         let mut messages: Vec<_> = chapters
-            .map(|(name, text)| message(Block::Embedded(document(format!("{CHAPTER}{name}"), text.into()))))
+            .map(|(name, text)| message(Block::Embedded(embedded(format!("{CHAPTER_URI_PREFIX}{name}"), text.into()))))
             .collect();
         messages.push(message(Block::Text(format!(
             "Answer from the handbook above alone, and name the chapter. If it does not say, say so.\n\n{question}"
@@ -121,7 +121,7 @@ impl prompts::Guest for Handbook {
 }
 
 impl completions::Guest for Handbook {
-    /// Both the prompt and the template have one argument that is a chapter's name.
+    /// Completes chapter names: the argument `chapter` of the prompt, and `name` of the template.
     fn complete(request: completions::Request) -> Result<completions::Completion, Error> {
         let names = CHAPTERS.map(|(name, _)| name).into_iter();
         let values: Vec<String> = match request.argument.as_str() {
@@ -136,15 +136,16 @@ fn chapter(name: &str) -> Option<&'static str> {
     CHAPTERS.iter().find(|(chapter, _)| *chapter == name).map(|(_, text)| *text)
 }
 
+/// Returns a Markdown list of the chapters.
 fn index() -> String {
     let line = |(name, text): &(&str, &str)| {
         let title = text.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']);
-        format!("- [{title}]({CHAPTER}{name})\n")
+        format!("- [{title}]({CHAPTER_URI_PREFIX}{name})\n")
     };
     CHAPTERS.iter().map(line).collect()
 }
 
-fn document(uri: String, text: String) -> Embedded {
+fn embedded(uri: String, text: String) -> Embedded {
     Embedded { uri, media_type: Some(MARKDOWN.into()), body: Body::Text(text) }
 }
 

@@ -1,4 +1,4 @@
-//! The jq engine behind two functions, `compile` and `run`, with errors that a model can act on.
+//! A wrapper of the jq engine with the functions `compile` and `run`, and with error messages that a model can act on.
 
 use std::fmt;
 
@@ -8,27 +8,29 @@ use jaq_core::{Compiler, Ctx, Vars, compile};
 use jaq_json::{Val, read};
 use serde_json::value::RawValue;
 
-/// Longer messages carry a value that the filter choked on.
-const MESSAGE_CHARS_MAX: usize = 400;
+/// Longer messages quote a value of the input; they are truncated.
+const MAX_MESSAGE_CHARS: usize = 400;
 
+/// A compiled filter with the values of its variables.
 pub struct Filter {
     compiled: jaq_core::Filter<JustLut<Val>>,
     variables: Vec<Val>,
 }
 
-pub struct Found {
+/// The values that a filter produced.
+pub struct Output {
     pub results: Vec<Box<RawValue>>,
-    /// There are results beyond these.
+    /// Whether the filter produced more results than these.
     pub truncated: bool,
 }
 
-/// One sentence without a full stop.
+/// A failure, described by one sentence without a full stop.
 #[derive(Debug)]
 pub struct Error(String);
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self.0.char_indices().nth(MESSAGE_CHARS_MAX) {
+        match self.0.char_indices().nth(MAX_MESSAGE_CHARS) {
             None => f.write_str(&self.0),
             Some((end, _)) => write!(f, "{}…", &self.0[..end]),
         }
@@ -36,11 +38,11 @@ impl fmt::Display for Error {
 }
 
 impl Filter {
-    /// Compiles `code`, in which each variable is known as `$name`.
+    /// Compiles `code`, which can use each variable as `$name`.
     pub fn compile<'a>(code: &str, variables: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
         let (names, variables) = bind(variables)?;
 
-        // `now` and `env` are left out: a result depends on the arguments alone.
+        // `now` and `env` are excluded, so that results depend only on the arguments.
         let funs = jaq_core::funs()
             .chain(jaq_std::funs().filter(|(name, ..)| !matches!(*name, "now" | "env")))
             .chain(jaq_json::funs())
@@ -58,34 +60,34 @@ impl Filter {
         Ok(Self { compiled, variables })
     }
 
-    /// Runs the filter over one JSON text. Stops before the results exceed a limit.
-    pub fn run(&self, input: &str, results_max: usize, bytes_max: usize) -> Result<Found, Error> {
+    /// Runs the filter on one JSON text. Stops before the results exceed a limit.
+    pub fn run(&self, input: &str, max_results: usize, max_bytes: usize) -> Result<Output, Error> {
         let input = json(input)?;
         let context = Ctx::<JustLut<Val>>::new(&self.compiled.lut, Vars::new(self.variables.iter().cloned()));
-        let mut found = Found { results: Vec::new(), truncated: false };
+        let mut output = Output { results: Vec::new(), truncated: false };
         let mut bytes = 0;
         for result in self.compiled.id.run((context, input)) {
             let value = match result {
                 Ok(value) => value,
                 Err(exception) => match exception.get_err() {
                     Ok(error) => return Err(Error(format!("the filter failed: {error}"))),
-                    // Not an error, so it is `halt`, which ends a filter early.
-                    Err(_) => return Ok(found),
+                    // Any other exception is `halt`, which ends the filter early.
+                    Err(_) => return Ok(output),
                 },
             };
             let text = to_json(&value)?;
             bytes += text.get().len();
-            if found.results.len() == results_max || bytes > bytes_max {
-                found.truncated = true;
-                return Ok(found);
+            if output.results.len() == max_results || bytes > max_bytes {
+                output.truncated = true;
+                return Ok(output);
             }
-            found.results.push(text);
+            output.results.push(text);
         }
-        Ok(found)
+        Ok(output)
     }
 }
 
-/// The names with their `$`, and the values in the same order.
+/// Returns the names with a `$` prefix, and the values in the same order.
 fn bind<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(Vec<String>, Vec<Val>), Error> {
     let is_name = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -107,8 +109,10 @@ fn json(text: &str) -> Result<Val, Error> {
     read::parse_single(text.as_bytes()).map_err(|error| Error(format!("the input is not JSON: {error}")))
 }
 
-/// jq knows values that JSON does not (infinite, nan, byte strings, keys that are numbers) and nests deeper than JSON
-/// parsers go. The text is kept, because parsing rounds big numbers.
+/// Returns the JSON text of a value.
+///
+/// Fails for values that JSON cannot represent (infinite, nan, byte strings, numbers as keys), and for nesting that is
+/// too deep for JSON parsers. The result is text and not a parsed value, because parsing rounds large numbers.
 fn to_json(value: &Val) -> Result<Box<RawValue>, Error> {
     let text = value.to_string();
     match serde_json::from_str::<serde_json::Value>(&text).and_then(|_| RawValue::from_string(text)) {
@@ -155,7 +159,7 @@ fn name_error(code: &str, errors: compile::Errors<&str, ()>) -> Error {
     Error(format!("the filter is not valid jq: {}", first.unwrap_or_default()))
 }
 
-/// Where `part`, a slice of `code`, starts.
+/// Returns the line and the column where `part`, a slice of `code`, starts.
 fn position(code: &str, part: &str) -> String {
     let before = &code[..load::span(code, part).start];
     let line = before.matches('\n').count() + 1;

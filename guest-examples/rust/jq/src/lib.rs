@@ -1,4 +1,4 @@
-//! Two tools on a jq engine: `jq` runs a filter over one JSON value, `jq_each` over every value of a list.
+//! Two tools on a jq engine: `jq` runs a filter on one JSON value, `jq_each` on each value of a list.
 
 mod filter;
 mod schemas;
@@ -35,7 +35,7 @@ impl Guest for Jq {
                     .into(),
                 input_schema: schemas::JQ_INPUT.into(),
                 output_schema: Some(schemas::JQ_OUTPUT.into()),
-                annotations: Some(HARMLESS),
+                annotations: Some(READ_ONLY),
                 icons: Vec::new(),
                 meta: None,
             },
@@ -48,7 +48,7 @@ impl Guest for Jq {
                     .into(),
                 input_schema: schemas::JQ_EACH_INPUT.into(),
                 output_schema: Some(schemas::JQ_EACH_OUTPUT.into()),
-                annotations: Some(HARMLESS),
+                annotations: Some(READ_ONLY),
                 icons: Vec::new(),
                 meta: None,
             },
@@ -65,10 +65,11 @@ impl Guest for Jq {
     }
 }
 
-/// The results of one call as JSON text, and the most that a filter may produce for one value. They travel twice (as
-/// text and as data), so this is well below what hosts accept.
-const RESULT_BYTES_MAX: usize = 1 << 20;
-const RESULTS_MAX: usize = 10_000;
+/// JSON text of all results of a call. A result contains it twice (as text and as structured content), so the limit is
+/// well below the output limit of hosts.
+const MAX_RESULT_BYTES: usize = 1 << 20;
+/// Results of a filter for one value.
+const MAX_RESULTS: usize = 10_000;
 
 type Variables = BTreeMap<String, Box<RawValue>>;
 
@@ -82,25 +83,25 @@ fn jq(arguments: &str) -> Result<Outcome, Error> {
         variables: Variables,
     }
     #[derive(Serialize)]
-    struct Answer {
+    struct Structured {
         results: Vec<Box<RawValue>>,
         truncated: bool,
     }
     let arguments: Arguments = parse(arguments)?;
     let filter = compile(&arguments.filter, &arguments.variables)?;
-    let found = filter
-        .run(arguments.input.get(), RESULTS_MAX, RESULT_BYTES_MAX)
+    let output = filter
+        .run(arguments.input.get(), MAX_RESULTS, MAX_RESULT_BYTES)
         .map_err(|error| Error::Failed(error.to_string()))?;
-    if found.truncated && found.results.is_empty() {
-        return Err(Error::Failed(format!("the first result alone exceeds {RESULT_BYTES_MAX} bytes; select less")));
+    if output.truncated && output.results.is_empty() {
+        return Err(Error::Failed(format!("the first result alone exceeds {MAX_RESULT_BYTES} bytes; select less")));
     }
 
-    let mut lines: Vec<&str> = found.results.iter().map(|result| result.get()).collect();
-    if found.truncated {
+    let mut lines: Vec<&str> = output.results.iter().map(|result| result.get()).collect();
+    if output.truncated {
         lines.push("(more results were left out)");
     }
     let text = lines.join("\n");
-    complete(text, &Answer { results: found.results, truncated: found.truncated })
+    complete(text, &Structured { results: output.results, truncated: output.truncated })
 }
 
 fn jq_each(arguments: &str) -> Result<Outcome, Error> {
@@ -113,7 +114,7 @@ fn jq_each(arguments: &str) -> Result<Outcome, Error> {
         variables: Variables,
     }
     #[derive(Serialize)]
-    struct Answer {
+    struct Structured {
         items: Vec<Item>,
         failed: usize,
     }
@@ -127,10 +128,10 @@ fn jq_each(arguments: &str) -> Result<Outcome, Error> {
     let filter = compile(&arguments.filter, &arguments.variables)?;
 
     let total = arguments.inputs.len();
-    // A report for every percent is enough for a person, and the client is not flooded.
+    // At most one report per percent, to avoid flooding the client.
     let step = total.div_ceil(100).max(1);
-    let mut bytes_left = RESULT_BYTES_MAX;
-    let mut answer = Answer { items: Vec::with_capacity(total), failed: 0 };
+    let mut bytes_left = MAX_RESULT_BYTES;
+    let mut structured = Structured { items: Vec::with_capacity(total), failed: 0 };
     for (index, input) in arguments.inputs.iter().enumerate() {
         if index % step == 0 {
             if call::cancelled() {
@@ -138,26 +139,26 @@ fn jq_each(arguments: &str) -> Result<Outcome, Error> {
             }
             call::progress(index as f64, Some(total as f64), None);
         }
-        match filter.run(input.get(), RESULTS_MAX, bytes_left) {
-            Ok(found) if found.truncated => {
+        match filter.run(input.get(), MAX_RESULTS, bytes_left) {
+            Ok(output) if output.truncated => {
                 return Err(Error::Failed(format!(
-                    "stopped at inputs[{index}]: more than {RESULTS_MAX} results for it, or more than \
-                     {RESULT_BYTES_MAX} bytes of results in all; select less or send fewer values"
+                    "stopped at inputs[{index}]: more than {MAX_RESULTS} results for it, or more than \
+                     {MAX_RESULT_BYTES} bytes of results in all; select less or send fewer values"
                 )));
             }
-            Ok(found) => {
-                bytes_left -= found.results.iter().map(|result| result.get().len()).sum::<usize>();
-                answer.items.push(Item { results: found.results, error: None });
+            Ok(output) => {
+                bytes_left -= output.results.iter().map(|result| result.get().len()).sum::<usize>();
+                structured.items.push(Item { results: output.results, error: None });
             }
             Err(error) => {
-                answer.failed += 1;
-                answer.items.push(Item { results: Vec::new(), error: Some(error.to_string()) });
+                structured.failed += 1;
+                structured.items.push(Item { results: Vec::new(), error: Some(error.to_string()) });
             }
         }
     }
     call::progress(total as f64, Some(total as f64), None);
-    call::log(call::Level::Info, &format!("filtered {total} values, {} failed", answer.failed));
-    complete(json(&answer)?, &answer)
+    call::log(call::Level::Info, &format!("filtered {total} values, {} failed", structured.failed));
+    complete(json(&structured)?, &structured)
 }
 
 fn parse<'a, T: Deserialize<'a>>(arguments: &'a str) -> Result<T, Error> {
@@ -173,7 +174,7 @@ fn json(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| Error::Failed(error.to_string()))
 }
 
-/// A finished call: text for clients that read only text, and the same as data.
+/// Returns the outcome of a completed call: text for clients that read only text, and the same as structured content.
 fn complete(text: String, structured: &impl Serialize) -> Result<Outcome, Error> {
     Ok(Outcome::Complete(Output {
         content: vec![Content { block: Block::Text(text), audience: None }],
@@ -182,8 +183,9 @@ fn complete(text: String, structured: &impl Serialize) -> Result<Outcome, Error>
     }))
 }
 
-/// Sends what a filter says with `debug` and `stderr` to the host's log, always at level debug: the text is the
-/// caller's, and must not look like an error of the operator's.
+/// Sends the output of the jq filters `debug` and `stderr` to the host's log.
+///
+/// The level is always debug: the caller controls the text, so it must not look like an error of the server.
 fn route_debug_to_host() {
     struct HostLog;
     impl log::Log for HostLog {
@@ -195,10 +197,10 @@ fn route_debug_to_host() {
         }
         fn flush(&self) {}
     }
-    // Fails only when a logger is set already, which is then this one.
+    // This fails only if a logger is set already, which can only be this one.
     let _ = log::set_logger(&HostLog);
     log::set_max_level(log::LevelFilter::Debug);
 }
 
-const HARMLESS: Annotations =
+const READ_ONLY: Annotations =
     Annotations { read_only: Some(true), destructive: Some(false), idempotent: Some(true), open_world: Some(false) };

@@ -1,166 +1,92 @@
-//! Bounds what it takes to hold a value against a schema.
+//! Budget of work for one validation.
 //!
-//! A schema is a guest's, and a value perhaps a caller's: a few references that each lead to two others double the work
-//! with every step, and a thread that checks cannot be stopped. So the work is counted. Without its references, a schema
-//! looks at most once with each of its parts at each part of a value; where a reference is followed, that much is taken
-//! from what is left, and once nothing is, no reference leads anywhere.
+//! The schema comes from a guest and the value possibly from a caller, and a running validation cannot be interrupted.
+//! A few references that each lead to two others double the work at every step, so the work is counted. Without
+//! references, validation visits each node of the schema at most once per node of the value. Following a reference
+//! charges that product for the referenced schema; once the budget is used up, references fail without being followed.
 
 use std::cell::Cell;
 
 use jsonschema::{Keyword, ValidationError};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-/// Stands before a reference, with the parts of what it leads to. A component that writes it itself only makes its
-/// checks dearer.
-pub(super) const KEYWORD: &str = "toolcrib:effort";
-/// A longer text counts as more than one part.
-const TEXT_BYTES: usize = 16;
+/// The schema keyword that charges the budget. It is placed before a reference and holds the number of nodes that the
+/// reference leads to. A component that writes the keyword itself only makes its own validation more expensive.
+pub(super) const KEYWORD: &str = "toolcrib:cost";
+/// Bytes of a string that count as one node.
+const BYTES_PER_NODE: usize = 16;
 
 thread_local! {
-    /// What is left of the work, in parts of a schema times parts of a value.
-    static LEFT: Cell<u64> = const { Cell::new(0) };
+    /// The rest of the budget, in schema nodes times value nodes.
+    static REMAINING: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Does a check that may take so much work; `None` where that is not enough.
-pub(super) fn within<T>(work: u64, check: impl FnOnce() -> T) -> Option<T> {
-    LEFT.set(work);
-    let checked = check();
-    // Nothing that fits leaves nought.
-    (LEFT.replace(0) > 0).then_some(checked)
+/// Runs a validation with a budget of `work`. Returns `None` if the budget is used up before the validation ends.
+pub(super) fn with_budget<T>(work: u64, validation: impl FnOnce() -> T) -> Option<T> {
+    REMAINING.set(work);
+    let result = validation();
+    // A validation within the budget leaves at least 1: `charge` fails as soon as it reaches 0.
+    (REMAINING.replace(0) > 0).then_some(result)
 }
 
-/// Takes what `parts` of a schema may cost with this value; `false` where that is not left.
-pub(super) fn spend(parts: u64, value: &Value) -> bool {
-    let left = LEFT.get();
-    let most = left / parts.max(1);
-    let left = match size(value, most) {
-        Some(size) => left.saturating_sub(parts.saturating_mul(size)),
+/// Charges the budget for validating `value` against a schema of `schema_nodes` nodes. Returns `false` once it is used
+/// up.
+pub(super) fn charge(schema_nodes: u64, value: &Value) -> bool {
+    let remaining = REMAINING.get();
+    let max_nodes = remaining / schema_nodes.max(1);
+    let remaining = match bounded_node_count(value, max_nodes) {
+        Some(nodes) => remaining.saturating_sub(schema_nodes.saturating_mul(nodes)),
         None => 0,
     };
-    LEFT.set(left);
-    left > 0
+    REMAINING.set(remaining);
+    remaining > 0
 }
 
-/// The parts of a value, where they are no more than `most`.
-fn size(value: &Value, most: u64) -> Option<u64> {
+/// Returns the number of nodes of a value.
+pub(super) fn node_count(value: &Value) -> u64 {
+    bounded_node_count(value, u64::MAX).unwrap_or(u64::MAX)
+}
+
+/// Returns the number of nodes of a value, or `None` if it exceeds `max`.
+fn bounded_node_count(value: &Value, max: u64) -> Option<u64> {
     let own = match value {
-        Value::String(text) => 1 + (text.len() / TEXT_BYTES) as u64,
+        Value::String(text) => 1 + (text.len() / BYTES_PER_NODE) as u64,
         _ => 1,
     };
-    let mut left = most.checked_sub(own)?;
-    let mut take = |inner: &Value| {
-        left -= size(inner, left)?;
+    let mut remaining = max.checked_sub(own)?;
+    let mut count = |inner: &Value| {
+        remaining -= bounded_node_count(inner, remaining)?;
         Some(())
     };
     match value {
-        Value::Array(items) => items.iter().try_for_each(&mut take)?,
-        Value::Object(members) => members.values().try_for_each(&mut take)?,
+        Value::Array(items) => items.iter().try_for_each(&mut count)?,
+        Value::Object(members) => members.values().try_for_each(&mut count)?,
         _ => {}
     }
-    Some(most - left)
+    Some(max - remaining)
 }
 
-/// The parts of a schema.
-pub(super) fn parts(schema: &Value) -> u64 {
-    size(schema, u64::MAX).unwrap_or(u64::MAX)
+/// Creates the validator of [`KEYWORD`] from the keyword's value.
+pub(super) fn keyword(schema_nodes: &Value) -> Box<dyn for<'i> Keyword<'i>> {
+    Box::new(Charge {
+        schema_nodes: schema_nodes.as_u64().unwrap_or(u64::MAX),
+    })
 }
 
-/// A schema whose references are counted as they are followed.
-///
-/// # Errors
-/// The reference that leads to where no schema is.
-pub(super) fn counted(schema: &Value) -> Result<Value, String> {
-    let mut counted = schema.clone();
-    count(&mut counted, schema)?;
-    Ok(counted)
+/// The validator of [`KEYWORD`]: it accepts any value until the budget is used up.
+struct Charge {
+    schema_nodes: u64,
 }
 
-/// Whose members are schemas by names of their own.
-const MAPS: [&str; 5] = [
-    "$defs",
-    "definitions",
-    "dependentSchemas",
-    "patternProperties",
-    "properties",
-];
-/// What is a value and no schema.
-const VALUES: [&str; 4] = ["const", "default", "enum", "examples"];
-
-fn count(schema: &mut Value, root: &Value) -> Result<(), String> {
-    match schema {
-        Value::Array(schemas) => schemas.iter_mut().try_for_each(|s| count(s, root)),
-        Value::Object(members) => {
-            for (key, value) in members.iter_mut() {
-                match value {
-                    Value::Object(named) if MAPS.contains(&key.as_str()) => {
-                        named.values_mut().try_for_each(|s| count(s, root))?;
-                    }
-                    _ if VALUES.contains(&key.as_str()) => {}
-                    _ => count(value, root)?,
-                }
-            }
-            for key in ["$ref", "$dynamicRef"] {
-                count_reference(members, key, root)?;
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Puts a reference behind its count, as the last of what must hold besides: what other references lead to stays where
-/// it was.
-fn count_reference(
-    members: &mut Map<String, Value>,
-    key: &str,
-    root: &Value,
-) -> Result<(), String> {
-    let Some(Value::String(reference)) = members.get(key) else {
-        return Ok(());
-    };
-    let pointer = reference.trim_start_matches('#');
-    if leads_to_a_value(pointer) {
-        return Err(reference.clone());
-    }
-    let parts = parts(root.pointer(pointer).unwrap_or(root));
-    let all = [json!({ KEYWORD: parts }), json!({ key: reference })];
-    members.shift_remove(key);
-    let besides = members.entry("allOf").or_insert_with(|| json!([]));
-    // What is no list is refused as a schema, with its own sentence.
-    if let Value::Array(besides) = besides {
-        besides.extend(all);
-    }
-    Ok(())
-}
-
-fn leads_to_a_value(pointer: &str) -> bool {
-    let mut is_named = false;
-    for key in pointer.split('/') {
-        if !is_named && VALUES.contains(&key) {
-            return true;
-        }
-        is_named = !is_named && MAPS.contains(&key);
-    }
-    false
-}
-
-/// The keyword: it holds as long as there is something left.
-struct Counted(u64);
-
-impl<'i> Keyword<'i> for Counted {
+impl<'i> Keyword<'i> for Charge {
     fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        match spend(self.0, instance) {
+        match charge(self.schema_nodes, instance) {
             true => Ok(()),
             false => Err(ValidationError::custom("takes too long to check")),
         }
     }
 
     fn is_valid(&self, instance: &'i Value) -> bool {
-        spend(self.0, instance)
+        charge(self.schema_nodes, instance)
     }
-}
-
-/// What makes the keyword of its value.
-pub(super) fn keyword(parts: &Value) -> Box<dyn for<'i> Keyword<'i>> {
-    Box::new(Counted(parts.as_u64().unwrap_or(u64::MAX)))
 }

@@ -1,6 +1,9 @@
-//! JSON Schema: validation of arguments and structured output, with a budget.
+//! JSON Schema: validation of arguments and of structured output within a budget of work.
 
 mod budget;
+
+mod references;
+
 mod validator;
 
 pub use validator::Schema;

@@ -1,4 +1,4 @@
-//! The bodies of outgoing requests and of their responses, bounded.
+//! The bodies of outgoing requests and their responses, limited in size.
 
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -11,21 +11,21 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// The most that one request or one response may carry.
+/// Maximum size of a request body and of a response body.
 pub(super) const MAX_BODY_BYTES: u64 = 64 << 20;
 
-/// A guest's body, for a client that wants it `Sync`.
+/// A request body from a guest.
 pub(super) struct RequestBody {
-    /// Never locked: whoever polls it has it alone.
+    /// The mutex makes the body `Sync`, which reqwest requires. It is never contended.
     body: Mutex<WasiBody>,
-    left: u64,
+    remaining_bytes: u64,
 }
 
 impl RequestBody {
     pub(super) fn new(body: WasiBody) -> Self {
         Self {
             body: Mutex::new(body),
-            left: MAX_BODY_BYTES,
+            remaining_bytes: MAX_BODY_BYTES,
         }
     }
 }
@@ -45,8 +45,8 @@ impl Body for RequestBody {
         let frame = ready!(Pin::new(body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| {
             let frame = frame?;
-            self.left =
-                take(self.left, &frame).ok_or(Error::HttpRequestBodySize(Some(MAX_BODY_BYTES)))?;
+            self.remaining_bytes = subtract_frame(self.remaining_bytes, &frame)
+                .ok_or(Error::HttpRequestBodySize(Some(MAX_BODY_BYTES)))?;
             Ok(frame)
         }))
     }
@@ -63,25 +63,30 @@ impl Body for RequestBody {
     }
 }
 
-/// A server's body on its way to the guest.
+/// A response body for a guest.
 pub(super) struct ResponseBody {
     body: reqwest::Body,
-    left: u64,
-    /// How long the server may be silent.
-    between: Duration,
-    silence: Option<Pin<Box<Sleep>>>,
-    /// The request's place, given back when this is dropped.
-    _place: OwnedSemaphorePermit,
+    remaining_bytes: u64,
+    /// Maximum time between two frames.
+    between_bytes: Duration,
+    /// Runs while the guest waits for a frame.
+    timeout: Option<Pin<Box<Sleep>>>,
+    /// Held until the body is dropped: until then the request counts as open.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl ResponseBody {
-    pub(super) fn new(body: reqwest::Body, between: Duration, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        body: reqwest::Body,
+        between_bytes: Duration,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         Self {
             body,
-            left: MAX_BODY_BYTES,
-            between,
-            silence: None,
-            _place: place,
+            remaining_bytes: MAX_BODY_BYTES,
+            between_bytes,
+            timeout: None,
+            _permit: permit,
         }
     }
 }
@@ -97,21 +102,21 @@ impl Body for ResponseBody {
         let this = &mut *self;
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => {
-                this.silence = None;
+                this.timeout = None;
                 Poll::Ready(frame.map(|frame| {
                     let frame = frame.map_err(|_| Error::HttpResponseIncomplete)?;
-                    this.left = take(this.left, &frame)
+                    this.remaining_bytes = subtract_frame(this.remaining_bytes, &frame)
                         .ok_or(Error::HttpResponseBodySize(Some(MAX_BODY_BYTES)))?;
                     Ok(frame)
                 }))
             }
             Poll::Pending => {
-                // The clock runs while the guest waits, not while it is busy with what it has.
-                let between = this.between;
-                let silence = this
-                    .silence
-                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
-                ready!(silence.as_mut().poll(cx));
+                // The timer runs only while the guest waits for a frame, not while it processes the last one.
+                let between_bytes = this.between_bytes;
+                let timeout = this
+                    .timeout
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(between_bytes)));
+                ready!(timeout.as_mut().poll(cx));
                 Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
             }
         }
@@ -126,8 +131,8 @@ impl Body for ResponseBody {
     }
 }
 
-/// What is left of a bound after a frame; `None` where the frame goes beyond it.
-fn take(left: u64, frame: &Frame<Bytes>) -> Option<u64> {
+/// Subtracts the size of a frame; returns `None` if the frame is larger than `remaining_bytes`.
+fn subtract_frame(remaining_bytes: u64, frame: &Frame<Bytes>) -> Option<u64> {
     let bytes = frame.data_ref().map_or(0, Bytes::len);
-    left.checked_sub(u64::try_from(bytes).unwrap_or(u64::MAX))
+    remaining_bytes.checked_sub(u64::try_from(bytes).unwrap_or(u64::MAX))
 }

@@ -1,34 +1,51 @@
-//! Bounds what a guest may write into the head of a request that it does not send: the host keeps it as long as the guest
-//! likes. For lists of headers the engine has a bound of its own.
+//! Size limits for the header section of a request and of a response.
+//!
+//! A guest can build a request that it never sends, and the host holds it in memory until the call ends. The setters of
+//! `wasi:http` are therefore limited as well. wasmtime itself limits the list of headers.
 
+use http::header::HeaderMap;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method};
-use wasmtime_wasi_http::p2::types::HostOutgoingRequest as Request;
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 
-/// The longest method; the longest that is registered has 17.
+/// Names and values of all headers of a request, and of a response.
+pub(super) const MAX_HEADER_SECTION_BYTES: usize = 32 << 10;
+/// Maximum length of a method; the longest registered one has 17 bytes.
 const MAX_METHOD_BYTES: usize = 64;
-/// The longest host and port; a name has up to 253 characters.
+/// Maximum length of host and port; a domain name has at most 253 characters.
 const MAX_AUTHORITY_BYTES: usize = 512;
-/// The longest path with its query. Less than that is too long where the request is sent, which a guest can tell from a
-/// path that is none.
+/// Maximum length of a path with its query. The send path enforces a lower limit with its own error, so a guest can
+/// tell "too long" from "malformed".
 const MAX_PATH_BYTES: usize = 16 << 10;
 
-/// As the engine's own crate names it. A test notices when it goes on to the next version.
+// wasmtime's name of the interface. A test fails when wasmtime changes the version.
 const TYPES: &str = "wasi:http/types@0.2.12";
 
-/// Refuses what is too long, as the interface refuses what is no method, path or authority at all.
+/// Parameters of a setter.
+type SetterArgs = (Resource<HostOutgoingRequest>, Option<String>);
+
+/// Returns the size of all names and values.
+pub(super) fn header_section_bytes(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum()
+}
+
+/// Replaces the setters of `outgoing-request` by ones that reject a long value like a malformed one.
 ///
 /// # Errors
-/// When the engine has no such interface.
-pub(in crate::sandbox) fn bound<T: WasiHttpView + 'static>(
+/// The linker does not have the interface.
+pub(in crate::sandbox) fn replace_request_setters<T: WasiHttpView + 'static>(
     linker: &mut Linker<T>,
 ) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
         "[method]outgoing-request.set-method",
-        |mut store: StoreContextMut<'_, T>, (request, method): (Resource<Request>, Method)| {
+        |mut store: StoreContextMut<'_, T>,
+         (request, method): (Resource<HostOutgoingRequest>, Method)| {
             if matches!(&method, Method::Other(name) if name.len() > MAX_METHOD_BYTES) {
                 return Ok((Err(()),));
             }
@@ -37,8 +54,8 @@ pub(in crate::sandbox) fn bound<T: WasiHttpView + 'static>(
     )?;
     types.func_wrap(
         "[method]outgoing-request.set-path-with-query",
-        |mut store: StoreContextMut<'_, T>, (request, path): Part| {
-            if too_long(&path, MAX_PATH_BYTES) {
+        |mut store: StoreContextMut<'_, T>, (request, path): SetterArgs| {
+            if is_longer_than(&path, MAX_PATH_BYTES) {
                 return Ok((Err(()),));
             }
             Ok((store.data_mut().http().set_path_with_query(request, path)?,))
@@ -46,8 +63,8 @@ pub(in crate::sandbox) fn bound<T: WasiHttpView + 'static>(
     )?;
     types.func_wrap(
         "[method]outgoing-request.set-authority",
-        |mut store: StoreContextMut<'_, T>, (request, authority): Part| {
-            if too_long(&authority, MAX_AUTHORITY_BYTES) {
+        |mut store: StoreContextMut<'_, T>, (request, authority): SetterArgs| {
+            if is_longer_than(&authority, MAX_AUTHORITY_BYTES) {
                 return Ok((Err(()),));
             }
             Ok((store.data_mut().http().set_authority(request, authority)?,))
@@ -55,8 +72,6 @@ pub(in crate::sandbox) fn bound<T: WasiHttpView + 'static>(
     )
 }
 
-type Part = (Resource<Request>, Option<String>);
-
-fn too_long(part: &Option<String>, max_bytes: usize) -> bool {
-    part.as_ref().is_some_and(|part| part.len() > max_bytes)
+fn is_longer_than(value: &Option<String>, max_bytes: usize) -> bool {
+    value.as_ref().is_some_and(|value| value.len() > max_bytes)
 }

@@ -1,35 +1,35 @@
-//! Where the data of `wasi:keyvalue` is: a file, or Redis.
+//! The location of the data of `wasi:keyvalue`: a file or Redis.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The file's name in the platform's data directory.
-const FILE: &str = "kv.redb";
+/// Name of the file in the platform's data directory.
+const DEFAULT_FILE_NAME: &str = "kv.redb";
 
-/// Where the data is.
+/// The location of the data.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreLocation {
-    /// An embedded store in this file.
+    /// An embedded database in this file.
     File(PathBuf),
-    /// Redis, by its URL, which may hold a password.
+    /// A Redis server.
     Redis(RedisUrl),
 }
 
-/// The URL of a Redis. `Display` and `Debug` leave its credentials out.
+/// The URL of a Redis server. It may contain a password; `Display` and `Debug` omit the credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(url::Url);
 
 impl StoreLocation {
-    /// Reads a path, `file:…`, `redis://…` or `rediss://…`; relative paths start at `base`.
+    /// Parses a path, `file:…`, `redis://…` or `rediss://…`. Relative paths are resolved against `base`.
     ///
     /// # Errors
-    /// What is wrong with it, without its text, which may hold a password.
+    /// The problem, without the text itself, which may contain a password.
     pub fn parse(text: &str, base: &Path) -> Result<Self, String> {
         const FORM: &str = "it is a path, \"file:state/kv.redb\", \"redis://host:6379\" or \
                             \"rediss://host:6379\"";
         if text.starts_with("redis://") || text.starts_with("rediss://") {
             let url = url::Url::parse(text).map_err(|error| format!("{error}; {FORM}"))?;
-            // The library reads more in it than that, and says so here.
+            // Further parts of the URL, such as the database number, are checked by the library.
             redis::Client::open(url.clone()).map_err(|_| FORM.to_owned())?;
             return Ok(Self::Redis(RedisUrl(url)));
         }
@@ -44,9 +44,9 @@ impl StoreLocation {
         Ok(Self::File(base.join(path)))
     }
 
-    /// The file beneath the platform's data directory for this program.
-    pub fn below(data_dir: &Path) -> Self {
-        Self::File(data_dir.join(FILE))
+    /// Returns the default location in this program's data directory.
+    pub fn in_data_dir(data_dir: &Path) -> Self {
+        Self::File(data_dir.join(DEFAULT_FILE_NAME))
     }
 }
 

@@ -1,0 +1,165 @@
+//! Limits on calls: concurrent calls in total, per component and per caller, calls that wait, and calls per minute.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::component::Component;
+
+/// Time a call waits for a permit before it is rejected.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// Upper limit of waiting calls of all components. Each holds its request body in memory.
+const MAX_WAITING: usize = 256;
+/// Upper limit of waiting calls of one caller.
+const MAX_WAITING_PER_CALLER: usize = 64;
+/// Number of remembered callers above which idle ones are forgotten.
+const MAX_CALLERS: usize = 10_000;
+
+/// Permission to run one call. Dropping it admits another call.
+pub struct CallPermit(#[allow(dead_code)] Vec<OwnedSemaphorePermit>);
+
+/// The limit that a call was rejected for, with the time after which to retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Concurrent calls of the server or of the component.
+    #[error("the server is at its limit of concurrent calls; try again in {} s", .0.as_secs())]
+    Saturated(Duration),
+    /// Concurrent calls of the caller.
+    #[error("you are at your limit of concurrent calls; try again in {} s", .0.as_secs())]
+    Caller(Duration),
+    /// Calls per minute of the caller.
+    #[error("too many calls of this component; try again in {} s", .0.as_secs())]
+    Rate(Duration),
+}
+
+/// Limits shared by all components. They outlive the catalogs that use them.
+pub struct CallLimits {
+    total: Arc<Semaphore>,
+    waiting: Semaphore,
+    /// Concurrent calls of one caller; `None` if callers cannot be distinguished.
+    per_caller: Option<u32>,
+    /// By rate key.
+    callers: Mutex<HashMap<String, Arc<CallerLimits>>>,
+}
+
+/// Limits of one caller.
+struct CallerLimits {
+    calls: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+/// Limits of one component.
+///
+/// They are kept when a new version of the component is loaded, so that a reload does not reset a caller's rate and
+/// calls still running in the old version count.
+pub struct ComponentCallLimits {
+    calls: Arc<Semaphore>,
+    rate: Option<DefaultKeyedRateLimiter<String>>,
+}
+
+impl ComponentCallLimits {
+    /// Creates the limits that the component is configured with.
+    pub fn new(component: &Component) -> Self {
+        let limits = &component.limits;
+        let rate = limits.calls_per_minute;
+        Self {
+            calls: Arc::new(Semaphore::new(limits.concurrency as usize)),
+            rate: rate.map(|calls| RateLimiter::keyed(Quota::per_minute(calls))),
+        }
+    }
+
+    fn check_rate(&self, caller: &str) -> Result<(), Rejection> {
+        let Some(rate) = &self.rate else {
+            return Ok(());
+        };
+        if rate.len() > MAX_CALLERS {
+            rate.retain_recent();
+        }
+        rate.check_key(&caller.to_owned()).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            Rejection::Rate(Duration::from_secs(wait.as_secs() + 1))
+        })
+    }
+}
+
+impl CallLimits {
+    /// Creates limits of `total` concurrent calls and, if callers can be distinguished, `per_caller` for each of them.
+    pub fn new(total: u32, per_caller: Option<u32>) -> Self {
+        Self {
+            total: Arc::new(Semaphore::new(total as usize)),
+            waiting: Semaphore::new(MAX_WAITING),
+            per_caller,
+            callers: Mutex::default(),
+        }
+    }
+
+    /// Admits one call, waiting up to [`MAX_WAIT`] for a permit. `caller` is the caller's rate key.
+    ///
+    /// # Errors
+    /// The limit that was reached.
+    pub(super) async fn admit(
+        &self,
+        component: &ComponentCallLimits,
+        caller: &str,
+    ) -> Result<CallPermit, Rejection> {
+        component.check_rate(caller)?;
+        let caller = self.caller(caller);
+        // Ordered from narrow to wide: a call that waits for one permit must not hold another that more calls compete
+        // for.
+        let mut semaphores: Vec<_> = caller.iter().map(|of| of.calls.clone()).collect();
+        semaphores.extend([component.calls.clone(), self.total.clone()]);
+        let free = semaphores.iter().map(|s| s.clone().try_acquire_owned());
+        if let Ok(permits) = free.collect() {
+            return Ok(CallPermit(permits));
+        }
+        let saturated = Rejection::Saturated(MAX_WAIT);
+        let caller_saturated = Rejection::Caller(MAX_WAIT);
+        let waiting_of_caller = caller.as_ref().map(|of| of.waiting.try_acquire());
+        let _waiting_of_caller = waiting_of_caller
+            .transpose()
+            .map_err(|_| caller_saturated)?;
+        let _waiting = self.waiting.try_acquire().map_err(|_| saturated)?;
+        let acquire_all = async {
+            let mut permits = Vec::with_capacity(semaphores.len());
+            for semaphore in semaphores {
+                // The semaphores are never closed, so `acquire_owned` does not fail.
+                permits.extend(semaphore.acquire_owned().await.ok());
+            }
+            CallPermit(permits)
+        };
+        tokio::time::timeout(MAX_WAIT, acquire_all)
+            .await
+            .map_err(|_| {
+                let is_at_limit = |of: &Arc<CallerLimits>| of.calls.available_permits() == 0;
+                match caller.as_ref().is_some_and(is_at_limit) {
+                    true => caller_saturated,
+                    false => saturated,
+                }
+            })
+    }
+
+    /// Returns the limits of one caller; `None` if callers cannot be distinguished.
+    fn caller(&self, rate_key: &str) -> Option<Arc<CallerLimits>> {
+        let per_caller = self.per_caller? as usize;
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limits) = callers.get(rate_key) {
+            return Some(limits.clone());
+        }
+        if callers.len() >= MAX_CALLERS {
+            // A caller is idle if no call of it is running or waiting.
+            callers.retain(|_, limits| {
+                limits.calls.available_permits() < per_caller || Arc::strong_count(limits) > 1
+            });
+        }
+        let limits = Arc::new(CallerLimits {
+            calls: Arc::new(Semaphore::new(per_caller)),
+            waiting: Semaphore::new(MAX_WAITING_PER_CALLER),
+        });
+        callers.insert(rate_key.to_owned(), limits.clone());
+        Some(limits)
+    }
+}

@@ -1,0 +1,101 @@
+//! Conflicts between components, and settings that do not fit a component.
+
+use super::argument_schema::ArgumentOverrideError;
+
+/// The reason why a component cannot be added to the catalog.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Two components have a tool or a prompt of the same name.
+    #[error(
+        "the {kind} `{name}` is in both `{first}` and `{second}`; give one of them a `prefix` in its \
+         [[component]], such as prefix = \"{second}_\"{}",
+        if is_tool(.kind) { ", or one of the tools a `rename`" } else { "" }
+    )]
+    Duplicate {
+        /// `tool` or `prompt`.
+        kind: &'static str,
+        /// The shared name.
+        name: String,
+        /// The component that was added first.
+        first: String,
+        /// The rejected component.
+        second: String,
+    },
+    /// Two components have a resource of the same URI.
+    #[error(
+        "the resource `{uri}` is in both `{first}` and `{second}`; serve one of them, or give one a \
+         URI of its own"
+    )]
+    DuplicateResource {
+        /// The URI or URI template.
+        uri: String,
+        /// The component that was added first.
+        first: String,
+        /// The rejected component.
+        second: String,
+    },
+    /// Two tools of one component would get the same name.
+    #[error(
+        "`{component}`: its tools `{first}` and `{second}` would both be called `{tool}`; give one \
+         of them another `rename`"
+    )]
+    SameName {
+        /// The component.
+        component: String,
+        /// The shared name.
+        tool: String,
+        /// The first tool's own name.
+        first: String,
+        /// The second tool's own name.
+        second: String,
+    },
+    /// A setting names a tool that the component does not have.
+    #[error("`{component}` has no tool `{tool}`, which {setting} names; it has {known}")]
+    UnknownTool {
+        /// The component.
+        component: String,
+        /// The missing tool.
+        tool: String,
+        /// The setting that names it.
+        setting: String,
+        /// The tools of the component.
+        known: String,
+    },
+    /// The settings for a tool's arguments do not fit its schema.
+    #[error("`{component}`: [component.tool.{tool}] {error}")]
+    Argument {
+        /// The component.
+        component: String,
+        /// The tool.
+        tool: String,
+        /// The reason.
+        error: ArgumentOverrideError,
+    },
+    /// The settings exclude everything that the component has.
+    #[error(
+        "`{0}`: `tools`, `exclude` and `enabled` leave nothing of it to be served; leave one tool, or \
+         take the component out"
+    )]
+    NoTools(String),
+    /// The prefix makes a name that clients reject.
+    #[error(
+        "`{component}`: with the prefix `{prefix}` its {kind} would be called `{name}`, which is not \
+         1 to 64 characters of `A-Z a-z 0-9 _ -`; choose another prefix{}",
+        if is_tool(.kind) { " or `rename`" } else { "" }
+    )]
+    InvalidName {
+        /// The component.
+        component: String,
+        /// Its prefix.
+        prefix: String,
+        /// `tool` or `prompt`.
+        kind: &'static str,
+        /// The name with the prefix.
+        name: String,
+    },
+}
+
+/// Returns whether `rename` is a way out: only tools have it.
+fn is_tool(kind: &str) -> bool {
+    kind == "tool"
+}

@@ -1,0 +1,115 @@
+//! Targets of requests: the tool, prompt or resource that a client names.
+
+use std::sync::Arc;
+
+use super::call_limits::CallPermit;
+use super::entries::{ComponentEntry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry};
+use crate::component::{
+    Call, CallError, Completion, CompletionRequest, Component, Embedded, GuestContext, Outcome,
+    TargetKind,
+};
+
+/// The target of a request as the client names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetName {
+    /// Name of a tool, in `tools/call`.
+    Tool(String),
+    /// Name of a prompt, in `prompts/get` and `completion/complete`.
+    Prompt(String),
+    /// URI of a resource, in `resources/read`.
+    Resource(String),
+    /// URI template of a resource template, in `completion/complete`.
+    Template(String),
+}
+
+/// The entry that a [`TargetName`] refers to.
+#[derive(Clone)]
+pub enum Target {
+    /// A tool.
+    Tool(Arc<ToolEntry>),
+    /// A prompt.
+    Prompt(Arc<PromptEntry>),
+    /// A resource with a fixed URI.
+    Resource(Arc<ResourceEntry>),
+    /// A resource template, or the one that the URI of a resource matches.
+    Template(Arc<TemplateEntry>),
+}
+
+impl Target {
+    /// Returns the scopes that a call requires, sorted.
+    pub fn scopes(&self) -> &[String] {
+        match self {
+            Self::Tool(entry) => &entry.scopes,
+            Self::Prompt(entry) => &entry.scopes,
+            Self::Resource(entry) => &entry.scopes,
+            Self::Template(entry) => &entry.scopes,
+        }
+    }
+
+    /// Returns the name clients use.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Tool(entry) => &entry.name,
+            Self::Prompt(entry) => &entry.name,
+            Self::Resource(entry) => &entry.name,
+            Self::Template(entry) => &entry.name,
+        }
+    }
+
+    /// Returns the kind of the target, for messages to clients.
+    pub fn called(&self) -> TargetKind {
+        match self {
+            Self::Tool(_) => TargetKind::Tool,
+            Self::Prompt(_) => TargetKind::Prompt,
+            Self::Resource(_) | Self::Template(_) => TargetKind::Resource,
+        }
+    }
+
+    /// Returns the component that has the target.
+    pub fn component(&self) -> &Component {
+        &self.owner().component
+    }
+
+    pub(super) fn owner(&self) -> &ComponentEntry {
+        match self {
+            Self::Tool(entry) => &entry.owner,
+            Self::Prompt(entry) => &entry.owner,
+            Self::Resource(entry) => &entry.owner,
+            Self::Template(entry) => &entry.owner,
+        }
+    }
+
+    /// Reads a resource of the target's component and releases the permit.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn read(
+        &self,
+        call: Call<String>,
+        permit: CallPermit,
+    ) -> Result<Outcome<Vec<Embedded>>, CallError> {
+        let outcome = self.component().read_resource(call).await;
+        drop(permit);
+        outcome
+    }
+
+    /// Completes an argument and releases the permit.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn complete(
+        &self,
+        request: CompletionRequest,
+        context: GuestContext,
+        permit: CallPermit,
+    ) -> Result<Completion, CallError> {
+        let completion = self.component().complete(request, context).await;
+        drop(permit);
+        completion
+    }
+
+    /// Returns whether the target's component completes arguments.
+    pub fn completes(&self) -> bool {
+        self.component().has_completions()
+    }
+}

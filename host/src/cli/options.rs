@@ -1,0 +1,83 @@
+//! Options shared by several subcommands, and how they override the configuration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use tracing::Level;
+
+use super::output::{Failure, report_config_errors};
+use crate::config::{Config, Overrides};
+use crate::telemetry;
+
+/// Options of every subcommand that loads components.
+#[derive(Args)]
+pub(super) struct ConfigOptions {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Options of `serve` and `check`.
+#[derive(Args)]
+pub(super) struct AccessOptions {
+    /// Serve every client that reaches the address, without tokens; refused unless it is loopback.
+    #[arg(long)]
+    no_auth: bool,
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Options of `serve` and `stdio`.
+#[derive(Args)]
+pub(super) struct WatchOptions {
+    /// Reload every component when its file changes; without this option, only those in directories and of glob
+    /// patterns.
+    #[arg(long, overrides_with = "no_watch")]
+    watch: bool,
+    /// Never reload components.
+    #[arg(long, overrides_with = "watch")]
+    no_watch: bool,
+    /// Start without the components that cannot be loaded, instead of failing.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+impl ConfigOptions {
+    pub(super) fn overrides(&self, references: Vec<String>) -> Overrides {
+        Overrides {
+            file: self.config.clone(),
+            references,
+            ..Overrides::default()
+        }
+    }
+}
+
+impl AccessOptions {
+    pub(super) fn apply(&self, overrides: &mut Overrides) {
+        overrides.listen = self.listen;
+        overrides.no_auth = self.no_auth;
+    }
+}
+
+impl WatchOptions {
+    pub(super) fn apply(&self, overrides: &mut Overrides) {
+        overrides.watch = match (self.watch, self.no_watch) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            (false, false) => None,
+        };
+        overrides.keep_going = self.keep_going;
+    }
+}
+
+/// Reads the configuration and starts the log. `default_level` is the log level if there is no configuration file.
+pub(super) fn configure(overrides: &Overrides, default_level: Level) -> Result<Config, Failure> {
+    let mut config = Config::load(overrides).map_err(|errors| report_config_errors(&errors))?;
+    if overrides.file.is_none() {
+        config.telemetry.level = default_level;
+    }
+    telemetry::init(config.telemetry);
+    Ok(config)
+}

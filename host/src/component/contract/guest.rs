@@ -1,0 +1,232 @@
+//! The guest's side of the contract: a linked component, and calls of the interfaces that it exports.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Component, HasSelf, InstancePre};
+
+use super::bindings::Everything;
+use super::bindings::exports::toolcrib::mcp::{completions, prompts, resources, tool};
+use super::bindings::toolcrib::mcp::types;
+use super::host::{CallData, GuestStore};
+use super::outcome::Outcome;
+use crate::component::engine_error;
+use crate::engine::Engine;
+use crate::sandbox::{self, StoreData};
+
+/// The interface through which a component offers tools.
+pub(crate) const TOOL_INTERFACE: &str = "toolcrib:mcp/tool@0.1.1";
+const PROMPTS_INTERFACE: &str = "toolcrib:mcp/prompts@0.1.1";
+const RESOURCES_INTERFACE: &str = "toolcrib:mcp/resources@0.1.1";
+const COMPLETIONS_INTERFACE: &str = "toolcrib:mcp/completions@0.1.1";
+
+/// Returns whether an interface belongs to the contract, in any version.
+pub(crate) fn is_contract_interface(id: &str) -> bool {
+    id.starts_with("toolcrib:mcp/")
+}
+
+/// Returns whether this host supports the version of a contract interface.
+pub(crate) fn has_supported_version(contract_interface: &str) -> bool {
+    contract_interface.contains("@0.1.")
+}
+
+/// A linked component, and the interfaces of the contract that it exports.
+pub(crate) struct Guest {
+    pub(crate) pre: InstancePre<StoreData<CallData>>,
+    tool: Option<tool::GuestIndices>,
+    prompts: Option<prompts::GuestIndices>,
+    resources: Option<resources::GuestIndices>,
+    completions: Option<completions::GuestIndices>,
+}
+
+/// The reason why a guest's call has no outcome.
+pub(crate) enum GuestError {
+    /// The guest rejected the arguments.
+    InvalidArguments(String),
+    /// The guest reported a failure.
+    Failed(String),
+    /// The guest does not have the requested resource.
+    NotFound,
+    /// The result exceeds the output limit.
+    OutputTooLarge,
+    /// The guest trapped, or the engine stopped it.
+    Trap {
+        error: wasmtime::Error,
+        /// Whether the guest was refused memory before, which is the usual cause of a trap.
+        memory_refused: bool,
+    },
+}
+
+impl From<types::Error> for GuestError {
+    fn from(error: types::Error) -> Self {
+        match error {
+            types::Error::InvalidArguments(text) => Self::InvalidArguments(text),
+            types::Error::Failed(text) => Self::Failed(text),
+        }
+    }
+}
+
+impl From<resources::Error> for GuestError {
+    fn from(error: resources::Error) -> Self {
+        match error {
+            resources::Error::NotFound => Self::NotFound,
+            resources::Error::Failed(text) => Self::Failed(text),
+        }
+    }
+}
+
+/// Creates a [`GuestError`] from an error of the engine during a call in `store`.
+pub(crate) fn trap(error: wasmtime::Error, store: &GuestStore) -> GuestError {
+    GuestError::Trap {
+        error,
+        memory_refused: store.data().memory_refused(),
+    }
+}
+
+/// Instantiates the guest in `$store` and calls one function of one of its interfaces.
+macro_rules! call_guest {
+    ($guest:ident.$interface:ident.$function:ident, $store:ident $(, $argument:expr)*) => {{
+        let call = async {
+            let instance = $guest.pre.instantiate_async(&mut $store).await?;
+            let indices = $guest.$interface.as_ref();
+            let indices = indices.ok_or_else(|| wasmtime::Error::msg("it is not exported"))?;
+            let interface = indices.load(&mut $store, &instance)?;
+            interface.$function(&mut $store $(, $argument)*).await
+        };
+        call.await.map_err(|error| trap(error, &$store))
+    }};
+}
+
+impl Guest {
+    /// Links the component with the host's imports.
+    ///
+    /// # Errors
+    /// One sentence: the import that the host lacks, or how an export differs from the contract.
+    pub(crate) fn new(engine: &Engine, component: &Component) -> Result<Self, String> {
+        let mut linker =
+            sandbox::new_linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
+        Everything::add_to_linker::<_, HasSelf<CallData>>(
+            &mut linker,
+            |data: &mut StoreData<CallData>| &mut data.contract,
+        )
+        .map_err(|e| format!("the host cannot link it: {e}"))?;
+        let pre = linker.instantiate_pre(component).map_err(|e| {
+            let cause = engine_error::summary(&e);
+            format!("it imports what the host does not have: {cause}")
+        })?;
+        Ok(Self {
+            tool: find_interface(component, TOOL_INTERFACE, || tool::GuestIndices::new(&pre))?,
+            prompts: find_interface(component, PROMPTS_INTERFACE, || {
+                prompts::GuestIndices::new(&pre)
+            })?,
+            resources: find_interface(component, RESOURCES_INTERFACE, || {
+                resources::GuestIndices::new(&pre)
+            })?,
+            completions: find_interface(component, COMPLETIONS_INTERFACE, || {
+                completions::GuestIndices::new(&pre)
+            })?,
+            pre,
+        })
+    }
+
+    /// Returns whether the component exports an interface that defines tools, prompts or resources.
+    pub(crate) fn has_definitions(&self) -> bool {
+        self.tool.is_some() || self.prompts.is_some() || self.resources.is_some()
+    }
+
+    /// Returns whether the component completes the arguments of its prompts and resource templates.
+    pub(crate) fn has_completions(&self) -> bool {
+        self.completions.is_some()
+    }
+
+    /// Asks the component for its tools. Empty without the interface, as for the functions below.
+    pub(crate) async fn tools(
+        self: Arc<Self>,
+        mut store: GuestStore,
+    ) -> Result<Vec<types::Definition>, GuestError> {
+        if self.tool.is_none() {
+            return Ok(Vec::new());
+        }
+        call_guest!(self.tool.call_definitions, store)
+    }
+
+    pub(crate) async fn prompts(
+        self: Arc<Self>,
+        mut store: GuestStore,
+    ) -> Result<Vec<prompts::Definition>, GuestError> {
+        if self.prompts.is_none() {
+            return Ok(Vec::new());
+        }
+        call_guest!(self.prompts.call_definitions, store)
+    }
+
+    pub(crate) async fn resources(
+        self: Arc<Self>,
+        mut store: GuestStore,
+    ) -> Result<Vec<resources::Resource>, GuestError> {
+        if self.resources.is_none() {
+            return Ok(Vec::new());
+        }
+        call_guest!(self.resources.call_resources, store)
+    }
+
+    pub(crate) async fn templates(
+        self: Arc<Self>,
+        mut store: GuestStore,
+    ) -> Result<Vec<resources::Template>, GuestError> {
+        if self.resources.is_none() {
+            return Ok(Vec::new());
+        }
+        call_guest!(self.resources.call_templates, store)
+    }
+
+    pub(crate) async fn call_tool(
+        self: Arc<Self>,
+        mut store: GuestStore,
+        request: types::Request,
+    ) -> Result<Outcome, GuestError> {
+        Ok(call_guest!(self.tool.call_call, store, &request)??.into())
+    }
+
+    pub(crate) async fn get_prompt(
+        self: Arc<Self>,
+        mut store: GuestStore,
+        request: prompts::Request,
+    ) -> Result<Outcome<prompts::Prompt>, GuestError> {
+        Ok(call_guest!(self.prompts.call_get, store, &request)??.into())
+    }
+
+    pub(crate) async fn read_resource(
+        self: Arc<Self>,
+        mut store: GuestStore,
+        request: resources::Request,
+    ) -> Result<Outcome<Vec<types::Embedded>>, GuestError> {
+        Ok(call_guest!(self.resources.call_read, store, &request)??.into())
+    }
+
+    pub(crate) async fn complete(
+        self: Arc<Self>,
+        mut store: GuestStore,
+        request: completions::Request,
+    ) -> Result<completions::Completion, GuestError> {
+        Ok(call_guest!(
+            self.completions.call_complete,
+            store,
+            &request
+        )??)
+    }
+}
+
+/// Looks up an interface of the contract; `None` if the component does not export it.
+fn find_interface<T>(
+    component: &Component,
+    interface: &str,
+    find: impl FnOnce() -> wasmtime::Result<T>,
+) -> Result<Option<T>, String> {
+    if component.get_export_index(None, interface).is_none() {
+        return Ok(None);
+    }
+    find().map(Some).map_err(|e| {
+        let cause = engine_error::summary(&e);
+        format!("its `{interface}` is not the one of `wit/`: {cause}")
+    })
+}

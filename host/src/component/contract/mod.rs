@@ -1,0 +1,36 @@
+//! The contract between host and guest, `toolcrib:mcp` (`wit/`), in generated bindings.
+//!
+//! The contract's types are also the crate's own types for what components offer and return.
+
+mod bindings;
+
+mod outcome;
+
+mod host;
+
+mod guest;
+
+pub use bindings::exports::toolcrib::mcp::completions::{
+    Completion, Request as CompletionRequest, Subject as CompletionSubject,
+};
+pub(super) use bindings::exports::toolcrib::mcp::prompts::Request as PromptRequest;
+pub use bindings::exports::toolcrib::mcp::prompts::{
+    Argument as PromptArgument, Definition as Prompt, Message as PromptMessage,
+    Prompt as PromptResult,
+};
+pub(super) use bindings::exports::toolcrib::mcp::resources::Request as ResourceRequest;
+pub use bindings::exports::toolcrib::mcp::resources::{Resource, Template};
+pub use bindings::toolcrib::mcp::call::{Level, Principal};
+pub use bindings::toolcrib::mcp::types::{
+    Annotations, Answer, Audience, Block, Body, Content, Embedded, Icon, Link, Output, Question,
+    Questions, Role,
+};
+pub(super) use bindings::toolcrib::mcp::types::{
+    Definition as ToolDefinition, Request as ToolRequest,
+};
+pub(super) use guest::{
+    Guest, GuestError, TOOL_INTERFACE, has_supported_version, is_contract_interface, trap,
+};
+pub(super) use host::{CallData, GuestStore};
+pub use host::{ClientFeatures, Event, GuestContext};
+pub use outcome::Outcome;

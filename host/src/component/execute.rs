@@ -1,0 +1,135 @@
+//! Executes one call of a loaded component: sandbox, log span, limits of the output, and errors.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::sync::Arc;
+
+use tracing::Instrument;
+
+use super::call_error::{CallError, TargetKind};
+use super::contract::{CallData, GuestContext, GuestError, GuestStore, Principal};
+use super::load::Component;
+use super::output_validation::GuestOutput;
+use crate::sandbox::keyvalue::Owner;
+use crate::sandbox::{self, CpuProfile, Stopped};
+use crate::text::{escape_untrusted, truncate};
+
+/// Maximum length of a backtrace or a URI in the log.
+const MAX_LOGGED_BYTES: usize = 4_096;
+
+/// The item that a call is for.
+pub(super) struct CallTarget<'a> {
+    pub(super) kind: TargetKind,
+    /// The name of the item, or its URI.
+    pub(super) name: &'a str,
+}
+
+impl Component {
+    /// Runs `guest` with a new store in the sandbox, and checks the size and the form of its output.
+    pub(super) async fn execute<T, F>(
+        &self,
+        target: CallTarget<'_>,
+        context: GuestContext,
+        cpu_profile: &Arc<CpuProfile>,
+        guest: impl FnOnce(GuestStore) -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, GuestError>> + Send + 'static,
+        T: GuestOutput + Send + 'static,
+    {
+        let span = call_span(&self.name, &target, &context);
+        let cancelled = context.cancelled.clone();
+        let owner = match &context.caller {
+            Some(caller) if self.open_grants.has_buckets() => Some(keyvalue_owner(caller)),
+            _ => None,
+        };
+        let data = CallData::new(context, self.limits.time);
+        let grants = &self.open_grants;
+        let store = sandbox::new_store(&self.engine, &self.limits, grants, owner, &span, data);
+        let guest = grants.with_blocking_pool(guest(store));
+        let call = async {
+            let guest_runtime = self.engine.guest_runtime();
+            let run = sandbox::execute(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
+            let output = self.log_failure(target.kind, run.await)?;
+            self.check_output(target.kind, &output)?;
+            Ok(output)
+        };
+        call.instrument(span.clone()).await
+    }
+
+    fn check_output(&self, target: TargetKind, output: &impl GuestOutput) -> Result<(), CallError> {
+        let bytes = output.size_bytes();
+        let max_bytes = self.limits.output_bytes;
+        if bytes > max_bytes {
+            tracing::info!(
+                output.bytes = bytes,
+                limit.bytes = max_bytes,
+                "output over its limit"
+            );
+            return Err(CallError::OutputTooLarge(target, max_bytes));
+        }
+        output.validate().map_err(|e| invalid_output(target, &e))
+    }
+
+    /// Converts the errors of a run for the client, and logs the details that only the operator may know.
+    fn log_failure<T>(
+        &self,
+        target: TargetKind,
+        result: Result<Result<T, GuestError>, Stopped>,
+    ) -> Result<T, CallError> {
+        let error = match result {
+            Ok(Ok(output)) => return Ok(output),
+            Ok(Err(error)) => error,
+            Err(stopped) => {
+                tracing::info!(call.stopped = %stopped, "call stopped");
+                return Err(stopped.into());
+            }
+        };
+        match &error {
+            GuestError::Trap { error, .. } => {
+                let trap = format!("{error:?}");
+                tracing::info!(guest.trap = %for_log(&trap), "guest trapped");
+            }
+            GuestError::OutputTooLarge => {
+                tracing::info!(
+                    limit.bytes = self.limits.output_bytes,
+                    "output over its limit"
+                );
+            }
+            GuestError::InvalidArguments(_) | GuestError::Failed(_) | GuestError::NotFound => {}
+        }
+        Err(CallError::from_guest(target, error, &self.limits))
+    }
+}
+
+/// Creates the error of an output that violates the contract or its schema, and logs the violation.
+pub(super) fn invalid_output(target: TargetKind, violation: &str) -> CallError {
+    tracing::warn!(output.violation = %violation, "output rejected");
+    CallError::InvalidOutput(target)
+}
+
+fn call_span(component: &str, target: &CallTarget<'_>, context: &GuestContext) -> tracing::Span {
+    let span = tracing::info_span!(
+        "call", call.id = %context.id, component.name = %component,
+        tool.name = tracing::field::Empty, call.kind = %target.kind, call.name = tracing::field::Empty
+    );
+    let field = match target.kind {
+        TargetKind::Tool => "tool.name",
+        _ => "call.name",
+    };
+    span.record(field, for_log(target.name).as_ref());
+    span
+}
+
+/// Truncates and escapes a text of a guest or a client for the log.
+fn for_log(text: &str) -> Cow<'_, str> {
+    escape_untrusted(truncate(text, MAX_LOGGED_BYTES))
+}
+
+/// Returns the owner of a caller's entries in key-value buckets: the same for all clients that the person uses.
+fn keyvalue_owner(caller: &Principal) -> Owner {
+    Owner {
+        issuer: caller.issuer.clone(),
+        subject: caller.subject.clone(),
+    }
+}

@@ -1,0 +1,123 @@
+//! Invocation of a function: arguments decoded before the instance exists, the result encoded after it returned.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use wasmtime::component::Val;
+
+use super::decode::decode;
+use super::encode::encode;
+use super::function::Function;
+use super::types::{TypeKind, WitType};
+use crate::component::contract::{
+    self, Block, Content, Guest, GuestError, GuestStore, Outcome, Output,
+};
+
+/// A function with decoded arguments.
+pub(crate) struct PreparedCall {
+    function: Arc<Function>,
+    arguments: Vec<Val>,
+}
+
+impl Function {
+    /// Decodes the arguments of a call.
+    ///
+    /// # Errors
+    /// One sentence for the client.
+    pub(crate) fn prepare(self: &Arc<Self>, arguments: &Value) -> Result<PreparedCall, String> {
+        Ok(PreparedCall {
+            function: self.clone(),
+            arguments: decode(&self.parameters, arguments)?,
+        })
+    }
+
+    fn outcome(&self, results: &[Val], max_output_bytes: usize) -> Result<Outcome, GuestError> {
+        let encode = |ty: &WitType, value: &Val| {
+            encode(ty, value, max_output_bytes).ok_or(GuestError::OutputTooLarge)
+        };
+        let value = match (&self.returns, results.first()) {
+            (
+                Some(WitType {
+                    kind: TypeKind::Result(ok, error),
+                    ..
+                }),
+                Some(Val::Result(result)),
+            ) => match (result, ok, error) {
+                (Ok(Some(value)), Some(ty), _) => Some(encode(ty, value)?),
+                (Ok(_), ..) => None,
+                (Err(Some(value)), _, Some(ty)) => {
+                    return Err(GuestError::Failed(to_text(&encode(ty, value)?)));
+                }
+                (Err(_), ..) => {
+                    let sentence = format!("`{}` failed without saying why", self.path.function);
+                    return Err(GuestError::Failed(sentence));
+                }
+            },
+            (Some(ty), Some(value)) => Some(encode(ty, value)?),
+            _ => None,
+        };
+        Ok(Outcome::Complete(self.output(value)))
+    }
+
+    fn output(&self, value: Option<Value>) -> Output {
+        let mut output = Output {
+            content: Vec::new(),
+            structured: None,
+            meta: None,
+        };
+        if let Some(value) = value {
+            let text = to_text(&value);
+            output.structured = Some(match self.returns_record() {
+                true => text.clone(),
+                false => json!({ "result": value }).to_string(),
+            });
+            output.content.push(Content {
+                block: Block::Text(text),
+                audience: None,
+            });
+        }
+        output
+    }
+}
+
+impl PreparedCall {
+    /// Runs the call in a new instance.
+    pub(crate) async fn run(
+        self,
+        guest: Arc<Guest>,
+        mut store: GuestStore,
+        max_output_bytes: usize,
+    ) -> Result<Outcome, GuestError> {
+        let Self {
+            function,
+            arguments,
+        } = self;
+        // Every value takes the size of a `Val` in the host, and at least 2 bytes in the output, which holds the
+        // result twice: as text and as structured content.
+        let max_result_bytes = max_output_bytes.saturating_mul(size_of::<Val>() / 2);
+        let max_result_bytes = max_result_bytes.max(store.hostcall_fuel());
+        store.set_hostcall_fuel(max_result_bytes / function.max_bytes_per_fuel);
+        let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
+        let call = async {
+            let instance = guest.pre.instantiate_async(&mut store).await?;
+            let export = instance
+                .get_func(&mut store, &function.export)
+                .ok_or_else(|| wasmtime::Error::msg("the export is not a function"))?;
+            export
+                .call_async(&mut store, &arguments, &mut results)
+                .await
+        };
+        match call.await {
+            Ok(()) => function.outcome(&results, max_output_bytes),
+            Err(error) => Err(contract::trap(error, &store)),
+        }
+    }
+}
+
+/// Formats a value for a model: a string as it is, any other value as JSON.
+fn to_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

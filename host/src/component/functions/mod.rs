@@ -1,0 +1,50 @@
+//! Plain functions as tools: every function that a component exports, at the root of its world or in an interface.
+//!
+//! Arguments and results are converted by type:
+//!
+//! | WIT | JSON |
+//! |---|---|
+//! | `bool`, `string` | boolean, string |
+//! | `u8` … `s32` | integer; `1.0` is accepted as one |
+//! | `u64`, `s64` | integer within ±(2^53−1), beyond it a string of decimal digits |
+//! | `f32`, `f64` | number, `"NaN"`, `"Infinity"` or `"-Infinity"` |
+//! | `char` | string of one character |
+//! | `list<T>`, `list<u8>` | array; string in base64 |
+//! | `tuple<…>` | array of that length |
+//! | `record` | object; a field of type `option` may be absent |
+//! | `enum`, `flags` | string; array of different strings |
+//! | `variant` | the case's name as a string, or `{"case": payload}` |
+//! | `option<T>` | `null` or T; if T can be `null` too, `null` or `{"some": T}` |
+//! | `result<T, E>` | `{"ok": T}` or `{"error": E}`, with `null` for a missing payload |
+//!
+//! Parameters become the members of the arguments object. A returned record becomes the structured content; any other
+//! value is wrapped as `{"result": …}`, because older MCP revisions allow only objects. A function that returns a
+//! `result` can fail: its error becomes the tool's error instead of a part of the result.
+
+mod names;
+mod package_docs;
+
+mod declarations;
+mod types;
+
+mod type_reader;
+
+mod json_path;
+mod signature;
+
+mod numbers;
+
+mod decode;
+mod encode;
+mod json_schema;
+
+mod function;
+
+mod exports;
+mod invoke;
+
+mod discover;
+
+pub(super) use discover::{Functions, NameConflict, ToolSet};
+pub use exports::SkippedExport;
+pub(super) use function::Function;

@@ -1,0 +1,153 @@
+//! Reads the types of a function's signature from the engine, and their names and documentation from declarations.
+
+use wasmtime::component::Type;
+
+use super::declarations::DeclaredType;
+use super::types::{Case, Field, Integer, Label, NamedItems, TypeKind, WitType};
+use crate::component::schema::MAX_SCHEMA_BYTES;
+
+/// Maximum nesting of types.
+const MAX_DEPTH: usize = 32;
+/// Maximum number of types in one signature. A type counts as often as it occurs.
+const MAX_TYPES: usize = 5_000;
+/// Maximum length of all names and documentation in one signature, counted as often as they occur. It is the space in
+/// the two schemas of a tool.
+const MAX_TEXT_BYTES: usize = 2 * MAX_SCHEMA_BYTES;
+
+/// Reads the types of one signature within the limits.
+pub(super) struct TypeReader {
+    types_left: usize,
+    text_bytes_left: usize,
+    depth: usize,
+}
+
+impl TypeReader {
+    pub(super) fn new() -> Self {
+        Self {
+            types_left: MAX_TYPES,
+            text_bytes_left: MAX_TEXT_BYTES,
+            depth: 0,
+        }
+    }
+
+    /// Reads a type.
+    ///
+    /// # Errors
+    /// The reason why the type has no JSON form.
+    pub(super) fn read(
+        &mut self,
+        ty: &Type,
+        declared: Option<DeclaredType<'_>>,
+    ) -> Result<WitType, String> {
+        self.types_left = self
+            .types_left
+            .checked_sub(1)
+            .ok_or_else(|| format!("its types have more than {MAX_TYPES} parts"))?;
+        if self.depth == MAX_DEPTH {
+            return Err(format!("its types nest deeper than {MAX_DEPTH} levels"));
+        }
+        self.depth += 1;
+        let kind = self.kind(ty, declared)?;
+        self.depth -= 1;
+        Ok(WitType {
+            kind,
+            name: self.optional_text(declared.and_then(|d| d.name()))?,
+            docs: self.optional_text(declared.and_then(|d| d.docs()))?,
+        })
+    }
+
+    /// Copies a name or documentation.
+    pub(super) fn text(&mut self, text: &str) -> Result<String, String> {
+        self.text_bytes_left = self.text_bytes_left.checked_sub(text.len()).ok_or_else(|| {
+            format!(
+                "the names and the documentation of its types have more than {MAX_TEXT_BYTES} bytes"
+            )
+        })?;
+        Ok(text.to_owned())
+    }
+
+    fn optional_text(&mut self, text: Option<&str>) -> Result<Option<String>, String> {
+        text.map(|text| self.text(text)).transpose()
+    }
+
+    fn kind(&mut self, ty: &Type, declared: Option<DeclaredType<'_>>) -> Result<TypeKind, String> {
+        let part = |index| declared.and_then(|d| d.part(index));
+        let docs = |item: &str| declared.and_then(|d| d.item_docs(item));
+        let mut boxed = |ty: Type, index| self.read(&ty, part(index)).map(Box::new);
+        Ok(match ty {
+            Type::Bool => TypeKind::Bool,
+            Type::S8 => TypeKind::Integer(Integer::S8),
+            Type::U8 => TypeKind::Integer(Integer::U8),
+            Type::S16 => TypeKind::Integer(Integer::S16),
+            Type::U16 => TypeKind::Integer(Integer::U16),
+            Type::S32 => TypeKind::Integer(Integer::S32),
+            Type::U32 => TypeKind::Integer(Integer::U32),
+            Type::S64 => TypeKind::Integer(Integer::S64),
+            Type::U64 => TypeKind::Integer(Integer::U64),
+            Type::Float32 => TypeKind::F32,
+            Type::Float64 => TypeKind::F64,
+            Type::Char => TypeKind::Char,
+            Type::String => TypeKind::String,
+            Type::List(list) => match list.ty() {
+                Type::U8 => TypeKind::Bytes,
+                element => TypeKind::List(boxed(element, 0)?),
+            },
+            Type::Option(option) => TypeKind::Option(boxed(option.ty(), 0)?),
+            Type::Result(result) => {
+                let ok = result.ok().map(|ty| boxed(ty, 0)).transpose()?;
+                let error = result.err().map(|ty| boxed(ty, 1)).transpose()?;
+                TypeKind::Result(ok, error)
+            }
+            Type::Tuple(tuple) => {
+                let parts = tuple.types().enumerate();
+                let parts = parts.map(|(index, ty)| self.read(&ty, part(index)));
+                TypeKind::Tuple(parts.collect::<Result<_, _>>()?)
+            }
+            Type::Record(record) => {
+                let fields = record.fields().enumerate().map(|(index, field)| {
+                    Ok(Field {
+                        name: self.text(field.name)?,
+                        docs: self.optional_text(docs(field.name))?,
+                        ty: self.read(&field.ty, part(index))?,
+                    })
+                });
+                TypeKind::Record(fields.collect::<Result<_, String>>()?)
+            }
+            Type::Variant(variant) => {
+                let cases = variant.cases().enumerate().map(|(index, case)| {
+                    let payload = case.ty.map(|ty| self.read(&ty, part(index)));
+                    Ok(Case {
+                        name: self.text(case.name)?,
+                        docs: self.optional_text(docs(case.name))?,
+                        payload: payload.transpose()?,
+                    })
+                });
+                let cases = cases.collect::<Result<_, String>>()?;
+                TypeKind::Variant(NamedItems::new(cases, |case| &case.name))
+            }
+            Type::Enum(cases) => TypeKind::Enum(self.labels(cases.names(), docs)?),
+            Type::Flags(flags) => TypeKind::Flags(self.labels(flags.names(), docs)?),
+            Type::Own(_) | Type::Borrow(_) => return Err("it uses a resource".into()),
+            Type::Future(_) => return Err("it uses a `future`".into()),
+            Type::Stream(_) => return Err("it uses a `stream`".into()),
+            Type::ErrorContext => return Err("it uses an `error-context`".into()),
+            Type::Map(_) => return Err("it uses a `map`".into()),
+            Type::FixedLengthList(_) => return Err("it uses a list of fixed length".into()),
+        })
+    }
+
+    fn labels<'a, 'd>(
+        &mut self,
+        names: impl Iterator<Item = &'a str>,
+        docs: impl Fn(&str) -> Option<&'d str>,
+    ) -> Result<NamedItems<Label>, String> {
+        let labels = names.map(|name| {
+            Ok(Label {
+                name: self.text(name)?,
+                docs: self.optional_text(docs(name))?,
+            })
+        });
+        let labels = labels.collect::<Result<_, String>>()?;
+        Ok(NamedItems::new(labels, |label| &label.name))
+    }
+}

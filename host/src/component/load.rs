@@ -1,0 +1,196 @@
+//! Loads a component: compiles and links it, opens its grants, and asks it for its definitions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::contract::{Guest, Prompt, Resource};
+use super::definitions::{self, DefinitionError, ResourceTemplate, Tool};
+use super::describe::{DescribeError, Describer};
+use super::functions::{Function, Functions, SkippedExport, ToolSet};
+use super::load_error::LoadError;
+use super::{binary_format, schema::Schema};
+use crate::engine::{self, Engine};
+use crate::sandbox::{self, CpuProfile, Grants, ImportReport, Limits, OpenGrants, keyvalue};
+
+/// Returns the SHA-256 digest of a component's bytes: `sha256:` and lower-case hexadecimal digits.
+pub fn digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let hex = digest.iter().map(|byte| format!("{byte:02x}"));
+    format!("sha256:{}", hex.collect::<String>())
+}
+
+/// A loaded component.
+pub struct Component {
+    /// The name in logs and errors.
+    pub name: String,
+    /// The digest of its bytes, as [`digest`] returns it.
+    pub digest: String,
+    /// The size of its file.
+    pub size_bytes: usize,
+    /// The interfaces that it imports.
+    pub imports: Vec<String>,
+    /// Its tools by their own names, in name order.
+    pub tools: Vec<Tool>,
+    /// Its prompts by their own names, in name order.
+    pub prompts: Vec<Prompt>,
+    /// Its resources, in URI order.
+    pub resources: Vec<Resource>,
+    /// Its resource templates, in the order of their URI templates.
+    pub templates: Vec<ResourceTemplate>,
+    /// Its exports that are not served.
+    pub skipped: Vec<SkippedExport>,
+    /// The limits of each call.
+    pub limits: Limits,
+    /// The access granted to its calls.
+    pub grants: Grants,
+    pub(super) open_grants: Arc<OpenGrants>,
+    /// The CPU profile of prompts, resources and completions. Each tool has its own.
+    pub(super) cpu_profile: Arc<CpuProfile>,
+    pub(super) guest: Arc<Guest>,
+    /// The functions behind tools, by tool name. The remaining tools are called through the contract.
+    pub(super) functions: HashMap<String, Arc<Function>>,
+    pub(super) engine: Engine,
+}
+
+impl Component {
+    /// Loads a component from the bytes of its file.
+    ///
+    /// # Errors
+    /// All errors of the first step that failed.
+    pub async fn load(
+        engine: &Engine,
+        name: &str,
+        bytes: Vec<u8>,
+        pinned: Option<&str>,
+        limits: Limits,
+        (grants, store): (Grants, &keyvalue::Store),
+    ) -> Result<Self, Vec<LoadError>> {
+        binary_format::check(&bytes).map_err(|e| vec![e.into()])?;
+        let digest = digest(&bytes);
+        if let Some(pinned) = pinned.filter(|pinned| *pinned != digest) {
+            return Err(vec![LoadError::DigestMismatch {
+                found: digest,
+                pinned: pinned.to_owned(),
+            }]);
+        }
+        let size_bytes = bytes.len();
+        let (compiled, functions) = compile(engine, &digest, bytes, &limits).await?;
+        let imports = import_names(engine, &compiled);
+        let guest = Guest::new(engine, &compiled)
+            .map_err(|reason| vec![LoadError::not_linked(reason, &imports)])?;
+        let open_grants = OpenGrants::open(&grants, name, store)
+            .map_err(|errors| errors.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
+        let guest = Arc::new(guest);
+        let describer = Describer::new(engine, name, &limits);
+        let run = describer.run("definitions", |store| guest.clone().tools(store));
+        let tools = checked(run.await, definitions::check_tools)?;
+        let merged = functions.merge(tools);
+        let ToolSet {
+            tools,
+            functions,
+            skipped,
+        } = merged.map_err(|errors| {
+            let errors = errors.into_iter().map(LoadError::NameConflict);
+            errors.collect::<Vec<_>>()
+        })?;
+        let run = describer.run("prompts.definitions", |store| guest.clone().prompts(store));
+        let prompts = checked(run.await, definitions::check_prompts)?;
+        let run = describer.run("resources", |store| guest.clone().resources(store));
+        let resources = checked(run.await, definitions::check_resources)?;
+        let run = describer.run("templates", |store| guest.clone().templates(store));
+        let templates = checked(run.await, definitions::check_templates)?;
+        let component = Self {
+            name: name.to_owned(),
+            digest,
+            size_bytes,
+            imports,
+            tools,
+            prompts,
+            resources,
+            templates,
+            skipped,
+            limits,
+            grants,
+            open_grants: Arc::new(open_grants),
+            cpu_profile: Arc::default(),
+            guest,
+            functions,
+            engine: engine.clone(),
+        };
+        if component.tools.is_empty() && !component.has_prompts_or_resources() {
+            let has_definitions = component.guest.has_definitions();
+            let error = LoadError::nothing_offered(has_definitions, &component.skipped);
+            return Err(vec![error]);
+        }
+        for SkippedExport { export, reason } in &component.skipped {
+            tracing::info!(
+                component.name = name, export.name = %export, export.reason = %reason,
+                "export skipped"
+            );
+        }
+        Ok(component)
+    }
+
+    /// Validates a value against a schema of one of its tools, as [`Schema::validate`].
+    ///
+    /// # Errors
+    /// One sentence with the location as a JSON Pointer (RFC 6901).
+    pub(crate) async fn validate(&self, schema: &Schema, value: Value) -> Result<Value, String> {
+        schema.validate(value, self.engine.guest_runtime()).await
+    }
+
+    /// Compares the access that its imports need with its grants.
+    pub fn import_report(&self) -> Vec<ImportReport> {
+        sandbox::import_report(&self.imports, &self.grants)
+    }
+
+    /// Returns whether it offers prompts, resources or resource templates.
+    pub fn has_prompts_or_resources(&self) -> bool {
+        !(self.prompts.is_empty() && self.resources.is_empty() && self.templates.is_empty())
+    }
+
+    /// Returns whether it completes the arguments of its prompts and resource templates.
+    pub fn has_completions(&self) -> bool {
+        self.guest.has_completions()
+    }
+}
+
+/// Compiles a component and finds its plain functions, within the time limit for compilation.
+async fn compile(
+    engine: &Engine,
+    digest: &str,
+    bytes: Vec<u8>,
+    limits: &Limits,
+) -> Result<(wasmtime::component::Component, Functions), Vec<LoadError>> {
+    let compiler = engine.clone();
+    let cache_key = digest.trim_start_matches("sha256:").to_owned();
+    let compiled = engine::compile_within(limits.compile, move || {
+        let compiled = compiler.compile(&bytes, &cache_key)?;
+        let functions = Functions::discover(compiler.wasmtime(), &compiled, &bytes);
+        Ok::<_, wasmtime::Error>((compiled, functions))
+    });
+    compiled
+        .await
+        .map_err(|e| vec![LoadError::NotCompiled(e)])?
+        .map_err(|e| vec![LoadError::not_compiled(&e)])
+}
+
+fn import_names(engine: &Engine, component: &wasmtime::component::Component) -> Vec<String> {
+    component
+        .component_type()
+        .imports(engine.wasmtime())
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// Checks the definitions that a component returned.
+fn checked<D, C>(
+    described: Result<D, DescribeError>,
+    check: impl FnOnce(D) -> Result<C, Vec<DefinitionError>>,
+) -> Result<C, Vec<LoadError>> {
+    let definitions = described.map_err(|e| vec![LoadError::Describe(e)])?;
+    check(definitions).map_err(|errors| errors.into_iter().map(LoadError::Definition).collect())
+}

@@ -1,0 +1,108 @@
+//! Errors of loading a component, as the operator learns them.
+
+use super::binary_format::NotAComponent;
+use super::contract::TOOL_INTERFACE;
+use super::definitions::DefinitionError;
+use super::describe::DescribeError;
+use super::engine_error;
+use super::functions::{NameConflict, SkippedExport};
+use crate::engine::CompileError;
+use crate::sandbox::GrantError;
+
+/// Advice for a component that needs WASI 0.3. The engine implements it too, but as an experiment without security
+/// releases.
+const BUILD_FOR_0_2: &str = "build it for WASI 0.2 (in Rust, `--target wasm32-wasip2`)";
+/// Maximum number of skipped exports that an error lists.
+const MAX_LISTED_EXPORTS: usize = 5;
+
+/// The reason why a component cannot be served. Each is one sentence without the component's name, which the reporter
+/// puts before it.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is not a component.
+    #[error("{0}")]
+    NotAComponent(#[from] NotAComponent),
+    /// The file's digest differs from the pinned one.
+    #[error("its digest is {found}, not the pinned {pinned}; review the file, then pin what it is")]
+    DigestMismatch {
+        /// The digest of the file.
+        found: String,
+        /// The digest in the configuration.
+        pinned: String,
+    },
+    /// The engine rejects the component.
+    #[error("it is not a valid component: {0}")]
+    Invalid(String),
+    /// The compiler timed out or failed.
+    #[error(transparent)]
+    NotCompiled(#[from] CompileError),
+    /// The component needs imports that the host lacks, or differs from the contract.
+    #[error("{0}")]
+    Incompatible(String),
+    /// A grant cannot be opened.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// The component failed to return its definitions.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
+    /// A definition breaks a rule.
+    #[error("{0}")]
+    Definition(#[from] DefinitionError),
+    /// A defined tool and a function have the same name.
+    #[error(transparent)]
+    NameConflict(#[from] NameConflict),
+    /// The component offers no tool, prompt or resource.
+    #[error("{0}")]
+    NothingOffered(String),
+}
+
+impl LoadError {
+    /// Creates the error of a component that the compiler rejects.
+    pub(super) fn not_compiled(error: &wasmtime::Error) -> Self {
+        if engine_error::needs_async(error) {
+            Self::Incompatible(format!(
+                "it needs the asynchronous functions of WASI 0.3, which this host does not have; \
+                 {BUILD_FOR_0_2}, without `async`, `stream` and `future` in its own WIT"
+            ))
+        } else {
+            Self::Invalid(engine_error::summary(error))
+        }
+    }
+
+    /// Creates the error of a component that the linker rejects. An import of WASI 0.3 explains more than the linker's
+    /// `reason`.
+    pub(super) fn not_linked(reason: String, imports: &[String]) -> Self {
+        let is_wasi_0_3 =
+            |import: &&String| import.starts_with("wasi:") && import.contains("@0.3.");
+        Self::Incompatible(match imports.iter().find(is_wasi_0_3) {
+            Some(import) => format!(
+                "it imports `{import}`, which is of WASI 0.3 and not of this host; {BUILD_FOR_0_2}"
+            ),
+            None => reason,
+        })
+    }
+
+    /// Creates the error of a component that offers nothing. The skipped exports tell the reason.
+    pub(super) fn nothing_offered(has_definitions: bool, skipped: &[SkippedExport]) -> Self {
+        let mut listed: Vec<_> = skipped
+            .iter()
+            .take(MAX_LISTED_EXPORTS)
+            .map(SkippedExport::to_string)
+            .collect();
+        if skipped.len() > MAX_LISTED_EXPORTS {
+            listed.push(format!("and {} more", skipped.len() - MAX_LISTED_EXPORTS));
+        }
+        let listed = match listed.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", listed.join("; ")),
+        };
+        Self::NothingOffered(if has_definitions {
+            format!("it defines no tool, no prompt and no resource{listed}")
+        } else {
+            format!(
+                "it exports neither `{TOOL_INTERFACE}` nor a function that can be a tool{listed}; \
+                 build it for the world `tool-component` of `wit/tool.wit`, or export plain functions"
+            )
+        })
+    }
+}

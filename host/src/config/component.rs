@@ -1,0 +1,115 @@
+//! `[[component]]`: the operator's settings for one component.
+
+use std::collections::BTreeMap;
+
+use super::allow::read_grants;
+use super::limits::read_limits;
+use super::section::Section;
+use super::tool::read_tool;
+use crate::catalog::ToolConfig;
+use crate::component::is_tool_name;
+use crate::reference::Reference;
+use crate::sandbox::{Grants, Limits};
+
+/// `[[component]]`. Tools are named as the component names them, without prefix.
+#[derive(Debug, Clone)]
+pub struct ComponentConfig {
+    /// `ref`: the files these settings apply to.
+    pub reference: Reference,
+    /// Name in logs and errors; `None` means the file's stem.
+    pub name: Option<String>,
+    /// Required digest of the file: `sha256:…`.
+    pub digest: Option<String>,
+    /// Prefix of the names of its tools and prompts.
+    pub prefix: String,
+    /// Scopes required by every call.
+    pub scopes: Vec<String>,
+    /// `tools`: the only tools to serve; `None` means all.
+    pub include: Option<Vec<String>>,
+    /// Tools not to serve.
+    pub exclude: Vec<String>,
+    /// `[component.tool.NAME]`, by tool name.
+    pub tools: BTreeMap<String, ToolConfig>,
+    /// `[component.limits]`: limits of each call.
+    pub limits: Limits,
+    /// `[component.allow]`: grants of each call.
+    pub allow: Grants,
+}
+
+impl ComponentConfig {
+    /// Returns whether any setting makes sense for a single component only.
+    pub(crate) fn is_for_one_component(&self) -> bool {
+        self.name.is_some()
+            || self.digest.is_some()
+            || self.include.is_some()
+            || !self.exclude.is_empty()
+            || !self.tools.is_empty()
+    }
+}
+
+/// Reads one `[[component]]`; `None` if it has no valid reference.
+pub(super) fn read_component(
+    section: Section<'_, '_>,
+    default_limits: &Limits,
+) -> Option<ComponentConfig> {
+    let reference = section.string("ref");
+    if section.value("ref").is_none() {
+        section.error(
+            "ref",
+            "is missing; name the component's file, such as ref = \"tools/x.wasm\"",
+        );
+    }
+    let reference = reference.and_then(|text| {
+        Reference::parse(&text, section.base())
+            .map_err(|error| section.error("ref", format!("names {error}")))
+            .ok()
+    });
+    let digest = section.parsed(
+        "digest",
+        "\"sha256:\" and 64 lower-case hexadecimal digits",
+        |text| is_digest(text).then(|| text.to_owned()),
+    );
+    let prefix = section.parsed("prefix", "characters of `A-Z a-z 0-9 _ -`", |text| {
+        is_tool_name(text).then(|| text.to_owned())
+    });
+    let limits = match section.table("limits") {
+        Some(limits) => read_limits(limits, default_limits),
+        None => default_limits.clone(),
+    };
+    let allow = section.table("allow").map(read_grants);
+    let name = section.string("name");
+    let scopes = section.scopes("scopes");
+    let include = section.string_list("tools");
+    let exclude = section.string_list("exclude").unwrap_or_default();
+    let included = include.iter().flatten();
+    for tool in included.filter(|tool| exclude.contains(tool)) {
+        section.error(
+            "exclude",
+            format!("names `{tool}`, and so does `tools`; take it out of one of them"),
+        );
+    }
+    let tools = section.named_tables("tool").into_iter();
+    let tools = tools.map(|(name, tool)| (name, read_tool(tool))).collect();
+    section.finish();
+    Some(ComponentConfig {
+        reference: reference?,
+        name,
+        digest,
+        prefix: prefix.unwrap_or_default(),
+        scopes,
+        include,
+        exclude,
+        tools,
+        limits,
+        allow: allow.unwrap_or_default(),
+    })
+}
+
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64
+            && hex
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}

@@ -1,0 +1,47 @@
+//! `[limits]` and `[component.limits]`: limits of one call.
+
+use std::num::NonZeroU32;
+
+use super::section::Section;
+use crate::sandbox::Limits;
+
+/// Size of the address space of a 32-bit guest.
+const MAX_MEMORY_BYTES: usize = 4 << 30;
+
+/// Reads a table of limits; absent keys keep their value in `default`.
+pub(super) fn read_limits(section: Section<'_, '_>, default: &Limits) -> Limits {
+    let limits = Limits {
+        memory_bytes: section.size_bytes("memory").unwrap_or(default.memory_bytes),
+        time: section.duration("time").unwrap_or(default.time),
+        cpu: section.duration("cpu").unwrap_or(default.cpu),
+        output_bytes: section.size_bytes("output").unwrap_or(default.output_bytes),
+        argument_bytes: section
+            .size_bytes("arguments")
+            .unwrap_or(default.argument_bytes),
+        concurrency: section
+            .positive_integer("concurrency")
+            .unwrap_or(default.concurrency),
+        calls_per_minute: section
+            .positive_integer("calls-per-minute")
+            .and_then(NonZeroU32::new)
+            .or(default.calls_per_minute),
+        compile: section.duration("compile").unwrap_or(default.compile),
+    };
+    if limits.memory_bytes > MAX_MEMORY_BYTES {
+        section.error(
+            "memory",
+            "must be at most \"4GiB\", which is what a guest can address",
+        );
+    }
+    for (key, duration) in [
+        ("time", limits.time),
+        ("cpu", limits.cpu),
+        ("compile", limits.compile),
+    ] {
+        if duration.is_zero() {
+            section.error(key, "must be longer than zero");
+        }
+    }
+    section.finish();
+    limits
+}

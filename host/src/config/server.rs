@@ -1,0 +1,211 @@
+//! `[server]` and `[server.tls]`: the HTTP endpoint and its limits.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::section::Section;
+use crate::auth::Secret;
+
+/// Minimum length of `server.state-key`. HMAC-SHA256 keys should be at least as long as the hash (RFC 2104, section 3).
+pub const MIN_STATE_KEY_BYTES: usize = 32;
+
+/// Paths that the host serves itself.
+const RESERVED_PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Address to listen on; port 0 picks a free port.
+    pub listen: SocketAddr,
+    /// Path of the MCP endpoint.
+    pub path: String,
+    /// Base URL that clients use, without a trailing slash; `None` means the scheme and the listen address.
+    pub public_url: Option<String>,
+    /// Server name announced to clients.
+    pub name: String,
+    /// Instructions for clients on how to use the server.
+    pub instructions: Option<String>,
+    /// Browser origins that may call, besides the server's own: `https://app.example.com`, `http://localhost:*`.
+    pub allowed_origins: Vec<String>,
+    /// Accepted `Host` values, besides loopback addresses and the host of the public URL.
+    pub allowed_hosts: Vec<String>,
+    /// Whether clients of the older protocol revisions get sessions. A session is bound to its caller.
+    pub sessions: bool,
+    /// Key of at least [`MIN_STATE_KEY_BYTES`] that seals request states held by clients; equal on every replica.
+    /// `None` generates one at startup.
+    pub state_key: Option<Secret>,
+    /// Time a task may wait for its client, and time its result is kept.
+    pub task_ttl: Duration,
+    /// Upper limit of a request body.
+    pub max_body_bytes: usize,
+    /// Upper limit of concurrent calls of all components.
+    pub max_concurrent_calls: u32,
+    /// Upper limit of concurrent calls of one caller; `None` means half of
+    /// [`max_concurrent_calls`](Self::max_concurrent_calls). Without authentication callers cannot be distinguished,
+    /// and the limit does not apply.
+    pub max_calls_per_caller: Option<u32>,
+    /// Time that running calls get to finish at shutdown.
+    pub drain: Duration,
+    /// `[server.tls]`; `Some` serves HTTPS.
+    pub tls: Option<TlsConfig>,
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// PEM file with the certificate chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            path: "/mcp".into(),
+            public_url: None,
+            name: "toolcrib".into(),
+            instructions: None,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            sessions: false,
+            state_key: None,
+            task_ttl: Duration::from_secs(900),
+            max_body_bytes: 4 << 20,
+            max_concurrent_calls: 256,
+            max_calls_per_caller: None,
+            drain: Duration::from_secs(30),
+            tls: None,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Returns `https` if the host serves TLS itself, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Returns the resource identifier (RFC 9728, section 1.2): the URL that clients use. It depends only on the
+    /// configuration, never on a request.
+    pub fn resource(&self) -> String {
+        match &self.public_url {
+            Some(url) => format!("{url}{}", self.path),
+            None => format!("{}://{}{}", self.scheme(), self.listen, self.path),
+        }
+    }
+}
+
+/// Reads `[server]`.
+pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
+    let default = ServerConfig::default();
+    let listen = section.parsed(
+        "listen",
+        "an address and port such as \"127.0.0.1:8080\"",
+        |t| t.parse().ok(),
+    );
+    let path = section.parsed(
+        "path",
+        "a path such as \"/mcp\": no slash at its end, no query",
+        |t| is_endpoint_path(t).then(|| t.to_owned()),
+    );
+    let public_url = section.parsed(
+        "public-url",
+        "a base URL such as \"https://tools.example.com\": no slash at its end, no query",
+        |t| is_base_url(t).then(|| t.to_owned()),
+    );
+    let server = ServerConfig {
+        listen: listen.unwrap_or(default.listen),
+        path: path.unwrap_or(default.path),
+        public_url,
+        name: section.string("name").unwrap_or(default.name),
+        instructions: section.string("instructions"),
+        allowed_origins: section.string_list("allowed-origins").unwrap_or_default(),
+        allowed_hosts: section.string_list("allowed-hosts").unwrap_or_default(),
+        sessions: section.boolean("sessions").unwrap_or(default.sessions),
+        state_key: section.secret("state-key").map(Secret::new),
+        task_ttl: section.duration("task-ttl").unwrap_or(default.task_ttl),
+        max_body_bytes: section
+            .size_bytes("max-body")
+            .unwrap_or(default.max_body_bytes),
+        max_concurrent_calls: section
+            .positive_integer("max-concurrent-calls")
+            .unwrap_or(default.max_concurrent_calls),
+        max_calls_per_caller: section.positive_integer("max-calls-per-caller"),
+        drain: section.duration("drain").unwrap_or(default.drain),
+        tls: section.table("tls").and_then(read_tls),
+    };
+    let state_key = server.state_key.as_ref();
+    if state_key.is_some_and(|key| key.bytes().len() < MIN_STATE_KEY_BYTES) {
+        section.error(
+            "state-key",
+            format!(
+                "has less than {MIN_STATE_KEY_BYTES} bytes; make one with `openssl rand -hex 32`"
+            ),
+        );
+    }
+    if server.task_ttl.is_zero() {
+        section.error("task-ttl", "must be longer than zero");
+    }
+    for origin in &server.allowed_origins {
+        if !is_origin(origin) {
+            section.error(
+                "allowed-origins",
+                format!(
+                    "has {origin:?}; an origin is a scheme, a host and perhaps a port, such as \
+                     \"https://app.example.com\" or \"http://localhost:*\""
+                ),
+            );
+        }
+    }
+    section.finish();
+    server
+}
+
+fn read_tls(section: Section<'_, '_>) -> Option<TlsConfig> {
+    let pem_file = |key| {
+        if section.value(key).is_none() {
+            section.error(key, "is missing; name a PEM file");
+        }
+        let base = section.base();
+        section.parsed(key, "the path of a PEM file", |text| Some(base.join(text)))
+    };
+    let (cert, key) = (pem_file("cert"), pem_file("key"));
+    section.finish();
+    Some(TlsConfig {
+        cert: cert?,
+        key: key?,
+    })
+}
+
+fn is_endpoint_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text.len() > 1
+        && !text.ends_with('/')
+        && !RESERVED_PATHS.contains(&text)
+        && !text.starts_with("/.well-known")
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
+}
+
+fn is_base_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && !text.ends_with('/')
+    })
+}
+
+fn is_origin(text: &str) -> bool {
+    let without_wildcard = text.strip_suffix(":*").unwrap_or(text);
+    Url::parse(without_wildcard)
+        .is_ok_and(|url| url.has_host() && url.path() == "/" && !without_wildcard.ends_with('/'))
+}
