@@ -24,7 +24,7 @@ pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// Whether the client is notified of the guest's progress and log messages.
     const REPORTS_EVENTS: bool = true;
-    /// What the guest returns.
+    /// The output of the guest.
     type Output: Send + 'static;
     /// The complete result of the method.
     type Result: Into<Self::Response>;
