@@ -28,7 +28,7 @@ const WIT: &str = "
       export kitchen;
     }
     interface larder {
-      /// What is in stock.
+      /// The goods in stock.
       record stock {
         /// How much of it.
         amount: u32,
@@ -46,7 +46,7 @@ const WIT: &str = "
     }
     interface kitchen {
       use larder.{stock, shelf};
-      /// What may be done.
+      /// The ways to prepare it.
       flags doing {
         /// With heat.
         cook,
@@ -106,7 +106,7 @@ async fn wit_documentation_becomes_descriptions() {
             "/properties/under/description",
             "A kind of weather.\n- `clear`: No cloud at all.",
         ),
-        ("cook", "/properties/of/description", "What is in stock."),
+        ("cook", "/properties/of/description", "The goods in stock."),
         (
             "cook",
             "/properties/of/properties/amount/description",
@@ -130,7 +130,7 @@ async fn wit_documentation_becomes_descriptions() {
         (
             "cook",
             "/properties/how/anyOf/0/description",
-            "What may be done.\n- `cook`: With heat.",
+            "The ways to prepare it.\n- `cook`: With heat.",
         ),
         ("move", "/properties/to/description", "A place."),
     ] {
@@ -142,7 +142,7 @@ async fn wit_documentation_becomes_descriptions() {
     );
     assert_eq!(
         tool(&list, "cook")["outputSchema"]["description"],
-        "What is in stock."
+        "The goods in stock."
     );
 }
 
@@ -251,9 +251,9 @@ async fn functions_without_documentation_are_described_by_their_signature() {
 async fn both_types_of_a_result_are_documented() {
     let wit = "
         world guest {
-          /// What is good.
+          /// The good case.
           type good = u8;
-          /// What is bad.
+          /// The bad case.
           type bad = u8;
           export f: func(x: result<good, bad>) -> result<good, bad>;
         }";
@@ -262,8 +262,8 @@ async fn both_types_of_a_result_are_documented() {
     );
     let list = list(&component_from_documented_wit(wit, &module)).await;
     let x = &tool(&list, "f")["inputSchema"]["properties"]["x"]["anyOf"];
-    assert_eq!(x[0]["properties"]["ok"]["description"], "What is good.");
-    assert_eq!(x[1]["properties"]["error"]["description"], "What is bad.");
+    assert_eq!(x[0]["properties"]["ok"]["description"], "The good case.");
+    assert_eq!(x[1]["properties"]["error"]["description"], "The bad case.");
     let output = &tool(&list, "f")["outputSchema"]["properties"]["result"];
-    assert_eq!(output["description"], "What is good.");
+    assert_eq!(output["description"], "The good case.");
 }

@@ -34,13 +34,13 @@ impl Component {
     /// The reason why there is no result.
     pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
         let arguments = Value::Object(call.arguments);
-        self.check_size(&arguments, &call.answers)?;
         let guest = self.guest.clone();
         let target = CallTarget {
             kind: TargetKind::Tool,
             name: &tool.name,
         };
         if let Some(function) = self.functions.get(&tool.name) {
+            self.check_size(&arguments, &call.answers)?;
             // The types check the arguments in place of the schema generated from them: the error messages are clearer,
             // and the work grows with the arguments alone. The result needs no schema check for the same reason.
             let prepared = function
@@ -52,13 +52,13 @@ impl Component {
                 .execute(target, call.context, &tool.cpu_profile, run)
                 .await;
         }
-        let arguments = self
-            .validate(&tool.input_schema, arguments)
+        let text = self.serialize(&arguments, &call.answers)?;
+        self.validate(&tool.input_schema, arguments)
             .await
             .map_err(CallError::InvalidArguments)?;
         let request = ToolRequest {
             tool: tool.name.clone(),
-            arguments: arguments.to_string(),
+            arguments: text,
             answers: call.answers,
             state: call.state,
         };
@@ -149,18 +149,35 @@ impl Component {
 
     /// Rejects arguments and answers over the limit, because they take the host's memory in addition to the guest's.
     fn check_size(&self, arguments: &impl Serialize, answers: &[Answer]) -> Result<(), CallError> {
+        self.write_limited(io::sink(), arguments, answers).map(drop)
+    }
+
+    /// Serializes arguments for the guest, with the limit of [`check_size`](Self::check_size).
+    fn serialize(&self, arguments: &Value, answers: &[Answer]) -> Result<String, CallError> {
+        let text = self.write_limited(Vec::new(), arguments, answers)?;
+        // JSON is UTF-8.
+        Ok(String::from_utf8(text).unwrap_or_default())
+    }
+
+    fn write_limited<W: io::Write>(
+        &self,
+        writer: W,
+        arguments: &impl Serialize,
+        answers: &[Answer],
+    ) -> Result<W, CallError> {
         let max_bytes = self.limits.argument_bytes;
         let too_large = |what| {
             CallError::InvalidArguments(format!("the {what} are larger than {max_bytes} bytes"))
         };
-        let mut counter = ByteCounter {
+        let mut limited = LimitedWriter {
+            writer,
             remaining: max_bytes,
         };
-        // The counter is the only source of errors: all keys of the JSON objects are strings.
-        serde_json::to_writer(&mut counter, arguments).map_err(|_| too_large("arguments"))?;
+        // The limit is the only source of errors: all keys of the JSON objects are strings.
+        serde_json::to_writer(&mut limited, arguments).map_err(|_| too_large("arguments"))?;
         let answer_bytes = answers.iter().map(|a| a.key.len() + a.value.len());
-        match answer_bytes.sum::<usize>() <= counter.remaining {
-            true => Ok(()),
+        match answer_bytes.sum::<usize>() <= limited.remaining {
+            true => Ok(limited.writer),
             false => Err(too_large("arguments and answers")),
         }
     }
@@ -179,21 +196,23 @@ fn check_prompt_arguments(prompt: &Prompt, arguments: &[(String, String)]) -> Re
     }
 }
 
-/// A writer that counts bytes and fails when none remain.
-struct ByteCounter {
+/// A writer that fails when more bytes are written than remain.
+struct LimitedWriter<W> {
+    writer: W,
     remaining: usize,
 }
 
-impl io::Write for ByteCounter {
+impl<W: io::Write> io::Write for LimitedWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.remaining = self
             .remaining
             .checked_sub(bytes.len())
             .ok_or(io::ErrorKind::FileTooLarge)?;
+        self.writer.write_all(bytes)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.writer.flush()
     }
 }

@@ -7,7 +7,7 @@ use rmcp::model::Extensions;
 use crate::auth::Caller;
 use crate::catalog::CallTicket;
 
-/// What HTTP has established about a message. Messages over standard input have none.
+/// The facts that HTTP has established about a message. Messages over standard input have none.
 #[derive(Clone)]
 pub struct RequestScope {
     caller: Option<Arc<Caller>>,
