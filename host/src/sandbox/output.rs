@@ -67,7 +67,7 @@ impl GuestOutput {
             tracing::warn!(
                 guest.stream = self.stream,
                 limit.lines = MAX_LOG_LINES,
-                "guest output cut"
+                "guest output truncated"
             );
         } else {
             let line = String::from_utf8_lossy(&buffer.line);
