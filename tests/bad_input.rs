@@ -4,6 +4,7 @@
 mod command_lines;
 mod components;
 mod configurations;
+mod files;
 mod overrides;
 
 use crate::support::command::CommandOutput;

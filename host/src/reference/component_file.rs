@@ -1,10 +1,19 @@
 //! One component's file.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 
 use super::error::{MAX_COMPONENT_BYTES, ReferenceError};
 use super::fingerprint::Fingerprint;
+
+/// Maximum time to wait for the writer of a pipe.
+const MAX_PIPE_WAIT: Duration = Duration::from_secs(10);
 
 /// One file that a reference resolves to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +48,7 @@ impl ComponentFile {
     /// has the fingerprint `known`.
     ///
     /// # Errors
-    /// The file cannot be read or is too large.
+    /// The file cannot be read or is too large, or nobody writes into the pipe.
     pub fn read(
         &self,
         known: Option<Fingerprint>,
@@ -47,8 +56,20 @@ impl ComponentFile {
         let name = || self.path.display().to_string();
         let unreadable = |e| ReferenceError::Unreadable(name(), e);
         // Opened even if the fingerprint is known: network file systems refresh a file's metadata when it is opened.
-        let file = std::fs::File::open(&self.path).map_err(unreadable)?;
-        let fingerprint = Fingerprint::of(&file.metadata().map_err(unreadable)?);
+        // Without the flag, opening a pipe waits for its writer.
+        let file = File::options()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(&self.path)
+            .map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        let is_pipe = metadata.file_type().is_fifo();
+        if !is_pipe && !metadata.is_file() {
+            return Err(unreadable(io::Error::other(
+                "it is neither a file nor a pipe",
+            )));
+        }
+        let fingerprint = Fingerprint::of(&metadata);
         if known == Some(fingerprint) {
             return Ok(None);
         }
@@ -58,9 +79,12 @@ impl ComponentFile {
         // Sized once: a growing buffer would leave several times the file's size in freed memory.
         let mut bytes = Vec::with_capacity(fingerprint.size_bytes as usize);
         // The file may have grown since its size was read.
-        file.take(MAX_COMPONENT_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        let mut file = file.take(MAX_COMPONENT_BYTES + 1);
+        match is_pipe {
+            true => PipeReader(file).read_to_end(&mut bytes),
+            false => file.read_to_end(&mut bytes),
+        }
+        .map_err(unreadable)?;
         if bytes.len() as u64 > MAX_COMPONENT_BYTES {
             return Err(ReferenceError::TooLarge(name()));
         }
@@ -68,8 +92,47 @@ impl ComponentFile {
     }
 }
 
-/// Returns whether a directory reference includes a file with this name.
-pub(super) fn has_component_name(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "wasm")
+/// Reads a pipe that was opened without blocking. Waits for each part up to [`MAX_PIPE_WAIT`].
+struct PipeReader(io::Take<File>);
+
+impl Read for PipeReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wait = Timespec::try_from(MAX_PIPE_WAIT).map_err(io::Error::other)?;
+        loop {
+            let mut pipe = [PollFd::new(self.0.get_ref(), PollFlags::IN)];
+            match poll(&mut pipe, Some(&wait)) {
+                Ok(0) => {
+                    let seconds = MAX_PIPE_WAIT.as_secs();
+                    let reason = format!("nobody wrote into the pipe for {seconds} s");
+                    return Err(io::Error::new(ErrorKind::TimedOut, reason));
+                }
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+        }
+    }
 }
+
+/// Returns whether a directory reference includes a file with this name. Like in a shell, `*.wasm` leaves out hidden
+/// files, such as `._tool.wasm`, which macOS writes beside `tool.wasm` on other file systems.
+pub(super) fn has_component_name(path: &Path) -> bool {
+    let is_hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let is_component = path
+        .extension()
+        .is_some_and(|extension| extension == "wasm");
+    is_component && !is_hidden
+}
+
+/// How glob patterns match: like a shell, `*` matches no hidden file and no path separator.
+pub(super) const GLOB_OPTIONS: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::component_file::{ComponentFile, has_component_name};
+use super::component_file::{ComponentFile, GLOB_OPTIONS, has_component_name};
 use super::error::{MAX_FILES, ReferenceError};
 
 /// A parsed reference. [`Reference::resolve`] looks up the files it names.
@@ -81,35 +81,9 @@ impl Reference {
             Location::Path(own) => {
                 path == own || (path.parent() == Some(own) && has_component_name(path))
             }
-            Location::Glob(pattern) => glob::Pattern::new(pattern).is_ok_and(|pattern| {
-                // Like `glob::glob`: `*` does not match a path separator.
-                let options = glob::MatchOptions {
-                    require_literal_separator: true,
-                    ..glob::MatchOptions::new()
-                };
-                pattern.matches_path_with(path, options)
-            }),
+            Location::Glob(pattern) => glob::Pattern::new(pattern)
+                .is_ok_and(|pattern| pattern.matches_path_with(path, GLOB_OPTIONS)),
         }
-    }
-
-    /// Returns whether write access to the directory `dir` would allow changing or adding components that the reference
-    /// names. `dir` must be canonical.
-    pub fn is_writable_through(&self, dir: &Path) -> bool {
-        let is_below = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(dir));
-        let searched = match &self.location {
-            Location::Path(path) => vec![path.clone()],
-            Location::Glob(pattern) => {
-                let parents = Path::new(pattern).parent().unwrap_or(Path::new("/"));
-                let parents = glob::glob(&parents.display().to_string());
-                let parents = parents.into_iter().flatten().filter_map(Result::ok);
-                parents.take(MAX_FILES).collect()
-            }
-        };
-        let files = self.resolve().unwrap_or_default();
-        let files = files.iter().map(|file| file.path.as_path());
-        files
-            .chain(searched.iter().map(PathBuf::as_path))
-            .any(is_below)
     }
 
     /// Returns the files that the reference names now, in order of name.
@@ -123,7 +97,7 @@ impl Reference {
             }
             Location::Path(path) if path.exists() => vec![path.clone()],
             Location::Path(_) => return Err(ReferenceError::Missing(self.text.clone())),
-            Location::Glob(pattern) => glob::glob(pattern)
+            Location::Glob(pattern) => glob::glob_with(pattern, GLOB_OPTIONS)
                 .map_err(|e| ReferenceError::Pattern(self.text.clone(), e.to_string()))?
                 .take(MAX_FILES + 1)
                 .filter_map(Result::ok)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::component_file::has_component_name;
+use super::component_file::{GLOB_OPTIONS, has_component_name};
 use super::error::MAX_FILES;
 use super::parsed::{Location, Reference};
 
@@ -49,6 +49,11 @@ impl WatchPaths {
         }
     }
 
+    /// Adds the lookups that opening a file needs now, even if it does not exist yet.
+    pub fn add_file(&mut self, path: &Path) {
+        self.add_path(path);
+    }
+
     /// Returns the directories to watch, without their subdirectories.
     pub fn dirs(&self) -> impl Iterator<Item = &Path> {
         self.0.keys().map(PathBuf::as_path)
@@ -64,6 +69,13 @@ impl WatchPaths {
             Some(names.exact.contains(name) || patterns.any(|p| p.matches(&text)))
         };
         self.0.contains_key(path) || is_looked_up() == Some(true)
+    }
+
+    /// Returns whether write access to the directory `dir`, which must be canonical, would allow changing the outcome of
+    /// a lookup.
+    pub fn is_writable_through(&self, dir: &Path) -> bool {
+        self.dirs()
+            .any(|looked_up_in| looked_up_in.starts_with(dir))
     }
 
     /// Adds the lookups of a glob pattern, one path component after the other.
@@ -139,7 +151,7 @@ impl WatchPaths {
 
 /// Returns the paths that match a pattern now.
 fn glob_matches(pattern: &Path) -> Vec<PathBuf> {
-    let matches = glob::glob(&pattern.to_string_lossy());
+    let matches = glob::glob_with(&pattern.to_string_lossy(), GLOB_OPTIONS);
     let matches = matches.into_iter().flatten().flatten();
     matches.take(MAX_FILES).collect()
 }
