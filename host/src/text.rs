@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt::{self, Write};
 
 /// Returns the longest prefix of `text` that has at most `max_bytes` bytes and ends at a character boundary.
 pub(crate) fn truncate(text: &str, max_bytes: usize) -> &str {
@@ -14,6 +15,35 @@ pub(crate) fn ellipsize(text: &str, max_bytes: usize) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     Cow::Owned(format!("{}…", truncate(text, max_bytes)))
+}
+
+/// Formats a value up to `max_bytes` and stops there, so that a value that formats to much text, such as a backtrace with
+/// the names of a guest, costs neither the time nor the memory for it.
+pub(crate) fn bounded(value: impl fmt::Display, max_bytes: usize) -> String {
+    let mut text = BoundedText {
+        text: String::new(),
+        max_bytes,
+    };
+    // Fails where the text is cut.
+    let _ = write!(text, "{value}");
+    text.text
+}
+
+/// A writer that fails after `max_bytes`.
+struct BoundedText {
+    text: String,
+    max_bytes: usize,
+}
+
+impl Write for BoundedText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let fitting = truncate(text, self.max_bytes - self.text.len());
+        self.text.push_str(fitting);
+        match fitting.len() == text.len() {
+            true => Ok(()),
+            false => Err(fmt::Error),
+        }
+    }
 }
 
 /// Escapes characters that could end a log line or control a terminal, and drops trailing line breaks.

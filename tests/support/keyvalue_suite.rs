@@ -81,10 +81,24 @@ pub(crate) async fn operations(backend: &str) {
         // Deleting twice has no further effect.
         ("clear", "", "ok"),
         ("pages", "", "1000 500 2624250"),
+        ("batch", "", "ok"),
+        ("small_batch", "", "ok"),
+        (
+            "large_batch",
+            "",
+            "E2 the values are more than 8388608 bytes together",
+        ),
     ] {
         let output = call(&client, &format!("g_{tool}"), key).await;
         assert_eq!(output, expected, "{tool} {key}");
     }
+    // The data is not even copied from the guest. The sentence is not that of an oversized result.
+    let answer = client.call("g_huge_batch", json!({})).await;
+    assert_eq!(
+        answer.failure(),
+        "the tool passed more than the limit of 10485760 bytes to one function of the host"
+    );
+    assert_eq!(call(&client, "g_exists", "a").await, "0");
 }
 
 /// Concurrent increments are atomic.

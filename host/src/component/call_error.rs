@@ -41,6 +41,9 @@ pub enum CallError {
     /// The result exceeds the output limit of so many bytes.
     #[error("the {0} returned more than its limit of {1} bytes")]
     OutputTooLarge(TargetKind, usize),
+    /// The guest passed more than so many bytes to one function of the host.
+    #[error("the {0} passed more than the limit of {1} bytes to one function of the host")]
+    HostCallTooLarge(TargetKind, usize),
     /// The result violates the contract or the tool's output schema.
     #[error("the {0} returned a result that does not fit its definition")]
     InvalidOutput(TargetKind),
@@ -87,7 +90,8 @@ impl CallError {
             GuestError::Trap {
                 error,
                 memory_refused,
-            } => Self::from_trap(target, &error, memory_refused, limits),
+                max_host_call_bytes,
+            } => Self::from_trap(target, &error, memory_refused, max_host_call_bytes, limits),
         }
     }
 
@@ -95,6 +99,7 @@ impl CallError {
         target: TargetKind,
         error: &wasmtime::Error,
         memory_refused: bool,
+        max_host_call_bytes: usize,
         limits: &Limits,
     ) -> Self {
         if let Some(status) = sandbox::exit_status(error) {
@@ -103,6 +108,8 @@ impl CallError {
             Self::Memory(target, limits.memory_bytes >> 20)
         } else if sandbox::is_out_of_handles(error) {
             Self::Handles(target)
+        } else if engine_error::is_host_call_too_large(error) {
+            Self::HostCallTooLarge(target, max_host_call_bytes)
         } else if engine_error::is_output_too_large(error) {
             Self::OutputTooLarge(target, limits.output_bytes)
         } else {

@@ -1,33 +1,33 @@
-//! Errors of the WebAssembly engine: a one-line summary, and causes that the engine reports only as text.
+//! Causes of errors that the engine reports only as text.
 
-/// Formats an error and its causes as one line, without the backtrace.
-pub(super) fn summary(error: &wasmtime::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain() {
-        let text = cause.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        // The engine's context line, which holds the backtrace, says only that a guest was running.
-        if first.starts_with("error while executing") || first.is_empty() {
-            continue;
-        }
-        if !line.is_empty() {
-            line.push_str(": ");
-        }
-        line.push_str(first);
-    }
-    line
+use wasmtime::WasmBacktrace;
+
+use crate::text::bounded;
+
+/// Length of a cause's text that is searched. The engine's own texts are shorter; texts with names from a guest can have
+/// megabytes.
+const MAX_SEARCHED_BYTES: usize = 1_000;
+
+/// Returns whether the guest passed more data to a function of the host than one host call may transfer.
+pub(super) fn is_host_call_too_large(error: &wasmtime::Error) -> bool {
+    // The guest was running, so the data was an argument and not the guest's result.
+    is_transfer_too_large(error) && error.downcast_ref::<WasmBacktrace>().is_some()
 }
 
 /// Returns whether the engine refused to copy a result out of the guest because it exceeds the output limit.
 pub(super) fn is_output_too_large(error: &wasmtime::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
+    is_transfer_too_large(error) && !is_host_call_too_large(error)
 }
 
-/// Returns whether a component does not compile because it uses the asynchronous functions of WASI 0.3.
-pub(super) fn needs_async(error: &wasmtime::Error) -> bool {
-    let summary = summary(error);
+fn is_transfer_too_large(error: &wasmtime::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| bounded(cause, MAX_SEARCHED_BYTES).contains("fuel allocated for hostcalls"))
+}
+
+/// Returns whether a component does not compile because it uses the asynchronous functions of WASI 0.3. `summary` is the
+/// compiler's error.
+pub(super) fn needs_async(summary: &str) -> bool {
     [
         "component model async",
         "component model more async",

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use super::keyvalue::MAX_BATCH_BYTES;
+
 /// Lines that one call may write to the log through `log`, and through each of its output streams.
 pub const MAX_LOG_LINES: u32 = 1_000;
 /// Progress events that one call may send to its client.
@@ -28,6 +30,9 @@ pub(super) const MAX_RANDOM_BYTES: u64 = 1 << 20;
 /// Handles in the component's own tables (wasmtime's `set_max_component_handles`).
 pub(super) const MAX_COMPONENT_HANDLES: usize = 100_000;
 
+/// Bytes that one call of a host function may transfer beyond the largest batch of `wasi:keyvalue`: its keys, records.
+const HOST_CALL_OVERHEAD_BYTES: usize = 2 << 20;
+
 /// Elements of all tables of one call together.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 
@@ -50,6 +55,8 @@ pub struct Limits {
     pub calls_per_minute: Option<NonZeroU32>,
     /// Time for compiling the component.
     pub compile: Duration,
+    /// Memory for compiling the component: the address space of the compiler process, in bytes.
+    pub compile_memory_bytes: usize,
 }
 
 impl Default for Limits {
@@ -63,8 +70,16 @@ impl Default for Limits {
             concurrency: 64,
             calls_per_minute: None,
             compile: Duration::from_secs(300),
+            compile_memory_bytes: 2 << 30,
         }
     }
+}
+
+/// Returns the bytes that a guest may pass to one function of the host, such as a batch of `wasi:keyvalue`. The engine
+/// has one limit for these and for the result, so it is at least the output limit.
+pub(super) fn host_call_bytes(limits: &Limits) -> usize {
+    let largest = limits.output_bytes.max(MAX_BATCH_BYTES);
+    largest.saturating_add(HOST_CALL_OVERHEAD_BYTES)
 }
 
 /// Counts the linear memory and table elements of one call, and refuses growth beyond the limits.

@@ -15,15 +15,16 @@ use super::filesystem::{self, OpenFiles};
 use super::keyvalue::Owner;
 use super::limits::{
     Limits, MAX_COMPONENT_HANDLES, MAX_FIELDS_BYTES, MAX_FILE_STREAMS, MAX_HANDLES,
-    MAX_RANDOM_BYTES, MAX_SOCKETS, MemoryMeter,
+    MAX_RANDOM_BYTES, MAX_SOCKETS, MemoryMeter, host_call_bytes,
 };
 use super::open_grants::OpenGrants;
 use super::output::GuestOutput;
 use super::sockets;
 use crate::engine::Engine;
+use crate::text::bounded;
 
-/// Bytes that one host call may transfer beyond the output limit: records, log lines.
-const HOSTCALL_OVERHEAD_BYTES: usize = 1 << 20;
+/// Length of a cause's text that is searched: texts with names from a guest can have megabytes.
+const MAX_SEARCHED_BYTES: usize = 1_000;
 
 /// The data of a store. `C` is the state of the contract's own imports.
 pub struct StoreData<C> {
@@ -101,7 +102,7 @@ pub fn new_store<C: Send + 'static>(
     };
     let mut store = Store::new(engine.wasmtime(), data);
     store.limiter(|data| &mut data.memory);
-    store.set_hostcall_fuel(limits.output_bytes.saturating_add(HOSTCALL_OVERHEAD_BYTES));
+    store.set_hostcall_fuel(host_call_bytes(limits));
     store.set_max_component_handles(MAX_COMPONENT_HANDLES);
     store.set_epoch_deadline(1);
     // The guest only yields at the deadline; `execute` enforces the limits.
@@ -139,7 +140,7 @@ pub fn is_out_of_handles(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| {
         // wasmtime has an error type for host resources only. The limit on the component's own handles has just a text.
         matches!(cause.downcast_ref(), Some(ResourceTableError::Full))
-            || cause.to_string().contains("store handle limit exceeded")
+            || bounded(cause, MAX_SEARCHED_BYTES).contains("store handle limit exceeded")
     })
 }
 

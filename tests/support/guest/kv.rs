@@ -9,6 +9,7 @@ use super::{Guest, Tool};
 /// - `count` increments by 7 and returns the new number.
 /// - `list` returns every key with a space after it.
 /// - `get_lots` reads one key nine times.
+/// - `batch` sets 8 values of 1 MiB at once, `small_batch` of 1 byte; `large_batch` sets 9 and `huge_batch` 11 of 1 MiB.
 ///
 /// On failure, a tool returns `E`, the index of the error and its text.
 pub(crate) fn keyvalue_guest(bucket: &str) -> Guest {
@@ -50,6 +51,22 @@ pub(crate) fn keyvalue_guest_with_buckets(buckets: &[(&str, &str)]) -> Guest {
         ),
         ("get_many", format!("(call $get_many_keys {key})")),
         ("too_many", "(call $too_many)".into()),
+        (
+            "batch",
+            "(call $set_batch (i32.const 8) (i32.const 1048576))".into(),
+        ),
+        (
+            "small_batch",
+            "(call $set_batch (i32.const 8) (i32.const 1))".into(),
+        ),
+        (
+            "large_batch",
+            "(call $set_batch (i32.const 9) (i32.const 1048576))".into(),
+        ),
+        (
+            "huge_batch",
+            "(call $set_batch (i32.const 11) (i32.const 1048576))".into(),
+        ),
         (
             "long_key",
             "(call $get_key (i32.const 4096) (i32.const 1025))".into(),

@@ -117,6 +117,20 @@
   (call $set_many (global.get $bucket) (i32.const 131072) (i32.const 1001) (i32.const 256))
   (call $say_done (i32.const 256)))
 
+;; Sets $count keys to the same value of $value_len bytes, in one batch.
+(func $set_batch (param $count i32) (param $value_len i32)
+  (local $entry i32)
+  (call $keys (i32.const 0) (local.get $count) (i32.const 16))
+  (local.set $entry (i32.const 131072))
+  (loop $next
+    (i32.store offset=8 (local.get $entry) (i32.const 65536))
+    (i32.store offset=12 (local.get $entry) (local.get $value_len))
+    (local.set $entry (i32.add (local.get $entry) (i32.const 16)))
+    (br_if $next (i32.lt_u (local.get $entry)
+      (i32.add (i32.const 131072) (i32.mul (local.get $count) (i32.const 16))))))
+  (call $set_many (global.get $bucket) (i32.const 131072) (local.get $count) (i32.const 256))
+  (call $say_done (i32.const 256)))
+
 ;; Appends the number of keys of each page, and the sum of all keys.
 (func $pages
   (local $at i32) (local $left i32) (local $some i32) (local $cursor i64) (local $sum i64) (local $key i32)

@@ -9,8 +9,7 @@ use super::bindings::exports::toolcrib::mcp::{completions, prompts, resources, t
 use super::bindings::toolcrib::mcp::types;
 use super::host::{CallData, GuestStore};
 use super::outcome::Outcome;
-use crate::component::engine_error;
-use crate::engine::Engine;
+use crate::engine::{Engine, error_summary};
 use crate::sandbox::{self, StoreData};
 
 /// The interface through which a component offers tools.
@@ -53,6 +52,8 @@ pub(crate) enum GuestError {
         error: wasmtime::Error,
         /// Whether the guest was refused memory before, which is the usual cause of a trap.
         memory_refused: bool,
+        /// The bytes that the guest could pass to one function of the host.
+        max_host_call_bytes: usize,
     },
 }
 
@@ -79,6 +80,7 @@ pub(crate) fn trap(error: wasmtime::Error, store: &GuestStore) -> GuestError {
     GuestError::Trap {
         error,
         memory_refused: store.data().memory_refused(),
+        max_host_call_bytes: store.hostcall_fuel(),
     }
 }
 
@@ -110,7 +112,7 @@ impl Guest {
         )
         .map_err(|e| format!("the host cannot link it: {e}"))?;
         let pre = linker.instantiate_pre(component).map_err(|e| {
-            let cause = engine_error::summary(&e);
+            let cause = error_summary(&e);
             format!("it imports what the host does not have: {cause}")
         })?;
         Ok(Self {
@@ -226,7 +228,7 @@ fn find_interface<T>(
         return Ok(None);
     }
     find().map(Some).map_err(|e| {
-        let cause = engine_error::summary(&e);
+        let cause = error_summary(&e);
         format!("its `{interface}` is not the one of `wit/`: {cause}")
     })
 }

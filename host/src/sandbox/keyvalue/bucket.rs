@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::backend::{Backend, Keyspace, Page};
 use super::bucket_grant::{BucketGrant, split_identifier};
 use super::error::KeyValueError;
-use super::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use super::limits::{MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
 
 /// The owner of the `@caller` part of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +125,16 @@ impl Bucket {
     }
 
     pub(super) async fn set(&self, entries: Vec<(String, Vec<u8>)>) -> Result<(), KeyValueError> {
+        let mut total_bytes = 0;
         for (key, value) in &entries {
             check_key(key)?;
             if value.len() > MAX_VALUE_BYTES {
                 return Err(KeyValueError::longer_than("value", MAX_VALUE_BYTES));
             }
+            total_bytes += value.len();
+        }
+        if total_bytes > MAX_BATCH_BYTES {
+            return Err(KeyValueError::batch_too_large());
         }
         self.backend.set(&self.keyspace, entries).await
     }
