@@ -347,14 +347,24 @@ async fn proxies_are_ignored_and_certificates_verified() {
             }
             let output = command.output().unwrap();
             assert!(output.status.success(), "{output:?}");
-            String::from_utf8(output.stdout).unwrap()
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (text(output.stdout), text(output.stderr))
         };
-        assert_eq!(call("t0"), "200 asked /x\n");
-        assert!(
-            call("t1").starts_with(expected),
-            "{is_trusted}: {}",
-            call("t1")
-        );
+        assert_eq!(call("t0").0, "200 asked /x\n");
+        let (result, log) = call("t1");
+        assert!(result.starts_with(expected), "{is_trusted}: {result}");
+        // The guest gets only an error code; the operator learns the reason.
+        let line = log.lines().find(|line| line.contains("no TLS connection"));
+        assert_eq!(line.is_none(), is_trusted, "{log}");
+        if let Some(line) = line {
+            for part in ["guest", "local", "127.0.0.1", "certificate"] {
+                assert!(line.contains(part), "{part}: {line}");
+            }
+            assert!(
+                !line.contains("healthz"),
+                "the path may be a secret: {line}"
+            );
+        }
     }
     assert!(
         proxy.request_heads().is_empty(),

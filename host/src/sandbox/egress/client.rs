@@ -3,6 +3,7 @@
 //! It uses no proxy, follows no redirects, opens a new connection for each request, and connects only to permitted
 //! addresses.
 
+use std::error::Error as _;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -18,7 +19,10 @@ use super::connect_timeout::{ConnectTimeout, ConnectTimeoutLayer, Connection, MA
 use super::header_limits::{MAX_HEADER_SECTION_BYTES, header_section_bytes};
 use super::http_grant::{EgressDenied, HttpGrant};
 use crate::network::{PrivateAddress, Resolver, Unresolved, cause};
+use crate::text::{error_chain, escape_untrusted, truncate};
 
+/// Maximum length of an error in the log: parts of it come from the server.
+const MAX_LOGGED_ERROR_BYTES: usize = 1_000;
 /// Headers in a response.
 const MAX_HEADERS: usize = 128;
 
@@ -155,8 +159,17 @@ fn to_guest_error(error: &reqwest::Error) -> Error {
     match cause(error).map(innermost_kind) {
         Some(ErrorKind::ConnectionRefused) => Error::ConnectionRefused,
         Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => Error::ConnectionTerminated,
-        // rustls reports an invalid certificate with this kind.
-        Some(ErrorKind::InvalidData) => Error::TlsCertificateError,
+        // rustls reports an invalid certificate, and every other failed handshake, with this kind.
+        Some(ErrorKind::InvalidData) => {
+            // The error itself names the URL, whose path and query may contain secrets.
+            let reason = error.source().map(error_chain).unwrap_or_default();
+            tracing::info!(
+                http.host = error.url().and_then(Url::host_str).unwrap_or_default(),
+                error = %escape_untrusted(truncate(&reason, MAX_LOGGED_ERROR_BYTES)),
+                "outgoing request failed: no TLS connection"
+            );
+            Error::TlsCertificateError
+        }
         _ if error.is_connect() => Error::DestinationUnavailable,
         _ => Error::HttpProtocolError,
     }

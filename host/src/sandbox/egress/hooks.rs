@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderName};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 use url::Url;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody,
@@ -123,12 +124,14 @@ impl WasiHttpHooks for EgressHooks {
         let timeouts = Timeouts::new(options.unwrap_or_default());
         let admitted = self.admit(&request);
         let permit = self.open_requests.clone().try_acquire_owned();
-        Box::new(async move {
+        let sending = async move {
             let (client, url) = admitted?;
             let permit = permit.map_err(|_| Error::ConnectionLimitReached)?;
             let response = client.send(url, request, timeouts, permit).await?;
             let driver: ConnectionDriver = Box::new(async { Ok(()) });
             Ok((response, driver))
-        })
+        };
+        // wasmtime runs it in a task of its own, whose log lines would lack the component and the call.
+        Box::new(sending.in_current_span())
     }
 }
