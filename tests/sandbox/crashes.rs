@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::client::Revision;
+use crate::support::command::Toolcrib;
 use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
@@ -58,5 +59,57 @@ async fn crashes_and_malformed_results_fail_the_call_only() {
             assert_eq!(answer.failure(), expected);
         }
         assert_eq!(client.call("hello", json!({})).await.text(), "hello");
+    }
+}
+
+/// Names in a backtrace are the guest's own: they are logged as they are, not demangled, and only up to the limit of a
+/// log line.
+#[test]
+fn long_names_in_backtraces_are_cut() {
+    /// The length of a name in WebAssembly is at most 100,000 bytes.
+    const LONGEST_NAME: usize = 99_000;
+    const MAX_LOGGED_BYTES: usize = 4_096;
+
+    // Substitutions of the Itanium C++ ABI, of which each doubles the demangled name.
+    let substitution = |n: usize| {
+        let digit = |n: usize| char::from_digit(n as u32, 36).unwrap().to_ascii_uppercase();
+        match n {
+            0 => "S_".to_owned(),
+            n => format!("S{}_", digit(n - 1)),
+        }
+    };
+    let doubled: String = (0..30)
+        .map(|n| format!("S0_I{0}{0}E", substitution(2 + n)))
+        .collect();
+    let mangled = format!("_Z1fI1xIiiE{doubled}Evv");
+    let long = "x".repeat(LONGEST_NAME);
+    let names = [
+        ("short", "a_short_name"),
+        ("mangled", &mangled),
+        ("long", &long),
+    ];
+    let mut guest = Guest::new();
+    for (tool, name) in names {
+        // Endless recursion: all frames of the backtrace have the name.
+        guest
+            .item(format!("(func $\"{name}\" (call $\"{name}\"))"))
+            .tool(Tool::new(tool), format!("(call $\"{name}\") (unreachable)"));
+    }
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("guest", &guest.component());
+    for (tool, name) in names {
+        let logged = &name[..name.len().min(1_000)];
+        let output = toolcrib.run(&["call", "guest.wasm", tool]);
+        assert!(
+            output.stderr.contains("the tool crashed"),
+            "{tool}: {output:?}"
+        );
+        assert!(output.stderr.contains(logged), "{tool}: {output:?}");
+        let trap = output
+            .stderr
+            .lines()
+            .find(|line| line.contains("guest trapped"));
+        let length = trap.unwrap().len();
+        assert!(length < MAX_LOGGED_BYTES + 1_000, "{tool}: {length}");
     }
 }

@@ -8,8 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::call_error::{CallError, TargetKind};
 use super::contract::{CallData, ClientFeatures, GuestContext, GuestError, GuestStore};
-use super::engine_error;
-use crate::engine::Engine;
+use crate::engine::{Engine, error_summary};
 use crate::sandbox::{self, Limits, OpenGrants};
 
 /// Maximum time, and maximum CPU time, of one function that returns definitions.
@@ -86,7 +85,7 @@ impl<'a> Describer<'a> {
     /// Formats an error for the operator, who, unlike a client, also gets the cause of a crash.
     fn reason(&self, error: GuestError) -> String {
         let crash = match &error {
-            GuestError::Trap { error, .. } => engine_error::summary(error),
+            GuestError::Trap { error, .. } => error_summary(error),
             _ => String::new(),
         };
         match CallError::from_guest(TargetKind::Tool, error, &self.limits) {

@@ -12,7 +12,7 @@ use super::load::Component;
 use super::output_validation::GuestOutput;
 use crate::sandbox::keyvalue::Owner;
 use crate::sandbox::{self, CpuProfile, Stopped};
-use crate::text::{escape_untrusted, truncate};
+use crate::text::{bounded, escape_untrusted, truncate};
 
 /// Maximum length of a backtrace or a URI in the log.
 const MAX_LOGGED_BYTES: usize = 4_096;
@@ -87,7 +87,7 @@ impl Component {
         };
         match &error {
             GuestError::Trap { error, .. } => {
-                let trap = format!("{error:?}");
+                let trap = bounded(format_args!("{error:?}"), MAX_LOGGED_BYTES);
                 tracing::info!(guest.trap = %for_log(&trap), "guest trapped");
             }
             GuestError::OutputTooLarge => {
