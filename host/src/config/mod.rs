@@ -45,6 +45,8 @@ use section::{Section, Source};
 pub struct Config {
     /// File it was read from.
     pub file: Option<PathBuf>,
+    /// Files that it names as values, such as keys and secrets. A component cannot get write access to them.
+    pub value_files: Vec<PathBuf>,
     /// `[server]`
     pub server: ServerConfig,
     /// `[auth]` or `--no-auth`: who may call.
@@ -61,6 +63,11 @@ pub struct Config {
     pub keep_going: bool,
     /// `[cache]`: directory of compiled components; `None` compiles at every start.
     pub cache: Option<PathBuf>,
+    /// A `toolcrib` binary of the same version, which compiles components in child processes with limits on time and
+    /// memory. `None` compiles in this process, where a compilation can be neither ended nor limited in memory.
+    pub compiler: Option<PathBuf>,
+    /// Called during the start with the number of loaded components and of all components.
+    pub on_load_progress: Option<fn(usize, usize)>,
     /// `[kv]`: the key-value store behind `wasi:keyvalue`.
     pub kv: KeyValueConfig,
     /// `[telemetry]`
@@ -71,6 +78,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             file: None,
+            value_files: Vec::new(),
             server: ServerConfig::default(),
             access: Access::Unset,
             limits: Limits::default(),
@@ -79,6 +87,8 @@ impl Default for Config {
             watch: WatchMode::Manual,
             keep_going: false,
             cache: cache::default_cache_dir(),
+            compiler: None,
+            on_load_progress: None,
             kv: kv::default_key_value(),
             telemetry: LogConfig::default(),
         }
@@ -110,6 +120,7 @@ impl Config {
             text: &text,
             base,
             errors: Vec::new().into(),
+            value_files: Vec::new().into(),
         });
         for error in &syntax_errors {
             let offset = error.span().map_or(0, |span| span.start);
@@ -202,5 +213,6 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
         }
     }
     root.finish();
+    config.value_files = source.value_files.take();
     config
 }

@@ -29,6 +29,8 @@ pub(super) struct Source<'t> {
     /// Directory that relative paths start at.
     pub(super) base: PathBuf,
     pub(super) errors: RefCell<Vec<ConfigError>>,
+    /// Files that values were read from.
+    pub(super) value_files: RefCell<Vec<PathBuf>>,
 }
 
 impl Source<'_> {
@@ -67,6 +69,11 @@ impl<'s, 't> Section<'s, 't> {
     /// Returns the directory that relative paths start at.
     pub(super) fn base(&self) -> &Path {
         &self.source.base
+    }
+
+    /// Records a file that a value is read from.
+    pub(super) fn add_value_file(&self, path: &Path) {
+        self.source.value_files.borrow_mut().push(path.to_owned());
     }
 
     /// Records an error at a key, or at the table if the key is absent.

@@ -207,6 +207,7 @@ impl<'t> Section<'_, 't> {
             }
             "file" => {
                 let path = self.base().join(text);
+                self.add_value_file(&path);
                 let text = std::fs::read_to_string(&path).map_err(|e| {
                     format!(
                         "names the file `{}`, which cannot be read: {e}",

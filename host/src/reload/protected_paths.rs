@@ -1,13 +1,14 @@
-//! Host paths that no writable grant may cover: write access to them would decide what the host runs.
+//! Host paths that no writable grant may cover: write access to them would decide what the host runs, or whom it trusts.
 
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
+use crate::reference::WatchPaths;
 use crate::sandbox::keyvalue::StoreLocation;
 use crate::sandbox::{GrantError, Grants};
 
-/// Returns an error for each writable grant that covers the cache, the configuration, the key-value store or
-/// components.
+/// Returns an error for each writable grant that covers a file of the host, or a directory or symbolic link through which
+/// the host finds one.
 pub(super) fn violations(config: &Config, grants: &Grants) -> Vec<GrantError> {
     let mut errors = Vec::new();
     for grant in grants.dirs.iter().filter(|grant| grant.write) {
@@ -15,22 +16,7 @@ pub(super) fn violations(config: &Config, grants: &Grants) -> Vec<GrantError> {
         let Ok(dir) = grant.host.canonicalize() else {
             continue;
         };
-        let contains = |path: &Path| canonicalize_existing(path).starts_with(&dir);
-        let overlaps_cache =
-            |cache: &Path| contains(cache) || dir.starts_with(canonicalize_existing(cache));
-        let what = if config.cache.as_deref().is_some_and(overlaps_cache) {
-            "the compiled components are"
-        } else if config.file.as_deref().is_some_and(contains) {
-            "the configuration is"
-        } else if matches!(&config.kv.location, Some(StoreLocation::File(path)) if contains(path)) {
-            "the data of `wasi:keyvalue` is"
-        } else if config
-            .references
-            .iter()
-            .any(|r| r.is_writable_through(&dir))
-        {
-            "components are"
-        } else {
+        let Some(what) = protected_in(config, &dir) else {
             continue;
         };
         errors.push(GrantError {
@@ -43,6 +29,48 @@ pub(super) fn violations(config: &Config, grants: &Grants) -> Vec<GrantError> {
         });
     }
     errors
+}
+
+/// Returns the first kind of the host's files that write access to `dir` would allow to replace.
+fn protected_in(config: &Config, dir: &Path) -> Option<&'static str> {
+    let finds = |path: &Path| {
+        let mut lookups = WatchPaths::default();
+        lookups.add_file(path);
+        lookups.is_writable_through(dir)
+    };
+    let is_in_cache = |cache: &PathBuf| dir.starts_with(canonicalize_existing(cache));
+    let mut tls = config.server.tls.iter();
+    let mut lookups = WatchPaths::default();
+    config.references.iter().for_each(|r| lookups.add(r));
+    let kinds = [
+        (
+            "the compiled components are",
+            config.cache.iter().any(|c| finds(c) || is_in_cache(c)),
+        ),
+        (
+            "the configuration is",
+            config.file.as_deref().is_some_and(finds),
+        ),
+        (
+            "a file is that the configuration names (a key, a secret or a value)",
+            config.value_files.iter().any(|path| finds(path)),
+        ),
+        (
+            "the certificate or the private key of [server.tls] is",
+            tls.any(|tls| finds(&tls.cert) || finds(&tls.key)),
+        ),
+        (
+            "the compiler is",
+            config.compiler.as_deref().is_some_and(finds),
+        ),
+        (
+            "the data of `wasi:keyvalue` is",
+            matches!(&config.kv.location, Some(StoreLocation::File(path)) if finds(path)),
+        ),
+        ("components are", lookups.is_writable_through(dir)),
+    ];
+    let found = kinds.into_iter().find(|(_, is_writable)| *is_writable);
+    found.map(|(what, _)| what)
 }
 
 /// Resolves the symbolic links in the longest prefix of `path` that exists.
