@@ -7,6 +7,7 @@ mod support;
 mod auth_end_to_end;
 mod bad_input;
 mod command_line;
+mod compilation;
 mod contract;
 mod documentation;
 mod functions;

@@ -18,7 +18,7 @@ const MODULES: [(&str, &[&str]); 16] = [
     ("network", &[]),
     ("text", &[]),
     ("auth", &["network", "text"]),
-    ("engine", &[]),
+    ("engine", &["text"]),
     ("reference", &[]),
     ("telemetry", &[]),
     ("sandbox", &["network", "text", "engine"]),
@@ -59,6 +59,7 @@ const MODULES: [(&str, &[&str]); 16] = [
         &[
             "text",
             "auth",
+            "engine",
             "telemetry",
             "component",
             "catalog",

@@ -8,6 +8,7 @@ use serde_json::json;
 use tracing::Level;
 
 use super::inspect;
+use super::loading::configure_loading;
 use super::options::{AccessOptions, ConfigOptions};
 use super::output::{
     Failure, fail, fail_usage, failure_of, report, report_config_errors, say, summary,
@@ -79,6 +80,7 @@ async fn build(overrides: &Overrides) -> Result<App, BuildError> {
         config.access = Access::Open;
     }
     config.watch = WatchMode::Never;
+    configure_loading(&mut config);
     App::build(config).await
 }
 

@@ -2,6 +2,8 @@
 
 mod output;
 
+mod loading;
+
 mod options;
 
 mod call;
@@ -19,6 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::engine::{COMPILER_SUBCOMMAND, run_compiler_process};
 use output::Failure;
 
 /// Serve WebAssembly components as MCP tools, each call in a sandbox of its own.
@@ -49,6 +52,16 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    // Not a subcommand of the parser, since only the host itself uses it.
+    if std::env::args_os().nth(1).as_deref() == Some(COMPILER_SUBCOMMAND.as_ref()) {
+        return match run_compiler_process() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: the compiler process failed: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tracing::Level;
 
+use super::loading::configure_loading;
 use super::output::{Failure, report_config_errors};
 use crate::config::{Config, Overrides};
 use crate::telemetry;
@@ -79,5 +80,6 @@ pub(super) fn configure(overrides: &Overrides, default_level: Level) -> Result<C
         config.telemetry.level = default_level;
     }
     telemetry::init(config.telemetry);
+    configure_loading(&mut config);
     Ok(config)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -12,7 +13,7 @@ use super::describe::{DescribeError, Describer};
 use super::functions::{Function, Functions, SkippedExport, ToolSet};
 use super::load_error::LoadError;
 use super::{binary_format, schema::Schema};
-use crate::engine::{self, Engine};
+use crate::engine::{self, CompileError, CompileLimits, Engine};
 use crate::sandbox::{self, CpuProfile, Grants, ImportReport, Limits, OpenGrants, keyvalue};
 
 /// Returns the SHA-256 digest of a component's bytes: `sha256:` and lower-case hexadecimal digits.
@@ -77,7 +78,8 @@ impl Component {
             }]);
         }
         let size_bytes = bytes.len();
-        let (compiled, functions) = compile(engine, &digest, bytes, &limits).await?;
+        let compiled = compile(engine, &digest, bytes, &limits).await;
+        let (compiled, functions) = compiled.map_err(|e| vec![e.into()])?;
         let imports = import_names(engine, &compiled);
         let guest = Guest::new(engine, &compiled)
             .map_err(|reason| vec![LoadError::not_linked(reason, &imports)])?;
@@ -158,24 +160,27 @@ impl Component {
     }
 }
 
-/// Compiles a component and finds its plain functions, within the time limit for compilation.
+/// Compiles a component and finds its plain functions, each within the time limit for compilation.
 async fn compile(
     engine: &Engine,
     digest: &str,
     bytes: Vec<u8>,
     limits: &Limits,
-) -> Result<(wasmtime::component::Component, Functions), Vec<LoadError>> {
-    let compiler = engine.clone();
-    let cache_key = digest.trim_start_matches("sha256:").to_owned();
-    let compiled = engine::compile_within(limits.compile, move || {
-        let compiled = compiler.compile(&bytes, &cache_key)?;
-        let functions = Functions::discover(compiler.wasmtime(), &compiled, &bytes);
-        Ok::<_, wasmtime::Error>((compiled, functions))
-    });
-    compiled
-        .await
-        .map_err(|e| vec![LoadError::NotCompiled(e)])?
-        .map_err(|e| vec![LoadError::not_compiled(&e)])
+) -> Result<(wasmtime::component::Component, Functions), CompileError> {
+    let bytes = Bytes::from(bytes);
+    let cache_key = digest.trim_start_matches("sha256:");
+    let compile_limits = CompileLimits {
+        time: limits.compile,
+        memory_bytes: limits.compile_memory_bytes,
+    };
+    let compiled = engine.compile(bytes.clone(), cache_key, compile_limits);
+    let compiled = compiled.await?;
+    let engine = engine.clone();
+    engine::run_within(limits.compile, move || {
+        let functions = Functions::discover(engine.wasmtime(), &compiled, &bytes);
+        (compiled, functions)
+    })
+    .await
 }
 
 fn import_names(engine: &Engine, component: &wasmtime::component::Component) -> Vec<String> {

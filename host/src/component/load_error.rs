@@ -30,12 +30,9 @@ pub enum LoadError {
         /// The digest in the configuration.
         pinned: String,
     },
-    /// The engine rejects the component.
-    #[error("it is not a valid component: {0}")]
-    Invalid(String),
-    /// The compiler timed out or failed.
+    /// The component is invalid, or the compiler timed out or failed.
     #[error(transparent)]
-    NotCompiled(#[from] CompileError),
+    NotCompiled(CompileError),
     /// The component needs imports that the host lacks, or differs from the contract.
     #[error("{0}")]
     Incompatible(String),
@@ -56,19 +53,21 @@ pub enum LoadError {
     NothingOffered(String),
 }
 
-impl LoadError {
-    /// Creates the error of a component that the compiler rejects.
-    pub(super) fn not_compiled(error: &wasmtime::Error) -> Self {
-        if engine_error::needs_async(error) {
-            Self::Incompatible(format!(
-                "it needs the asynchronous functions of WASI 0.3, which this host does not have; \
-                 {BUILD_FOR_0_2}, without `async`, `stream` and `future` in its own WIT"
-            ))
-        } else {
-            Self::Invalid(engine_error::summary(error))
+impl From<CompileError> for LoadError {
+    fn from(error: CompileError) -> Self {
+        match &error {
+            CompileError::Invalid(summary) if engine_error::needs_async(summary) => {
+                Self::Incompatible(format!(
+                    "it needs the asynchronous functions of WASI 0.3, which this host does not \
+                     have; {BUILD_FOR_0_2}, without `async`, `stream` and `future` in its own WIT"
+                ))
+            }
+            _ => Self::NotCompiled(error),
         }
     }
+}
 
+impl LoadError {
     /// Creates the error of a component that the linker rejects. An import of WASI 0.3 explains more than the linker's
     /// `reason`.
     pub(super) fn not_linked(reason: String, imports: &[String]) -> Self {

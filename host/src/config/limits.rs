@@ -8,6 +8,9 @@ use crate::sandbox::Limits;
 /// Size of the address space of a 32-bit guest.
 const MAX_MEMORY_BYTES: usize = 4 << 30;
 
+/// Address space that a compiler process needs for small components.
+const MIN_COMPILE_MEMORY_BYTES: usize = 256 << 20;
+
 /// Reads a table of limits; absent keys keep their value in `default`.
 pub(super) fn read_limits(section: Section<'_, '_>, default: &Limits) -> Limits {
     let limits = Limits {
@@ -26,7 +29,16 @@ pub(super) fn read_limits(section: Section<'_, '_>, default: &Limits) -> Limits 
             .and_then(NonZeroU32::new)
             .or(default.calls_per_minute),
         compile: section.duration("compile").unwrap_or(default.compile),
+        compile_memory_bytes: section
+            .size_bytes("compile-memory")
+            .unwrap_or(default.compile_memory_bytes),
     };
+    if limits.compile_memory_bytes < MIN_COMPILE_MEMORY_BYTES {
+        section.error(
+            "compile-memory",
+            "must be at least \"256MiB\", part of which the compiler takes before it starts",
+        );
+    }
     if limits.memory_bytes > MAX_MEMORY_BYTES {
         section.error(
             "memory",

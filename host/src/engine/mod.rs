@@ -1,42 +1,36 @@
 //! The WebAssembly engine: its settings, its epoch clock, and the runtime for CPU-heavy guests.
 //!
 //! One [`Engine`] serves the whole process. Instances come from a pool, so that a new instance for each call costs
-//! microseconds. Compiled components come from a cache on disk.
+//! microseconds. Compiled components come from a cache on disk; others are compiled in a child process with limits.
 
 mod cache;
 mod compile;
+mod compile_error;
+mod compiler_pool;
+mod compiler_process;
+mod compiler_protocol;
 mod guest_runtime;
+mod settings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use wasmtime::component::Component;
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use cache::Cache;
-pub use compile::{CompileError, compile_within};
+pub use compile::run_within;
+pub use compile_error::{CompileError, CompileLimits, error_summary};
+use compiler_pool::CompilerPool;
+pub use compiler_process::run_compiler_process;
+pub use compiler_protocol::COMPILER_SUBCOMMAND;
 pub use guest_runtime::GuestRuntime;
+pub use settings::SPARE_SLOTS;
 
 /// Interval at which a running guest yields to the host: the resolution of every time limit, and the longest time that
 /// a guest occupies a thread without interruption.
 pub const TICK: Duration = Duration::from_millis(5);
-
-/// Pool slots reserved for components that are asked for their definitions while calls run.
-pub const SPARE_SLOTS: usize = 4;
-
-/// Core instances in one component. The largest known guests (Python) have 110.
-const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 160;
-/// Linear memories in one component. The largest known guests have 3.
-const MAX_MEMORIES_PER_COMPONENT: u32 = 4;
-/// Tables in one component; each core instance may have one.
-const MAX_TABLES_PER_COMPONENT: u32 = 32;
-/// Elements of one table. The largest known guests have 7,700.
-const MAX_TABLE_ELEMENTS: usize = 20_000;
-/// Memory that a pool slot keeps resident between two calls.
-const KEEP_RESIDENT_BYTES: usize = 1 << 20;
-/// WebAssembly stack of one call. A guest that recurses deeper traps.
-const MAX_WASM_STACK_BYTES: usize = 512 << 10;
 
 /// The engine's settings.
 #[derive(Debug, Clone)]
@@ -47,6 +41,9 @@ pub struct EngineConfig {
     pub memory_bytes: usize,
     /// Directory for compiled components; `None` compiles them at every start.
     pub cache: Option<PathBuf>,
+    /// Binary that runs [`run_compiler_process`] if its first argument is [`COMPILER_SUBCOMMAND`]; `None` compiles in
+    /// this process, where a compilation can be neither ended nor limited in memory.
+    pub compiler: Option<PathBuf>,
 }
 
 /// Compiles components and runs their instances.
@@ -54,6 +51,7 @@ pub struct EngineConfig {
 pub struct Engine {
     wasmtime: wasmtime::Engine,
     cache: Option<Arc<Cache>>,
+    compilers: Option<Arc<CompilerPool>>,
     guest_runtime: Arc<GuestRuntime>,
 }
 
@@ -84,10 +82,11 @@ impl Engine {
     /// The memory pool cannot be reserved, or the clock thread cannot be started.
     pub fn new(config: &EngineConfig) -> Result<Self, EngineError> {
         let wasmtime =
-            wasmtime::Engine::new(&wasmtime_config(config)).map_err(|e| EngineError::Pool {
-                slots: config.slots,
-                source: e.into(),
-            })?;
+            wasmtime::Engine::new(&settings::host_settings(config.slots, config.memory_bytes))
+                .map_err(|e| EngineError::Pool {
+                    slots: config.slots,
+                    source: e.into(),
+                })?;
         start_clock(&wasmtime).map_err(EngineError::Clock)?;
         let cache = config
             .cache
@@ -105,6 +104,7 @@ impl Engine {
         Ok(Self {
             wasmtime,
             cache,
+            compilers: config.compiler.clone().map(CompilerPool::new).map(Arc::new),
             guest_runtime: Arc::default(),
         })
     }
@@ -113,16 +113,32 @@ impl Engine {
     /// hexadecimal SHA-256 of `bytes`.
     ///
     /// # Errors
-    /// wasmtime's error if `bytes` is not a component that this engine supports.
-    pub fn compile(&self, bytes: &[u8], digest: &str) -> Result<Component, wasmtime::Error> {
-        if let Some(component) = self.cache.as_ref().and_then(|c| c.load(digest)) {
+    /// `bytes` are not a component that this engine supports, or compiling them exceeds the limits.
+    pub async fn compile(
+        &self,
+        bytes: Bytes,
+        digest: &str,
+        limits: CompileLimits,
+    ) -> Result<Component, CompileError> {
+        let (engine, name) = (self.clone(), digest.to_owned());
+        let cached = blocking(move || engine.cache.as_ref().and_then(|cache| cache.load(&name)));
+        if let Some(component) = cached.await? {
             return Ok(component);
         }
-        let component = Component::new(&self.wasmtime, bytes)?;
-        if let Some(cache) = &self.cache {
-            cache.store(digest, &component);
-        }
-        Ok(component)
+        let compiled = match &self.compilers {
+            Some(compilers) => compilers.compile(&bytes, limits).await?,
+            None => {
+                let engine = self.wasmtime.clone();
+                let compile = move || compile::compile_in_process(&engine, &bytes);
+                run_within(limits.time, compile).await??
+            }
+        };
+        let (engine, name) = (self.clone(), digest.to_owned());
+        let loaded = blocking(move || match &engine.cache {
+            Some(cache) => cache.store(&name, &compiled),
+            None => cache::load_bytes(&engine.wasmtime, &compiled),
+        });
+        loaded.await?.map_err(|error| CompileError::invalid(&error))
     }
 
     /// The wasmtime engine, for linkers and stores.
@@ -136,37 +152,13 @@ impl Engine {
     }
 }
 
-fn wasmtime_config(engine: &EngineConfig) -> Config {
-    let mut pool = PoolingAllocationConfig::new();
-    let slots = engine.slots.saturating_add(SPARE_SLOTS as u32);
-    pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
-        .total_memories(slots.saturating_mul(MAX_MEMORIES_PER_COMPONENT))
-        .total_tables(slots.saturating_mul(MAX_TABLES_PER_COMPONENT))
-        .total_stacks(slots)
-        .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
-        .max_memories_per_component(MAX_MEMORIES_PER_COMPONENT)
-        .max_tables_per_component(MAX_TABLES_PER_COMPONENT)
-        .max_memories_per_module(MAX_MEMORIES_PER_COMPONENT)
-        .max_tables_per_module(MAX_TABLES_PER_COMPONENT)
-        .table_elements(MAX_TABLE_ELEMENTS)
-        .max_memory_size(engine.memory_bytes)
-        .max_unused_warm_slots(slots)
-        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
-        .table_keep_resident(KEEP_RESIDENT_BYTES)
-        .pagemap_scan(Enabled::Auto);
-
-    let mut config = Config::new();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .epoch_interruption(true)
-        .max_wasm_stack(MAX_WASM_STACK_BYTES)
-        .cranelift_opt_level(OptLevel::Speed)
-        // Needed only for component-model async, and it slows down every call.
-        .concurrency_support(false)
-        .wasm_threads(false)
-        .shared_memory(false);
-    config
+/// Runs work that may wait for a disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CompileError> {
+    // The task fails only by a panic, which has been logged.
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| CompileError::Failed)
 }
 
 /// Starts a thread that increments the epoch every [`TICK`] until the engine is dropped.

@@ -1,0 +1,80 @@
+//! The settings of wasmtime's engine, for the host and for the compiler process.
+
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// Pool slots reserved for components that are asked for their definitions while calls run.
+pub const SPARE_SLOTS: usize = 4;
+
+/// Core instances in one component. The largest known guests (Python) have 110.
+const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 160;
+/// Linear memories in one component. The largest known guests have 3.
+const MAX_MEMORIES_PER_COMPONENT: u32 = 4;
+/// Tables in one component; each core instance may have one.
+const MAX_TABLES_PER_COMPONENT: u32 = 32;
+/// Elements of one table. The largest known guests have 7,700.
+const MAX_TABLE_ELEMENTS: usize = 20_000;
+/// Memory that a pool slot keeps resident between two calls.
+const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+/// WebAssembly stack of one call. A guest that recurses deeper traps.
+const MAX_WASM_STACK_BYTES: usize = 512 << 10;
+
+/// Returns the settings that affect compiled code. They suffice to compile; a pool would only take address space.
+pub(super) fn compiler_settings() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(MAX_WASM_STACK_BYTES)
+        .cranelift_opt_level(OptLevel::Speed)
+        // Needed only for component-model async, and it slows down every call.
+        .concurrency_support(false)
+        .wasm_threads(false)
+        .shared_memory(false);
+    config
+}
+
+/// Returns the settings to run compiled code: those of [`compiler_settings`], and a pool of instances for `slots` calls
+/// with linear memories of up to `memory_bytes`.
+pub(super) fn host_settings(slots: u32, memory_bytes: usize) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    let slots = slots.saturating_add(SPARE_SLOTS as u32);
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
+        .total_memories(slots.saturating_mul(MAX_MEMORIES_PER_COMPONENT))
+        .total_tables(slots.saturating_mul(MAX_TABLES_PER_COMPONENT))
+        .total_stacks(slots)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MAX_MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(MAX_TABLES_PER_COMPONENT)
+        .max_memories_per_module(MAX_MEMORIES_PER_COMPONENT)
+        .max_tables_per_module(MAX_TABLES_PER_COMPONENT)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(memory_bytes)
+        .max_unused_warm_slots(slots)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_RESIDENT_BYTES)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = compiler_settings();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use super::*;
+
+    #[test]
+    fn the_host_runs_the_code_of_the_compiler_process() {
+        let hash = |config: &Config| {
+            let engine = wasmtime::Engine::new(config).expect("the settings are valid");
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(hash(&compiler_settings()), hash(&host_settings(1, 1 << 20)));
+        let mut other = compiler_settings();
+        other.epoch_interruption(false);
+        assert_ne!(hash(&compiler_settings()), hash(&other));
+    }
+}
