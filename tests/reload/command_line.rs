@@ -65,3 +65,33 @@ fn invalid_components_fail_the_start_unless_keep_going_is_set() {
         }
     }
 }
+
+/// A new volume is empty. The server starts, says so, and serves the components that are put there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_directory_is_served_once_it_is_filled() {
+    for (reference, tool) in [("tools/", "tool"), ("tools/*.wasm", "tool")] {
+        let dir = Toolcrib::new();
+        std::fs::create_dir(dir.path().join("tools")).unwrap();
+        let mut command = dir.command(&["serve", "--no-auth", "--listen", "127.0.0.1:0"]);
+        command.arg(reference);
+        let process = Process::start(command);
+        let url = format!("http://{}", process.address);
+        let ready = reqwest::get(format!("{url}/readyz")).await.unwrap();
+        let ready = ready.text().await.unwrap();
+        assert!(ready.contains("names no component"), "{ready}");
+        let client = Client::new(&format!("{url}/mcp"), Revision::July2026);
+        write(&dir.path().join("tools"), "tool", &tool_component("one"));
+        wait_for_text(&client, tool, "one").await;
+    }
+    // Nothing would ever be served.
+    let dir = Toolcrib::new();
+    std::fs::create_dir(dir.path().join("tools")).unwrap();
+    for arguments in [
+        &["serve", "--no-auth", "--no-watch", "tools/"][..],
+        &["serve", "--no-auth", "nowhere/"],
+        &["check", "--no-auth", "tools/"],
+    ] {
+        let output = dir.run(arguments);
+        assert_eq!(output.status, 1, "{arguments:?}: {output:?}");
+    }
+}

@@ -8,13 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
 use super::problem::ComponentProblem;
 use super::protected_paths;
 use super::sources::SourceFile;
 use crate::catalog::{ComponentCallLimits, Registration};
 use crate::component::{self, Component, LoadError};
 use crate::config::Config;
-use crate::engine::Engine;
+use crate::engine::{CompileError, Engine};
 use crate::reference::{ComponentFile, Fingerprint, ReferenceError};
 use crate::sandbox::keyvalue::Store;
 
@@ -84,7 +87,7 @@ struct Content {
 
 impl Loader {
     /// Decides what to serve of a file, loading it if it has changed.
-    pub(super) async fn scan(&self, input: ScanInput<'_>) -> ScanResult {
+    pub(super) async fn scan(self: &Arc<Self>, input: ScanInput<'_>) -> ScanResult {
         let source = &input.source;
         let selected = &source.file.tools;
         let mut result = ScanResult {
@@ -142,7 +145,19 @@ impl Loader {
             result.is_unsettled = true;
             return result;
         }
-        match self.load(source, content, last).await {
+        let call_limits = last.map(|last| last.registration.call_limits.clone());
+        // A task of its own, so that the components of a scan are loaded in parallel.
+        let loading = self.clone().load(source.clone(), content, call_limits);
+        let loading = AbortOnDropHandle::new(tokio::spawn(loading.in_current_span()));
+        let loaded = match loading.await {
+            Ok(loaded) => loaded,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => Err(vec![CompileError::Failed.into()]),
+            },
+        };
+        match loaded {
             Ok(registration) => {
                 result.to_serve = Some(Loaded {
                     config_index: source.config_index,
@@ -166,12 +181,12 @@ impl Loader {
         }
     }
 
-    /// Loads a component, which takes over the call limits of the `last` version.
+    /// Loads a component. `call_limits` are those of the last version, if there is one.
     async fn load(
-        &self,
-        source: &SourceFile,
+        self: Arc<Self>,
+        source: SourceFile,
         content: Content,
-        last: Option<&Loaded>,
+        call_limits: Option<Arc<ComponentCallLimits>>,
     ) -> Result<Registration, Vec<LoadError>> {
         let config = source
             .config_index
@@ -189,10 +204,8 @@ impl Loader {
         let grants = (grants, &self.store);
         let bytes = content.bytes;
         let component = Component::load(&self.engine, name, bytes, digest, limits, grants).await?;
-        let call_limits = match last {
-            Some(last) => last.registration.call_limits.clone(),
-            None => Arc::new(ComponentCallLimits::new(&component)),
-        };
+        let call_limits =
+            call_limits.unwrap_or_else(|| Arc::new(ComponentCallLimits::new(&component)));
         Ok(Registration {
             component: Arc::new(component),
             call_limits,

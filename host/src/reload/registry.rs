@@ -13,11 +13,12 @@ use super::status;
 use crate::catalog::{CallLimits, Catalog, LiveCatalog};
 use crate::config::{Config, WatchMode};
 use crate::engine::{self, Engine};
+use crate::reference::ReferenceError;
 use crate::sandbox::keyvalue::Store;
 
 /// The components that are served, and the state needed to reload them.
 pub(crate) struct ComponentRegistry {
-    loader: Loader,
+    loader: Arc<Loader>,
     call_limits: Arc<CallLimits>,
     live: LiveCatalog,
     /// The current problems, one line each.
@@ -49,6 +50,7 @@ impl ComponentRegistry {
             slots: config.server.max_concurrent_calls,
             memory_bytes: memory_bytes.unwrap_or(config.limits.memory_bytes),
             cache: config.cache.clone(),
+            compiler: config.compiler.clone(),
         })
         .map_err(|error| vec![error.into()])?;
         let call_limits = Arc::new(config.call_limits());
@@ -56,11 +58,11 @@ impl ComponentRegistry {
         let registry = Self {
             watched,
             live: LiveCatalog::new(Catalog::new(call_limits.clone())),
-            loader: Loader {
+            loader: Arc::new(Loader {
                 store: Store::new(&config.kv),
                 config,
                 engine,
-            },
+            }),
             call_limits,
             problems,
             state: Mutex::default(),
@@ -68,14 +70,17 @@ impl ComponentRegistry {
 
         let mut state = registry.state.lock().await;
         let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut scan = Scan::run(&registry.loader, &state, Scope::All, concurrency).await;
+        let mut scan = Scan::run(&registry.loader, &state, Scope::Initial, concurrency).await;
         let mut found = scan.take_problems();
         if !keep_going
             && let Err(errors) = Catalog::build(scan.registrations(), registry.call_limits.clone())
         {
             found.extend(errors.into_iter().map(ComponentProblem::Catalog));
         }
-        if !found.iter().all(|p| keep_going && p.is_skippable()) {
+        let is_fatal = |problem: &ComponentProblem| {
+            !(keep_going && problem.is_skippable() || registry.is_filled_later(problem))
+        };
+        if found.iter().any(is_fatal) {
             return Err(found);
         }
         found.extend(registry.publish(&mut state, scan));
@@ -144,6 +149,16 @@ impl ComponentRegistry {
     /// Returns whether the catalog can be replaced.
     pub(crate) fn can_change(&self) -> bool {
         self.loader.config.watch == WatchMode::Manual || self.watched.contains(&true)
+    }
+
+    /// Returns whether the problem is a watched directory or pattern without components, such as a new volume: those that
+    /// appear there are served later.
+    fn is_filled_later(&self, problem: &ComponentProblem) -> bool {
+        let ComponentProblem::Reference(ReferenceError::Empty(text)) = problem else {
+            return false;
+        };
+        let mut references = self.loader.config.references.iter().zip(&self.watched);
+        references.any(|(reference, is_watched)| *is_watched && reference.to_string() == *text)
     }
 
     /// Resolves when the last receiver of the problems is dropped.

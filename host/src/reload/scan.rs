@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures::StreamExt;
 
@@ -37,6 +38,8 @@ pub(super) struct Scan {
 /// The references to scan.
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'a> {
+    /// All references, for the first time. The progress is reported.
+    Initial,
     /// All references, at the request of the operator. Failed files are loaded again, since the cause may lie outside
     /// the file.
     All,
@@ -47,7 +50,7 @@ pub(super) enum Scope<'a> {
 impl Scan {
     /// Scans the references, loading up to `concurrency` files at a time.
     pub(super) async fn run(
-        loader: &Loader,
+        loader: &Arc<Loader>,
         state: &State,
         scope: Scope<'_>,
         concurrency: usize,
@@ -55,7 +58,7 @@ impl Scan {
         let config = loader.config.clone();
         let previous = state.by_reference.clone();
         let watched = match scope {
-            Scope::All => None,
+            Scope::Initial | Scope::All => None,
             Scope::Watched(watched) => Some(watched.to_vec()),
         };
         let is_after_change = watched.is_some();
@@ -90,10 +93,19 @@ impl Scan {
                 source,
             })
         });
-        let mut results: Vec<_> = futures::stream::iter(scans)
-            .buffered(concurrency)
-            .collect()
-            .await;
+        let progress = match scope {
+            Scope::Initial => loader.config.on_load_progress,
+            Scope::All | Scope::Watched(_) => None,
+        };
+        let total = scans.len();
+        let mut results = Vec::with_capacity(total);
+        let mut scans = futures::stream::iter(scans).buffered(concurrency);
+        while let Some(result) = scans.next().await {
+            results.push(result);
+            if let Some(report) = progress {
+                report(results.len(), total);
+            }
+        }
         let loaded = results
             .iter()
             .filter_map(|result| Some((result.path.clone(), result.to_serve.clone()?)))
