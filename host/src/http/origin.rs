@@ -1,6 +1,6 @@
-//! Validation of the `Host` and `Origin` headers (MCP, Streamable HTTP, security warning).
-//!
-//! Defends against DNS rebinding and against web pages that call a server on the user's own machine.
+//! Which `Host` and `Origin` values are answered: the defence against DNS
+//! rebinding and against web pages that reach for a server on the user's own
+//! machine (MCP, Streamable HTTP, security).
 
 use std::sync::Arc;
 
@@ -13,34 +13,34 @@ use url::Url;
 
 use super::responses::{INVALID_REQUEST, json_rpc};
 
-/// Loopback names, which DNS rebinding cannot redirect.
-const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+/// Names of this machine that no rebinding can point elsewhere.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// The `Host` and `Origin` values that are accepted.
+/// The allow-lists.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// `host` (any port) or `host:port`, in lower case.
     hosts: Vec<String>,
-    /// Origins; a trailing `:*` matches any port.
+    /// Origins; a `:*` at the end stands for any port.
     origins: Vec<String>,
 }
 
 impl Policy {
-    /// Accepts loopback hosts, the host of `public_url` and the listed hosts. Accepts requests from web pages of the
-    /// server's own origin and of the listed origins.
+    /// Answers loopback names, the host of `public_url`, and what is listed.
+    /// Pages of the server's own origin may call, and those of listed origins.
     pub fn new(public_url: Option<&str>, hosts: &[String], origins: &[String]) -> Self {
         let public = public_url
             .and_then(|url| Url::parse(url).ok())
             .and_then(|url| Some(url.host_str()?.to_owned()));
         let listed = hosts.iter().map(|host| host.to_ascii_lowercase());
-        let loopback = LOOPBACK_HOSTS.iter().map(ToString::to_string);
+        let loopback = LOOPBACK.iter().map(ToString::to_string);
         Self {
             hosts: loopback.chain(public).chain(listed).collect(),
             origins: origins.to_vec(),
         }
     }
 
-    /// Also accepts this host, at any port.
+    /// Also answers this host, at any port.
     pub fn with_host(mut self, host: String) -> Self {
         self.hosts.push(host.to_ascii_lowercase());
         self
@@ -52,9 +52,8 @@ impl Policy {
         self.hosts.iter().any(|h| *h == host || *h == with_port)
     }
 
-    /// Returns whether requests from web pages of this origin are accepted.
-    ///
-    /// The server's own origin is taken from the request's `Host`, which must have been validated before.
+    /// Whether a page of this origin may call. The request's own `Host` must have
+    /// been checked before: its origin is the server's.
     pub(super) fn allows_origin(
         &self,
         origin: &HeaderValue,
@@ -64,11 +63,7 @@ impl Policy {
         let Some(origin) = origin.to_str().ok() else {
             return false;
         };
-        if self
-            .origins
-            .iter()
-            .any(|allowed| matches_origin(allowed, origin))
-        {
+        if self.origins.iter().any(|allowed| matches(allowed, origin)) {
             return true;
         }
         let own = authority(uri, headers);
@@ -77,8 +72,7 @@ impl Policy {
     }
 }
 
-/// Returns whether `origin` is the allowed origin; a trailing `:*` of `allowed` matches any port.
-fn matches_origin(allowed: &str, origin: &str) -> bool {
+fn matches(allowed: &str, origin: &str) -> bool {
     match allowed.strip_suffix(":*") {
         None => allowed.eq_ignore_ascii_case(origin),
         Some(any_port) => {
@@ -92,7 +86,7 @@ fn matches_origin(allowed: &str, origin: &str) -> bool {
     }
 }
 
-/// Returns the authority of a request: HTTP/2 has it in the URI, HTTP/1.1 in its only `Host` header.
+/// HTTP/1.1 says it in `Host`, HTTP/2 in the URI.
 fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     if let Some(authority) = uri.authority() {
         return Some(authority.clone());
@@ -105,22 +99,22 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     host.to_str().ok()?.parse().ok()
 }
 
-/// Middleware that rejects requests whose `Host` or `Origin` is not accepted.
+/// Refuses what is on no list, before anything else looks at the request.
 pub(super) async fn check(
     State(policy): State<Arc<Policy>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let reject = |status, message| json_rpc(status, INVALID_REQUEST, message, None, None);
+    let refuse = |status, message| json_rpc(status, INVALID_REQUEST, message, None, None);
     let Some(authority) = authority(request.uri(), request.headers()) else {
-        return reject(
+        return refuse(
             StatusCode::BAD_REQUEST,
             "the request has no valid Host header",
         );
     };
     if !policy.allows_host(&authority) {
         tracing::info!(http.host = %authority, "host denied");
-        return reject(
+        return refuse(
             StatusCode::FORBIDDEN,
             "this Host is not served; the operator can list it in `server.allowed-hosts`",
         );
@@ -133,7 +127,7 @@ pub(super) async fn check(
     };
     if !allowed {
         tracing::info!("origin denied");
-        return reject(
+        return refuse(
             StatusCode::FORBIDDEN,
             "this Origin is not allowed; the operator can list it in `server.allowed-origins`",
         );

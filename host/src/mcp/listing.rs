@@ -8,8 +8,7 @@ use rmcp::model::{
     Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, ServerConfig, Tool,
 };
 
-use super::convert;
-use super::options::ServerOptions;
+use super::{ServerOptions, convert};
 use crate::auth::Caller;
 use crate::catalog::Catalog;
 use crate::component::Component;

@@ -1,4 +1,5 @@
-//! Relays the events of a running call to its client or to its task.
+//! Brings a running call's events to who listens: its client, as far as the
+//! client asked, or the task that the call has become.
 
 use rmcp::model::{
     LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
@@ -11,66 +12,62 @@ use tokio::sync::mpsc;
 use super::convert;
 use crate::component::Event;
 
-/// The receiver of a call's events.
+/// Who hears of a call's events.
 pub(super) enum Listener {
     /// The client that waits for the result.
     Client(Relay),
-    /// The task that the call has become; its status shows the last progress message.
+    /// A task, which clients ask for its status.
     Task(TaskContext),
     Nobody,
 }
 
-/// The notifications that a client asked for.
+/// What one client asked to hear of one call.
 pub(super) struct Relay {
     pub(super) peer: Peer<RoleServer>,
-    /// The progress token of the request; `None` if the client wants no progress.
+    /// Its progress token.
     pub(super) progress: Option<ProgressToken>,
-    /// The lowest log level that the client wants; `None` if it wants no log messages.
+    /// The least important log level that it wants.
     pub(super) level: Option<LoggingLevel>,
 }
 
 impl Listener {
-    /// Passes on the events of a call until the call drops its sender. Keeps the last progress message in
-    /// `last_message`, for a listener that takes over.
-    pub(super) async fn relay_all(
+    /// Passes on what comes out of the queue until the call has let go of it.
+    /// `reported` is the last message of its progress, also for who listens later.
+    pub(super) async fn hear_all(
         &self,
-        events: &mut mpsc::Receiver<Event>,
-        last_message: &mut Option<String>,
+        queue: &mut mpsc::Receiver<Event>,
+        reported: &mut Option<String>,
     ) {
-        self.show(last_message);
-        while let Some(event) = events.recv().await {
+        self.show(reported);
+        while let Some(event) = queue.recv().await {
             if let Event::Progress {
                 message: Some(message),
                 ..
             } = &event
             {
-                *last_message = Some(message.clone());
-                self.show(last_message);
+                *reported = Some(message.clone());
+                self.show(reported);
             }
+            // A client that is gone cancels the call by itself.
             if let Self::Client(relay) = self {
-                // Fails if the client has disconnected, which cancels the call too.
                 let _ = relay.send(event).await;
             }
         }
     }
 
-    /// Returns whether anybody wants the events.
-    pub(super) fn is_wanted(&self) -> bool {
-        match self {
-            Self::Client(relay) => relay.progress.is_some() || relay.level.is_some(),
-            Self::Task(_) => true,
-            Self::Nobody => false,
-        }
-    }
-
-    fn show(&self, message: &Option<String>) {
-        if let (Self::Task(task), Some(message)) = (self, message) {
+    fn show(&self, reported: &Option<String>) {
+        if let (Self::Task(task), Some(message)) = (self, reported) {
             task.set_status_message(message.clone());
         }
     }
 }
 
 impl Relay {
+    /// Whether the client wants to hear anything.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.progress.is_some() || self.level.is_some()
+    }
+
     async fn send(&self, event: Event) -> Result<(), rmcp::ServiceError> {
         match (event, &self.progress, self.level) {
             (
@@ -87,9 +84,9 @@ impl Relay {
                 progress.message = message;
                 self.peer.notify_progress(progress).await
             }
-            (Event::Log { level, message }, _, Some(lowest)) => {
+            (Event::Log { level, message }, _, Some(least)) => {
                 let level = convert::level(level);
-                if convert::severity(level) < convert::severity(lowest) {
+                if convert::severity(level) < convert::severity(least) {
                     return Ok(());
                 }
                 let line = LoggingMessageNotificationParam::new(level, Value::String(message));
