@@ -10,6 +10,8 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
 use rustix::fs::OFlags;
@@ -17,6 +19,8 @@ use wasmtime::component::Component;
 
 /// Size of all entries above which the least recently used ones are evicted.
 const MAX_CACHE_BYTES: u64 = 2 << 30;
+/// Size of new entries after which old ones are evicted, and by which the cache may be too large.
+const EVICTION_INTERVAL_BYTES: u64 = 32 << 20;
 /// File extension of an entry.
 const EXTENSION: &str = "cwasm";
 
@@ -26,6 +30,8 @@ pub(super) struct Cache {
     engine: wasmtime::Engine,
     /// Hash of the engine's version and settings.
     engine_key: u64,
+    /// Size of the entries stored since the last eviction. Starts at the interval, since a process may store only one.
+    unevicted_bytes: AtomicU64,
 }
 
 impl Cache {
@@ -45,6 +51,7 @@ impl Cache {
             dir: dir.to_owned(),
             engine: engine.clone(),
             engine_key: key.finish(),
+            unevicted_bytes: AtomicU64::new(EVICTION_INTERVAL_BYTES),
         })
     }
 
@@ -98,7 +105,7 @@ impl Cache {
             }
         };
         let kept = file.persist(&path).map_err(|e| e.error);
-        if let Err(error) = kept.and_then(|_| self.evict()) {
+        if let Err(error) = kept.and_then(|_| self.evict_after(compiled.len() as u64)) {
             not_cached(error);
         }
         Ok(component)
@@ -133,6 +140,17 @@ impl Cache {
         tracing::warn!(cache.entry = %path.display(), %error, "invalid cache entry removed");
         // A failure is reported when the new entry cannot be stored in its place.
         let _ = std::fs::remove_file(path);
+    }
+
+    /// Evicts entries if enough has been stored since the last time: looking at every entry after each of thousands would
+    /// take longer than compiling them.
+    fn evict_after(&self, stored_bytes: u64) -> io::Result<()> {
+        let pending = self.unevicted_bytes.fetch_add(stored_bytes, Relaxed) + stored_bytes;
+        if pending < EVICTION_INTERVAL_BYTES {
+            return Ok(());
+        }
+        self.unevicted_bytes.store(0, Relaxed);
+        self.evict()
     }
 
     /// Removes the least recently used entries until the rest fits into [`MAX_CACHE_BYTES`].
