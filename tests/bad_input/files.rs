@@ -73,7 +73,6 @@ fn hidden_files_are_left_out() {
         ("tools/*.wasm", 1),
         ("tools/**/*.wasm", 1),
         ("tools/.named.wasm", 1),
-        ("tools/.n*.wasm", 1),
         ("tools/.hidden/*.wasm", 1),
     ] {
         let output = toolcrib.run(&["inspect", "--json", reference]);
