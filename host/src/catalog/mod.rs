@@ -30,4 +30,4 @@ pub use live::LiveCatalog;
 pub use overlay::ToolConfig;
 pub use registration::Registration;
 pub use target::{Target, TargetName};
-pub use ticket::{Admitted, CallTicket};
+pub use ticket::CallTicket;

@@ -6,7 +6,7 @@ use super::section::Section;
 use super::server::ServerConfig;
 use crate::auth::{GuardConfig, IssuerConfig, KeySource, Secret};
 
-/// Who may call.
+/// The callers that are accepted.
 #[derive(Debug, Clone)]
 pub enum Access {
     /// Not configured. Components can be inspected and called locally, but not served.

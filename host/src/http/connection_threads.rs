@@ -1,9 +1,7 @@
-//! The threads that serve connections, one for each core, each with a runtime of
-//! its own.
+//! Threads that serve connections: one per core, each with a single-threaded runtime.
 //!
-//! `rmcp` answers a request with several tasks. On a shared runtime each of them
-//! may wake another thread, which costs more than the request; here they stay on
-//! the thread of their connection.
+//! Answering a request takes several short tasks. On a multi-threaded runtime each of them may wake another thread,
+//! which costs more than the request itself; here they all run on the thread of their connection.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,37 +9,39 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// The threads; they end when this is dropped.
-pub(super) struct Workers {
-    threads: Vec<Handle>,
+/// The connection threads. Dropping this ends them.
+pub(super) struct ConnectionThreads {
+    runtimes: Vec<Handle>,
     next: AtomicUsize,
-    _end: DropGuard,
+    _stop_on_drop: DropGuard,
 }
 
-impl Workers {
-    /// Starts them. Where none can be had, the caller's runtime serves.
+impl ConnectionThreads {
+    /// Starts the threads. If none can be started, connections are served on the current runtime.
     pub(super) fn start() -> Self {
-        let end = CancellationToken::new();
+        let stop = CancellationToken::new();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut threads: Vec<_> = (0..cores).filter_map(|_| thread(end.clone())).collect();
-        if threads.is_empty() {
-            threads.push(Handle::current());
+        let mut runtimes: Vec<_> = (0..cores)
+            .filter_map(|_| start_thread(stop.clone()))
+            .collect();
+        if runtimes.is_empty() {
+            runtimes.push(Handle::current());
         }
         Self {
-            threads,
+            runtimes,
             next: AtomicUsize::new(0),
-            _end: end.drop_guard(),
+            _stop_on_drop: stop.drop_guard(),
         }
     }
 
-    /// Serves a connection on one of them, taking turns.
+    /// Serves a connection on the next thread (round robin).
     pub(super) fn spawn<F, S>(&self, stream: TcpStream, serve: S)
     where
         S: FnOnce(TcpStream) -> F + Send + 'static,
         F: Future<Output = ()> + Send,
     {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
-        // It must wake its own thread, not the one that accepted it.
+        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.runtimes.len();
+        // Registers the socket with the I/O driver of its own thread instead of the accepting one.
         let stream = match stream.into_std() {
             Ok(stream) => stream,
             Err(error) => {
@@ -49,7 +49,7 @@ impl Workers {
                 return;
             }
         };
-        self.threads[turn].spawn(async move {
+        self.runtimes[index].spawn(async move {
             match TcpStream::from_std(stream) {
                 Ok(stream) => serve(stream).await,
                 Err(error) => tracing::warn!(%error, "connection not served"),
@@ -58,16 +58,17 @@ impl Workers {
     }
 }
 
-fn thread(end: CancellationToken) -> Option<Handle> {
+/// Starts one thread and returns its runtime; `None` after a failure, which is logged.
+fn start_thread(stop: CancellationToken) -> Option<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime
-        .inspect_err(|error| tracing::warn!(%error, "a thread less serves connections"))
+        .inspect_err(|error| tracing::warn!(%error, "failed to start connection thread"))
         .ok()?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("connections".into())
-        .spawn(move || runtime.block_on(end.cancelled_owned()))
-        .inspect_err(|error| tracing::warn!(%error, "a thread less serves connections"))
+        .spawn(move || runtime.block_on(stop.cancelled_owned()))
+        .inspect_err(|error| tracing::warn!(%error, "failed to start connection thread"))
         .ok()?;
     Some(handle)
 }

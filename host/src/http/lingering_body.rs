@@ -1,8 +1,7 @@
-//! Reads what is left of a request before an early answer leaves.
+//! Reads and discards the rest of a request body before an early response is sent.
 //!
-//! A request that is refused by its head, or for its size, is answered while its
-//! body is still on its way. Closing the connection then would reset it, and the
-//! client would see a broken pipe where it should read why it was refused
+//! A request rejected for its headers or its size is answered while its body is still arriving. If the connection were
+//! closed at that point, TCP would reset it and the client would see a broken pipe instead of the response
 //! (RFC 9112, section 9.6).
 
 use std::pin::Pin;
@@ -17,47 +16,47 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use tokio::sync::oneshot;
 
-/// What is read of a body that nobody wanted; after it the connection closes.
-const MAX_DRAIN_BYTES: usize = 16 << 20;
-/// How long its sender may take.
-const MAX_DRAIN_TIME: Duration = Duration::from_secs(2);
+/// Bytes of an unread body that are discarded; after them the connection is closed.
+const MAX_DISCARDED_BYTES: usize = 16 << 20;
+/// Time that discarding may take.
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(2);
 
-/// Runs the rest, and then reads what it left unread.
-pub(super) async fn drain(request: Request, next: Next) -> Response {
-    let (back, mut returned) = oneshot::channel();
+/// Middleware that runs the inner service and then discards the part of the body that it left unread.
+pub(super) async fn discard(request: Request, next: Next) -> Response {
+    let (give_back, mut given_back) = oneshot::channel();
     let response = next
         .run(request.map(|body| {
-            Body::new(Lent {
+            Body::new(LentBody {
                 body: Some(body),
-                back: Some(back),
+                give_back: Some(give_back),
             })
         }))
         .await;
-    if let Ok(body) = returned.try_recv()
+    if let Ok(body) = given_back.try_recv()
         && !body.is_end_stream()
     {
-        let rest = Limited::new(body, MAX_DRAIN_BYTES).collect();
-        let _ = tokio::time::timeout(MAX_DRAIN_TIME, rest).await;
+        let rest = Limited::new(body, MAX_DISCARDED_BYTES).collect();
+        let _ = tokio::time::timeout(MAX_DISCARD_TIME, rest).await;
     }
     response
 }
 
-/// A body that comes back when it is dropped.
-struct Lent {
+/// A body that is sent back to the middleware when the inner service drops it.
+struct LentBody {
     body: Option<Body>,
-    back: Option<oneshot::Sender<Body>>,
+    give_back: Option<oneshot::Sender<Body>>,
 }
 
-impl Drop for Lent {
+impl Drop for LentBody {
     fn drop(&mut self) {
-        if let (Some(body), Some(back)) = (self.body.take(), self.back.take()) {
-            // Nobody waits for it once the answer has left.
-            let _ = back.send(body);
+        if let (Some(body), Some(give_back)) = (self.body.take(), self.give_back.take()) {
+            // Fails if the response has been sent already.
+            let _ = give_back.send(body);
         }
     }
 }
 
-impl HttpBody for Lent {
+impl HttpBody for LentBody {
     type Data = Bytes;
     type Error = axum::Error;
 

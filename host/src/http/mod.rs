@@ -1,16 +1,23 @@
-//! HTTP: routes, bodies, `Host` and `Origin`, health, and the serving loop.
+//! HTTP: routes, request bodies, `Host` and `Origin`, sessions, health, and the accept loop.
 //!
-//! A request passes, in this order: `Host` and `Origin`, CORS, the guard, the
-//! body's limit, the JSON-RPC envelope, a place for the call, MCP.
+//! A request passes, in this order: `Host` and `Origin`, CORS, the guard, and the endpoint.
 
+mod accept;
+mod body;
 mod connection_threads;
 mod endpoint;
+mod event_stream;
+mod header_checks;
 mod jsonrpc;
 mod lingering_body;
+mod mirrored_headers;
 mod origin;
 mod responses;
 mod serve;
+mod session_owners;
 mod sessions;
+mod stateless;
+mod strict_json;
 mod tls;
 
 use std::sync::Arc;
@@ -32,60 +39,68 @@ use crate::mcp::ToolServer;
 use endpoint::Endpoint;
 pub use origin::Policy;
 pub use serve::{Serving, serve};
+use sessions::Sessions;
 pub use tls::{TlsAcceptor, TlsError, acceptor};
 
-/// Problems that `/readyz` names.
-const MAX_PROBLEMS: usize = 100;
+/// Problems listed by `/readyz`.
+const MAX_LISTED_PROBLEMS: usize = 100;
 
-/// What the routes are made of.
+/// The parts of the application.
 pub struct Parts {
     /// The path of the MCP endpoint.
     pub path: String,
-    /// The largest request body, in bytes.
+    /// Size limit of a request body.
     pub max_body_bytes: usize,
-    /// Whether clients of the older revisions get sessions.
+    /// Whether clients of the revisions before 2026-07-28 get sessions.
     pub sessions: bool,
-    /// Which `Host` and `Origin` values are answered.
+    /// The `Host` and `Origin` values that are accepted.
     pub policy: Policy,
-    /// Who may call; `None` lets everybody.
+    /// Authenticates callers; `None` accepts everybody.
     pub guard: Option<Guard>,
-    /// What is served.
+    /// The catalog that is served.
     pub live: LiveCatalog,
-    /// The MCP server over it.
+    /// The MCP server of the catalog.
     pub server: ToolServer,
-    /// What of the components is not served as it should be, one line each.
+    /// Problems of the components, one line each.
     pub problems: watch::Receiver<Vec<String>>,
-    /// Fires when the host stops accepting.
+    /// Cancelled when the host stops accepting connections.
     pub draining: CancellationToken,
 }
 
-/// The whole application, to be mounted anywhere or served by itself.
+/// Returns the whole application, to be served by itself or mounted in another router.
 pub fn router(parts: Parts) -> Router {
-    let endpoint = Arc::new(Endpoint::new(&parts));
+    let endpoint = Arc::new(Endpoint {
+        sessions: parts.sessions.then(|| Sessions::new(parts.server.clone())),
+        server: parts.server,
+        live: parts.live,
+        guard: parts.guard.clone(),
+        max_body_bytes: parts.max_body_bytes,
+        draining: parts.draining.clone(),
+    });
     let policy = Arc::new(parts.policy);
     let mut mcp = Router::new()
         .route(&parts.path, any(endpoint::handle))
         .route(&format!("{}/", parts.path), any(endpoint::handle))
         .with_state(endpoint);
-    let mut open = Router::new()
+    let mut public = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route(
             "/readyz",
             get(ready).with_state((parts.draining, parts.problems)),
         );
     if let Some(guard) = &parts.guard {
-        mcp = mcp.layer(guard.layer().with_body(responses::refusal_body));
-        open = open.merge(guard.metadata_router());
+        mcp = mcp.layer(guard.layer().with_body(responses::auth_error_body));
+        public = public.merge(guard.metadata_router());
     }
     mcp = mcp
         .layer(CatchPanicLayer::custom(responses::panicked))
         .layer(cors(policy.clone()))
         .layer(middleware::from_fn_with_state(policy, origin::check))
-        .layer(middleware::from_fn(lingering_body::drain));
-    open.merge(mcp).fallback(not_found)
+        .layer(middleware::from_fn(lingering_body::discard));
+    public.merge(mcp).fallback(not_found)
 }
 
-/// Origins were judged before; what is left is told apart from nothing else.
+/// Returns the CORS layer. `origin::check` has rejected other origins before.
 fn cors(policy: Arc<Policy>) -> CorsLayer {
     const EXPOSED: [HeaderName; 3] = [
         header::RETRY_AFTER,
@@ -97,14 +112,14 @@ fn cors(policy: Arc<Policy>) -> CorsLayer {
             policy.allows_origin(origin, &parts.uri, &parts.headers)
         }))
         .allow_methods([Method::POST, Method::GET, Method::DELETE])
-        // `Mcp-Param-*` names are the tools' own.
+        // Tools define the names of `Mcp-Param-*` headers.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED)
         .max_age(std::time::Duration::from_secs(3600))
 }
 
-/// What goes wrong with one component is no reason to take the server out of
-/// service, so the problems stand below the word.
+/// Answers `/readyz`. The problem of one component does not take the server out of service, so problems are listed below
+/// the status.
 async fn ready(
     State((draining, problems)): State<(CancellationToken, watch::Receiver<Vec<String>>)>,
 ) -> Response {
@@ -113,11 +128,11 @@ async fn ready(
     }
     let mut body = String::from("ready\n");
     let problems = problems.borrow();
-    for problem in problems.iter().take(MAX_PROBLEMS) {
+    for problem in problems.iter().take(MAX_LISTED_PROBLEMS) {
         body.push_str(problem);
         body.push('\n');
     }
-    if problems.len() > MAX_PROBLEMS {
+    if problems.len() > MAX_LISTED_PROBLEMS {
         body.push_str("and more, which the log has\n");
     }
     body.into_response()

@@ -1,6 +1,6 @@
-//! Which `Host` and `Origin` values are answered: the defence against DNS
-//! rebinding and against web pages that reach for a server on the user's own
-//! machine (MCP, Streamable HTTP, security).
+//! Validation of the `Host` and `Origin` headers (MCP, Streamable HTTP, security warning).
+//!
+//! Defends against DNS rebinding and against web pages that call a server on the user's own machine.
 
 use std::sync::Arc;
 
@@ -13,34 +13,34 @@ use url::Url;
 
 use super::responses::{INVALID_REQUEST, json_rpc};
 
-/// Names of this machine that no rebinding can point elsewhere.
-const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+/// Loopback names, which DNS rebinding cannot redirect.
+const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// The allow-lists.
+/// The `Host` and `Origin` values that are accepted.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// `host` (any port) or `host:port`, in lower case.
     hosts: Vec<String>,
-    /// Origins; a `:*` at the end stands for any port.
+    /// Origins; a trailing `:*` matches any port.
     origins: Vec<String>,
 }
 
 impl Policy {
-    /// Answers loopback names, the host of `public_url`, and what is listed.
-    /// Pages of the server's own origin may call, and those of listed origins.
+    /// Accepts loopback hosts, the host of `public_url` and the listed hosts. Accepts requests from web pages of the
+    /// server's own origin and of the listed origins.
     pub fn new(public_url: Option<&str>, hosts: &[String], origins: &[String]) -> Self {
         let public = public_url
             .and_then(|url| Url::parse(url).ok())
             .and_then(|url| Some(url.host_str()?.to_owned()));
         let listed = hosts.iter().map(|host| host.to_ascii_lowercase());
-        let loopback = LOOPBACK.iter().map(ToString::to_string);
+        let loopback = LOOPBACK_HOSTS.iter().map(ToString::to_string);
         Self {
             hosts: loopback.chain(public).chain(listed).collect(),
             origins: origins.to_vec(),
         }
     }
 
-    /// Also answers this host, at any port.
+    /// Also accepts this host, at any port.
     pub fn with_host(mut self, host: String) -> Self {
         self.hosts.push(host.to_ascii_lowercase());
         self
@@ -52,8 +52,9 @@ impl Policy {
         self.hosts.iter().any(|h| *h == host || *h == with_port)
     }
 
-    /// Whether a page of this origin may call. The request's own `Host` must have
-    /// been checked before: its origin is the server's.
+    /// Returns whether requests from web pages of this origin are accepted.
+    ///
+    /// The server's own origin is taken from the request's `Host`, which must have been validated before.
     pub(super) fn allows_origin(
         &self,
         origin: &HeaderValue,
@@ -63,7 +64,11 @@ impl Policy {
         let Some(origin) = origin.to_str().ok() else {
             return false;
         };
-        if self.origins.iter().any(|allowed| matches(allowed, origin)) {
+        if self
+            .origins
+            .iter()
+            .any(|allowed| matches_origin(allowed, origin))
+        {
             return true;
         }
         let own = authority(uri, headers);
@@ -72,7 +77,8 @@ impl Policy {
     }
 }
 
-fn matches(allowed: &str, origin: &str) -> bool {
+/// Returns whether `origin` is the allowed origin; a trailing `:*` of `allowed` matches any port.
+fn matches_origin(allowed: &str, origin: &str) -> bool {
     match allowed.strip_suffix(":*") {
         None => allowed.eq_ignore_ascii_case(origin),
         Some(any_port) => {
@@ -86,7 +92,7 @@ fn matches(allowed: &str, origin: &str) -> bool {
     }
 }
 
-/// HTTP/1.1 says it in `Host`, HTTP/2 in the URI.
+/// Returns the authority of a request: HTTP/2 has it in the URI, HTTP/1.1 in its only `Host` header.
 fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     if let Some(authority) = uri.authority() {
         return Some(authority.clone());
@@ -99,22 +105,22 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     host.to_str().ok()?.parse().ok()
 }
 
-/// Refuses what is on no list, before anything else looks at the request.
+/// Middleware that rejects requests whose `Host` or `Origin` is not accepted.
 pub(super) async fn check(
     State(policy): State<Arc<Policy>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let refuse = |status, message| json_rpc(status, INVALID_REQUEST, message, None, None);
+    let reject = |status, message| json_rpc(status, INVALID_REQUEST, message, None, None);
     let Some(authority) = authority(request.uri(), request.headers()) else {
-        return refuse(
+        return reject(
             StatusCode::BAD_REQUEST,
             "the request has no valid Host header",
         );
     };
     if !policy.allows_host(&authority) {
         tracing::info!(http.host = %authority, "host denied");
-        return refuse(
+        return reject(
             StatusCode::FORBIDDEN,
             "this Host is not served; the operator can list it in `server.allowed-hosts`",
         );
@@ -127,7 +133,7 @@ pub(super) async fn check(
     };
     if !allowed {
         tracing::info!("origin denied");
-        return refuse(
+        return reject(
             StatusCode::FORBIDDEN,
             "this Origin is not allowed; the operator can list it in `server.allowed-origins`",
         );

@@ -1,12 +1,14 @@
-//! Errors over HTTP: the one place that gives them a JSON-RPC body.
+//! Error responses: the one place that turns a failure into an HTTP status and a JSON-RPC body.
 
 use std::any::Any;
+use std::fmt::Display;
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::{Response as HttpResponse, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Limited};
+use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde_json::{Value, json};
 
 use crate::auth::AuthError;
@@ -18,8 +20,7 @@ pub(super) const INVALID_PARAMS: i32 = -32602;
 pub(super) const UNSUPPORTED_VERSION: i32 = -32022;
 const INTERNAL_ERROR: i32 = -32603;
 
-/// A JSON-RPC error; the id stays away where it is not known (MCP 2026-07-28,
-/// base, messages: it is never null).
+/// Returns a JSON-RPC error. An unknown id is omitted and never null (MCP 2026-07-28, base protocol, messages).
 pub(super) fn json_rpc(
     status: StatusCode,
     code: i32,
@@ -38,42 +39,53 @@ pub(super) fn json_rpc(
     (status, Json(body)).into_response()
 }
 
-/// An error that is no answer to a JSON-RPC message.
+/// Returns an error of MCP as a 400 response.
+pub(super) fn bad_request(error: ErrorData, id: Option<RequestId>) -> Response {
+    (StatusCode::BAD_REQUEST, Json(JsonRpcError::new(id, error))).into_response()
+}
+
+/// Returns an error for a request that is not JSON-RPC.
 pub(super) fn plain(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "error": message }))).into_response()
 }
 
-/// A refused call, with the time after which to try again (RFC 9110, 10.2.3).
-pub(super) fn refused(refused: Rejection, id: Option<&Value>) -> Response {
-    let (status, wait) = match refused {
+/// Returns the response to a call that exceeds a limit, with `Retry-After` (RFC 9110, section 10.2.3).
+pub(super) fn limit_reached(limit: Rejection, id: Option<&Value>) -> Response {
+    let (status, wait) = match limit {
         Rejection::Saturated(wait) => (StatusCode::SERVICE_UNAVAILABLE, wait),
         Rejection::Caller(wait) | Rejection::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait),
     };
-    let mut response = json_rpc(status, own_code(status), &refused.to_string(), id, None);
+    let mut response = json_rpc(status, status_code(status), &limit.to_string(), id, None);
     let seconds = wait.as_secs().max(1).into();
     response.headers_mut().insert(header::RETRY_AFTER, seconds);
     response
 }
 
-/// The body of what the guard refuses: the message has not been read yet, so
-/// there is no id.
-pub(super) fn refusal_body(refusal: &AuthError) -> Value {
+/// Returns the body of a response of the guard. The guard runs before the message is read, so there is no id.
+pub(super) fn auth_error_body(error: &AuthError) -> Value {
     json!({
         "jsonrpc": "2.0",
-        "error": { "code": own_code(refusal.status()), "message": refusal.description() },
+        "error": { "code": status_code(error.status()), "message": error.description() },
     })
 }
 
-/// A call that the caller lacks a scope for.
-pub(super) fn denied(refusal: AuthError, id: Option<&Value>) -> Response {
-    let mut body = refusal_body(&refusal);
+/// Returns the response to a call for which the caller lacks a scope.
+pub(super) fn insufficient_scope(error: AuthError, id: Option<&Value>) -> Response {
+    let mut body = auth_error_body(&error);
     if let Some(id) = id {
         body["id"] = id.clone();
     }
-    refusal.into_response_with(&body)
+    error.into_response_with(&body)
 }
 
-/// A panic in the host: the cause is for the log alone.
+/// Logs a failure of the host and returns a response that does not reveal the cause.
+pub(super) fn internal_error(cause: &dyn Display, id: Option<&Value>) -> Response {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    tracing::error!(http.status = status.as_u16(), %cause, "request failed");
+    host_failed(status, id)
+}
+
+/// Logs a panic in the host and returns a response that does not reveal the cause.
 pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let cause = panic
         .downcast_ref::<String>()
@@ -81,57 +93,45 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("unknown");
     tracing::error!(panic.message = cause, "request handler panicked");
-    let status = StatusCode::INTERNAL_SERVER_ERROR;
-    json_rpc(
-        status,
-        INTERNAL_ERROR,
-        "the host failed; its log has the cause",
-        None,
-        None,
-    )
+    host_failed(StatusCode::INTERNAL_SERVER_ERROR, None)
 }
 
-/// `rmcp` answers some faults with text. Each leaves as JSON-RPC.
-pub(super) async fn normalised(response: HttpResponse<Body>, id: Option<&Value>) -> Response {
+fn host_failed(status: StatusCode, id: Option<&Value>) -> Response {
+    let message = "the host failed; its log has the cause";
+    json_rpc(status, INTERNAL_ERROR, message, id, None)
+}
+
+/// Returns `rmcp`'s response with a JSON-RPC body if it is an error in plain text.
+pub(super) async fn normalize(response: Response) -> Response {
     const MAX_TEXT_BYTES: usize = 1_024;
     let status = response.status();
     let is_json = response
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     if is_json || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let (head, body) = response.into_parts();
-    let text = match Limited::new(body, MAX_TEXT_BYTES).collect().await {
+    let text = match Limited::<Body>::new(body, MAX_TEXT_BYTES).collect().await {
         Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
         Err(_) => String::new(),
     };
-    let mut normal = if status.is_server_error() {
-        // What went wrong inside is nobody's business outside.
+    let mut normalized = if status.is_server_error() {
         tracing::error!(http.status = status.as_u16(), cause = %text, "request failed");
-        json_rpc(
-            status,
-            INTERNAL_ERROR,
-            "the host failed; its log has the cause",
-            id,
-            None,
-        )
-    } else if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        // The media type was right; the message was not.
-        let message = "the body is not a JSON-RPC message of MCP";
-        json_rpc(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, id, None)
+        host_failed(status, None)
     } else {
-        json_rpc(status, INVALID_REQUEST, &text, id, None)
+        json_rpc(status, INVALID_REQUEST, &text, None, None)
     };
     if let Some(allow) = head.headers.get(header::ALLOW) {
-        normal.headers_mut().insert(header::ALLOW, allow.clone());
+        let headers = normalized.headers_mut();
+        headers.insert(header::ALLOW, allow.clone());
     }
-    normal
+    normalized
 }
 
-/// JSON-RPC reserves -32768 to -32000 and MCP forbids its rest to servers, so
-/// what HTTP refuses carries the status as its code.
-fn own_code(status: StatusCode) -> i32 {
+/// Returns the JSON-RPC code of an error that only HTTP defines: its status. JSON-RPC reserves -32768 to -32000, and MCP
+/// leaves none of these to servers.
+pub(super) fn status_code(status: StatusCode) -> i32 {
     i32::from(status.as_u16())
 }

@@ -1,4 +1,4 @@
-//! The serving loop: connections, their limits, and the shutdown in two stages.
+//! The accept loop: connections, their limits, and the graceful shutdown in two stages.
 
 use std::future::Future;
 use std::pin::pin;
@@ -15,38 +15,40 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::connection_threads::Workers;
+use super::connection_threads::ConnectionThreads;
 use super::tls::TlsAcceptor;
 
-/// Connections that are open at once; more wait to be accepted.
+/// Connections open at the same time; further ones wait in the accept queue.
 const MAX_CONNECTIONS: usize = 4_096;
-/// How long a client may take to send the head of a request.
+/// Time a client may take to send the request line and headers.
 const MAX_HEAD_TIME: Duration = Duration::from_secs(15);
-/// The most bytes that the head of a request may have.
+/// Size of the request line and headers of a request.
 const MAX_HEAD_BYTES: usize = 64 << 10;
-/// Requests that one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 256;
-/// How long answers may take to leave after running calls were stopped.
-const MAX_FAREWELL: Duration = Duration::from_secs(2);
-/// How long a client may take for the TLS handshake.
-const MAX_HANDSHAKE: Duration = Duration::from_secs(10);
-/// The pause after `accept` failed, as it does when descriptors run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Concurrent requests on one HTTP/2 connection.
+const MAX_HTTP2_STREAMS: u32 = 256;
+/// Time that responses may take to be sent after the running calls were stopped.
+const MAX_FLUSH_TIME: Duration = Duration::from_secs(2);
+/// Time a client may take for the TLS handshake.
+const MAX_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Pause after a failed `accept`, for example when file descriptors have run out.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// How to serve.
+/// TLS and shutdown settings of [`serve`].
 pub struct Serving {
-    /// Makes connections TLS connections.
+    /// Accepts TLS connections; `None` serves plain HTTP.
     pub tls: Option<TlsAcceptor>,
-    /// Fires when nothing more is accepted.
+    /// Cancelled by [`serve`] when it stops accepting connections.
     pub draining: CancellationToken,
-    /// How long running requests may take to end then.
+    /// Time that running requests may take to finish after that.
     pub drain: Duration,
-    /// Fires when those that are left must end.
+    /// Cancelled by [`serve`] to stop the requests that are still running after `drain`.
     pub shutdown: CancellationToken,
 }
 
-/// Serves until `stop` resolves. Then it accepts nothing more, lets running
-/// requests end, stops those that are left, and returns.
+/// Serves until `stop` resolves, then shuts down gracefully.
+///
+/// The shutdown stops accepting, waits up to [`Serving::drain`] for running requests, stops the remaining ones, and
+/// returns.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -57,17 +59,17 @@ pub async fn serve(
         builder: Arc::new(builder()),
         service: TowerToHyperService::new(router),
     };
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connection_permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = GracefulShutdown::new();
-    let workers = Workers::start();
+    let threads = ConnectionThreads::start();
     let mut stop = pin!(stop);
     loop {
         let accepted = async {
             // The semaphore is never closed.
-            let place = places.clone().acquire_owned().await.ok();
-            (listener.accept().await, place)
+            let permit = connection_permits.clone().acquire_owned().await.ok();
+            (listener.accept().await, permit)
         };
-        let (accepted, place) = tokio::select! {
+        let (accepted, permit) = tokio::select! {
             () = &mut stop => break,
             accepted = accepted => accepted,
         };
@@ -75,20 +77,20 @@ pub async fn serve(
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
-        // Without it small streamed answers wait 40 ms for an acknowledgement.
+        // Nagle's algorithm would delay small streamed events by up to 40 ms.
         let _ = stream.set_nodelay(true);
         let (server, watcher) = (server.clone(), connections.watcher());
         let tls = serving.tls.clone();
-        workers.spawn(stream, move |stream| async move {
+        threads.spawn(stream, move |stream| async move {
             match tls {
-                None => server.connection(stream, watcher).await,
-                Some(tls) => server.tls_connection(stream, &tls, watcher).await,
+                None => server.serve_connection(stream, watcher).await,
+                Some(tls) => server.serve_tls_connection(stream, &tls, watcher).await,
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
@@ -100,11 +102,12 @@ pub async fn serve(
     {
         tracing::warn!("running calls stopped at the end of the drain");
         serving.shutdown.cancel();
-        let _ = tokio::time::timeout(MAX_FAREWELL, &mut ended).await;
+        let _ = tokio::time::timeout(MAX_FLUSH_TIME, &mut ended).await;
     }
     serving.shutdown.cancel();
 }
 
+/// Returns the connection builder with all limits set.
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -115,13 +118,13 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(MAX_HTTP2_STREAMS)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .keep_alive_interval(Some(MAX_HEAD_TIME));
     builder
 }
 
-/// What serves one connection.
+/// The HTTP server for one connection.
 #[derive(Clone)]
 struct Server {
     builder: Arc<auto::Builder<TokioExecutor>>,
@@ -129,15 +132,15 @@ struct Server {
 }
 
 impl Server {
-    async fn tls_connection(self, stream: TcpStream, tls: &TlsAcceptor, watcher: Watcher) {
-        match tokio::time::timeout(MAX_HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.connection(stream, watcher).await,
+    async fn serve_tls_connection(self, stream: TcpStream, tls: &TlsAcceptor, watcher: Watcher) {
+        match tokio::time::timeout(MAX_HANDSHAKE_TIME, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve_connection(stream, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake took too long"),
+            Err(_) => tracing::debug!("TLS handshake timed out"),
         }
     }
 
-    async fn connection(
+    async fn serve_connection(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         watcher: Watcher,

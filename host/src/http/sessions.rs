@@ -1,112 +1,209 @@
-//! Sessions of clients of the older revisions, each bound to who opened it.
+//! Sessions for clients of the revisions before 2026-07-28.
 //!
-//! `rmcp` keeps a session's state but not whose it is. Here every session
-//! belongs to a caller (issuer, subject, client), never to the bytes of a token,
-//! which change; somebody else's id is answered as one that does not exist.
+//! POSTs use `rmcp`'s session manager directly, since their message has been parsed already. GET and DELETE have no
+//! body and go through its `StreamableHttpService`, which also resumes streams.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::Full;
+use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::service::serve_server_with_ct;
+use rmcp::transport::common::server_side_http::ServerSseMessage;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
-use tokio::sync::MutexGuard;
+use rmcp::transport::streamable_http_server::{SessionId, SessionManager};
+use rmcp::transport::{
+    StreamableHttpServerConfig, StreamableHttpService, TransportAdapterIdentity,
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
-use crate::auth::Caller;
+use super::event_stream;
+use super::responses::{self, INVALID_REQUEST, json_rpc};
+use super::session_owners::SessionOwners;
+use crate::mcp::ToolServer;
 
-/// Sessions that are open at once.
-const MAX_SESSIONS: usize = 1_024;
-/// Sessions that one caller may have open.
-const MAX_SESSIONS_PER_CALLER: usize = 64;
-/// A session that is not used for this long ends.
-const MAX_IDLE: Duration = Duration::from_secs(600);
+/// A session that is not used for this long is closed.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(600);
+/// `Retry-After` of a rejected `initialize`.
+const RETRY_AFTER_SECONDS: u64 = 60;
+/// Time after which a client reconnects to a broken event stream.
+const RECONNECT_DELAY: Duration = Duration::from_secs(3);
 
-/// Whose sessions are open.
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// The sessions of the endpoint.
 pub(super) struct Sessions {
+    server: ToolServer,
     manager: Arc<LocalSessionManager>,
-    owners: Mutex<HashMap<String, SessionOwner>>,
-    /// Held while a session is opened, so that the caps hold among those who come
-    /// at the same moment.
-    opening: tokio::sync::Mutex<()>,
+    owners: SessionOwners,
+    service: StreamableHttpService<ToolServer, LocalSessionManager>,
 }
 
-/// Who a session belongs to; without a guard all callers are one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct SessionOwner {
-    issuer: String,
-    subject: String,
-    client: Option<String>,
-}
-
-/// Why no session can be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Full {
-    #[error("you have {MAX_SESSIONS_PER_CALLER} sessions open; end one with DELETE")]
-    SessionOwner,
-    #[error("the server has no place for another session")]
-    Server,
+/// The way a POST of an older revision is answered.
+pub(super) enum SessionRoute {
+    /// Within the session of this id, which belongs to the caller.
+    Existing(SessionId),
+    /// The request has no session yet.
+    Absent,
 }
 
 impl Sessions {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(server: ToolServer) -> Self {
         let mut config = SessionConfig::default();
-        config.keep_alive = Some(MAX_IDLE);
+        config.keep_alive = Some(MAX_IDLE_TIME);
         let mut manager = LocalSessionManager::default();
         manager.session_config = config;
+        let manager = Arc::new(manager);
+        let config = StreamableHttpServerConfig::default()
+            // The endpoint checks both before the guard.
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            // Never cancelled: `serve` ends streams at shutdown without cutting responses short.
+            .with_cancellation_token(CancellationToken::new());
+        let factory = {
+            let server = server.clone();
+            move || Ok(server.for_connection())
+        };
         Self {
-            manager: Arc::new(manager),
-            owners: Mutex::default(),
-            opening: tokio::sync::Mutex::default(),
+            server,
+            owners: SessionOwners::new(manager.clone()),
+            service: StreamableHttpService::new(factory, manager.clone(), config),
+            manager,
         }
     }
 
-    /// Where `rmcp` keeps their state.
-    pub(super) fn manager(&self) -> Arc<LocalSessionManager> {
-        self.manager.clone()
-    }
-
-    /// Whether this session is the caller's.
-    pub(super) fn is_owned(&self, id: &str, caller: &SessionOwner) -> bool {
-        self.owners().get(id) == Some(caller)
-    }
-
-    /// A place for one more session, until the guard is dropped.
-    pub(super) async fn open(&self, caller: &SessionOwner) -> Result<MutexGuard<'_, ()>, Full> {
-        let opening = self.opening.lock().await;
-        let alive = self.manager.sessions.read().await;
-        let mut owners = self.owners();
-        owners.retain(|id, _| alive.contains_key(id.as_str()));
-        let own = owners.values().filter(|owner| *owner == caller).count();
-        if own >= MAX_SESSIONS_PER_CALLER {
-            Err(Full::SessionOwner)
-        } else if owners.len() >= MAX_SESSIONS {
-            Err(Full::Server)
+    /// Returns the session that a POST belongs to.
+    ///
+    /// # Errors
+    /// The response for a session that does not exist or belongs to another caller.
+    pub(super) async fn route(
+        &self,
+        headers: &HeaderMap,
+        caller: &str,
+        id: Option<&Value>,
+    ) -> Result<SessionRoute, Box<Response>> {
+        let Some(session_id) = headers.get(SESSION_ID) else {
+            return Ok(SessionRoute::Absent);
+        };
+        let session_id: SessionId = session_id.to_str().unwrap_or_default().into();
+        let is_alive = self.manager.has_session(&session_id).await.unwrap_or(false);
+        if is_alive && self.owners.is_owner(&session_id, caller) {
+            Ok(SessionRoute::Existing(session_id))
         } else {
-            drop(owners);
-            Ok(opening)
+            Err(Box::new(no_such_session(id)))
         }
     }
 
-    /// Binds a session that was just opened.
-    pub(super) fn opened(&self, id: &str, caller: SessionOwner) {
-        self.owners().insert(id.to_owned(), caller);
+    /// Opens a session and answers its `initialize` request.
+    pub(super) async fn open(
+        &self,
+        initialize: ClientJsonRpcMessage,
+        caller: String,
+        id: Option<&Value>,
+    ) -> Response {
+        let _reserved = match self.owners.reserve(&caller).await {
+            Ok(reserved) => reserved,
+            Err(error) => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let mut response = json_rpc(status, INVALID_REQUEST, &error.to_string(), id, None);
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+                return response;
+            }
+        };
+        let (session_id, initialized) = match self.start(initialize).await {
+            Ok(started) => started,
+            Err(error) => return responses::internal_error(&error, id),
+        };
+        self.owners.insert(&session_id, caller);
+        let mut response = event_stream::respond(futures::stream::iter([
+            ServerSseMessage::priming("0", RECONNECT_DELAY),
+            ServerSseMessage::from_message(initialized),
+        ]));
+        // A session id is a UUID.
+        if let Ok(session_id) = HeaderValue::from_str(&session_id) {
+            response.headers_mut().insert(SESSION_ID, session_id);
+        }
+        response
     }
 
-    /// Forgets a session that was ended.
-    pub(super) fn ended(&self, id: &str) {
-        self.owners().remove(id);
+    /// Starts the server of a new session and returns its response to `initialize`.
+    async fn start(
+        &self,
+        initialize: ClientJsonRpcMessage,
+    ) -> Result<(SessionId, ServerJsonRpcMessage), <LocalSessionManager as SessionManager>::Error>
+    {
+        let (session_id, transport) = self.manager.create_session().await?;
+        let server = self.server.for_connection();
+        let (manager, id) = (self.manager.clone(), session_id.clone());
+        tokio::spawn(async move {
+            let never = CancellationToken::new();
+            let serving =
+                serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(server, transport, never);
+            match serving.await {
+                Ok(service) => drop(service.waiting().await),
+                Err(error) => tracing::info!(%error, "session initialization failed"),
+            }
+            if let Err(error) = manager.close_session(&id).await {
+                tracing::warn!(%error, "failed to close session");
+            }
+        });
+        let response = self
+            .manager
+            .initialize_session(&session_id, initialize)
+            .await?;
+        Ok((session_id, response))
     }
 
-    fn owners(&self) -> std::sync::MutexGuard<'_, HashMap<String, SessionOwner>> {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Passes a message to its session: a request is answered as an event stream, everything else with 202.
+    pub(super) async fn forward(
+        &self,
+        session_id: &SessionId,
+        message: ClientJsonRpcMessage,
+        id: Option<&Value>,
+    ) -> Response {
+        if matches!(message, ClientJsonRpcMessage::Request(_)) {
+            match self.manager.create_stream(session_id, message).await {
+                Ok(messages) => event_stream::respond(messages),
+                Err(error) => responses::internal_error(&error, id),
+            }
+        } else {
+            match self.manager.accept_message(session_id, message).await {
+                Ok(()) => StatusCode::ACCEPTED.into_response(),
+                Err(error) => responses::internal_error(&error, id),
+            }
+        }
+    }
+
+    /// Answers GET, which opens the stream of a session, and DELETE, which ends it.
+    pub(super) async fn handle(&self, request: Request, caller: &str) -> Response {
+        let (head, _) = request.into_parts();
+        let Some(session_id) = head.headers.get(SESSION_ID) else {
+            let message = "the Mcp-Session-Id header is missing";
+            let status = StatusCode::BAD_REQUEST;
+            return json_rpc(status, INVALID_REQUEST, message, None, None);
+        };
+        let session_id = session_id.to_str().unwrap_or_default().to_owned();
+        if !self.owners.is_owner(&session_id, caller) {
+            return no_such_session(None);
+        }
+        let is_delete = head.method == Method::DELETE;
+        let request = Request::from_parts(head, Full::new(Bytes::new()));
+        let response = self.service.handle(request).await.map(Body::new);
+        if is_delete && response.status() == StatusCode::ACCEPTED {
+            self.owners.remove(&session_id);
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        responses::normalize(response).await
     }
 }
 
-impl SessionOwner {
-    pub(super) fn of(principal: Option<&Arc<Caller>>) -> Self {
-        principal.map_or_else(Self::default, |principal| Self {
-            issuer: principal.issuer.clone(),
-            subject: principal.subject.clone(),
-            client: principal.client_id.clone(),
-        })
-    }
+fn no_such_session(id: Option<&Value>) -> Response {
+    let message = "there is no such session; start again with initialize";
+    json_rpc(StatusCode::NOT_FOUND, INVALID_REQUEST, message, id, None)
 }

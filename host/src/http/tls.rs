@@ -1,42 +1,40 @@
-//! HTTPS without a proxy in front: TLS 1.2 and 1.3 with a certificate and a key
-//! in PEM files, read once at the start.
+//! HTTPS without a reverse proxy: TLS 1.2 and 1.3 with a certificate and a key from PEM files, read once at start.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Makes connections TLS connections.
+/// Accepts TLS connections.
 pub use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// Why there is no HTTPS. `Display` names the file.
+/// An error that prevents HTTPS. `Display` names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read, or is no PEM.
+    /// A file cannot be read or is not in PEM format.
     #[error("`server.tls.{key}` names `{}`, which cannot be read: {error}", path.display())]
     Unreadable {
-        /// `cert` or `key`.
+        /// The configuration key: `cert` or `key`.
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: pem::Error,
     },
-    /// There is no certificate in the file.
+    /// The certificate file contains no certificate.
     #[error("`server.tls.cert` names `{}`, which has no certificate; it must be a PEM", .0.display())]
     NoCertificate(PathBuf),
-    /// Certificate and key do not go together.
+    /// The certificate and the key do not match, or rustls does not support them.
     #[error("`server.tls.cert` and `server.tls.key` cannot be used together: {0}")]
     Unusable(rustls::Error),
 }
 
-/// What makes a connection a TLS connection. `cert` holds the certificate and
-/// those that lead to its root, in this order.
+/// Returns a TLS acceptor. `cert` holds the server's certificate followed by its chain up to the root.
 ///
 /// # Errors
-/// What is wrong with the files.
+/// A file is unreadable or unusable.
 pub fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
     let unreadable = |key, path: &Path| {
         let path = path.to_owned();

@@ -1,42 +1,32 @@
-//! Who makes a request, and in which revision.
+//! The caller and the protocol revision of a request.
 
 use std::sync::Arc;
 
 use rmcp::RoleServer;
 use rmcp::model::ProtocolVersion;
 use rmcp::service::RequestContext;
-use serde_json::json;
 
+use super::request_scope::RequestScope;
 use crate::auth::Caller;
 
-/// Whom the guard let in; `None` without a guard.
-pub(super) fn principal(context: &RequestContext<RoleServer>) -> Option<&Caller> {
-    shared_principal(context).map(Arc::as_ref)
+/// Returns the authenticated caller; `None` without authentication.
+pub(super) fn caller(context: &RequestContext<RoleServer>) -> Option<&Arc<Caller>> {
+    RequestScope::of(&context.extensions)?.caller()
 }
 
-/// The same, to keep.
-pub(super) fn shared_principal(context: &RequestContext<RoleServer>) -> Option<&Arc<Caller>> {
-    let parts = context.extensions.get::<http::request::Parts>()?;
-    parts.extensions.get()
+/// Returns the key of a user, for rates and concurrency. Without authentication all callers share one.
+pub(super) fn user_key(caller: Option<&Caller>) -> String {
+    caller.map_or_else(|| "anonymous".into(), Caller::user_key)
 }
 
-/// Whom a rate is counted for.
-pub(crate) fn rate_key(principal: Option<&Caller>) -> String {
-    match principal {
-        Some(principal) => format!("{}\n{}", principal.issuer, principal.subject),
-        None => "anonymous".into(),
-    }
+/// Returns the key of a user at one client, for tasks, sessions and quotas. Without authentication all callers share one.
+pub fn user_client_key(caller: Option<&Caller>) -> String {
+    caller.map_or_else(String::new, Caller::user_client_key)
 }
 
-/// Whose a task is: issuer, subject and client, as with sessions.
-pub(super) fn owner(principal: Option<&Caller>) -> String {
-    principal.map_or_else(String::new, |p| {
-        json!([p.issuer, p.subject, p.client_id]).to_string()
-    })
-}
-
-/// ISO dates compare as text.
+/// Returns whether a request uses 2026-07-28 or a later revision.
 pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    // ISO dates compare as text.
     context
         .protocol_version()
         .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())

@@ -1,4 +1,4 @@
-//! A call on its way: the guest's future, what it reports, and who listens.
+//! One round of a call in flight: the guest's future and the events that it reports.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -6,90 +6,91 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use rmcp::ErrorData;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::notifications::Listener;
 use crate::component::{CallError, Event, GuestContext, Outcome};
 
-/// Events that wait for a slow client before the guest waits too.
-const QUEUE_EVENTS: usize = 16;
-/// How long the last events of a call may take to reach a slow client.
-const MAX_FLUSH: Duration = Duration::from_secs(1);
+/// Events queued for a slow client; when the queue is full, the guest waits.
+const MAX_QUEUED_EVENTS: usize = 16;
+/// Time for which the result waits until the last events have been sent to a slow client.
+const MAX_FLUSH_TIME: Duration = Duration::from_secs(1);
 
-/// The future of one round of a call.
-pub(super) type Round<T> = BoxFuture<'static, Result<Outcome<T>, CallError>>;
+/// The future of one round of a guest.
+pub(super) type GuestFuture<T> = BoxFuture<'static, Result<Outcome<T>, CallError>>;
 
-/// One round of a call.
-pub(super) struct Running<T> {
-    round: BoxFuture<'static, std::thread::Result<Result<Outcome<T>, CallError>>>,
-    queue: mpsc::Receiver<Event>,
-    /// The last message of its progress.
-    reported: Option<String>,
+/// A started round.
+pub(super) struct RunningRound<T> {
+    guest: BoxFuture<'static, std::thread::Result<Result<Outcome<T>, CallError>>>,
+    events: mpsc::Receiver<Event>,
+    /// The last progress message.
+    last_message: Option<String>,
     cancelled: CancellationToken,
-    id: String,
+    call_id: String,
 }
 
-/// Why a call gave no result, as the client may know it.
+/// A round that ended without an outcome.
 pub(super) struct Failed {
-    /// `None` where the host itself failed.
+    /// `None` if the host panicked.
     pub(super) error: Option<CallError>,
-    id: String,
+    call_id: String,
 }
 
-impl<T: 'static> Running<T> {
-    /// Starts a round. `context` comes without a listener, and gets one when
-    /// `heard`.
+impl<T: 'static> RunningRound<T> {
+    /// Starts a round. The guest's events are received if `reports_events`, else they are discarded at their source.
     pub(super) fn start(
         mut context: GuestContext,
-        heard: bool,
-        round: impl FnOnce(GuestContext) -> Round<T>,
+        reports_events: bool,
+        guest: impl FnOnce(GuestContext) -> GuestFuture<T>,
     ) -> Self {
-        let (events, queue) = mpsc::channel(QUEUE_EVENTS);
-        context.events = heard.then_some(events);
-        let (cancelled, id) = (context.cancelled.clone(), context.id.clone());
-        let round = AssertUnwindSafe(round(context)).catch_unwind().boxed();
+        let (sender, events) = mpsc::channel(MAX_QUEUED_EVENTS);
+        context.events = reports_events.then_some(sender);
+        let (cancelled, call_id) = (context.cancelled.clone(), context.id.clone());
+        let guest = AssertUnwindSafe(guest(context)).catch_unwind().boxed();
         Self {
-            round,
-            queue,
-            reported: None,
+            guest,
+            events,
+            last_message: None,
             cancelled,
-            id,
+            call_id,
         }
     }
 
-    /// Runs it to its end; stops it when `gone` resolves. What the guest reported
-    /// before its result arrives before its result. Dropped before its end, this
-    /// can be called again.
+    /// Runs the round to its end and passes its events to `listener`, all before the outcome is returned. Stops the
+    /// guest when `stop` resolves.
+    ///
+    /// Cancel-safe: a dropped call can be continued by another one, also with another listener.
     ///
     /// # Errors
-    /// Why there is no outcome.
+    /// The round ended without an outcome.
     pub(super) async fn drive(
         &mut self,
         listener: &Listener,
-        gone: impl Future<Output = ()>,
+        stop: impl Future<Output = ()>,
     ) -> Result<Outcome<T>, Failed> {
-        let mut relaying = pin!(listener.hear_all(&mut self.queue, &mut self.reported));
-        let mut gone = pin!(gone);
-        let mut relayed = false;
+        let mut relaying = pin!(listener.relay_all(&mut self.events, &mut self.last_message));
+        let mut stop = pin!(stop);
+        let mut is_relayed = false;
         let ended = loop {
             tokio::select! {
-                ended = &mut self.round => break ended,
-                () = &mut relaying, if !relayed => relayed = true,
-                () = &mut gone, if !self.cancelled.is_cancelled() => self.cancelled.cancel(),
+                ended = &mut self.guest => break ended,
+                () = &mut relaying, if !is_relayed => is_relayed = true,
+                () = &mut stop, if !self.cancelled.is_cancelled() => self.cancelled.cancel(),
             }
         };
-        if !relayed {
-            let _ = tokio::time::timeout(MAX_FLUSH, relaying).await;
+        if !is_relayed {
+            let _ = tokio::time::timeout(MAX_FLUSH_TIME, relaying).await;
         }
         let failed = |error| Failed {
             error,
-            id: self.id.clone(),
+            call_id: self.call_id.clone(),
         };
         match ended {
             Ok(outcome) => outcome.map_err(|error| failed(Some(error))),
             Err(_panic) => {
-                tracing::error!(call.id = %self.id, "call panicked");
+                tracing::error!(call.id = %self.call_id, "call panicked");
                 Err(failed(None))
             }
         }
@@ -97,20 +98,30 @@ impl<T: 'static> Running<T> {
 }
 
 impl Failed {
-    /// Whether the guest crashed, or the host.
+    /// Returns whether the guest crashed or the host panicked.
     pub(super) fn is_crash(&self) -> bool {
         matches!(self.error, None | Some(CallError::Crashed(_)))
     }
 
-    /// One sentence for the client.
+    /// Returns one sentence for the client.
     pub(super) fn sentence(&self) -> String {
-        let id = &self.id;
+        let id = &self.call_id;
         match &self.error {
             Some(error) if error.has_more_in_log() => {
                 format!("{error}; the host's log has the cause under call {id}")
             }
             Some(error) => error.to_string(),
             None => format!("the host failed; its log has the cause under call {id}"),
+        }
+    }
+
+    /// Returns the error of the protocol, for methods whose results cannot report a failure.
+    pub(super) fn to_protocol_error(&self) -> ErrorData {
+        match &self.error {
+            Some(CallError::InvalidArguments(fault)) => {
+                ErrorData::invalid_params(fault.clone(), None)
+            }
+            _ => ErrorData::internal_error(self.sentence(), None),
         }
     }
 }

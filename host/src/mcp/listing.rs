@@ -8,7 +8,8 @@ use rmcp::model::{
     Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, ServerConfig, Tool,
 };
 
-use super::{ServerOptions, convert};
+use super::convert;
+use super::options::ServerOptions;
 use crate::auth::Caller;
 use crate::catalog::Catalog;
 use crate::component::Component;

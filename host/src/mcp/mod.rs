@@ -5,22 +5,35 @@
     reason = "logging is deprecated and part of all three revisions"
 )]
 
+mod admission;
+mod ask_client;
+mod call_context;
 mod caller;
 mod calls;
+mod completions;
 mod connection;
 mod convert;
 mod in_flight;
 mod input_required;
 mod listing;
 mod notifications;
+mod options;
+mod prompts;
 mod quota;
+mod request_scope;
+mod resources;
 mod rounds;
 mod server;
+mod state;
 mod subscriptions;
 mod tasks;
+mod tools;
 
-pub(crate) use caller::rate_key;
-pub use server::{ServerOptions, ToolServer};
+pub use admission::{AdmissionError, authorize_and_admit, target_name};
+pub use caller::user_client_key;
+pub use options::ServerOptions;
+pub use request_scope::RequestScope;
+pub use server::ToolServer;
 
 /// The supported protocol revisions, oldest first.
 pub const PROTOCOL_VERSIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];

@@ -1,5 +1,4 @@
-//! Brings a running call's events to who listens: its client, as far as the
-//! client asked, or the task that the call has become.
+//! Relays the events of a running call to its client or to its task.
 
 use rmcp::model::{
     LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
@@ -12,62 +11,66 @@ use tokio::sync::mpsc;
 use super::convert;
 use crate::component::Event;
 
-/// Who hears of a call's events.
+/// The receiver of a call's events.
 pub(super) enum Listener {
     /// The client that waits for the result.
     Client(Relay),
-    /// A task, which clients ask for its status.
+    /// The task that the call has become; its status shows the last progress message.
     Task(TaskContext),
     Nobody,
 }
 
-/// What one client asked to hear of one call.
+/// The notifications that a client asked for.
 pub(super) struct Relay {
     pub(super) peer: Peer<RoleServer>,
-    /// Its progress token.
+    /// The progress token of the request; `None` if the client wants no progress.
     pub(super) progress: Option<ProgressToken>,
-    /// The least important log level that it wants.
+    /// The lowest log level that the client wants; `None` if it wants no log messages.
     pub(super) level: Option<LoggingLevel>,
 }
 
 impl Listener {
-    /// Passes on what comes out of the queue until the call has let go of it.
-    /// `reported` is the last message of its progress, also for who listens later.
-    pub(super) async fn hear_all(
+    /// Passes on the events of a call until the call drops its sender. Keeps the last progress message in
+    /// `last_message`, for a listener that takes over.
+    pub(super) async fn relay_all(
         &self,
-        queue: &mut mpsc::Receiver<Event>,
-        reported: &mut Option<String>,
+        events: &mut mpsc::Receiver<Event>,
+        last_message: &mut Option<String>,
     ) {
-        self.show(reported);
-        while let Some(event) = queue.recv().await {
+        self.show(last_message);
+        while let Some(event) = events.recv().await {
             if let Event::Progress {
                 message: Some(message),
                 ..
             } = &event
             {
-                *reported = Some(message.clone());
-                self.show(reported);
+                *last_message = Some(message.clone());
+                self.show(last_message);
             }
-            // A client that is gone cancels the call by itself.
             if let Self::Client(relay) = self {
+                // Fails if the client has disconnected, which cancels the call too.
                 let _ = relay.send(event).await;
             }
         }
     }
 
-    fn show(&self, reported: &Option<String>) {
-        if let (Self::Task(task), Some(message)) = (self, reported) {
+    /// Returns whether anybody wants the events.
+    pub(super) fn is_wanted(&self) -> bool {
+        match self {
+            Self::Client(relay) => relay.progress.is_some() || relay.level.is_some(),
+            Self::Task(_) => true,
+            Self::Nobody => false,
+        }
+    }
+
+    fn show(&self, message: &Option<String>) {
+        if let (Self::Task(task), Some(message)) = (self, message) {
             task.set_status_message(message.clone());
         }
     }
 }
 
 impl Relay {
-    /// Whether the client wants to hear anything.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.progress.is_some() || self.level.is_some()
-    }
-
     async fn send(&self, event: Event) -> Result<(), rmcp::ServiceError> {
         match (event, &self.progress, self.level) {
             (
@@ -84,9 +87,9 @@ impl Relay {
                 progress.message = message;
                 self.peer.notify_progress(progress).await
             }
-            (Event::Log { level, message }, _, Some(least)) => {
+            (Event::Log { level, message }, _, Some(lowest)) => {
                 let level = convert::level(level);
-                if convert::severity(level) < convert::severity(least) {
+                if convert::severity(level) < convert::severity(lowest) {
                     return Ok(());
                 }
                 let line = LoggingMessageNotificationParam::new(level, Value::String(message));

@@ -1,281 +1,197 @@
-//! A call over all its rounds: the guest runs, asks, and runs again with the
-//! answers.
+//! The rounds of one call: the guest runs, asks questions, and runs again with the answers.
 
-use std::collections::HashSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join_all, try_join_all};
-use rmcp::model::{CallToolResult, ClientCapabilities, InputRequiredResult};
-use rmcp::task_manager::{TaskContext, TaskExit};
-use rmcp::{ErrorData, Peer, RoleServer};
-use tokio::sync::Semaphore;
+use rmcp::ErrorData;
+use rmcp::model::{ClientCapabilities, InputRequiredResult};
 use tokio_util::sync::CancellationToken;
 
-use super::convert;
-use super::in_flight::{Failed, Round, Running};
+use super::ask_client::{AskClient, NotAnswered, TOO_MANY_WAITING};
+use super::in_flight::{Failed, GuestFuture, RunningRound};
 use super::input_required::{
-    Binding, MAX_ROUNDS, PendingRequest, Rounds, Seal, client_features, missing_capabilities,
+    Binding, MAX_ROUNDS, Rounds, Seal, client_features, missing_capabilities,
 };
-use super::notifications::{Listener, Relay};
+use super::notifications::Listener;
 use super::quota::{self, Share};
-use crate::catalog::{CallPermit, LiveCatalog, Rejection, Target};
-use crate::component::{Answer, GuestContext, Outcome, Output, Principal, TargetKind};
+use crate::catalog::{CallPermit, LiveCatalog, Target};
+use crate::component::{Answer, GuestContext, Outcome, Principal};
 
-const CANCELLED: &str = "the call was cancelled";
-const TOO_MUCH_WAITS: &str = "too many calls wait for answers already; answer those first";
-
-/// What a round of a call starts with.
-pub(super) struct Inputs {
+/// The input of one round of a guest. The arguments are those of [`Binding`].
+pub(super) struct RoundInput {
     pub(super) answers: Vec<Answer>,
     pub(super) state: Option<Vec<u8>>,
     pub(super) context: GuestContext,
+    /// Released when the guest has ended.
     pub(super) permit: CallPermit,
 }
 
-/// A call, and everything that a further round of it needs.
-pub(super) struct Conversation<T> {
-    /// Starts a round.
-    pub(super) start: Box<dyn Fn(Inputs) -> Round<T> + Send + Sync>,
-    pub(super) found: Target,
-    pub(super) live: LiveCatalog,
-    pub(super) rounds: Rounds,
-    pub(super) seal: Seal,
-    /// What a sealed state is good for.
+/// Starts a round of the guest.
+pub(super) type StartRound<T> =
+    Box<dyn Fn(&Target, &Binding, RoundInput) -> GuestFuture<T> + Send + Sync>;
+
+/// A call, with everything that its rounds need.
+pub(super) struct GuestCall<T> {
+    pub(super) start: StartRound<T>,
+    pub(super) target: Target,
+    /// The request, to which the sealed state of a round is bound.
     pub(super) binding: Binding,
-    /// What the client declared, where it can be asked at all.
+    /// The questions and answers so far.
+    pub(super) rounds: Rounds,
+    /// The capabilities that the client declared; `None` if it cannot be asked.
     pub(super) client: Option<ClientCapabilities>,
-    pub(super) caller: Option<Arc<Principal>>,
-    /// Whom the rate is counted for.
-    pub(super) rate_key: String,
-    /// The caller's part of the memory that is kept while calls wait for answers.
+    /// The caller as the guest may know it.
+    pub(super) principal: Option<Arc<Principal>>,
+    /// The key for rates and concurrency.
+    pub(super) user_key: String,
+    /// Whether anybody listens to the guest's events.
+    pub(super) reports_events: bool,
+    /// The caller's share of the memory for calls that wait for answers.
     pub(super) memory: Share,
+    pub(super) live: LiveCatalog,
+    pub(super) seal: Seal,
     pub(super) shutdown: CancellationToken,
 }
 
-/// How the client is talked to.
-pub(super) enum Dialogue {
-    /// It calls again with its answers (2026-07-28).
-    ByRounds,
-    /// It answers while the call waits (the older revisions).
-    Waiting {
-        peer: Peer<RoleServer>,
-        /// Places for calls that wait; `None` where no question reaches it.
-        places: Option<Arc<Semaphore>>,
-    },
-}
-
-/// What came of it.
-pub(super) enum Answered<T> {
-    Done(T),
+/// The way a call ended.
+pub(super) enum Ending<T> {
+    Complete(T),
+    /// The guest failed.
     Failed(Failed),
-    /// One sentence.
-    Refused(String),
-    Asks(InputRequiredResult),
-    /// It takes longer than the patience it was given.
-    Long(Box<(Conversation<T>, Running<T>)>),
+    /// The host rejected a round. One sentence for the client.
+    Rejected(String),
+    /// The client has to repeat the request with answers.
+    InputRequired(InputRequiredResult),
+    /// The client cancelled or the host is shutting down.
+    Cancelled,
+    Protocol(ErrorData),
+    /// The call has not ended within its time and can be continued as a task.
+    Slow(Box<(GuestCall<T>, RunningRound<T>)>),
 }
 
-impl<T: Send + 'static> Conversation<T> {
-    /// Talks until there is a result, a question for the client, or no more
-    /// patience. Stops the guest when the client is `gone`.
-    ///
-    /// # Errors
-    /// The client lacks a capability that a question needs.
-    pub(super) async fn run(
-        mut self,
-        mut permit: CallPermit,
-        dialogue: Dialogue,
-        relay: Relay,
-        patience: Option<Duration>,
-        gone: &CancellationToken,
-    ) -> Result<Answered<T>, ErrorData> {
-        if matches!(dialogue, Dialogue::ByRounds) && self.rounds.missing().next().is_some() {
-            // Every request declares anew what its client can be asked.
-            return match missing_capabilities(&self.rounds, self.client.as_ref()) {
-                Some(needed) => Err(ErrorData::missing_required_client_capability(needed)),
-                None => Ok(self.asks()),
-            };
+impl<T> From<NotAnswered> for Ending<T> {
+    fn from(reason: NotAnswered) -> Self {
+        match reason {
+            NotAnswered::Rejected(sentence) => Self::Rejected(sentence),
+            NotAnswered::Cancelled => Self::Cancelled,
+            NotAnswered::Protocol(error) => Self::Protocol(error),
         }
-        let heard = relay.is_wanted() || patience.is_some();
-        let listener = Listener::Client(relay);
-        for round in 0..=MAX_ROUNDS {
-            let mut running = self.begin(permit, heard);
-            if patience == Some(Duration::ZERO) {
-                return Ok(Answered::Long(Box::new((self, running))));
-            }
-            let driving = running.drive(&listener, gone.cancelled());
-            let ended = match patience {
-                None => driving.await,
-                Some(patience) => match tokio::time::timeout(patience, driving).await {
-                    Ok(ended) => ended,
-                    Err(_) => return Ok(Answered::Long(Box::new((self, running)))),
-                },
-            };
-            match ended {
-                Err(failed) => return Ok(Answered::Failed(failed)),
-                Ok(Outcome::Complete(done)) => return Ok(Answered::Done(done)),
-                Ok(Outcome::InputRequired(questions)) => self.rounds.ask(questions),
-            }
-            let missing_capabilities = missing_capabilities(&self.rounds, self.client.as_ref());
-            let (peer, places) = match (&dialogue, missing_capabilities) {
-                (Dialogue::ByRounds, Some(needed)) => {
-                    return Err(ErrorData::missing_required_client_capability(needed));
-                }
-                (Dialogue::ByRounds, None) => return Ok(self.asks()),
-                (Dialogue::Waiting { .. }, Some(_)) => {
-                    let methods: Vec<_> =
-                        self.rounds.missing().map(PendingRequest::method).collect();
-                    return Ok(Answered::Refused(format!(
-                        "the {} asks a question back ({}), which this client cannot answer",
-                        self.found.called(),
-                        methods.join(", ")
-                    )));
-                }
-                (Dialogue::Waiting { peer, places }, None) => (peer, places),
-            };
-            if round == MAX_ROUNDS {
-                break;
-            }
-            // The place of the call itself went with its round.
-            let place = places.as_ref().map(|places| places.try_acquire());
-            if matches!(place, Some(Err(_))) || !self.takes_memory() {
-                return Ok(Answered::Refused(TOO_MUCH_WAITS.into()));
-            }
-            let missing: Vec<_> = self.rounds.missing().cloned().collect();
-            let called = self.found.called();
-            let answers = tokio::select! {
-                answers = join_all(missing.iter().map(|asked| asked.ask(peer, called))) => answers,
-                () = gone.cancelled() => return Ok(Answered::Refused(CANCELLED.into())),
-                () = self.shutdown.cancelled() => return Ok(Answered::Refused(CANCELLED.into())),
-            };
-            for (asked, answer) in missing.iter().zip(answers) {
-                let taken = answer.and_then(|answer| self.take(asked, answer));
-                if let Err(sentence) = taken {
-                    return Ok(Answered::Refused(sentence));
-                }
-            }
-            permit = match self.admit().await {
-                Ok(permit) => permit,
-                Err(refused) => return Ok(Answered::Refused(refused.to_string())),
-            };
-        }
-        Ok(Answered::Refused(too_many_rounds(self.found.called())))
+    }
+}
+
+impl<T: Send + 'static> GuestCall<T> {
+    /// Returns the ending of a repeated request that still lacks answers; `None` if the guest can run.
+    pub(super) fn still_unanswered(&self, ask: &AskClient) -> Option<Ending<T>> {
+        let is_retry = matches!(ask, AskClient::ByRetry);
+        (is_retry && self.rounds.missing().next().is_some()).then(|| self.require_input(ask))
     }
 
     /// Starts a round.
-    fn begin(&self, permit: CallPermit, heard: bool) -> Running<T> {
+    pub(super) fn begin(&self, permit: CallPermit) -> RunningRound<T> {
         let (answers, state) = self.rounds.guest_input();
         let context = GuestContext {
             id: uuid::Uuid::new_v4().simple().to_string(),
             client_features: client_features(self.client.as_ref()),
-            caller: self.caller.clone(),
+            caller: self.principal.clone(),
             events: None,
             cancelled: self.shutdown.child_token(),
         };
-        Running::start(context, heard, |context| {
-            (self.start)(Inputs {
+        RunningRound::start(context, self.reports_events, |context| {
+            let input = RoundInput {
                 answers,
                 state,
                 context,
                 permit,
-            })
+            };
+            (self.start)(&self.target, &self.binding, input)
         })
     }
 
-    /// Takes the memory of a call that waits for answers: its place does not stand
-    /// for it meanwhile.
-    fn takes_memory(&mut self) -> bool {
+    /// Runs rounds until the call ends or has taken `time_limit` in one round. Stops the guest when `stop` resolves.
+    pub(super) async fn run<S: Future<Output = ()>>(
+        mut self,
+        mut round: RunningRound<T>,
+        listener: &Listener,
+        ask: &mut AskClient,
+        time_limit: Option<Duration>,
+        stop: impl Fn() -> S,
+    ) -> Ending<T> {
+        if time_limit == Some(Duration::ZERO) {
+            return Ending::Slow(Box::new((self, round)));
+        }
+        for round_number in 0..=MAX_ROUNDS {
+            let driving = round.drive(listener, stop());
+            let ended = match time_limit {
+                None => driving.await,
+                Some(limit) => match tokio::time::timeout(limit, driving).await {
+                    Ok(ended) => ended,
+                    Err(_) => return Ending::Slow(Box::new((self, round))),
+                },
+            };
+            match ended {
+                Err(failed) => return Ending::Failed(failed),
+                Ok(Outcome::Complete(output)) => return Ending::Complete(output),
+                Ok(Outcome::InputRequired(questions)) => self.rounds.ask(questions),
+            }
+            let target = self.target.called();
+            if matches!(ask, AskClient::ByRetry) {
+                return self.require_input(ask);
+            }
+            if let Some(needed) = missing_capabilities(&self.rounds, self.client.as_ref()) {
+                return ask.undeclared(needed, self.rounds.missing(), target).into();
+            }
+            if round_number == MAX_ROUNDS {
+                break;
+            }
+            if !self.reserve_memory() {
+                return Ending::Rejected(TOO_MANY_WAITING.into());
+            }
+            let questions: Vec<_> = self.rounds.missing().cloned().collect();
+            let answers = tokio::select! {
+                answers = ask.ask(&questions, target, round_number) => answers,
+                () = self.shutdown.cancelled() => Err(NotAnswered::Cancelled),
+            };
+            let answers = match answers {
+                Ok(answers) => answers,
+                Err(reason) => return reason.into(),
+            };
+            for (question, answer) in questions.iter().zip(answers) {
+                if let Err(fault) = self.rounds.answer(question, answer) {
+                    let key = &question.key;
+                    return Ending::Rejected(format!(
+                        "the client's answer to the question `{key}` {fault}"
+                    ));
+                }
+            }
+            // The permit of the previous round was released with it.
+            let catalog = self.live.current();
+            round = match catalog.admit(&self.target, &self.user_key).await {
+                Ok(permit) => self.begin(permit),
+                Err(limit) => return Ending::Rejected(limit.to_string()),
+            };
+        }
+        Ending::Rejected(format!(
+            "the {} asked its questions in more than {MAX_ROUNDS} rounds",
+            self.target.called()
+        ))
+    }
+
+    /// Returns the open questions as the result of the request.
+    fn require_input(&self, ask: &AskClient) -> Ending<T> {
+        let target = self.target.called();
+        if let Some(needed) = missing_capabilities(&self.rounds, self.client.as_ref()) {
+            return ask.undeclared(needed, self.rounds.missing(), target).into();
+        }
+        match self.rounds.seal(&self.seal, &self.binding, target) {
+            Ok(result) => Ending::InputRequired(result),
+            Err(sentence) => Ending::Rejected(sentence),
+        }
+    }
+
+    /// Reserves the memory of a call that waits for answers, since the permit of a running call no longer limits it.
+    fn reserve_memory(&mut self) -> bool {
         let arguments = quota::object_bytes(&self.binding.arguments);
         self.memory.resize(arguments + self.rounds.waiting_bytes())
     }
-
-    /// What the client gets for the questions that are open.
-    fn asks(&self) -> Answered<T> {
-        let called = self.found.called();
-        match self.rounds.seal(&self.seal, &self.binding, called) {
-            Ok(asks) => Answered::Asks(asks),
-            Err(sentence) => Answered::Refused(sentence),
-        }
-    }
-
-    fn take(&mut self, asked: &PendingRequest, answer: serde_json::Value) -> Result<(), String> {
-        let key = asked.key.clone();
-        self.rounds
-            .answer(asked, answer)
-            .map_err(|what| format!("the client's answer to the question `{key}` {what}"))
-    }
-
-    /// A place for the next round; the one before gave its place back.
-    async fn admit(&self) -> Result<CallPermit, Rejection> {
-        self.live.current().admit(&self.found, &self.rate_key).await
-    }
-}
-
-impl Conversation<Output> {
-    /// Goes on as a task, whose client is asked through the task.
-    ///
-    /// # Errors
-    /// It was cancelled, or the client lacks a capability that a question needs.
-    pub(super) async fn run_as_task(
-        mut self,
-        mut running: Running<Output>,
-        task: TaskContext,
-    ) -> Result<CallToolResult, TaskExit> {
-        let listener = Listener::Task(task.clone());
-        let mut used = HashSet::new();
-        for round in 0..=MAX_ROUNDS {
-            match running.drive(&listener, task.cancelled()).await {
-                Ok(Outcome::Complete(output)) => return Ok(convert::result(output)),
-                Ok(Outcome::InputRequired(questions)) => self.rounds.ask(questions),
-                Err(_) if task.is_cancel_requested() => return Err(TaskExit::Cancelled),
-                // A task fails where nobody decided that it should.
-                Err(failed) if failed.is_crash() => {
-                    return Err(ErrorData::internal_error(failed.sentence(), None).into());
-                }
-                Err(failed) => return Ok(convert::failure(failed.sentence())),
-            }
-            if let Some(needed) = missing_capabilities(&self.rounds, self.client.as_ref()) {
-                return Err(ErrorData::missing_required_client_capability(needed).into());
-            }
-            if round == MAX_ROUNDS {
-                break;
-            }
-            if !self.takes_memory() {
-                return Ok(convert::failure(TOO_MUCH_WAITS));
-            }
-            let missing: Vec<_> = self.rounds.missing().cloned().collect();
-            let mut asking = Vec::new();
-            for asked in &missing {
-                let request = match asked.request(self.found.called()) {
-                    Ok(request) => request,
-                    Err(sentence) => return Ok(convert::failure(sentence)),
-                };
-                // A key stands once in the life of a task.
-                let key = match used.insert(asked.key.clone()) {
-                    true => asked.key.clone(),
-                    false => format!("{}#{}", asked.key, round + 1),
-                };
-                asking.push(task.request_input(key, request));
-            }
-            let answers = tokio::select! {
-                answers = try_join_all(asking) => answers?,
-                () = self.shutdown.cancelled() => return Err(TaskExit::Cancelled),
-            };
-            for (asked, answer) in missing.iter().zip(answers) {
-                if let Err(sentence) = self.take(asked, answer) {
-                    return Ok(convert::failure(sentence));
-                }
-            }
-            running = match self.admit().await {
-                Ok(permit) => self.begin(permit, true),
-                Err(refused) => return Ok(convert::failure(refused.to_string())),
-            };
-        }
-        Ok(convert::failure(too_many_rounds(self.found.called())))
-    }
-}
-
-fn too_many_rounds(called: TargetKind) -> String {
-    format!("the {called} asked its questions in more than {MAX_ROUNDS} rounds")
 }

@@ -8,10 +8,10 @@ use rmcp::service::SubscriptionContext;
 use rmcp::{ErrorData, Peer, RoleServer};
 use tokio_util::sync::CancellationToken;
 
-use super::caller::principal;
+use super::caller::caller;
 use super::listing::View;
 use super::quota::Quota;
-use super::server::ToolServer;
+use super::state::ServerState;
 use crate::auth::Caller;
 use crate::catalog::TargetName;
 
@@ -76,14 +76,14 @@ impl CatalogChange<'_> {
 
 /// Serves one `subscriptions/listen` stream until the client disconnects or the server drains.
 pub(super) async fn listen(
-    server: &ToolServer,
+    server: &ServerState,
     stream: SubscriptionContext,
     draining: CancellationToken,
 ) -> Result<(), ErrorData> {
     let mut swaps = server.swaps();
     let mut old = server.view();
     let subscribed = stream.accepted().resource_subscriptions.clone();
-    let caller = principal(stream.request_context());
+    let caller = caller(stream.request_context()).map(|caller| &**caller);
     loop {
         tokio::select! {
             () = stream.cancelled() => return Ok(()),
@@ -156,7 +156,7 @@ impl ResourceSubscriptions {
 
 /// Notifies the client of a lasting connection until the connection ends.
 pub(super) async fn notify(
-    server: ToolServer,
+    server: Arc<ServerState>,
     peer: Peer<RoleServer>,
     caller: Option<Arc<Caller>>,
     subscribed: Arc<ResourceSubscriptions>,

@@ -1,0 +1,89 @@
+//! JSON whose duplicate keys are noticed.
+
+use std::fmt;
+
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// A JSON value that records whether a key occurs twice in it or in its `_meta`.
+pub(super) struct StrictJson {
+    pub(super) value: Value,
+    pub(super) has_duplicate_key: bool,
+}
+
+impl From<Value> for StrictJson {
+    fn from(value: Value) -> Self {
+        Self {
+            value,
+            has_duplicate_key: false,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StrictJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictJsonVisitor)
+    }
+}
+
+struct StrictJsonVisitor;
+
+impl<'de> Visitor<'de> for StrictJsonVisitor {
+    type Value = StrictJson;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StrictJson, A::Error> {
+        let mut members = Map::new();
+        let mut has_duplicate_key = false;
+        while let Some(key) = map.next_key::<String>()? {
+            let value = if key == "_meta" {
+                let meta: StrictJson = map.next_value()?;
+                has_duplicate_key |= meta.has_duplicate_key;
+                meta.value
+            } else {
+                map.next_value()?
+            };
+            has_duplicate_key |= members.insert(key, value).is_some();
+        }
+        Ok(StrictJson {
+            value: Value::Object(members),
+            has_duplicate_key,
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<StrictJson, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element::<Value>()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items).into())
+    }
+
+    fn visit_unit<E>(self) -> Result<StrictJson, E> {
+        Ok(Value::Null.into())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<StrictJson, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<StrictJson, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<StrictJson, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<StrictJson, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<StrictJson, E> {
+        Ok(Value::from(value).into())
+    }
+}

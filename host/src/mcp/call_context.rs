@@ -1,0 +1,106 @@
+//! Everything that a call needs to know about its request.
+
+use std::sync::Arc;
+
+use rmcp::RoleServer;
+use rmcp::model::{ClientCapabilities, LoggingLevel};
+use rmcp::service::RequestContext;
+use tokio_util::sync::CancellationToken;
+
+use super::admission::{AdmissionError, authorize_and_admit};
+use super::ask_client::AskClient;
+use super::caller::is_modern;
+use super::connection::Connection;
+use super::notifications::Relay;
+use super::request_scope::RequestScope;
+use crate::auth::Caller;
+use crate::catalog::{CallTicket, LiveCatalog, TargetName};
+
+/// The context of a call, read once from the request.
+pub(super) struct CallContext {
+    /// The authenticated caller; `None` without authentication.
+    pub(super) caller: Option<Arc<Caller>>,
+    /// Whether the request uses 2026-07-28 or a later revision.
+    pub(super) is_modern: bool,
+    /// The capabilities that the client declared; `None` if no question can reach it.
+    pub(super) client: Option<ClientCapabilities>,
+    /// Sends notifications about the call.
+    pub(super) relay: Relay,
+    /// Asks the guest's questions.
+    pub(super) ask: AskClient,
+    /// Cancelled when the client cancels the request or disconnects.
+    pub(super) cancelled: CancellationToken,
+    admission: Admission,
+}
+
+enum Admission {
+    /// HTTP has admitted the call. `None` if it did not find the target: a newer catalog must not find it either, since
+    /// nothing was authorized.
+    Done(Option<CallTicket>),
+    /// The call came over standard input.
+    Pending,
+}
+
+impl CallContext {
+    /// Reads the context of a request. `connection` is the client's lasting connection, if it has one.
+    pub(super) fn new(
+        context: RequestContext<RoleServer>,
+        connection: Option<&Arc<Connection>>,
+    ) -> Self {
+        let is_modern = is_modern(&context);
+        let scope = RequestScope::of(&context.extensions);
+        let can_ask = is_modern || connection.is_some();
+        let client = context.client_capabilities().filter(|_| can_ask);
+        let caller = scope.and_then(RequestScope::caller).cloned();
+        let admission = match scope {
+            Some(scope) => Admission::Done(scope.take_ticket()),
+            None => Admission::Pending,
+        };
+        let ask = if is_modern {
+            AskClient::ByRetry
+        } else {
+            AskClient::Waiting {
+                peer: context.peer.clone(),
+                permits: connection.map(|connection| connection.waiting.clone()),
+                cancelled: context.ct.clone(),
+            }
+        };
+        // 2026-07-28 has the log level in each request. Before, it is set for a connection; without one, the server
+        // chooses (MCP 2025-11-25, logging).
+        let level = match connection {
+            _ if is_modern => context.meta.log_level(),
+            Some(connection) => Some(connection.level()),
+            None => Some(LoggingLevel::Info),
+        };
+        Self {
+            caller,
+            is_modern,
+            client,
+            relay: Relay {
+                peer: context.peer,
+                progress: context.meta.get_progress_token(),
+                level,
+            },
+            cancelled: context.ct,
+            ask,
+            admission,
+        }
+    }
+
+    /// Returns the ticket of the call: the one from HTTP, else a new one.
+    ///
+    /// # Errors
+    /// The reason the call does not start.
+    pub(super) async fn take_ticket(
+        &mut self,
+        live: &LiveCatalog,
+        target: &TargetName,
+    ) -> Result<CallTicket, AdmissionError> {
+        match &mut self.admission {
+            Admission::Done(ticket) => ticket.take().ok_or(AdmissionError::UnknownTarget),
+            Admission::Pending => {
+                authorize_and_admit(&live.current(), target, self.caller.as_deref()).await
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The value that a transport attaches to a message for the MCP server.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::model::Extensions;
+
+use crate::auth::Caller;
+use crate::catalog::CallTicket;
+
+/// The facts that HTTP has established about a message. Messages over standard input have none.
+#[derive(Clone)]
+pub struct RequestScope {
+    caller: Option<Arc<Caller>>,
+    /// Taken once: `rmcp` clones the extensions of a request and may keep them after its call has ended, but the permit
+    /// must be released with the call.
+    ticket: Arc<Mutex<Option<CallTicket>>>,
+}
+
+impl RequestScope {
+    /// A scope with the authenticated caller and, for a request that runs a guest, the ticket of its admission.
+    pub fn new(caller: Option<Arc<Caller>>, ticket: Option<CallTicket>) -> Self {
+        Self {
+            caller,
+            ticket: Arc::new(Mutex::new(ticket)),
+        }
+    }
+
+    /// Returns the scope of a message. The only place that reads `rmcp`'s extensions.
+    pub(super) fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    pub(super) fn caller(&self) -> Option<&Arc<Caller>> {
+        self.caller.as_ref()
+    }
+
+    /// Returns the ticket on the first call, `None` afterwards or if the target is unknown.
+    pub(super) fn take_ticket(&self) -> Option<CallTicket> {
+        let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        ticket.take()
+    }
+}
