@@ -21,7 +21,11 @@ pub(crate) fn ellipsize(text: &str, max_bytes: usize) -> Cow<'_, str> {
 /// Every text of a guest or a client passes through this function or [`escape_lines`] before it reaches a log or a
 /// terminal, so that it cannot imitate a line of the host.
 pub(crate) fn escape_untrusted(text: &str) -> Cow<'_, str> {
-    escape(text.trim_end_matches(['\n', '\r']), is_unsafe, escape_for_people)
+    escape(
+        text.trim_end_matches(['\n', '\r']),
+        is_unsafe,
+        escape_for_people,
+    )
 }
 
 /// Escapes like [`escape_untrusted`], but keeps the lines and tabs of a text.
@@ -33,11 +37,15 @@ pub(crate) fn escape_lines(text: &str) -> String {
 /// Escapes the same characters in JSON, which keeps its value. Line breaks between its tokens are kept.
 pub(crate) fn escape_json(json: &str) -> Cow<'_, str> {
     // The serialiser has escaped the control characters below U+0020, so a line break is never inside a string.
-    escape(json, |c| is_unsafe(c) && c != '\n', |c, escaped| {
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            escaped.push_str(&format!("\\u{unit:04x}"));
-        }
-    })
+    escape(
+        json,
+        |c| is_unsafe(c) && c != '\n',
+        |c, escaped| {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        },
+    )
 }
 
 fn escape(
@@ -145,7 +153,10 @@ mod tests {
         let value = serde_json::json!({ "a": "\u{202e}\u{e0041}\u{9b}\u{7f}\n\u{1b}é" });
         let json = format!("{value:#}");
         let escaped = escape_json(&json);
-        assert!(escaped.contains(r"\u202e\udb40\udc41\u009b\u007f\n\u001bé"), "{escaped}");
+        assert!(
+            escaped.contains(r"\u202e\udb40\udc41\u009b\u007f\n\u001bé"),
+            "{escaped}"
+        );
         assert_eq!(serde_json::from_str(&escaped).ok(), Some(value));
     }
 }

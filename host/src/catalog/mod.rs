@@ -11,8 +11,10 @@ mod overlay;
 mod error;
 
 mod entries;
+mod uris;
 
 mod target;
+mod uri_overlap;
 
 mod registration;
 mod ticket;

@@ -86,11 +86,7 @@ pub(super) fn print_raw(text: &[u8]) -> Result<(), Failure> {
 /// Prints a message about the server to standard error, escaped.
 pub(super) fn notice(message: impl Display) {
     // A message that cannot be written must not end a server.
-    let _ = writeln!(
-        io::stderr(),
-        "{}",
-        escape_untrusted(&message.to_string())
-    );
+    let _ = writeln!(io::stderr(), "{}", escape_untrusted(&message.to_string()));
 }
 
 /// Prints an error. Returns [`Failure::Failed`].

@@ -46,6 +46,9 @@ pub struct Limits {
     pub argument_bytes: usize,
     /// Concurrent calls of the component.
     pub concurrency: u32,
+    /// Concurrent calls of the component by one caller; `None` means half of [`concurrency`](Self::concurrency).
+    /// Without authentication callers cannot be distinguished, and the limit does not apply.
+    pub concurrency_per_caller: Option<u32>,
     /// Calls per caller and minute; `None` means unlimited.
     pub calls_per_minute: Option<NonZeroU32>,
     /// Time for compiling the component.
@@ -61,9 +64,18 @@ impl Default for Limits {
             output_bytes: 4 << 20,
             argument_bytes: 4 << 20,
             concurrency: 64,
+            concurrency_per_caller: None,
             calls_per_minute: None,
             compile: Duration::from_secs(300),
         }
+    }
+}
+
+impl Limits {
+    /// Returns the concurrent calls of the component by one caller.
+    pub fn concurrency_per_caller(&self) -> u32 {
+        self.concurrency_per_caller
+            .unwrap_or(self.concurrency.div_ceil(2))
     }
 }
 
