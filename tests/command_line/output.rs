@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::echo;
 use crate::support::command::Toolcrib;
-use crate::support::guest::{Block, Document, Family, Guest, Link, Prompt, Reply, Tool};
+use crate::support::guest::{Block, Guest, Link, Prompt, Reply, Resource, ResourceTemplate, Tool};
 
 /// Text that ends a line, clears the terminal, sets its title, reverses the text after it, and hides a letter.
 const HOSTILE: &str = "x\nerror: forged\r\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{202e}\u{e0041}é";
@@ -40,7 +40,7 @@ fn hostile_guest() -> Guest {
     });
     let schema = serde_json::json!({ "type": "object", "description": HOSTILE }).to_string();
     let tool = |name: &str| {
-        let mut tool = Tool::new(name).described(HOSTILE).taking(&schema);
+        let mut tool = Tool::new(name).with_description(HOSTILE).taking(&schema);
         tool.title = Some(HOSTILE.into());
         tool
     };
@@ -62,23 +62,23 @@ fn hostile_guest() -> Guest {
             },
             "unreachable",
         )
-        .document(
-            Document {
+        .resource(
+            Resource {
                 name: HOSTILE.into(),
                 title: Some(HOSTILE.into()),
                 description: Some(HOSTILE.into()),
                 media_type: Some(HOSTILE.into()),
-                ..Document::new("test://\u{202e}\u{e0041}")
+                ..Resource::new("test://\u{202e}\u{e0041}")
             },
             "unreachable",
         )
-        .family(
-            Family {
+        .resource_template(
+            ResourceTemplate {
                 name: HOSTILE.into(),
                 title: Some(HOSTILE.into()),
                 description: Some(HOSTILE.into()),
                 media_type: Some(HOSTILE.into()),
-                ..Family::new("test://\u{202e}\u{e0041}/{x}")
+                ..ResourceTemplate::new("test://\u{202e}\u{e0041}/{x}")
             },
             "unreachable",
         );

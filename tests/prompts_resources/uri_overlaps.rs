@@ -6,7 +6,8 @@ use super::{complete, read, template_ref, text};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::guest::{
-    Block, Document, Family, Filled, Guest, Link, Part, Prompt, Reply, Tool,
+    Block, Guest, Link, Prompt, PromptResult, Reply, Resource, ResourceContents, ResourceTemplate,
+    Tool,
 };
 use crate::support::server::Host;
 
@@ -15,11 +16,11 @@ fn guest(uris: &[&str], says: &str) -> Guest {
     let mut guest = Guest::new();
     let says = guest.string(says);
     for uri in uris {
-        let body = format!("(call $document (local.get $uri) (local.get $uri_len) {says})");
+        let body = format!("(call $resource (local.get $uri) (local.get $uri_len) {says})");
         if uri.contains('{') {
-            guest.family(Family::new(uri), body);
+            guest.resource_template(ResourceTemplate::new(uri), body);
         } else {
-            guest.document(Document::new(uri), body);
+            guest.resource(Resource::new(uri), body);
         }
     }
     guest
@@ -138,10 +139,10 @@ async fn list(client: &Client, method: &str, list: &str, key: &str) -> Vec<Value
 #[tokio::test]
 async fn a_uri_prefix_is_added_for_clients_only() {
     let mut second = Guest::new();
-    let parts = second.parts(&[
-        Part::Text("a://one", None, "second"),
-        Part::Text("a://of/x", None, "of"),
-        Part::Text("https://example.com/", None, "elsewhere"),
+    let parts = second.resource_contents(&[
+        ResourceContents::Text("a://one", None, "second"),
+        ResourceContents::Text("a://of/x", None, "of"),
+        ResourceContents::Text("https://example.com/", None, "elsewhere"),
     ]);
     let link = |uri| {
         Block::Link(Link {
@@ -161,19 +162,19 @@ async fn a_uri_prefix_is_added_for_clients_only() {
         content,
         ..Reply::default()
     });
-    let filled = second.filled(&Filled {
+    let filled = second.prompt_result(&PromptResult {
         messages: vec![(0, Block::EmbeddedText("a://one", None, "text"), None)],
-        ..Filled::default()
+        ..PromptResult::default()
     });
     second
-        .document(Document::new("a://one"), parts)
-        .family(
-            Family::new("a://of/{name}"),
-            "(call $document (local.get $uri) (local.get $uri_len) (local.get $uri) (local.get $uri_len))",
+        .resource(Resource::new("a://one"), parts)
+        .resource_template(
+            ResourceTemplate::new("a://of/{name}"),
+            "(call $resource (local.get $uri) (local.get $uri_len) (local.get $uri) (local.get $uri_len))",
         )
         .tool(Tool::new("links"), reply)
         .prompt(Prompt::new("prompt"), filled)
-        .completing(
+        .completions(
             "(call $say (local.get $subject) (local.get $subject_len))
              (call $invalid (i32.const 1024) (global.get $said))",
         );

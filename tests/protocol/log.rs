@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
-use crate::support::guest::Guest;
+use crate::support::guest::{Guest, Tool};
 
 /// Largest log of the requests of a test. Each of them has texts of a megabyte.
 const MAX_LOG_BYTES: usize = 100_000;
@@ -151,7 +151,7 @@ async fn json_lines_have_the_fields_of_events_and_spans() {
     let mut guest = Guest::new();
     let line = guest.string("a \"line\" of the guest");
     guest.tool(
-        crate::support::guest::Tool::new("logs"),
+        Tool::new("logs"),
         format!("(call $log (i32.const 1) {line}) (call $text {line})"),
     );
     let toolcrib = Toolcrib::new();
@@ -159,7 +159,9 @@ async fn json_lines_have_the_fields_of_events_and_spans() {
     toolcrib.file("c.toml", "[telemetry]\nlog = \"json\"\n");
     let ended = toolcrib.run(&["call", "--config", "c.toml", "guest.wasm", "logs"]);
     assert_eq!(ended.status, 0, "{ended:?}");
-    let mut object: Value = serde_json::from_str(&ended.stderr).unwrap();
+    let mut lines = ended.stderr.lines();
+    let line = lines.find(|line| line.contains("guest log")).unwrap();
+    let mut object: Value = serde_json::from_str(line).unwrap();
     let span = json!({
         "call.id": "local", "component.name": "guest", "call.kind": "tool", "tool.name": "logs",
         "name": "call",
