@@ -41,7 +41,7 @@ fn components_with_overlapping_uris_are_refused() {
         (&["a://x/{y}.txt"], &["a://x/a.{z}"], true),
         (&["a://x", "b://{y}"], &["c://x", "b://z"], true),
         (&["a://x/{y}"], &["b://x/{y}"], false),
-        // What one component does with its own URIs is its own matter.
+        // The URIs of one component may overlap.
         (&["a://x", "a://{+y}", "a://{z}"], &["b://x"], false),
     ] {
         for (one, other) in [(one, other), (other, one)] {

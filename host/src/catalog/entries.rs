@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::call_limits::{CallPermit, ComponentCallLimits};
 use super::overlay::Overlay;
-use super::uris::linked_uri;
+use super::uris::{add_prefix, linked_uri};
 use crate::component::{
     Call, CallError, Component, Outcome, Prompt, PromptResult, Resource, ResourceTemplate, Schema,
     Tool,
@@ -51,6 +51,23 @@ pub type PromptEntry = Entry<Prompt>;
 pub type ResourceEntry = Entry<Resource>;
 /// A resource template in the catalog.
 pub type TemplateEntry = Entry<ResourceTemplate>;
+
+impl ComponentEntry {
+    /// Returns the URI or URI template that clients use for one of the component's own.
+    pub(super) fn prefixed_uri(&self, own: &str) -> String {
+        format!("{}{own}", self.uri_prefix)
+    }
+
+    /// Returns the component's own URI for one that a client uses; `None` if it lacks the prefix.
+    pub(super) fn own_uri<'u>(&self, uri: &'u str) -> Option<&'u str> {
+        uri.strip_prefix(self.uri_prefix.as_str())
+    }
+
+    /// Adds the prefix to those URIs in a result that the component announces.
+    pub(super) fn prefix_uris<'u>(&self, uris: impl Iterator<Item = &'u mut String>) {
+        add_prefix(&self.uri_prefix, &self.component, uris);
+    }
+}
 
 impl ToolEntry {
     /// Returns the component's own definition of the tool. Clients see the name, title, description and input schema of

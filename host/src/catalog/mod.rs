@@ -7,11 +7,11 @@ mod argument_schema;
 mod call_limits;
 
 mod overlay;
+mod uris;
 
 mod error;
 
 mod entries;
-mod uris;
 
 mod target;
 mod uri_overlap;
