@@ -134,7 +134,7 @@ fn texts_of_components_are_escaped_in_every_output() {
             r"\u202e",
         ),
         (&["serve", "--no-auth", "invalid.wasm"], 1, r"\u{202e}"),
-        (&["inspect", "no\u{1b}[2J\u{202e}.wasm"], 1, visible),
+        (&["inspect", "no\u{1b}[2J\u{202e}.wasm"], 2, visible),
         (
             &["check", "--config", "no\u{1b}[2J\u{202e}.toml"],
             2,
