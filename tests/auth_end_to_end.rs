@@ -1,6 +1,7 @@
 //! The complete host with authorization enabled: accepted callers, what a tool learns about them, and error responses.
 
 mod callers;
+mod concurrency;
 mod entry;
 
 use crate::support::guest::{Guest, Tool};

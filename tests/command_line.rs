@@ -1,5 +1,7 @@
 //! The commands `inspect`, `check`, `call`, `stdio` and `serve`, and the compilation cache.
 
+mod output;
+
 use std::io::{BufRead, BufReader, Write};
 
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@ mod limits;
 mod lists;
 mod prompts;
 mod resources;
+mod uri_overlaps;
 
 use serde_json::{Value, json};
 

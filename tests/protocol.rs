@@ -5,6 +5,7 @@ mod admission;
 mod call_limits;
 mod http_rules;
 mod lifecycle;
+mod log;
 mod messages;
 mod mirrored_headers;
 mod sessions;

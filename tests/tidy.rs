@@ -20,7 +20,7 @@ const MODULES: [(&str, &[&str]); 16] = [
     ("auth", &["network", "text"]),
     ("engine", &["text"]),
     ("reference", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["text"]),
     ("sandbox", &["network", "text", "engine"]),
     ("component", &["text", "engine", "sandbox"]),
     ("catalog", &["component"]),

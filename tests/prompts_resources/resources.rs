@@ -259,8 +259,8 @@ async fn two_components_cannot_serve_the_same_uri() {
     .await;
     let message = |uri: &str| {
         format!(
-            "the resource `{uri}` is in both `guest` and `second`; serve one of them, or give one a \
-             URI of its own"
+            "the resource `{uri}` is in both `guest` and `second`; give one of them a `uri-prefix` in \
+             its [[component]], such as uri-prefix = \"second+\""
         )
     };
     assert_eq!(lines, [message("test://d"), message("test://of/{d}")]);

@@ -288,6 +288,7 @@ async fn invalid_entries_of_an_embedder_are_rejected() {
             name: None,
             digest: None,
             prefix: String::new(),
+            uri_prefix: String::new(),
             include: None,
             exclude: Vec::new(),
             scopes: Vec::new(),

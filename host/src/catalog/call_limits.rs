@@ -40,16 +40,52 @@ pub enum Rejection {
 pub struct CallLimits {
     total: Arc<Semaphore>,
     waiting: Semaphore,
-    /// Concurrent calls of one caller; `None` if callers cannot be distinguished.
-    per_caller: Option<u32>,
-    /// By rate key.
-    callers: Mutex<HashMap<String, Arc<CallerLimits>>>,
+    /// `None` if callers cannot be distinguished.
+    callers: Option<CallerLimits>,
 }
 
-/// Limits of one caller.
+/// The same limits for each caller.
 struct CallerLimits {
+    /// Concurrent calls of one caller.
+    calls: u32,
+    /// By rate key.
+    callers: Mutex<HashMap<String, Arc<Caller>>>,
+}
+
+/// Permits of one caller.
+struct Caller {
     calls: Arc<Semaphore>,
     waiting: Semaphore,
+}
+
+impl CallerLimits {
+    fn new(calls: u32) -> Self {
+        Self {
+            calls,
+            callers: Mutex::default(),
+        }
+    }
+
+    /// Returns the permits of one caller.
+    fn get(&self, rate_key: &str) -> Arc<Caller> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(caller) = callers.get(rate_key) {
+            return caller.clone();
+        }
+        let calls = self.calls as usize;
+        if callers.len() >= MAX_CALLERS {
+            // A caller is idle if no call of it is running or waiting.
+            callers.retain(|_, caller| {
+                caller.calls.available_permits() < calls || Arc::strong_count(caller) > 1
+            });
+        }
+        let caller = Arc::new(Caller {
+            calls: Arc::new(Semaphore::new(calls)),
+            waiting: Semaphore::new(MAX_WAITING_PER_CALLER),
+        });
+        callers.insert(rate_key.to_owned(), caller.clone());
+        caller
+    }
 }
 
 /// Limits of one component.
@@ -58,6 +94,7 @@ struct CallerLimits {
 /// calls still running in the old version count.
 pub struct ComponentCallLimits {
     calls: Arc<Semaphore>,
+    callers: CallerLimits,
     rate: Option<DefaultKeyedRateLimiter<String>>,
 }
 
@@ -68,6 +105,7 @@ impl ComponentCallLimits {
         let rate = limits.calls_per_minute;
         Self {
             calls: Arc::new(Semaphore::new(limits.concurrency as usize)),
+            callers: CallerLimits::new(limits.concurrency_per_caller()),
             rate: rate.map(|calls| RateLimiter::keyed(Quota::per_minute(calls))),
         }
     }
@@ -92,8 +130,7 @@ impl CallLimits {
         Self {
             total: Arc::new(Semaphore::new(total as usize)),
             waiting: Semaphore::new(MAX_WAITING),
-            per_caller,
-            callers: Mutex::default(),
+            callers: per_caller.map(CallerLimits::new),
         }
     }
 
@@ -107,10 +144,16 @@ impl CallLimits {
         caller: &str,
     ) -> Result<CallPermit, Rejection> {
         component.check_rate(caller)?;
-        let caller = self.caller(caller);
+        let of_all = self.callers.as_ref().map(|callers| callers.get(caller));
+        let of_component = of_all.is_some().then(|| component.callers.get(caller));
         // Ordered from narrow to wide: a call that waits for one permit must not hold another that more calls compete
         // for.
-        let mut semaphores: Vec<_> = caller.iter().map(|of| of.calls.clone()).collect();
+        let caller_permits: Vec<_> = of_component
+            .iter()
+            .chain(&of_all)
+            .map(|of| of.calls.clone())
+            .collect();
+        let mut semaphores = caller_permits.clone();
         semaphores.extend([component.calls.clone(), self.total.clone()]);
         let free = semaphores.iter().map(|s| s.clone().try_acquire_owned());
         if let Ok(permits) = free.collect() {
@@ -118,7 +161,7 @@ impl CallLimits {
         }
         let saturated = Rejection::Saturated(MAX_WAIT);
         let caller_saturated = Rejection::Caller(MAX_WAIT);
-        let waiting_of_caller = caller.as_ref().map(|of| of.waiting.try_acquire());
+        let waiting_of_caller = of_all.as_ref().map(|of| of.waiting.try_acquire());
         let _waiting_of_caller = waiting_of_caller
             .transpose()
             .map_err(|_| caller_saturated)?;
@@ -134,32 +177,11 @@ impl CallLimits {
         tokio::time::timeout(MAX_WAIT, acquire_all)
             .await
             .map_err(|_| {
-                let is_at_limit = |of: &Arc<CallerLimits>| of.calls.available_permits() == 0;
-                match caller.as_ref().is_some_and(is_at_limit) {
+                let mut permits = caller_permits.iter();
+                match permits.any(|of_caller| of_caller.available_permits() == 0) {
                     true => caller_saturated,
                     false => saturated,
                 }
             })
-    }
-
-    /// Returns the limits of one caller; `None` if callers cannot be distinguished.
-    fn caller(&self, rate_key: &str) -> Option<Arc<CallerLimits>> {
-        let per_caller = self.per_caller? as usize;
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(limits) = callers.get(rate_key) {
-            return Some(limits.clone());
-        }
-        if callers.len() >= MAX_CALLERS {
-            // A caller is idle if no call of it is running or waiting.
-            callers.retain(|_, limits| {
-                limits.calls.available_permits() < per_caller || Arc::strong_count(limits) > 1
-            });
-        }
-        let limits = Arc::new(CallerLimits {
-            calls: Arc::new(Semaphore::new(per_caller)),
-            waiting: Semaphore::new(MAX_WAITING_PER_CALLER),
-        });
-        callers.insert(rate_key.to_owned(), limits.clone());
-        Some(limits)
     }
 }

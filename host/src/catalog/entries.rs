@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::call_limits::{CallPermit, ComponentCallLimits};
 use super::overlay::Overlay;
+use super::uris::{add_prefix, linked_uri};
 use crate::component::{
     Call, CallError, Component, Outcome, Prompt, PromptResult, Resource, ResourceTemplate, Schema,
     Tool,
@@ -15,6 +16,8 @@ pub struct ComponentEntry {
     pub component: Arc<Component>,
     /// Prefix of the names of its tools and prompts.
     pub prefix: String,
+    /// Prefix of the URIs of its resources and resource templates.
+    pub uri_prefix: String,
     pub(super) call_limits: Arc<ComponentCallLimits>,
 }
 
@@ -48,6 +51,23 @@ pub type PromptEntry = Entry<Prompt>;
 pub type ResourceEntry = Entry<Resource>;
 /// A resource template in the catalog.
 pub type TemplateEntry = Entry<ResourceTemplate>;
+
+impl ComponentEntry {
+    /// Returns the URI or URI template that clients use for one of the component's own.
+    pub(super) fn prefixed_uri(&self, own: &str) -> String {
+        format!("{}{own}", self.uri_prefix)
+    }
+
+    /// Returns the component's own URI for one that a client uses; `None` if it lacks the prefix.
+    pub(super) fn own_uri<'u>(&self, uri: &'u str) -> Option<&'u str> {
+        uri.strip_prefix(self.uri_prefix.as_str())
+    }
+
+    /// Adds the prefix to those URIs in a result that the component announces.
+    pub(super) fn prefix_uris<'u>(&self, uris: impl Iterator<Item = &'u mut String>) {
+        add_prefix(&self.uri_prefix, &self.component, uris);
+    }
+}
 
 impl ToolEntry {
     /// Returns the component's own definition of the tool. Clients see the name, title, description and input schema of
@@ -92,8 +112,12 @@ impl ToolEntry {
                 .await
                 .map_err(CallError::InvalidArguments)?;
         }
-        let outcome = self.component().call(self.tool(), call).await;
+        let mut outcome = self.component().call(self.tool(), call).await;
         drop(permit);
+        if let Ok(Outcome::Complete(output)) = &mut outcome {
+            let uris = output.content.iter_mut().filter_map(linked_uri);
+            self.owner.prefix_uris(uris);
+        }
         outcome
     }
 }
@@ -120,8 +144,21 @@ impl PromptEntry {
         call: Call<Vec<(String, String)>>,
         permit: CallPermit,
     ) -> Result<Outcome<PromptResult>, CallError> {
-        let outcome = self.component().get_prompt(self.item(), call).await;
+        let mut outcome = self.component().get_prompt(self.item(), call).await;
         drop(permit);
+        if let Ok(Outcome::Complete(prompt)) = &mut outcome {
+            let messages = prompt.messages.iter_mut();
+            let uris = messages.filter_map(|message| linked_uri(&mut message.content));
+            self.owner.prefix_uris(uris);
+        }
         outcome
+    }
+}
+
+impl TemplateEntry {
+    /// Returns whether the template can expand to this URI, as clients use it.
+    pub fn matches(&self, uri: &str) -> bool {
+        let own = self.owner.own_uri(uri);
+        own.is_some_and(|own| self.item().matches(own))
     }
 }

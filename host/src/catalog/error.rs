@@ -23,8 +23,9 @@ pub enum CatalogError {
     },
     /// Two components have a resource of the same URI.
     #[error(
-        "the resource `{uri}` is in both `{first}` and `{second}`; serve one of them, or give one a \
-         URI of its own"
+        "the resource `{uri}` is in both `{first}` and `{second}`; give one of them a `uri-prefix` in \
+         its [[component]], such as uri-prefix = \"{}\"",
+        suggested_uri_prefix(.second)
     )]
     DuplicateResource {
         /// The URI or URI template.
@@ -34,6 +35,30 @@ pub enum CatalogError {
         /// The rejected component.
         second: String,
     },
+    /// A component would answer for URIs of another one.
+    #[error(
+        "`{second_uri}` of `{second}` overlaps with `{first_uri}` of `{first}`, so that one could \
+         answer for the other; give one of them a `uri-prefix` in its [[component]], such as \
+         uri-prefix = \"{}\"",
+        suggested_uri_prefix(.second)
+    )]
+    UriOverlap {
+        /// The component that was added first.
+        first: String,
+        /// Its URI or URI template.
+        first_uri: String,
+        /// The rejected component.
+        second: String,
+        /// Its URI or URI template.
+        second_uri: String,
+    },
+    /// Comparing the URIs of a component with those of the others takes too long.
+    #[error(
+        "`{0}` has too many or too long resource templates to compare with those of the other \
+         components; give it a `uri-prefix` in its [[component]], such as uri-prefix = \"{prefix}\"",
+        prefix = suggested_uri_prefix(.0)
+    )]
+    TooManyUris(String),
     /// Two tools of one component would get the same name.
     #[error(
         "`{component}`: its tools `{first}` and `{second}` would both be called `{tool}`; give one \
@@ -93,6 +118,14 @@ pub enum CatalogError {
         /// The name with the prefix.
         name: String,
     },
+}
+
+/// Returns a valid `uri-prefix` for a component of this name.
+fn suggested_uri_prefix(name: &str) -> String {
+    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let name: String = name.chars().filter(is_allowed).take(32).collect();
+    let name = name.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+    format!("{}+", if name.is_empty() { "other" } else { name })
 }
 
 /// Returns whether `rename` is a way out: only tools have it.

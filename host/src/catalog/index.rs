@@ -8,6 +8,7 @@ use super::entries::{ComponentEntry, Entry, PromptEntry, ResourceEntry, Template
 use super::error::CatalogError;
 use super::registration::Registration;
 use super::target::{Target, TargetName};
+use super::uri_overlap::{self, Served};
 use crate::component::Component;
 
 /// An immutable set of components with unique names, and the limits on their calls.
@@ -142,7 +143,7 @@ impl Catalog {
                 Some(resource) => Some(Target::Resource(resource.clone())),
                 None => {
                     let mut templates = self.templates.values();
-                    let template = templates.find(|template| template.item().matches(uri));
+                    let template = templates.find(|template| template.matches(uri));
                     template.cloned().map(Target::Template)
                 }
             },
@@ -216,24 +217,32 @@ impl Catalog {
             first: first.name.clone(),
             second: owner.component.name.clone(),
         };
+        let mut reported = Vec::new();
         for (index, resource) in owner.component.resources.iter().enumerate() {
-            let uri = &resource.uri;
-            if let Some(first) = self.resources.get(uri) {
-                errors.push(duplicate(uri, first.component()));
+            let uri = owner.prefixed_uri(&resource.uri);
+            if let Some(first) = self.resources.get(&uri) {
+                errors.push(duplicate(&uri, first.component()));
+                reported.push(first.owner.clone());
                 continue;
             }
-            let entry = owner.entry(uri, scopes, |c| &c.resources, index);
-            self.resources.insert(uri.clone(), entry);
+            let entry = owner.entry(&uri, scopes, |c| &c.resources, index);
+            self.resources.insert(uri, entry);
         }
         for (index, template) in owner.component.templates.iter().enumerate() {
-            let uri = &template.template.uri_template;
-            if let Some(first) = self.templates.get(uri) {
-                errors.push(duplicate(uri, first.component()));
+            let uri = owner.prefixed_uri(&template.template.uri_template);
+            if let Some(first) = self.templates.get(&uri) {
+                errors.push(duplicate(&uri, first.component()));
+                reported.push(first.owner.clone());
                 continue;
             }
-            let entry = owner.entry(uri, scopes, |c| &c.templates, index);
-            self.templates.insert(uri.clone(), entry);
+            let entry = owner.entry(&uri, scopes, |c| &c.templates, index);
+            self.templates.insert(uri, entry);
         }
+        let served = Served {
+            resources: &self.resources,
+            templates: &self.templates,
+        };
+        errors.extend(uri_overlap::find(owner, &served, reported));
     }
 
     /// Removes the component that was added last.

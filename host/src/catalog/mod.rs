@@ -7,12 +7,14 @@ mod argument_schema;
 mod call_limits;
 
 mod overlay;
+mod uris;
 
 mod error;
 
 mod entries;
 
 mod target;
+mod uri_overlap;
 
 mod registration;
 mod ticket;

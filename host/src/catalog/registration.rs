@@ -18,6 +18,8 @@ pub struct Registration {
     pub call_limits: Arc<ComponentCallLimits>,
     /// Prefix of the names of its tools and prompts.
     pub prefix: String,
+    /// Prefix of the URIs of its resources and resource templates.
+    pub uri_prefix: String,
     /// Scopes required by every call.
     pub scopes: Vec<String>,
     /// Tools selected by its references; `None` means all.
@@ -36,6 +38,7 @@ impl Registration {
         Arc::ptr_eq(&self.component, &other.component)
             && Arc::ptr_eq(&self.call_limits, &other.call_limits)
             && self.prefix == other.prefix
+            && self.uri_prefix == other.uri_prefix
             && self.scopes == other.scopes
             && self.selected == other.selected
             && self.include == other.include
@@ -47,6 +50,7 @@ impl Registration {
         Arc::new(ComponentEntry {
             component: self.component.clone(),
             prefix: self.prefix.clone(),
+            uri_prefix: self.uri_prefix.clone(),
             call_limits: self.call_limits.clone(),
         })
     }

@@ -85,11 +85,18 @@ impl Target {
     /// The call failed.
     pub async fn read(
         &self,
-        call: Call<String>,
+        mut call: Call<String>,
         permit: CallPermit,
     ) -> Result<Outcome<Vec<Embedded>>, CallError> {
-        let outcome = self.component().read_resource(call).await;
+        let owner = self.owner();
+        let own_uri = owner.own_uri(&call.arguments);
+        call.arguments = own_uri.ok_or(CallError::NotFound)?.to_owned();
+        let mut outcome = self.component().read_resource(call).await;
         drop(permit);
+        if let Ok(Outcome::Complete(contents)) = &mut outcome {
+            let uris = contents.iter_mut().map(|content| &mut content.uri);
+            owner.prefix_uris(uris);
+        }
         outcome
     }
 

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use super::options::{ConfigOptions, configure};
-use super::output::{Failure, fail, fail_usage, report, say};
+use super::output::{
+    Failure, fail, fail_usage, print_json, print_json_text, print_text, report, say,
+};
 use crate::catalog::Target;
 use crate::component::{self, Block, Body, ClientFeatures, GuestContext, Outcome, Output};
 use crate::{app, mcp};
@@ -70,7 +72,7 @@ impl Call {
         let result = entry.call(call, permit).await;
         if self.json {
             let (value, is_error) = mcp::result_json(result);
-            say!("{value:#}");
+            print_json(&value)?;
             return if is_error {
                 Err(Failure::Failed)
             } else {
@@ -78,10 +80,7 @@ impl Call {
             };
         }
         match result {
-            Ok(Outcome::Complete(output)) => {
-                print(&output);
-                Ok(())
-            }
+            Ok(Outcome::Complete(output)) => print(&output),
             Ok(Outcome::InputRequired(questions)) => Err(fail(format!(
                 "the tool asks a question back ({}), which only an MCP client can answer",
                 questions
@@ -119,17 +118,20 @@ fn parse_arguments(text: &str) -> Result<Map<String, Value>, Failure> {
     }
 }
 
-/// Prints text as it is, and one line for each content that a terminal cannot show.
-fn print(output: &Output) {
+/// Prints text, and one line for each content that a terminal cannot show.
+fn print(output: &Output) -> Result<(), Failure> {
     for content in &output.content {
         match &content.block {
-            Block::Text(text) => say!("{text}"),
+            Block::Text(text) => print_text(text)?,
             Block::Image(media) | Block::Audio(media) => {
                 say!("[{}, {} bytes]", media.media_type, media.data.len());
             }
             Block::Link(link) => say!("[{}]", link.uri),
             Block::Embedded(embedded) => match &embedded.body {
-                Body::Text(text) => say!("[{}]\n{text}", embedded.uri),
+                Body::Text(text) => {
+                    say!("[{}]", embedded.uri);
+                    print_text(text)?;
+                }
                 Body::Binary(bytes) => say!("[{}, {} bytes]", embedded.uri, bytes.len()),
             },
         }
@@ -137,6 +139,7 @@ fn print(output: &Output) {
     if output.content.is_empty()
         && let Some(structured) = &output.structured
     {
-        say!("{structured}");
+        print_json_text(structured)?;
     }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use super::inspect;
 use super::loading::configure_loading;
 use super::options::{AccessOptions, ConfigOptions};
 use super::output::{
-    Failure, fail, fail_usage, failure_of, report, report_config_errors, say, summary,
+    Failure, fail, fail_usage, failure_of, print_json, report, report_config_errors, say, summary,
 };
 use crate::app::{self, App, BuildError, Problem};
 use crate::config::{Access, Config, Overrides, WatchMode};
@@ -52,7 +52,7 @@ impl Check {
         }
         let result = build(&overrides).await;
         if self.json {
-            return print_json(&result);
+            return print_report(&result);
         }
         let app = result.map_err(|error| report(&error))?;
         // Grants come from the configuration file. Without one every import would be reported as not granted.
@@ -105,10 +105,7 @@ async fn check_token(overrides: &Overrides, path: &Path, json: bool) -> Result<(
             .iter()
             .map(|f| json!({ "name": f.name, "accepted": f.accepted, "says": f.message }))
             .collect();
-        say!(
-            "{:#}",
-            json!({ "accepted": accepted, "findings": findings })
-        );
+        print_json(&json!({ "accepted": accepted, "findings": findings }))?;
     } else {
         for finding in &findings {
             let mark = if finding.accepted { "ok" } else { "refused" };
@@ -124,7 +121,7 @@ async fn check_token(overrides: &Overrides, path: &Path, json: bool) -> Result<(
     }
 }
 
-fn print_json(result: &Result<App, BuildError>) -> Result<(), Failure> {
+fn print_report(result: &Result<App, BuildError>) -> Result<(), Failure> {
     match result {
         Ok(app) => {
             let catalog = app.catalog();
@@ -132,20 +129,16 @@ fn print_json(result: &Result<App, BuildError>) -> Result<(), Failure> {
             let components: Vec<_> = components
                 .map(|entry| inspect::describe(&catalog, entry))
                 .collect();
-            say!(
-                "{:#}",
-                json!({
-                    "ok": true,
-                    "faults": [],
-                    "warnings": app.warnings(),
-                    "components": components,
-                })
-            );
-            Ok(())
+            print_json(&json!({
+                "ok": true,
+                "faults": [],
+                "warnings": app.warnings(),
+                "components": components,
+            }))
         }
         Err(error) => {
             let faults: Vec<_> = error.problems.iter().map(|p| error_chain(p)).collect();
-            say!("{:#}", json!({ "ok": false, "faults": faults }));
+            print_json(&json!({ "ok": false, "faults": faults }))?;
             Err(failure_of(error))
         }
     }

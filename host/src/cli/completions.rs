@@ -17,7 +17,6 @@ impl Completions {
         let mut script = Vec::new();
         let name = command.get_name().to_owned();
         clap_complete::generate(self.shell, &mut command, name, &mut script);
-        print_raw(&script);
-        Ok(())
+        print_raw(&script)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::Level;
 
 use super::options::{ConfigOptions, configure};
-use super::output::{Failure, report, say};
+use super::output::{Failure, json_line, print_json, report, say};
 use crate::app;
 use crate::catalog::{
     Catalog, ComponentEntry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry,
@@ -34,14 +34,13 @@ impl Inspect {
         let entries = catalog.components().iter();
         if self.json {
             let components = entries.map(|entry| describe(&catalog, entry));
-            say!("{:#}", components.collect::<Value>());
-            return Ok(());
+            return print_json(&components.collect());
         }
         for (index, entry) in entries.enumerate() {
             if index > 0 {
-                say!();
+                say!("");
             }
-            print(&catalog, entry);
+            print(&catalog, entry)?;
         }
         Ok(())
     }
@@ -112,7 +111,7 @@ fn describe_prompt(entry: &PromptEntry) -> Value {
 
 fn describe_resource(entry: &ResourceEntry) -> Value {
     let resource = entry.item();
-    let mut description = json!({ "uri": resource.uri, "name": resource.name });
+    let mut description = json!({ "uri": entry.name, "name": resource.name });
     if let Some(media_type) = &resource.media_type {
         description["mimeType"] = media_type.as_str().into();
     }
@@ -124,7 +123,7 @@ fn describe_resource(entry: &ResourceEntry) -> Value {
 
 fn describe_template(entry: &TemplateEntry) -> Value {
     let template = &entry.item().template;
-    let mut description = json!({ "uriTemplate": template.uri_template, "name": template.name });
+    let mut description = json!({ "uriTemplate": entry.name, "name": template.name });
     if let Some(media_type) = &template.media_type {
         description["mimeType"] = media_type.as_str().into();
     }
@@ -141,16 +140,18 @@ fn with_texts(mut value: Value, title: &Option<String>, description: &Option<Str
     value
 }
 
-fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) {
+fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Result<(), Failure> {
     let component = &entry.component;
     say!("{}", component.name);
     say!("  digest   {}", component.digest);
     say!("  size     {} bytes", component.size_bytes);
-    let imports = match component.imports.is_empty() {
-        true => "nothing".to_owned(),
-        false => component.imports.join("\n           "),
-    };
-    say!("  imports  {imports}");
+    if component.imports.is_empty() {
+        say!("  imports  nothing");
+    }
+    for (index, import) in component.imports.iter().enumerate() {
+        let heading = if index == 0 { "imports" } else { "" };
+        say!("  {heading:<8} {import}");
+    }
     for report in component.import_report() {
         say!("  access   {report}");
     }
@@ -159,7 +160,8 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) {
         say!("  {heading:<8} {}: {}", skipped.export, skipped.reason);
     }
     for tool in catalog.tools_of(entry) {
-        say!("\n  {}", tool.name);
+        say!("");
+        say!("  {}", tool.name);
         if let Some(title) = tool.title() {
             say!("    {title}");
         }
@@ -167,43 +169,50 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) {
             say!("    {line}");
         }
         let arguments = Value::Object(tool.input().source.clone());
-        say!("    arguments {arguments}");
+        say!("    arguments {}", json_line(&arguments));
         if let Some(output) = &tool.tool().output_schema {
-            say!("    result    {}", Value::Object(output.source.clone()));
+            let output = Value::Object(output.source.clone());
+            say!("    result    {}", json_line(&output));
         }
     }
     for prompt in catalog.prompts_of(entry) {
-        say!("\n  prompt {}", prompt.name);
+        say!("");
+        say!("  prompt {}", prompt.name);
         let prompt = prompt.item();
-        print_texts(&prompt.title, &prompt.description);
+        print_texts(&prompt.title, &prompt.description)?;
         for argument in &prompt.arguments {
             let optional = if argument.required { "" } else { " (optional)" };
             say!("    argument  {}{optional}", argument.name);
         }
     }
     for resource in catalog.resources_of(entry) {
-        say!("\n  resource {}", resource.name);
+        say!("");
+        say!("  resource {}", resource.name);
         let resource = resource.item();
-        print_texts(&resource.title, &resource.description);
-        print_media_type(&resource.media_type);
+        print_texts(&resource.title, &resource.description)?;
+        print_media_type(&resource.media_type)?;
     }
     for template in catalog.templates_of(entry) {
-        say!("\n  template {}", template.name);
+        say!("");
+        say!("  template {}", template.name);
         let template = &template.item().template;
-        print_texts(&template.title, &template.description);
-        print_media_type(&template.media_type);
+        print_texts(&template.title, &template.description)?;
+        print_media_type(&template.media_type)?;
     }
+    Ok(())
 }
 
-fn print_texts(title: &Option<String>, description: &Option<String>) {
+fn print_texts(title: &Option<String>, description: &Option<String>) -> Result<(), Failure> {
     let texts = title.iter().chain(description);
     for line in texts.flat_map(|text| text.lines()) {
         say!("    {line}");
     }
+    Ok(())
 }
 
-fn print_media_type(media_type: &Option<String>) {
+fn print_media_type(media_type: &Option<String>) -> Result<(), Failure> {
     if let Some(media_type) = media_type {
         say!("    type      {media_type}");
     }
+    Ok(())
 }

@@ -9,8 +9,7 @@ use clap_mangen::roff::Roff;
 use super::output::{Failure, fail, print_raw};
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {
-    print_raw(&render(command).map_err(fail)?);
-    Ok(())
+    print_raw(&render(command).map_err(fail)?)
 }
 
 fn render(mut command: Command) -> io::Result<Vec<u8>> {

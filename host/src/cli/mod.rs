@@ -57,19 +57,22 @@ pub fn run() -> ExitCode {
         return match run_compiler_process() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: the compiler process failed: {error}");
+                output::fail(format!("the compiler process failed: {error}"));
                 ExitCode::FAILURE
             }
         };
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => return output::print_usage(&message),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start the runtime: {error}");
+            output::fail(format!("cannot start the runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 
 use super::options::{AccessOptions, ConfigOptions, WatchOptions, configure};
-use super::output::{Failure, fail, report, summary};
+use super::output::{Failure, fail, notice, report, summary};
 use crate::app::App;
 use crate::config::Access;
 
@@ -59,12 +59,12 @@ impl Serve {
         let address = listener.local_addr().map_err(fail)?;
         // Handlers are installed before the line below: a supervisor may send a signal as soon as it has read it.
         let stop = stop_signal();
-        eprintln!(
+        notice(format!(
             "listening on {}://{address}{} ({})",
             server.scheme(),
             server.path,
             summary(&app.catalog()),
-        );
+        ));
         app.serve(listener, stop).await;
         Ok(())
     }

@@ -11,6 +11,9 @@ use crate::component::is_tool_name;
 use crate::reference::Reference;
 use crate::sandbox::{Grants, Limits};
 
+/// Upper limit of `uri-prefix`. Clients and logs have limits for whole URIs.
+const MAX_URI_PREFIX_BYTES: usize = 64;
+
 /// `[[component]]`. Tools are named as the component names them, without prefix.
 #[derive(Debug, Clone)]
 pub struct ComponentConfig {
@@ -22,6 +25,8 @@ pub struct ComponentConfig {
     pub digest: Option<String>,
     /// Prefix of the names of its tools and prompts.
     pub prefix: String,
+    /// Prefix of the URIs of its resources and resource templates.
+    pub uri_prefix: String,
     /// Scopes required by every call.
     pub scopes: Vec<String>,
     /// `tools`: the only tools to serve; `None` means all.
@@ -72,6 +77,11 @@ pub(super) fn read_component(
     let prefix = section.parsed("prefix", "characters of `A-Z a-z 0-9 _ -`", |text| {
         is_tool_name(text).then(|| text.to_owned())
     });
+    let uri_prefix = section.parsed(
+        "uri-prefix",
+        "the beginning of a URI such as \"acme+\" or \"acme:\", of at most 64 characters",
+        |text| is_uri_prefix(text).then(|| text.to_owned()),
+    );
     let limits = match section.table("limits") {
         Some(limits) => read_limits(limits, default_limits),
         None => default_limits.clone(),
@@ -96,6 +106,7 @@ pub(super) fn read_component(
         name,
         digest,
         prefix: prefix.unwrap_or_default(),
+        uri_prefix: uri_prefix.unwrap_or_default(),
         scopes,
         include,
         exclude,
@@ -103,6 +114,19 @@ pub(super) fn read_component(
         limits,
         allow: allow.unwrap_or_default(),
     })
+}
+
+/// Returns whether an absolute URI with this text before it is an absolute URI again (RFC 3986, section 3).
+fn is_uri_prefix(text: &str) -> bool {
+    let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+    text.len() <= MAX_URI_PREFIX_BYTES
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        && rest
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-._~:/".contains(&b))
 }
 
 fn is_digest(text: &str) -> bool {

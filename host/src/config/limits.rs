@@ -24,6 +24,9 @@ pub(super) fn read_limits(section: Section<'_, '_>, default: &Limits) -> Limits 
         concurrency: section
             .positive_integer("concurrency")
             .unwrap_or(default.concurrency),
+        concurrency_per_caller: section
+            .positive_integer("concurrency-per-caller")
+            .or(default.concurrency_per_caller),
         calls_per_minute: section
             .positive_integer("calls-per-minute")
             .and_then(NonZeroU32::new)

@@ -123,7 +123,9 @@ pub(super) fn completion_target(reference: &Reference) -> Option<(TargetName, &s
 pub(super) fn completion_subject(target: &Target) -> Option<CompletionSubject> {
     match target {
         Target::Prompt(entry) => Some(CompletionSubject::Prompt(entry.item().name.clone())),
-        Target::Template(entry) => Some(CompletionSubject::Template(entry.name.clone())),
+        Target::Template(entry) => Some(CompletionSubject::Template(
+            entry.item().template.uri_template.clone(),
+        )),
         Target::Tool(_) | Target::Resource(_) => None,
     }
 }

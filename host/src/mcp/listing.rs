@@ -42,11 +42,13 @@ impl View {
             (entry.name.clone(), entry.scopes.clone(), prompt)
         });
         let resources = catalog.resources().map(|entry| {
-            let resource = convert::resource(entry.item());
+            let mut resource = convert::resource(entry.item());
+            resource.uri.clone_from(&entry.name);
             (entry.name.clone(), entry.scopes.clone(), resource)
         });
         let templates = catalog.templates().map(|entry| {
-            let template = convert::template(&entry.item().template);
+            let mut template = convert::template(&entry.item().template);
+            template.uri_template.clone_from(&entry.name);
             (entry.name.clone(), entry.scopes.clone(), template)
         });
         let mut view = Self {

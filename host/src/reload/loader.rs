@@ -210,6 +210,7 @@ impl Loader {
             component: Arc::new(component),
             call_limits,
             prefix: config.map(|c| c.prefix.clone()).unwrap_or_default(),
+            uri_prefix: config.map(|c| c.uri_prefix.clone()).unwrap_or_default(),
             scopes: config.map(|c| c.scopes.clone()).unwrap_or_default(),
             selected: source.file.tools.clone(),
             include: config.and_then(|c| c.include.clone()),

@@ -51,6 +51,9 @@ pub struct Limits {
     pub argument_bytes: usize,
     /// Concurrent calls of the component.
     pub concurrency: u32,
+    /// Concurrent calls of the component by one caller; `None` means half of [`concurrency`](Self::concurrency).
+    /// Without authentication callers cannot be distinguished, and the limit does not apply.
+    pub concurrency_per_caller: Option<u32>,
     /// Calls per caller and minute; `None` means unlimited.
     pub calls_per_minute: Option<NonZeroU32>,
     /// Time for compiling the component.
@@ -68,6 +71,7 @@ impl Default for Limits {
             output_bytes: 4 << 20,
             argument_bytes: 4 << 20,
             concurrency: 64,
+            concurrency_per_caller: None,
             calls_per_minute: None,
             compile: Duration::from_secs(300),
             compile_memory_bytes: 2 << 30,
@@ -80,6 +84,14 @@ impl Default for Limits {
 pub(super) fn host_call_bytes(limits: &Limits) -> usize {
     let largest = limits.output_bytes.max(MAX_BATCH_BYTES);
     largest.saturating_add(HOST_CALL_OVERHEAD_BYTES)
+}
+
+impl Limits {
+    /// Returns the concurrent calls of the component by one caller.
+    pub fn concurrency_per_caller(&self) -> u32 {
+        self.concurrency_per_caller
+            .unwrap_or(self.concurrency.div_ceil(2))
+    }
 }
 
 /// Counts the linear memory and table elements of one call, and refuses growth beyond the limits.

@@ -3,6 +3,8 @@
 mod rules;
 
 mod mirrored_headers;
+mod uri_pattern;
+
 mod uri_template;
 
 mod prompts;
@@ -15,4 +17,5 @@ pub(super) use rules::{DefinitionError, MAX_NAME_BYTES, display_name};
 pub use rules::{MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, is_tool_name};
 pub(super) use tools::{MAX_TOOLS, check_tools};
 pub use tools::{TaskMode, Tool};
+pub(crate) use uri_pattern::{TooMuchWork, UriPattern, Work};
 pub use uri_template::ResourceTemplate;

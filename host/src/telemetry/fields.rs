@@ -1,0 +1,91 @@
+//! Values of fields, escaped and truncated, and the fields of the text format.
+
+use std::error::Error;
+use std::fmt::{self, Debug, Write};
+
+use tracing::field::{Field, Visit};
+use tracing_subscriber::field::{RecordFields, VisitOutput};
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
+
+use crate::text::{ellipsize, error_chain, escape_untrusted, truncate};
+
+/// Maximum length of a value. A line of a guest has at most half of it, before its characters are escaped.
+const MAX_VALUE_BYTES: usize = 8 << 10;
+/// Maximum length of a character in UTF-8.
+const MAX_CHAR_BYTES: usize = 4;
+
+/// Formats a value, escaped and truncated.
+pub(super) fn value_text(value: &dyn Debug) -> String {
+    let mut text = Beginning(String::new());
+    // The writer never fails, and a value that cannot be formatted ends where it failed.
+    let _ = write!(text, "{value:?}");
+    let escaped = escape_untrusted(&text.0);
+    ellipsize(&escaped, MAX_VALUE_BYTES).into_owned()
+}
+
+/// The beginning of a text: at least one character more than [`value_text`] returns, so that it can tell whether any is
+/// missing.
+struct Beginning(String);
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = (MAX_VALUE_BYTES + MAX_CHAR_BYTES).saturating_sub(self.0.len());
+        self.0.push_str(truncate(text, left));
+        Ok(())
+    }
+}
+
+/// Formats the fields of an event or a span as text: `message name=value …`.
+pub(super) struct TextFields;
+
+impl<'w> FormatFields<'w> for TextFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut visitor = TextVisitor(DefaultVisitor::new(writer, true));
+        fields.record(&mut visitor);
+        visitor.0.finish()
+    }
+}
+
+struct TextVisitor<'a>(DefaultVisitor<'a>);
+
+impl Visit for TextVisitor<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.record_debug(field, &format_args!("{value}")),
+            _ => self.record_debug(field, &value),
+        }
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.record_debug(field, &format_args!("{}", error_chain(value)));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0
+            .record_debug(field, &format_args!("{}", value_text(value)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_escaped_and_truncated() {
+        let long = "é".repeat(MAX_VALUE_BYTES);
+        let full = "x".repeat(MAX_VALUE_BYTES);
+        let controls = "\u{1b}".repeat(MAX_VALUE_BYTES);
+        for (text, expected) in [
+            ("two\nlines\n", "two\\nlines".to_owned()),
+            (&full, full.clone()),
+            (&long, format!("{}…", &long[..MAX_VALUE_BYTES])),
+            (
+                &controls,
+                format!("{}…", truncate(&r"\u{1b}".repeat(2_000), MAX_VALUE_BYTES)),
+            ),
+        ] {
+            assert_eq!(value_text(&format_args!("{text}")), expected);
+        }
+    }
+}
