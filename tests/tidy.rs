@@ -14,10 +14,11 @@ use source::{Source, comments, sources};
 const MAX_LINES: usize = 500;
 
 /// The modules of the host in the order of `lib.rs`, and those that each may use.
-const MODULES: [(&str, &[&str]); 16] = [
+const MODULES: [(&str, &[&str]); 17] = [
+    ("json", &[]),
     ("network", &[]),
     ("text", &[]),
-    ("auth", &["network", "text"]),
+    ("auth", &["json", "network", "text"]),
     ("engine", &["text"]),
     ("reference", &[]),
     ("telemetry", &["text"]),
@@ -73,7 +74,7 @@ const MODULES: [(&str, &[&str]); 16] = [
 ];
 
 /// The first modules of [`MODULES`] use only each other in alphabetical groups; `lib.rs` may declare them in any order.
-const LOWEST: usize = 6;
+const LOWEST: usize = 7;
 
 /// Libraries, and the modules that may name them.
 const LIBRARIES: [(&[&str], &[&str]); 11] = [

@@ -6,6 +6,7 @@
 //!
 //! | module | purpose |
 //! |---|---|
+//! | `json` | untrusted JSON, bounded in depth |
 //! | `network` | addresses that may be connected to, and name resolution limited to them |
 //! | `text` | truncation, escaping of untrusted text, error chains |
 //! | [`auth`] | the guard: access tokens, keys, scopes, metadata; independent of MCP and WebAssembly |
@@ -22,6 +23,7 @@
 //! | `app` | the composition root |
 //! | [`cli`] | the command line, one file per subcommand |
 
+mod json;
 mod network;
 mod text;
 

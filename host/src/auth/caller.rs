@@ -19,7 +19,8 @@ pub struct Caller {
     /// The issuer as configured.
     pub issuer: String,
     /// The token's `sub`. A token without it acts for its client, as in a client-credentials grant: the subject is then
-    /// `client:` followed by the client identifier, so that it cannot be mistaken for a user's.
+    /// `client:` followed by the client identifier. A `sub` that itself begins with `client:` is prefixed with `user:`,
+    /// so that a user and a client never have the same subject.
     pub subject: String,
     /// The first of `client_id`, `azp`, `cid` and `appid` that the token has.
     pub client_id: Option<String>,
@@ -27,9 +28,11 @@ pub struct Caller {
     pub scopes: Vec<String>,
     /// The claims listed in [`GuardConfig::pass_claims`](super::GuardConfig::pass_claims), and no others.
     pub claims: Map<String, Value>,
-    /// The token's `exp`. A stream opened with the token ends at this time; new requests are accepted until the leeway
-    /// has also elapsed.
+    /// The token's `exp`.
     pub expires: SystemTime,
+    /// The time until which requests with the token are accepted: `exp` plus the leeway. A stream that has no end of
+    /// its own ends at this time; an accepted call runs to its end.
+    pub accepted_until: SystemTime,
 }
 
 impl Caller {
@@ -90,11 +93,12 @@ impl fmt::Debug for Caller {
             .field("scopes", &self.scopes)
             .field("claims", &self.claims.keys().collect::<Vec<_>>())
             .field("expires", &self.expires)
+            .field("accepted_until", &self.accepted_until)
             .finish()
     }
 }
 
-/// Estimates the memory of a JSON value. The recursion is bounded because the JSON parser rejects a depth above 128.
+/// Estimates the memory of a JSON value. The recursion is bounded because the parser of claims bounds their depth.
 fn value_bytes(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
@@ -120,6 +124,7 @@ mod tests {
             scopes: Vec::new(),
             claims: Map::new(),
             expires: SystemTime::UNIX_EPOCH,
+            accepted_until: SystemTime::UNIX_EPOCH,
         }
     }
 

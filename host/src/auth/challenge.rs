@@ -37,6 +37,10 @@ pub(super) enum TokenError {
     IssuedInFuture,
     #[error("wrong audience")]
     Audience,
+    #[error("the token's `tid` is not the tenant of its issuer")]
+    Tenant,
+    #[error("the token lacks a claim that this server requires")]
+    RequiredClaim,
     #[error("an ID token is no access token")]
     IdToken,
     #[error("the token is no access token")]
@@ -50,8 +54,6 @@ pub(super) enum TokenError {
 pub(super) enum HeaderError {
     #[error("more than one Authorization header")]
     MultipleHeaders,
-    #[error("only the Bearer scheme is accepted")]
-    Scheme,
     #[error("the Authorization header holds no bearer token")]
     Syntax,
 }

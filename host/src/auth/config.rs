@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::algorithm::Algorithm;
@@ -18,6 +19,11 @@ pub struct GuardConfig {
     pub issuers: Vec<IssuerConfig>,
     /// The metadata's `authorization_servers`, sent byte for byte; if empty, the issuers are listed.
     pub authorization_servers: Vec<String>,
+    /// The URL of the metadata that challenges name. `None` means the well-known URL of the resource (RFC 9728 §3.1);
+    /// another one is needed if clients reach only a path prefix of the resource's host here.
+    pub metadata_url: Option<String>,
+    /// The claims whose values are scopes, by name or JSON Pointer; `scope` and `scp` by default.
+    pub scope_claims: Vec<String>,
     /// The scopes that every request needs.
     pub required_scopes: Vec<String>,
     /// The scopes that each scope implies, transitively; cycles are allowed.
@@ -31,6 +37,12 @@ pub struct GuardConfig {
     /// How long keys remain in use after they became stale while they cannot be fetched; 24 h by default, at most
     /// [`MAX_OUTAGE_SECONDS`].
     pub outage: Duration,
+    /// The proxy for the fetching of keys over https; `None` means the one in the environment variable `HTTPS_PROXY`.
+    /// Hosts in `NO_PROXY` and loopback are contacted directly. The proxy resolves the names, so the policy on private
+    /// addresses is the proxy's.
+    pub proxy: Option<Url>,
+    /// PEM certificates of authorities that are trusted for the fetching of keys, in addition to the system's.
+    pub ca: Option<String>,
 }
 
 /// The largest [`GuardConfig::leeway`].
@@ -43,15 +55,25 @@ pub const MAX_OUTAGE_SECONDS: u64 = 7 * 24 * 3600;
 #[derive(Debug, Clone)]
 pub struct IssuerConfig {
     /// The `iss` of its tokens, compared byte for byte, except that a URL without a path may or may not end in a slash.
+    /// With [`tenants`](Self::tenants), `{tenant}` in it stands for each of them.
     pub issuer: String,
+    /// The tenants whose tokens are accepted. Each is an issuer of its own, with its own keys.
+    pub tenants: Vec<String>,
     /// The accepted audiences, compared like the issuer. A token's `aud` must contain at least one of them.
     pub audience: Vec<String>,
+    /// The claim that contains the audience, by name or JSON Pointer, for an issuer whose access tokens have no `aud`.
+    /// Tokens with `aud` are then rejected, and [`required_claims`](Self::required_claims) must tell access tokens from
+    /// others.
+    pub audience_claim: Option<String>,
+    /// Claims, by name or JSON Pointer, and the value that each must have.
+    pub required_claims: Map<String, Value>,
     /// The source of its keys.
     pub keys: KeySource,
     /// The accepted algorithms; if empty, all asymmetric ones that the key's type and its `alg` allow.
     pub algorithms: Vec<Algorithm>,
     /// Allows private and loopback addresses for the JWKS and for the metadata that names it. Not needed if the
-    /// configured URL itself names such a host. Link-local and cloud metadata addresses are always rejected.
+    /// configured URL itself names such a host. Link-local and cloud metadata addresses are always rejected. If the
+    /// configured URL is http, only private addresses are contacted.
     pub private_network: bool,
 }
 
@@ -60,7 +82,7 @@ pub struct IssuerConfig {
 pub enum KeySource {
     /// The JWKS named by the issuer's metadata: RFC 8414 first, then OpenID Connect Discovery.
     Discover,
-    /// The JWKS at this URL: https, or http on loopback.
+    /// The JWKS at this URL: https, or http on loopback, or http with [`IssuerConfig::private_network`].
     JwksUri(Url),
     /// The text of a PEM file with one or more public keys, of a JWK, or of a JWKS.
     PublicKey(String),
@@ -93,12 +115,16 @@ impl GuardConfig {
             resource: resource.into(),
             issuers: vec![IssuerConfig::new(issuer, audience)],
             authorization_servers: Vec::new(),
+            metadata_url: None,
+            scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
             required_scopes: Vec::new(),
             scope_implies: BTreeMap::new(),
             leeway: Duration::from_secs(60),
             require_at_jwt: false,
             pass_claims: Vec::new(),
             outage: Duration::from_secs(24 * 3600),
+            proxy: None,
+            ca: None,
         }
     }
 }
@@ -108,7 +134,10 @@ impl IssuerConfig {
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> IssuerConfig {
         IssuerConfig {
             issuer: issuer.into(),
+            tenants: Vec::new(),
             audience: vec![audience.into()],
+            audience_claim: None,
+            required_claims: Map::new(),
             keys: KeySource::Discover,
             algorithms: Vec::new(),
             private_network: false,

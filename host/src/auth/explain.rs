@@ -82,6 +82,10 @@ pub(super) fn log_detail(verifier: &Verifier, token: &str, reason: TokenError) -
         TokenError::NotYetValid => show_time("nbf", claim(&jwt, "nbf"), now_seconds),
         TokenError::IssuedInFuture => show_time("iat", claim(&jwt, "iat"), now_seconds),
         TokenError::Audience => format!("accepted: {}", issuer.audience.join(", ")),
+        TokenError::RequiredClaim => {
+            let names: Vec<_> = issuer.required_claims.keys().map(String::as_str).collect();
+            format!("required: {}", names.join(", "))
+        }
         TokenError::UnknownKey if jwt.header.kid.is_none() => "no kid".to_owned(),
         _ => return format!("issuer {}", issuer.identifier),
     };
@@ -96,9 +100,22 @@ fn check_detail(name: &'static str, jwt: &Jwt<'_>, expected: &Expected<'_>) -> S
         "exp" | "nbf" | "iat" => show_time(name, claim(jwt, name), expected.now_seconds),
         "aud" => format!(
             "{}; accepted: {}",
-            show_claim(claim(jwt, "aud")),
+            match &expected.issuer.audience_claim {
+                Some(reference) if claim(jwt, "aud").is_none() => {
+                    format!("{reference} {}", show_claim(jwt.claims.find(reference)))
+                }
+                _ => show_claim(claim(jwt, "aud")),
+            },
             expected.issuer.audience.join(", ")
         ),
+        "tid" => match &expected.issuer.tenant {
+            Some(tenant) => format!(
+                "{}; tenant of the issuer: {tenant}",
+                show_claim(claim(jwt, "tid"))
+            ),
+            None => "the issuer has no tenants".to_owned(),
+        },
+        "require-claims" => required_claims(jwt, expected.issuer),
         "sub" => jwt
             .subject()
             .map_or_else(|_| show_claim(claim(jwt, "sub")), |subject| quote(&subject)),
@@ -138,7 +155,7 @@ async fn signature_finding(verifier: &Verifier, jwt: &Jwt<'_>, issuer: &Issuer) 
 
 /// Checks the scopes that every request needs.
 fn scope_finding(verifier: &Verifier, jwt: &Jwt<'_>) -> Finding {
-    let scopes = verifier.scope_hierarchy.expand(jwt.scopes());
+    let scopes = verifier.granted_scopes(jwt);
     let missing: Vec<_> = verifier
         .required_scopes
         .iter()
@@ -161,18 +178,25 @@ fn scope_finding(verifier: &Verifier, jwt: &Jwt<'_>) -> Finding {
     }
 }
 
+/// Describes the claims that the configuration requires.
+fn required_claims(jwt: &Jwt<'_>, issuer: &Issuer) -> String {
+    let claims: Vec<_> = issuer
+        .required_claims
+        .iter()
+        .map(|(reference, value)| {
+            let found = show_claim(jwt.claims.find(reference));
+            format!("{reference} is {found}; required: {value}")
+        })
+        .collect();
+    match claims.is_empty() {
+        true => "none".to_owned(),
+        false => ellipsize(&claims.join("; "), MAX_CLAIM_BYTES).into_owned(),
+    }
+}
+
 /// Returns a claim as sent in the token.
 fn claim<'a>(jwt: &'a Jwt<'_>, name: &str) -> Option<&'a Value> {
-    let claims = &jwt.claims;
-    match name {
-        "iss" => claims.iss.as_ref(),
-        "sub" => claims.sub.as_ref(),
-        "aud" => claims.aud.as_ref(),
-        "exp" => claims.exp.as_ref(),
-        "nbf" => claims.nbf.as_ref(),
-        "iat" => claims.iat.as_ref(),
-        _ => None,
-    }
+    jwt.claims.get(name)
 }
 
 fn show_claim(claim: Option<&Value>) -> String {

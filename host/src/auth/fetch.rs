@@ -3,20 +3,22 @@
 //! This is the only file of the guard that makes requests. Every URL comes from the configuration or from the metadata
 //! it refers to, never from a token.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{ACCEPT, AGE, CACHE_CONTROL};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
 use super::compare::is_same;
+use super::config::{GuardConfig, GuardConfigError, KeySource};
 use super::jwks::KeySet;
+use crate::json::{self, DuplicateKeys};
 use crate::network::{
-    AddressPolicy, PrivateAddress, Resolver, cause, is_loopback, literal_address,
+    AddressPolicy, HttpsProxy, PrivateAddress, Resolver, cause, is_loopback, literal_address,
 };
 
 /// The time limit for one refresh, metadata and JWKS together.
@@ -39,11 +41,24 @@ pub(super) enum JwksSource {
     Jwks(Url),
 }
 
+/// The proxy and the additional certificate authorities for all fetches.
+#[derive(Default)]
+pub(super) struct Outbound {
+    proxy: Option<HttpsProxy>,
+    authorities: Vec<Certificate>,
+}
+
 /// Fetches the JWKS of one issuer.
 pub(super) struct Fetcher {
     source: JwksSource,
     address_policy: AddressPolicy,
+    /// Allows http in a private network.
+    allows_http: bool,
+    outbound: Arc<Outbound>,
+    /// For https, through the proxy if there is one.
     client: OnceLock<Client>,
+    /// For loopback, and for http to private addresses.
+    direct_client: OnceLock<Client>,
 }
 
 /// A fetched JWKS.
@@ -57,12 +72,14 @@ pub(super) struct Fetched {
 pub(super) enum FetchError {
     #[error("the HTTP client cannot be built")]
     Client(#[source] reqwest::Error),
-    #[error("the URL is not https (http is for loopback)")]
+    #[error("the URL is not https (http is for loopback and configured private networks)")]
     NotHttps,
     #[error("the URL holds credentials")]
     Credentials,
     #[error("the address is private; name the host literally or allow `private-network`")]
     PrivateAddress,
+    #[error("the address is not private; use https, since http is for private networks only")]
+    Cleartext,
     #[error("no answer")]
     Transport(#[source] reqwest::Error),
     #[error("no answer within {MAX_FETCH_SECONDS} s")]
@@ -83,15 +100,23 @@ pub(super) enum FetchError {
 
 impl Fetcher {
     /// Prepares a fetcher; the HTTP client is built on first use.
-    pub(super) fn new(source: JwksSource, private_network: bool) -> Fetcher {
+    pub(super) fn new(
+        source: JwksSource,
+        private_network: bool,
+        outbound: Arc<Outbound>,
+    ) -> Fetcher {
         let configured_url = match &source {
             JwksSource::Discover { url, .. } | JwksSource::Jwks(url) => url,
         };
         let address_policy = AddressPolicy::for_url(configured_url, private_network);
         Fetcher {
+            // The metadata of an https issuer cannot downgrade the fetch of its keys.
+            allows_http: private_network && configured_url.scheme() == "http",
             source,
             address_policy,
+            outbound,
             client: OnceLock::new(),
+            direct_client: OnceLock::new(),
         }
     }
 
@@ -135,8 +160,9 @@ impl Fetcher {
             jwks_uri: String,
         }
         let (_, body) = self.get(metadata_url).await?;
-        let metadata: Metadata =
-            serde_json::from_slice(&body).map_err(|_| FetchError::NotMetadata)?;
+        let metadata: Metadata = json::parse(&body, DuplicateKeys::Reject)
+            .and_then(serde_json::from_value)
+            .map_err(|_| FetchError::NotMetadata)?;
         if !is_same(&metadata.issuer, issuer) {
             return Err(FetchError::OtherIssuer);
         }
@@ -145,13 +171,24 @@ impl Fetcher {
 
     /// Fetches one JSON document within the limits on address, redirects and size.
     async fn get(&self, url: &Url) -> Result<(HeaderMap, Vec<u8>), FetchError> {
-        check_url(url)?;
+        check_url(url, self.allows_http)?;
+        let is_direct = is_loopback(url) || url.scheme() == "http";
+        let policy = self.policy(is_direct);
+        let forbidden = match is_direct && !is_loopback(url) {
+            true => || FetchError::Cleartext,
+            false => || FetchError::PrivateAddress,
+        };
         // An IP address in the URL does not reach the resolver, so it is checked here.
-        if literal_address(url).is_some_and(|address| !self.address_policy.permits(address)) {
-            return Err(FetchError::PrivateAddress);
+        if literal_address(url).is_some_and(|address| !policy.permits(address)) {
+            return Err(forbidden());
         }
+        let transport_error = |error: reqwest::Error| match error {
+            error if cause::<PrivateAddress>(&error).is_some() => forbidden(),
+            error if error.is_timeout() => FetchError::Timeout,
+            error => FetchError::Transport(error.without_url()),
+        };
         let mut response = self
-            .client()?
+            .client(is_direct)?
             .get(url.clone())
             .header(ACCEPT, "application/json")
             .send()
@@ -170,12 +207,63 @@ impl Fetcher {
         Ok((response.headers().clone(), body))
     }
 
+    /// Returns the policy on addresses. Loopback and http are direct; over http only private addresses are contacted.
+    fn policy(&self, is_direct: bool) -> AddressPolicy {
+        match is_direct {
+            true => self.address_policy.only_private(),
+            false => self.address_policy,
+        }
+    }
+
     /// Returns the HTTP client. It is built on first use because loading the root certificates would delay the start.
-    fn client(&self) -> Result<&Client, FetchError> {
-        if let Some(client) = self.client.get() {
+    fn client(&self, is_direct: bool) -> Result<&Client, FetchError> {
+        let cell = match is_direct {
+            true => &self.direct_client,
+            false => &self.client,
+        };
+        if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = Client::builder()
+        let proxy = self.outbound.proxy.as_ref().filter(|_| !is_direct);
+        let resolver =
+            Resolver::new(self.policy(is_direct)).trusting(proxy.and_then(HttpsProxy::host));
+        let mut builder = self.outbound.client_builder().dns_resolver(resolver);
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(proxy.to_reqwest().map_err(FetchError::Client)?);
+        }
+        let client = builder.build().map_err(FetchError::Client)?;
+        Ok(cell.get_or_init(|| client))
+    }
+}
+
+impl Outbound {
+    /// Validates the proxy and the certificates, and reports every error.
+    pub(super) fn new(config: &GuardConfig, errors: &mut Vec<GuardConfigError>) -> Outbound {
+        const NO_PROXY_URL: &str =
+            "is not the URL of a proxy; give one such as \"http://proxy.example.com:3128\"";
+        let proxy = match &config.proxy {
+            Some(url) => HttpsProxy::new(url).map(Some).ok_or("network.proxy"),
+            None if fetches_keys(config) => HttpsProxy::from_environment(),
+            None => Ok(None),
+        };
+        let proxy = proxy.unwrap_or_else(|key| {
+            errors.push(GuardConfigError::new(key, NO_PROXY_URL));
+            None
+        });
+        let pem = config.ca.as_deref().unwrap_or_default();
+        let authorities = match Certificate::from_pem_bundle(pem.as_bytes()) {
+            Ok(found) if !found.is_empty() || config.ca.is_none() => found,
+            _ => {
+                let message = "has no certificate; give a PEM file with `-----BEGIN CERTIFICATE-----`";
+                errors.push(GuardConfigError::new("network.ca", message));
+                Vec::new()
+            }
+        };
+        Outbound { proxy, authorities }
+    }
+
+    fn client_builder(&self) -> ClientBuilder {
+        Client::builder()
             .user_agent(concat!(
                 env!("CARGO_PKG_NAME"),
                 "/",
@@ -183,39 +271,33 @@ impl Fetcher {
             ))
             // A redirect would bypass the check of the URL.
             .redirect(Policy::none())
-            // A proxy would resolve the name itself and bypass the check of the address.
+            // Only the validated proxy is used: it resolves names itself and bypasses the check of the address.
             .no_proxy()
-            .dns_resolver(Resolver::new(self.address_policy))
+            .tls_certs_merge(self.authorities.iter().cloned())
             .referer(false)
             .timeout(Duration::from_secs(MAX_FETCH_SECONDS))
             .pool_max_idle_per_host(0)
-            .build()
-            .map_err(FetchError::Client)?;
-        Ok(self.client.get_or_init(|| client))
     }
 }
 
-/// Rejects URLs with credentials, and all schemes except https and http on loopback.
-pub(super) fn check_url(url: &Url) -> Result<(), FetchError> {
+/// Returns whether the keys of an issuer are fetched.
+fn fetches_keys(config: &GuardConfig) -> bool {
+    config
+        .issuers
+        .iter()
+        .any(|issuer| matches!(issuer.keys, KeySource::Discover | KeySource::JwksUri(_)))
+}
+
+/// Rejects URLs with credentials, and all schemes except https, http on loopback, and http if it is allowed.
+pub(super) fn check_url(url: &Url, allows_http: bool) -> Result<(), FetchError> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(FetchError::Credentials);
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback(url) => Ok(()),
+        "http" if allows_http || is_loopback(url) => Ok(()),
         _ => Err(FetchError::NotHttps),
     }
-}
-
-/// Classifies an error of the HTTP client and removes the URL from it.
-fn transport_error(error: reqwest::Error) -> FetchError {
-    if cause::<PrivateAddress>(&error).is_some() {
-        return FetchError::PrivateAddress;
-    }
-    if error.is_timeout() {
-        return FetchError::Timeout;
-    }
-    FetchError::Transport(error.without_url())
 }
 
 /// Returns the metadata URLs to try: RFC 8414 §3.1 first, then OpenID Connect Discovery, whose original form appends
@@ -264,7 +346,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_resolves_to_a_private_address_is_rejected() {
         let public = Url::parse("https://login.example").expect("a URL");
-        let fetcher = Fetcher::new(JwksSource::Jwks(public), false);
+        let fetcher = Fetcher::new(JwksSource::Jwks(public), false, Arc::default());
         let loopback = Url::parse("https://localhost:9/jwks").expect("a URL");
         let error = fetcher.get(&loopback).await.err();
         assert!(

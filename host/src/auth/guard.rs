@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Response};
 use super::caller::Caller;
 use super::challenge::{AuthError, ChallengeBuilder};
 use super::clock::Clock;
-use super::config::{GuardConfig, GuardConfigError, prefix};
+use super::config::{GuardConfig, GuardConfigError};
 use super::explain::{self, Finding};
+use super::fetch::Outbound;
 use super::issuer::Issuer;
 use super::metadata::ResourceMetadata;
+use super::trusted::trusted_issuers;
 use super::validate;
 use super::verifier::{Verifier, VerifyError};
 
@@ -46,16 +48,22 @@ impl Guard {
     ) -> Result<Guard, Vec<GuardConfigError>> {
         let mut errors = Vec::new();
         validate::check(&config, &mut errors);
-        let metadata = ResourceMetadata::new(&config, &mut errors);
-        let issuers: Vec<Issuer> = config
-            .issuers
+        let trusted = trusted_issuers(&config, &mut errors);
+        let metadata = ResourceMetadata::new(&config, &trusted, &mut errors);
+        let outbound = Arc::new(Outbound::new(&config, &mut errors));
+        let issuers: Vec<Issuer> = trusted
             .iter()
-            .enumerate()
-            .filter_map(|(index, issuer)| {
-                let prefix = prefix(index);
-                Issuer::new(issuer, &prefix, config.outage, &clock, &mut errors)
+            .filter_map(|issuer| {
+                Issuer::new(issuer, config.outage, &outbound, &clock, &mut errors)
             })
             .collect();
+        // The tenants of an issuer share its errors.
+        let mut seen = Vec::new();
+        errors.retain(|error| {
+            let is_new = !seen.contains(error);
+            seen.push(error.clone());
+            is_new
+        });
         let metadata = match metadata {
             Some(metadata) if errors.is_empty() => metadata,
             _ => return Err(errors),
@@ -131,6 +139,28 @@ impl Guard {
     /// Returns one sentence for each setting that is allowed but may be unintended, for the log at start.
     pub fn warnings(&self) -> Vec<String> {
         self.inner.warnings.clone()
+    }
+
+    /// Returns one sentence for each issuer whose keys could not be fetched at the last attempt. If the keys of an issuer
+    /// are not known, starts a fetch in the background, so that a later call reports its outcome.
+    pub fn key_problems(&self) -> Vec<String> {
+        let issuers = &self.inner.verifier.issuers;
+        for issuer in issuers {
+            issuer.keys.prepare();
+        }
+        issuers
+            .iter()
+            .filter_map(|issuer| issuer.keys.problem())
+            .collect()
+    }
+
+    /// Fetches the keys of all issuers that have none yet, and returns one sentence for each that has a problem.
+    pub async fn check_keys(&self) -> Vec<String> {
+        let Verifier { issuers, clock, .. } = &self.inner.verifier;
+        let fetches = issuers.iter().map(|issuer| issuer.keys.current(clock));
+        // An error is part of the problems.
+        futures::future::join_all(fetches).await;
+        self.key_problems()
     }
 
     pub(super) fn challenge_builder(&self) -> &ChallengeBuilder {

@@ -3,36 +3,47 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::algorithm::Algorithm;
+use super::claims::is_claim_reference;
 use super::clock::Clock;
 use super::compare::is_same;
 use super::config::{GuardConfigError, IssuerConfig, KeySource};
-use super::fetch::{FetchError, Fetcher, JwksSource, check_url};
+use super::fetch::{FetchError, Fetcher, JwksSource, Outbound, check_url};
 use super::jwks::KeySet;
 use super::key::Key;
 use super::key_source::{IssuerKeys, RemoteKeys};
+use super::trusted::TrustedIssuer;
 
 /// A trusted issuer.
 pub(super) struct Issuer {
     /// The `iss` of its tokens, as configured.
     pub(super) identifier: String,
     pub(super) audience: Vec<String>,
+    pub(super) audience_claim: Option<String>,
+    pub(super) required_claims: Map<String, Value>,
+    pub(super) tenant: Option<String>,
     /// If empty, all asymmetric algorithms that the key's type allows.
     algorithms: Vec<Algorithm>,
     pub(super) keys: IssuerKeys,
 }
 
 impl Issuer {
-    /// Validates one issuer's configuration and reports every error. `prefix` is its table in the configuration file.
+    /// Validates one issuer's configuration and reports every error.
     pub(super) fn new(
-        config: &IssuerConfig,
-        prefix: &str,
+        trusted: &TrustedIssuer,
         outage: Duration,
+        outbound: &Arc<Outbound>,
         clock: &Clock,
         errors: &mut Vec<GuardConfigError>,
     ) -> Option<Issuer> {
+        let TrustedIssuer {
+            prefix,
+            config,
+            tenant,
+        } = trusted;
         let errors_before = errors.len();
         let mut report = |key: &str, message: &str| {
             errors.push(GuardConfigError::new(format!("{prefix}.{key}"), message))
@@ -53,14 +64,18 @@ impl Issuer {
                 "holds an empty text; give the `aud` of the tokens",
             );
         }
+        check_claims(config, &mut report);
         check_algorithms(config, &mut report);
-        let keys = issuer_keys(config, outage, clock, &mut report);
+        let keys = issuer_keys(config, outage, outbound, clock, &mut report);
         if errors.len() > errors_before {
             return None;
         }
         Some(Issuer {
             identifier: config.issuer.clone(),
             audience: config.audience.clone(),
+            audience_claim: config.audience_claim.clone().filter(|claim| claim != "aud"),
+            required_claims: config.required_claims.clone(),
+            tenant: tenant.clone(),
             algorithms: config.algorithms.clone(),
             keys: keys?,
         })
@@ -80,6 +95,31 @@ impl Issuer {
         self.audience
             .iter()
             .any(|accepted| is_same(accepted, audience))
+    }
+}
+
+/// Rejects references to claims that name none, and an audience in another claim than `aud` without a mark of access
+/// tokens: the ID tokens of the same client would pass too.
+fn check_claims(config: &IssuerConfig, report: &mut impl FnMut(&str, &str)) {
+    let named = [
+        ("audience", config.audience_claim.iter().collect::<Vec<_>>()),
+        ("require-claims", config.required_claims.keys().collect()),
+    ];
+    for (key, references) in named {
+        for reference in references.iter().filter(|name| !is_claim_reference(name)) {
+            report(
+                key,
+                &format!("names the claim {reference:?}; give a name or a JSON Pointer such as \"/a/b\""),
+            );
+        }
+    }
+    let is_other_claim = config.audience_claim.as_ref().is_some_and(|claim| claim != "aud");
+    if is_other_claim && config.required_claims.is_empty() {
+        report(
+            "audience",
+            "names another claim than `aud`; give `require-claims` beside it, such as { token_use = \"access\" }, so \
+             that no ID token passes",
+        );
     }
 }
 
@@ -127,6 +167,7 @@ fn check_algorithms(config: &IssuerConfig, report: &mut impl FnMut(&str, &str)) 
 fn issuer_keys(
     config: &IssuerConfig,
     outage: Duration,
+    outbound: &Arc<Outbound>,
     clock: &Clock,
     report: &mut impl FnMut(&str, &str),
 ) -> Option<IssuerKeys> {
@@ -156,7 +197,7 @@ fn issuer_keys(
             return Some(IssuerKeys::Static(Arc::new(set)));
         }
         KeySource::JwksUri(url) => {
-            if let Err(error) = check_url(url) {
+            if let Err(error) = check_url(url, config.private_network) {
                 report("jwks-uri", url_problem(&error));
             }
             JwksSource::Jwks(url.clone())
@@ -169,7 +210,7 @@ fn issuer_keys(
                 );
                 return None;
             };
-            if let Err(error) = check_url(&url) {
+            if let Err(error) = check_url(&url, config.private_network) {
                 report("issuer", url_problem(&error));
             }
             if url.query().is_some() || url.fragment().is_some() {
@@ -184,7 +225,7 @@ fn issuer_keys(
             }
         }
     };
-    let fetcher = Fetcher::new(source, config.private_network);
+    let fetcher = Fetcher::new(source, config.private_network, Arc::clone(outbound));
     let remote = RemoteKeys::new(config.issuer.clone(), fetcher, outage, clock.clone());
     Some(IssuerKeys::Remote(Arc::new(remote)))
 }
@@ -193,6 +234,9 @@ fn issuer_keys(
 fn url_problem(error: &FetchError) -> &'static str {
     match error {
         FetchError::Credentials => "has credentials in it; remove them",
-        _ => "is not https (http is for loopback); use https, or give `public-key`",
+        _ => {
+            "is not https; use https, give `public-key`, or allow http to a private address with \
+             `private-network = true`"
+        }
     }
 }

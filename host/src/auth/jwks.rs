@@ -1,20 +1,23 @@
 //! A set of verification keys, parsed from a JWKS, a JWK or PEM blocks, and the search for the key of a signature.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::challenge::TokenError;
 use super::key::{Key, KeyId, UnusableKey, from_jwk, from_pem_block};
+use crate::json::{self, DuplicateKeys};
 
-/// The maximum number of keys parsed from one set; further keys are ignored. Real sets contain two to ten.
-pub(super) const MAX_KEYS: usize = 64;
+/// The maximum number of keys parsed from one set; further keys are ignored and reported. Real sets contain two to ten.
+/// The limit bounds the work for a token without `kid`, for which each key is tried.
+pub(super) const MAX_KEYS: usize = 256;
 
 /// The usable keys of one source, and the reasons the other keys are unusable.
 #[derive(Default)]
 pub(super) struct KeySet {
     pub(super) keys: Vec<Key>,
     pub(super) unusable: Vec<UnusableKey>,
+    /// The number of keys beyond [`MAX_KEYS`].
+    pub(super) ignored: usize,
 }
 
 /// The error for a signature that no key of a set verifies.
@@ -31,6 +34,8 @@ pub(super) enum KeySetError {
         "is neither a PEM (`-----BEGIN PUBLIC KEY-----`) nor a JWK nor a JWK set; give one of them"
     )]
     UnknownFormat,
+    #[error("holds more than {MAX_KEYS} keys; remove those that sign no tokens")]
+    TooManyKeys,
     #[error("holds a private key; give the public one (`openssl pkey -pubout`)")]
     PrivateKey,
     #[error("holds a certificate; give its public key (`openssl x509 -pubkey -noout`)")]
@@ -44,12 +49,11 @@ pub(super) enum KeySetError {
 impl KeySet {
     /// Parses a JWKS, or returns `None` if it is not one. An unusable key does not affect the others.
     pub(super) fn from_jwks(json: &[u8]) -> Option<KeySet> {
-        #[derive(Deserialize)]
-        struct Jwks {
-            keys: Vec<Value>,
-        }
-        let jwks: Jwks = serde_json::from_slice(json).ok()?;
-        Some(jwks.keys.into_iter().take(MAX_KEYS).map(from_jwk).collect())
+        let mut jwks = json::parse(json, DuplicateKeys::KeepLast).ok()?;
+        let keys: Vec<Value> = serde_json::from_value(jwks.get_mut("keys")?.take()).ok()?;
+        let ignored = keys.len().saturating_sub(MAX_KEYS);
+        let set: KeySet = keys.into_iter().take(MAX_KEYS).map(from_jwk).collect();
+        Some(KeySet { ignored, ..set })
     }
 
     /// Parses the configured text: PEM blocks, a JWK or a JWKS.
@@ -58,11 +62,16 @@ impl KeySet {
             from_pem(text)?
         } else if let Some(set) = KeySet::from_jwks(text.as_bytes()) {
             set
-        } else if let Ok(jwk @ Value::Object(_)) = serde_json::from_str(text) {
+        } else if let Ok(jwk @ Value::Object(_)) =
+            json::parse(text.as_bytes(), DuplicateKeys::KeepLast)
+        {
             [from_jwk(jwk)].into_iter().collect()
         } else {
             return Err(KeySetError::UnknownFormat);
         };
+        if set.ignored > 0 {
+            return Err(KeySetError::TooManyKeys);
+        }
         if set.unusable.contains(&UnusableKey::Private) {
             return Err(KeySetError::PrivateKey);
         }
@@ -139,7 +148,10 @@ impl FromIterator<Result<Key, UnusableKey>> for KeySet {
 /// Parses every block of a PEM text as one key, so that an operator can configure the old and the new key together.
 fn from_pem(text: &str) -> Result<KeySet, KeySetError> {
     let mut keys = Vec::new();
-    for block in text.split("-----BEGIN ").skip(1).take(MAX_KEYS) {
+    for block in text.split("-----BEGIN ").skip(1) {
+        if keys.len() == MAX_KEYS {
+            return Err(KeySetError::TooManyKeys);
+        }
         let label = block.split("-----").next().unwrap_or_default();
         if label.ends_with("PRIVATE KEY") {
             return Err(KeySetError::PrivateKey);

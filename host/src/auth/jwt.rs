@@ -9,16 +9,24 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::challenge::TokenError;
+use super::claims::Claims;
 use super::compare::is_same;
 use super::issuer::Issuer;
 use super::scopes;
+use crate::json::{self, DuplicateKeys};
 
 /// The last second of the year 9999. Later times are malformed.
 const MAX_NUMERIC_DATE: u64 = 253_402_300_799;
+
+/// The prefix of the subject of a token without `sub`, before its client identifier.
+const CLIENT_PREFIX: &str = "client:";
+
+/// The prefix of a `sub` that could be mistaken for the subject of a client.
+const USER_PREFIX: &str = "user:";
 
 /// A parsed token. Nothing in it is verified.
 pub(super) struct Jwt<'a> {
@@ -27,8 +35,6 @@ pub(super) struct Jwt<'a> {
     /// The signed part: header and payload as sent.
     pub(super) message: &'a str,
     pub(super) signature: &'a str,
-    /// The decoded payload.
-    payload: Vec<u8>,
 }
 
 /// The header members in use. `jku`, `x5u`, `jwk` and `x5c` are not parsed: `kid` is the only way a token can select a
@@ -40,31 +46,6 @@ pub(super) struct Header {
     pub(super) kid: Option<String>,
     #[serde(default, deserialize_with = "is_present")]
     pub(super) crit: bool,
-}
-
-/// The claims in use, of any JSON type. A token with a duplicate claim is malformed.
-#[derive(Deserialize)]
-pub(super) struct Claims {
-    pub(super) iss: Option<Value>,
-    pub(super) sub: Option<Value>,
-    pub(super) aud: Option<Value>,
-    pub(super) exp: Option<Value>,
-    pub(super) nbf: Option<Value>,
-    pub(super) iat: Option<Value>,
-    pub(super) scope: Option<Value>,
-    pub(super) scp: Option<Value>,
-    client_id: Option<Value>,
-    azp: Option<Value>,
-    cid: Option<Value>,
-    appid: Option<Value>,
-    nonce: Option<Value>,
-    at_hash: Option<Value>,
-    c_hash: Option<Value>,
-    s_hash: Option<Value>,
-    events: Option<Value>,
-    cnf: Option<Value>,
-    typ: Option<Value>,
-    token_use: Option<Value>,
 }
 
 /// The values that header and claims are checked against.
@@ -87,10 +68,23 @@ pub(super) const CLAIM_CHECKS: &[Check] = &[
     ("nbf", check_nbf),
     ("iat", check_iat),
     ("aud", check_aud),
+    ("tid", check_tid),
+    ("require-claims", check_required_claims),
     ("kind", check_kind),
     ("cnf", check_cnf),
     ("sub", check_sub),
 ];
+
+impl Header {
+    /// Parses the header, or returns `None` if it is not an object with `alg`, has a duplicate member or is too deep.
+    fn parse(json: &[u8]) -> Option<Header> {
+        let header = json::parse(json, DuplicateKeys::Reject).ok()?;
+        if !header.is_object() {
+            return None;
+        }
+        serde_json::from_value(header).ok()
+    }
+}
 
 impl<'a> Jwt<'a> {
     /// Parses the compact serialization and decodes its parts.
@@ -98,13 +92,11 @@ impl<'a> Jwt<'a> {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::NotJwt)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::NotJwt)?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::NotJwt);
-        let payload = decode(payload)?;
         Ok(Jwt {
-            header: serde_json::from_slice(&decode(header)?).map_err(|_| TokenError::NotJwt)?,
-            claims: serde_json::from_slice(&payload).map_err(|_| TokenError::NotJwt)?,
+            header: Header::parse(&decode(header)?).ok_or(TokenError::NotJwt)?,
+            claims: Claims::parse(&decode(payload)?).ok_or(TokenError::NotJwt)?,
             message,
             signature,
-            payload,
         })
     }
 
@@ -120,7 +112,7 @@ impl<'a> Jwt<'a> {
 
     /// Returns the claim `iss`. A list is malformed.
     pub(super) fn issuer(&self) -> Result<&str, TokenError> {
-        string_claim("iss", self.claims.iss.as_ref())?.ok_or(TokenError::Missing("iss"))
+        string_claim("iss", self.claims.get("iss"))?.ok_or(TokenError::Missing("iss"))
     }
 
     /// Finds the configured issuer that the token names. The signature must still be verified with that issuer's keys.
@@ -132,12 +124,12 @@ impl<'a> Jwt<'a> {
             .ok_or(TokenError::UnknownIssuer)
     }
 
-    /// Returns the subject: `sub`, or the client identifier if the token has no `sub`.
+    /// Returns the subject: `sub`, or `client:` and the client identifier if the token has no `sub`.
     pub(super) fn subject(&self) -> Result<String, TokenError> {
-        match string_claim("sub", self.claims.sub.as_ref())? {
-            Some(subject) => Ok(subject.to_owned()),
+        match string_claim("sub", self.claims.get("sub"))? {
+            Some(subject) => Ok(user_subject(subject)),
             None => match self.client_id()? {
-                Some(client) => Ok(format!("client:{client}")),
+                Some(client) => Ok(format!("{CLIENT_PREFIX}{client}")),
                 None => Err(TokenError::Missing("sub")),
             },
         }
@@ -145,42 +137,30 @@ impl<'a> Jwt<'a> {
 
     /// Returns the client identifier: the first of `client_id`, `azp`, `cid` and `appid`.
     pub(super) fn client_id(&self) -> Result<Option<&str>, TokenError> {
-        let claims = &self.claims;
-        for (name, claim) in [("client_id", &claims.client_id), ("azp", &claims.azp)] {
-            if let Some(client) = string_claim(name, claim.as_ref())? {
+        for name in ["client_id", "azp"] {
+            if let Some(client) = string_claim(name, self.claims.get(name))? {
                 return Ok(Some(client));
             }
         }
         // Names of single issuers, which other issuers may use for other purposes, so values of other types are
         // ignored.
-        let issuer_specific = [&claims.cid, &claims.appid].into_iter().flatten();
-        Ok(issuer_specific
-            .filter_map(Value::as_str)
+        Ok(["cid", "appid"]
+            .into_iter()
+            .filter_map(|name| self.claims.get(name)?.as_str())
             .find(|client| !client.is_empty()))
     }
 
     /// Returns the claim `exp`, which is required.
     pub(super) fn expires_at_seconds(&self) -> Result<u64, TokenError> {
-        numeric_date("exp", self.claims.exp.as_ref())?.ok_or(TokenError::Missing("exp"))
+        numeric_date("exp", self.claims.get("exp"))?.ok_or(TokenError::Missing("exp"))
     }
 
-    /// Returns the granted scopes without the scopes they imply.
-    pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {
-        [&self.claims.scope, &self.claims.scp]
-            .into_iter()
-            .flatten()
+    /// Returns the granted scopes of these claims without the scopes they imply.
+    pub(super) fn scopes(&self, scope_claims: &[String]) -> impl Iterator<Item = &str> {
+        scope_claims
+            .iter()
+            .filter_map(|reference| self.claims.find(reference))
             .flat_map(scopes::from_claim)
-    }
-
-    /// Returns the claims with these names.
-    pub(super) fn claims_named(&self, names: &[String]) -> Map<String, Value> {
-        if names.is_empty() {
-            return Map::new();
-        }
-        let mut claims: Map<String, Value> =
-            serde_json::from_slice(&self.payload).unwrap_or_default();
-        claims.retain(|name, _| names.contains(name));
-        claims
     }
 }
 
@@ -197,7 +177,7 @@ fn check_typ(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
     let typ = jwt.header.typ.as_deref().map(str::to_ascii_lowercase);
     match typ.as_deref() {
         Some("at+jwt" | "application/at+jwt") => Ok(()),
-        None | Some("jwt") if !expected.require_at_jwt => Ok(()),
+        None | Some("jwt" | "application/jwt") if !expected.require_at_jwt => Ok(()),
         _ => Err(TokenError::Type),
     }
 }
@@ -212,7 +192,7 @@ fn check_exp(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
 
 /// Rejects tokens that are not yet valid, allowing for the leeway.
 fn check_nbf(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
-    match numeric_date("nbf", jwt.claims.nbf.as_ref())? {
+    match numeric_date("nbf", jwt.claims.get("nbf"))? {
         Some(nbf) if nbf > expected.now_seconds + expected.leeway_seconds => {
             Err(TokenError::NotYetValid)
         }
@@ -222,7 +202,7 @@ fn check_nbf(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
 
 /// Rejects tokens that were issued in the future, allowing for the leeway.
 fn check_iat(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
-    match numeric_date("iat", jwt.claims.iat.as_ref())? {
+    match numeric_date("iat", jwt.claims.get("iat"))? {
         Some(iat) if iat > expected.now_seconds + expected.leeway_seconds => {
             Err(TokenError::IssuedInFuture)
         }
@@ -231,19 +211,43 @@ fn check_iat(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
 }
 
 /// Checks that `aud`, a string or a list of strings, contains one of the issuer's audiences.
+///
+/// If the configuration names another claim, it is checked instead, and a token with `aud` is rejected: it is meant for
+/// the resource that its `aud` names.
 fn check_aud(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
     let is_accepted = |audience: &str| expected.issuer.accepts_audience(audience);
-    match &jwt.claims.aud {
-        None => Err(TokenError::Missing("aud")),
-        Some(Value::String(audience)) if is_accepted(audience) => Ok(()),
-        Some(Value::Array(list)) if !list.iter().all(Value::is_string) => {
+    let aud = jwt.claims.get("aud");
+    let claim = match &expected.issuer.audience_claim {
+        None => aud.ok_or(TokenError::Missing("aud"))?,
+        Some(_) if aud.is_some() => return Err(TokenError::Audience),
+        Some(reference) => jwt.claims.find(reference).ok_or(TokenError::Audience)?,
+    };
+    match claim {
+        Value::String(audience) if is_accepted(audience) => Ok(()),
+        Value::Array(list) if !list.iter().all(Value::is_string) => {
             Err(TokenError::Malformed("aud"))
         }
-        Some(Value::Array(list)) if list.iter().filter_map(Value::as_str).any(is_accepted) => {
-            Ok(())
-        }
-        Some(Value::String(_) | Value::Array(_)) => Err(TokenError::Audience),
-        Some(_) => Err(TokenError::Malformed("aud")),
+        Value::Array(list) if list.iter().filter_map(Value::as_str).any(is_accepted) => Ok(()),
+        Value::String(_) | Value::Array(_) => Err(TokenError::Audience),
+        _ => Err(TokenError::Malformed("aud")),
+    }
+}
+
+/// Checks that a token of a tenant's issuer, if it names a tenant in `tid`, names that tenant.
+fn check_tid(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
+    match (&expected.issuer.tenant, jwt.claims.get("tid")) {
+        (Some(tenant), Some(tid)) if tid.as_str() != Some(tenant) => Err(TokenError::Tenant),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that each claim of `require-claims` has its value.
+fn check_required_claims(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
+    let has_value = |(reference, value): (&String, &Value)| jwt.claims.find(reference) == Some(value);
+    if expected.issuer.required_claims.iter().all(has_value) {
+        Ok(())
+    } else {
+        Err(TokenError::RequiredClaim)
     }
 }
 
@@ -255,10 +259,9 @@ fn check_aud(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
 fn check_kind(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
     let claims = &jwt.claims;
     let has_kind = |kinds: &[&str]| {
-        [&claims.typ, &claims.token_use]
+        ["typ", "token_use"]
             .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
+            .filter_map(|name| claims.get(name)?.as_str())
             .any(|kind| kinds.contains(&kind))
     };
     if has_kind(&["ID", "id"]) {
@@ -267,7 +270,7 @@ fn check_kind(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
     if has_kind(&["Refresh", "Offline", "Logout"]) {
         return Err(TokenError::NotAccessToken);
     }
-    if claims.events.is_some() {
+    if claims.get("events").is_some() {
         return Err(TokenError::NotAccessToken);
     }
     let is_marked_access_token = has_kind(&["Bearer", "access"])
@@ -276,13 +279,10 @@ fn check_kind(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
             .typ
             .as_ref()
             .is_some_and(|typ| typ.to_ascii_lowercase().ends_with("at+jwt"));
-    let id_token_claims = [
-        &claims.nonce,
-        &claims.at_hash,
-        &claims.c_hash,
-        &claims.s_hash,
-    ];
-    if !is_marked_access_token && id_token_claims.into_iter().any(Option::is_some) {
+    let has_id_token_claim = ["nonce", "at_hash", "c_hash", "s_hash"]
+        .into_iter()
+        .any(|name| claims.get(name).is_some());
+    if !is_marked_access_token && has_id_token_claim {
         return Err(TokenError::IdToken);
     }
     Ok(())
@@ -291,7 +291,7 @@ fn check_kind(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
 /// Rejects tokens bound to a key of their client (RFC 7800, RFC 8705, RFC 9449). They are valid only with a proof of
 /// possession, which the guard does not verify; accepting them without would defeat the binding.
 fn check_cnf(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
-    if jwt.claims.cnf.is_some() {
+    if jwt.claims.get("cnf").is_some() {
         return Err(TokenError::Bound);
     }
     Ok(())
@@ -301,6 +301,16 @@ fn check_cnf(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
 fn check_sub(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
     jwt.subject()?;
     jwt.client_id().map(|_| ())
+}
+
+/// Returns the subject of a user. A `sub` that reads like the subject of a client, `client:x`, is prefixed with `user:`,
+/// and so is one that already has such prefixes before `client:`, so that no two subjects become the same.
+fn user_subject(sub: &str) -> String {
+    if sub.trim_start_matches(USER_PREFIX).starts_with(CLIENT_PREFIX) {
+        format!("{USER_PREFIX}{sub}")
+    } else {
+        sub.to_owned()
+    }
 }
 
 /// Returns a claim that must be a non-empty string.

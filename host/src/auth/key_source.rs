@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::fetch::{FetchError, Fetched, Fetcher};
-use super::jwks::KeySet;
+use super::jwks::{KeySet, MAX_KEYS};
 use super::key::KeyId;
 use crate::text::error_chain;
 
@@ -88,6 +88,24 @@ impl IssuerKeys {
         }
     }
 
+    /// Starts a fetch in the background if no keys are known and none is delayed after a failure.
+    pub(super) fn prepare(&self) {
+        if let IssuerKeys::Remote(remote) = self {
+            let mut state = remote.lock();
+            if state.not_discarded(remote.clock.monotonic()).is_none() {
+                remote.start_fetch(&mut state);
+            }
+        }
+    }
+
+    /// Returns one sentence if the last fetch failed or its keys cannot all be used.
+    pub(super) fn problem(&self) -> Option<String> {
+        match self {
+            IssuerKeys::Static(_) => None,
+            IssuerKeys::Remote(remote) => remote.problem(),
+        }
+    }
+
     /// Returns whether this key is still valid, without waiting for a fetch.
     pub(super) fn contains(&self, key: &KeyId) -> bool {
         match self {
@@ -150,6 +168,35 @@ impl RemoteKeys {
                 retry_after_seconds: state.retry_after_seconds(now),
                 reason: state.last_error.clone(),
             })
+    }
+
+    fn problem(&self) -> Option<String> {
+        let state = self.lock();
+        let known = state.not_discarded(self.clock.monotonic());
+        let issuer = &self.issuer;
+        if state.failures > 0 {
+            let reason = &state.last_error;
+            let consequence = match known {
+                Some(_) => "the keys fetched before are still used",
+                None => "its tokens are answered with 503",
+            };
+            return Some(format!(
+                "the keys of the issuer {issuer} cannot be fetched: {reason}; {consequence}"
+            ));
+        }
+        let set = &known?.set;
+        if set.keys.is_empty() {
+            let reasons = set.unusable_reasons();
+            return Some(format!(
+                "the key set of the issuer {issuer} has no usable key: {reasons}"
+            ));
+        }
+        (set.ignored > 0).then(|| {
+            format!(
+                "the key set of the issuer {issuer} has more than {MAX_KEYS} keys; {} are ignored",
+                set.ignored
+            )
+        })
     }
 
     /// Fetches again, unless another request has done so or an unknown `kid` caused a fetch recently.
@@ -249,6 +296,13 @@ impl RemoteKeys {
                         auth.issuer = %self.issuer,
                         auth.reason = %fetched.keys.unusable_reasons(),
                         "fetched keys are all unusable"
+                    );
+                }
+                if fetched.keys.ignored > 0 {
+                    tracing::warn!(
+                        auth.issuer = %self.issuer,
+                        auth.keys.ignored = fetched.keys.ignored,
+                        "key set has too many keys"
                     );
                 }
                 let stale_at = now + fetched.fresh_for;

@@ -26,9 +26,9 @@ pub const MAX_AUTHORIZATION_BYTES: usize = 16 * 1024;
 ///
 /// | status | condition |
 /// |---|---|
-/// | 401 | the token is missing or invalid |
+/// | 401 | the token is missing or invalid, or the scheme is not Bearer |
 /// | 403 | the token lacks a scope that every request needs |
-/// | 400 | there are several `Authorization` headers, the scheme is not Bearer, or the token is malformed |
+/// | 400 | there are several `Authorization` headers, or the token is not of the characters of a token |
 /// | 431 | the header is longer than [`MAX_AUTHORIZATION_BYTES`] |
 /// | 503 | the issuer's keys are unknown and cannot be fetched |
 ///
@@ -121,6 +121,9 @@ async fn authorize(guard: &Guard, headers: &mut HeaderMap) -> Result<Arc<Caller>
 }
 
 /// Removes the bearer token from the request (RFC 6750 §2.1). Tokens in the query or the body are ignored.
+///
+/// Credentials of another scheme, and a scheme without a token, count as no credentials: only the 401 for these makes a
+/// client start its sign-in.
 fn take_token(guard: &Guard, headers: &mut HeaderMap) -> Result<String, AuthError> {
     let challenge_builder = guard.challenge_builder();
     let several = headers.get_all(AUTHORIZATION).iter().nth(1).is_some();
@@ -128,21 +131,28 @@ fn take_token(guard: &Guard, headers: &mut HeaderMap) -> Result<String, AuthErro
     if several {
         return Err(challenge_builder.invalid_request(HeaderError::MultipleHeaders));
     }
-    let value = value.ok_or_else(|| challenge_builder.no_credentials())?;
-    if value.len() > MAX_AUTHORIZATION_BYTES {
+    let token = value
+        .as_ref()
+        .and_then(|value| bearer_credentials(value.as_bytes()))
+        .ok_or_else(|| challenge_builder.no_credentials())?;
+    if value.as_ref().is_some_and(|value| value.len() > MAX_AUTHORIZATION_BYTES) {
         return Err(challenge_builder.header_too_long(MAX_AUTHORIZATION_BYTES));
     }
-    let syntax = || challenge_builder.invalid_request(HeaderError::Syntax);
-    let value = value.to_str().map_err(|_| syntax())?;
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(challenge_builder.invalid_request(HeaderError::Scheme));
-    }
-    let token = token.trim_matches(' ');
-    if !is_b64token(token) {
-        return Err(syntax());
-    }
-    Ok(token.to_owned())
+    std::str::from_utf8(token)
+        .ok()
+        .filter(|token| is_b64token(token))
+        .map(str::to_owned)
+        .ok_or_else(|| challenge_builder.invalid_request(HeaderError::Syntax))
+}
+
+/// Returns the credentials of the Bearer scheme, or `None` if there are none or the scheme is another.
+fn bearer_credentials(value: &[u8]) -> Option<&[u8]> {
+    let value = value.trim_ascii();
+    let end_of_scheme = value.iter().position(u8::is_ascii_whitespace)?;
+    let (scheme, credentials) = value.split_at(end_of_scheme);
+    scheme
+        .eq_ignore_ascii_case(b"bearer")
+        .then(|| credentials.trim_ascii())
 }
 
 /// Checks the syntax `b64token` (RFC 6750 §2.1). It excludes commas, so two joined headers are rejected too.

@@ -10,10 +10,14 @@ use serde_json::json;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use url::Url;
 
-use super::config::{GuardConfig, GuardConfigError, prefix};
+use super::config::{GuardConfig, GuardConfigError};
 use super::scopes;
+use super::trusted::TrustedIssuer;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+const RESOURCE_KEY: &str = "server.public-url";
+const METADATA_URL_KEY: &str = "server.metadata-url";
 
 /// How long clients may cache the metadata; short, so that a changed issuer takes effect soon.
 const MAX_AGE_SECONDS: u64 = 300;
@@ -30,10 +34,28 @@ impl ResourceMetadata {
     /// Builds the metadata, or returns `None` after reporting an error that prevents it.
     pub(super) fn new(
         config: &GuardConfig,
+        issuers: &[TrustedIssuer],
         errors: &mut Vec<GuardConfigError>,
     ) -> Option<ResourceMetadata> {
-        let servers = authorization_servers(config, errors);
-        let (origin, path) = split_resource(&config.resource, errors)?;
+        let servers = authorization_servers(config, issuers, errors);
+        let (origin, path) = split_url(RESOURCE_KEY, &config.resource, errors)?;
+        let mut paths = route_paths(path);
+        let url = match &config.metadata_url {
+            None => format!("{origin}{WELL_KNOWN}{path}"),
+            Some(url) => {
+                let (_, path) = split_url(METADATA_URL_KEY, url, errors)?;
+                if !path.contains(WELL_KNOWN) {
+                    let message = format!("has no `{WELL_KNOWN}` in its path; give the URL under which clients reach it");
+                    errors.push(GuardConfigError::new(METADATA_URL_KEY, message));
+                    return None;
+                }
+                // A proxy may or may not strip the prefix of the path.
+                if !paths.iter().any(|known| known == path) {
+                    paths.push(path.to_owned());
+                }
+                url.clone()
+            }
+        };
         let mut body = json!({
             "resource": config.resource,
             "authorization_servers": servers,
@@ -44,9 +66,9 @@ impl ResourceMetadata {
             body["scopes_supported"] = json!(advertised);
         }
         Some(ResourceMetadata {
-            url: format!("{origin}{WELL_KNOWN}{path}"),
+            url,
             body: Bytes::from(body.to_string()),
-            paths: route_paths(path),
+            paths,
         })
     }
 
@@ -102,60 +124,64 @@ fn route_paths(path: &str) -> Vec<String> {
     paths
 }
 
-/// Splits the resource URL into origin and path, as written, except that a path of `/` becomes empty.
-fn split_resource<'a>(
-    resource: &'a str,
+/// Splits the URL of the resource or its metadata into origin and path, as written, except that a path of `/` becomes
+/// empty.
+fn split_url<'a>(
+    key: &'static str,
+    url_text: &'a str,
     errors: &mut Vec<GuardConfigError>,
 ) -> Option<(&'a str, &'a str)> {
-    const KEY: &str = "server.public-url";
-    let url = match Url::parse(resource) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && is_uri_text(resource) => url,
+    let url = match Url::parse(url_text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && is_uri_text(url_text) => url,
         _ => {
             let message =
-                "makes no http or https URL of the resource; give the base URL that clients use";
-            errors.push(GuardConfigError::new(KEY, message));
+                "makes no http or https URL; give the URL that clients use";
+            errors.push(GuardConfigError::new(key, message));
             return None;
         }
     };
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-        let message = "has a query, a fragment or credentials; a resource identifier has none (RFC 9728 §1.2)";
-        errors.push(GuardConfigError::new(KEY, message));
+        let message = "has a query, a fragment or credentials; remove them (RFC 9728 §1.2)";
+        errors.push(GuardConfigError::new(key, message));
         return None;
     }
-    let authority = resource.find("://").map_or(resource.len(), |at| at + 3);
-    let path_at = resource[authority..]
+    let authority = url_text.find("://").map_or(url_text.len(), |at| at + 3);
+    let path_at = url_text[authority..]
         .find('/')
-        .map_or(resource.len(), |at| authority + at);
+        .map_or(url_text.len(), |at| authority + at);
     if path_at == authority {
-        let message = "names no host; give the base URL that clients use";
-        errors.push(GuardConfigError::new(KEY, message));
+        let message = "names no host; give the URL that clients use";
+        errors.push(GuardConfigError::new(key, message));
         return None;
     }
-    let (origin, path) = resource.split_at(path_at);
+    let (origin, path) = url_text.split_at(path_at);
     Some((origin, if path == "/" { "" } else { path }))
 }
 
 /// Returns the authorization servers to advertise: the configured ones, or else the issuers.
-fn authorization_servers(config: &GuardConfig, errors: &mut Vec<GuardConfigError>) -> Vec<String> {
+fn authorization_servers(
+    config: &GuardConfig,
+    issuers: &[TrustedIssuer],
+    errors: &mut Vec<GuardConfigError>,
+) -> Vec<String> {
     let is_server = |server: &str| {
         is_uri_text(server)
             && Url::parse(server).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
     };
     if config.authorization_servers.is_empty() {
-        for (index, issuer) in config.issuers.iter().enumerate() {
+        for issuer in issuers {
             // An empty issuer is reported by its own validation.
-            if !issuer.issuer.is_empty() && !is_server(&issuer.issuer) {
+            if !issuer.config.issuer.is_empty() && !is_server(&issuer.config.issuer) {
                 let message = "is no http or https URL that clients could go to; give `auth.authorization-servers`";
                 errors.push(GuardConfigError::new(
-                    format!("{}.issuer", prefix(index)),
+                    format!("{}.issuer", issuer.prefix),
                     message,
                 ));
             }
         }
-        return config
-            .issuers
+        return issuers
             .iter()
-            .map(|issuer| issuer.issuer.clone())
+            .map(|issuer| issuer.config.issuer.clone())
             .collect();
     }
     for server in &config.authorization_servers {

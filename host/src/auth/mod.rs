@@ -40,7 +40,7 @@
 //! - Its signature algorithm is allowed by the configuration and by the key's type; the header cannot widen the choice.
 //!   `none` is never accepted, and HMAC only with a configured secret. RSA keys have 2048 bits or more. The JWK members
 //!   `use`, `key_ops` and `alg` are honoured.
-//! - It is meant for this resource (`aud`), not expired (`exp`), already valid (`nbf`) and not issued in the future
+//! - It is meant for this resource (`aud`, or the claim that the configuration names), not expired (`exp`), already valid (`nbf`) and not issued in the future
 //!   (`iat`), each within the configured leeway. `iss`, `aud` and `exp` are required; so is `sub` or a client
 //!   identifier.
 //! - It is an access token: `typ` is `at+jwt`, `JWT` or absent. ID tokens, logout tokens and tokens bound to a key of
@@ -58,6 +58,7 @@ mod clock;
 mod compare;
 
 mod caller;
+mod claims;
 mod config;
 mod scopes;
 
@@ -68,6 +69,7 @@ mod key;
 mod jwks;
 
 mod fetch;
+mod trusted;
 
 mod key_source;
 mod metadata;

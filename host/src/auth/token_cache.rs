@@ -152,6 +152,7 @@ mod tests {
                 scopes: Vec::new(),
                 claims: Map::new(),
                 expires: SystemTime::UNIX_EPOCH,
+                accepted_until: SystemTime::UNIX_EPOCH,
             }),
             issuer_index: 0,
             key_id: [0; 32],

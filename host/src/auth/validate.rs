@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::claims::is_claim_reference;
 use super::compare::is_same;
 use super::config::{
     GuardConfig, GuardConfigError, KeySource, MAX_LEEWAY_SECONDS, MAX_OUTAGE_SECONDS, prefix,
@@ -16,19 +17,6 @@ pub(super) fn check(config: &GuardConfig, errors: &mut Vec<GuardConfigError>) {
             "auth.issuer",
             "is missing; give the `iss` of the tokens",
         ));
-    }
-    for (index, issuer) in config.issuers.iter().enumerate() {
-        let earlier = &config.issuers[..index];
-        if earlier
-            .iter()
-            .any(|other| is_same(&other.issuer, &issuer.issuer))
-        {
-            let key = format!("{}.issuer", prefix(index));
-            errors.push(GuardConfigError::new(
-                key,
-                "is there twice; put its audiences into one list and its keys into one set",
-            ));
-        }
     }
     let leeway_seconds = config.leeway.as_secs();
     if leeway_seconds > MAX_LEEWAY_SECONDS {
@@ -68,6 +56,14 @@ pub(super) fn check(config: &GuardConfig, errors: &mut Vec<GuardConfigError>) {
             errors.push(GuardConfigError::new(key, message));
         }
     }
+    for reference in &config.scope_claims {
+        if !is_claim_reference(reference) {
+            let message = format!(
+                "holds {reference:?}, which names no claim: give a name or a JSON Pointer such as \"/a/b\""
+            );
+            errors.push(GuardConfigError::new("auth.scope-claims", message));
+        }
+    }
     if config
         .required_scopes
         .iter()
@@ -98,7 +94,8 @@ pub(super) fn warnings(config: &GuardConfig) -> Vec<String> {
     }
     for (index, issuer) in config.issuers.iter().enumerate() {
         let prefix = prefix(index);
-        if !issuer
+        if issuer.audience_claim.is_none()
+            && !issuer
             .audience
             .iter()
             .any(|audience| is_same(audience, &config.resource))
@@ -111,6 +108,16 @@ pub(super) fn warnings(config: &GuardConfig) -> Vec<String> {
         if matches!(issuer.keys, KeySource::Secret(_)) {
             warnings.push(format!(
                 "{prefix}.secret is shared: whoever can check a token can also make one"
+            ));
+        }
+        let (key, url) = match &issuer.keys {
+            KeySource::JwksUri(url) => ("jwks-uri", url.as_str()),
+            KeySource::Discover => ("issuer", issuer.issuer.as_str()),
+            KeySource::PublicKey(_) | KeySource::Secret(_) => ("", ""),
+        };
+        if is_cleartext(url) {
+            warnings.push(format!(
+                "{prefix}.{key} is not https: whoever is on the way can replace the keys, and so make tokens"
             ));
         }
         if issuer.private_network {

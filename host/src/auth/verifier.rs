@@ -18,11 +18,12 @@ use super::token_cache::{TokenCache, VerifiedToken, token_hash};
 /// Verifies the tokens of all trusted issuers.
 pub(super) struct Verifier {
     pub(super) issuers: Vec<Issuer>,
-    pub(super) scope_hierarchy: ScopeHierarchy,
+    scope_hierarchy: ScopeHierarchy,
     pub(super) required_scopes: Vec<String>,
     pub(super) clock: Clock,
     leeway_seconds: u64,
     require_at_jwt: bool,
+    scope_claims: Vec<String>,
     pass_claims: Vec<String>,
     token_cache: TokenCache,
 }
@@ -42,6 +43,7 @@ impl Verifier {
             clock,
             leeway_seconds: config.leeway.as_secs(),
             require_at_jwt: config.require_at_jwt,
+            scope_claims: config.scope_claims,
             pass_claims: config.pass_claims,
             token_cache: TokenCache::default(),
         }
@@ -128,15 +130,22 @@ impl Verifier {
         found.map_err(|no_match| VerifyError::InvalidToken(no_match.reason))
     }
 
+    /// Returns the scopes that a token grants, and those they imply.
+    pub(super) fn granted_scopes(&self, jwt: &Jwt<'_>) -> Vec<String> {
+        self.scope_hierarchy.expand(jwt.scopes(&self.scope_claims))
+    }
+
     fn caller(&self, jwt: &Jwt<'_>, issuer: &Issuer) -> Result<Caller, TokenError> {
+        // The year 9999 is representable by every 64-bit clock.
+        let expires = UNIX_EPOCH + Duration::from_secs(jwt.expires_at_seconds()?);
         Ok(Caller {
             issuer: issuer.identifier.clone(),
             subject: jwt.subject()?,
             client_id: jwt.client_id()?.map(str::to_owned),
-            scopes: self.scope_hierarchy.expand(jwt.scopes()),
-            claims: jwt.claims_named(&self.pass_claims),
-            // The year 9999 is representable by every 64-bit clock.
-            expires: UNIX_EPOCH + Duration::from_secs(jwt.expires_at_seconds()?),
+            scopes: self.granted_scopes(jwt),
+            claims: jwt.claims.named(&self.pass_claims),
+            expires,
+            accepted_until: expires + Duration::from_secs(self.leeway_seconds),
         })
     }
 }

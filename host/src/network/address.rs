@@ -13,6 +13,8 @@ pub(crate) struct AddressPolicy {
     loopback: bool,
     /// The address that the configured URL names literally.
     literal: Option<IpAddr>,
+    /// Public addresses are not allowed, because the requests are not encrypted.
+    only_private: bool,
 }
 
 impl AddressPolicy {
@@ -22,6 +24,7 @@ impl AddressPolicy {
             private: private_network,
             loopback: is_loopback(url),
             literal: literal_address(url),
+            only_private: false,
         }
     }
 
@@ -31,12 +34,24 @@ impl AddressPolicy {
             private: private_network,
             loopback: false,
             literal: None,
+            only_private: false,
+        }
+    }
+
+    /// Returns the same policy without public addresses.
+    pub(crate) fn only_private(self) -> AddressPolicy {
+        AddressPolicy {
+            only_private: true,
+            ..self
         }
     }
 
     /// Returns whether the address may be contacted.
     pub(crate) fn permits(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
+        if self.only_private && is_public(address) {
+            return false;
+        }
         self.literal == Some(address)
             || (self.loopback && address.is_loopback())
             || (self.private && !is_always_rejected(address))
@@ -154,6 +169,24 @@ fn translated_ipv4(address: Ipv6Addr) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn public_addresses_can_be_excluded() {
+        for (url, address, is_permitted) in [
+            ("http://keys.svc", "10.1.2.3", true),
+            ("http://keys.svc", "fd12::1", true),
+            ("http://keys.svc", "93.184.216.34", false),
+            ("http://keys.svc", "64:ff9b::5db8:d822", false),
+            ("http://keys.svc", "169.254.169.254", false),
+            ("http://93.184.216.34", "93.184.216.34", false),
+            ("http://localhost", "127.0.0.1", true),
+        ] {
+            let parsed = Url::parse(url).expect("valid URL");
+            let ip = address.parse().expect("valid address");
+            let policy = AddressPolicy::for_url(&parsed, true).only_private();
+            assert_eq!(policy.permits(ip), is_permitted, "{url} {address}");
+        }
+    }
 
     #[test]
     fn public_addresses_and_the_configured_host_are_permitted() {

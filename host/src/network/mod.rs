@@ -2,6 +2,7 @@
 //! and the requests of guests use them.
 
 mod address;
+mod proxy;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
 pub(crate) use address::{AddressPolicy, is_loopback, literal_address};
+pub(crate) use proxy::HttpsProxy;
 
 /// The error for a name without a permitted address.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,8 @@ const MAX_LOOKUPS: usize = 16;
 /// A resolver for HTTP clients that returns only permitted addresses, so that no other address is connected to.
 pub(crate) struct Resolver {
     policy: AddressPolicy,
+    /// A name whose addresses are all permitted: the operator's proxy.
+    trusted_name: Option<String>,
     permits: Arc<Semaphore>,
 }
 
@@ -30,7 +34,16 @@ impl Resolver {
     pub(crate) fn new(policy: AddressPolicy) -> Self {
         Self {
             policy,
+            trusted_name: None,
             permits: Arc::new(Semaphore::new(MAX_LOOKUPS)),
+        }
+    }
+
+    /// Permits all addresses of this name, which the operator has configured.
+    pub(crate) fn trusting(self, name: Option<&str>) -> Self {
+        Self {
+            trusted_name: name.map(str::to_owned),
+            ..self
         }
     }
 }
@@ -38,6 +51,7 @@ impl Resolver {
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (policy, permits) = (self.policy, self.permits.clone());
+        let is_trusted = self.trusted_name.as_deref() == Some(name.as_str());
         Box::pin(async move {
             let permit = permits.acquire_owned().await?;
             // A separate task, which holds its permit until the lookup ends, even if the request is dropped.
@@ -47,7 +61,7 @@ impl Resolve for Resolver {
                 resolved.map(Vec::from_iter)
             });
             let mut addresses: Vec<SocketAddr> = lookup.await?.map_err(Unresolved)?;
-            addresses.retain(|address| policy.permits(address.ip()));
+            addresses.retain(|address| is_trusted || policy.permits(address.ip()));
             if addresses.is_empty() {
                 return Err(PrivateAddress.into());
             }
@@ -91,6 +105,15 @@ mod tests {
             let name: Name = "localhost".parse().expect("valid name");
             let resolved = resolver.resolve(name).await;
             assert_eq!(resolved.is_ok(), resolves, "{url} {private}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trusted_name_may_resolve_to_a_private_address() {
+        for (trusted, resolves) in [("localhost", true), ("proxy.example", false)] {
+            let resolver = Resolver::new(AddressPolicy::for_any_host(false)).trusting(Some(trusted));
+            let name: Name = "localhost".parse().expect("valid name");
+            assert_eq!(resolver.resolve(name).await.is_ok(), resolves, "{trusted}");
         }
     }
 
