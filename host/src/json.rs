@@ -23,7 +23,10 @@ pub(crate) enum DuplicateKeys {
 }
 
 /// Parses one JSON document in UTF-8.
-pub(crate) fn parse(json: &[u8], duplicate_keys: DuplicateKeys) -> Result<Value, serde_json::Error> {
+pub(crate) fn parse(
+    json: &[u8],
+    duplicate_keys: DuplicateKeys,
+) -> Result<Value, serde_json::Error> {
     let text = std::str::from_utf8(json).map_err(de::Error::custom)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = BoundedValue {
@@ -137,9 +140,18 @@ mod tests {
             (r#"{"a":1} x"#.to_owned(), false),
             (r#"{"a":{"b":1,"b":2}}"#.to_owned(), false),
             (r#"{"$serde_json":1}"#.to_owned(), true),
-            (r#"{"$serde_json::private::RawValue":"\"x\""}"#.to_owned(), false),
-            (r#"[{"\u0024serde_json::private::RawValue":"\"x\""}]"#.to_owned(), false),
-            (r#"{"b":1,"$serde_json::private::RawValue":"\"x\""}"#.to_owned(), false),
+            (
+                r#"{"$serde_json::private::RawValue":"\"x\""}"#.to_owned(),
+                false,
+            ),
+            (
+                r#"[{"\u0024serde_json::private::RawValue":"\"x\""}]"#.to_owned(),
+                false,
+            ),
+            (
+                r#"{"b":1,"$serde_json::private::RawValue":"\"x\""}"#.to_owned(),
+                false,
+            ),
             (r#"{"$serde_json::private::Number":"1"}"#.to_owned(), false),
             (nested(MAX_JSON_DEPTH), true),
             (nested(MAX_JSON_DEPTH + 1), false),

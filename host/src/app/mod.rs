@@ -182,6 +182,14 @@ impl App {
         self.registry.live().current()
     }
 
+    /// Fetches the keys of all issuers that have none yet. Returns one sentence for each whose keys cannot be had.
+    pub async fn check_keys(&self) -> Vec<String> {
+        match &self.guard {
+            Some(guard) => guard.check_keys().await,
+            None => Vec::new(),
+        }
+    }
+
     /// Returns warnings about settings of the guard that are valid but questionable.
     pub fn warnings(&self) -> Vec<String> {
         self.guard.as_ref().map(Guard::warnings).unwrap_or_default()

@@ -254,7 +254,8 @@ impl Outbound {
         let authorities = match Certificate::from_pem_bundle(pem.as_bytes()) {
             Ok(found) if !found.is_empty() || config.ca.is_none() => found,
             _ => {
-                let message = "has no certificate; give a PEM file with `-----BEGIN CERTIFICATE-----`";
+                let message =
+                    "has no certificate; give a PEM file with `-----BEGIN CERTIFICATE-----`";
                 errors.push(GuardConfigError::new("network.ca", message));
                 Vec::new()
             }

@@ -53,9 +53,7 @@ impl Guard {
         let outbound = Arc::new(Outbound::new(&config, &mut errors));
         let issuers: Vec<Issuer> = trusted
             .iter()
-            .filter_map(|issuer| {
-                Issuer::new(issuer, config.outage, &outbound, &clock, &mut errors)
-            })
+            .filter_map(|issuer| Issuer::new(issuer, config.outage, &outbound, &clock, &mut errors))
             .collect();
         // The tenants of an issuer share its errors.
         let mut seen = Vec::new();

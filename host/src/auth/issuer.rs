@@ -109,11 +109,16 @@ fn check_claims(config: &IssuerConfig, report: &mut impl FnMut(&str, &str)) {
         for reference in references.iter().filter(|name| !is_claim_reference(name)) {
             report(
                 key,
-                &format!("names the claim {reference:?}; give a name or a JSON Pointer such as \"/a/b\""),
+                &format!(
+                    "names the claim {reference:?}; give a name or a JSON Pointer such as \"/a/b\""
+                ),
             );
         }
     }
-    let is_other_claim = config.audience_claim.as_ref().is_some_and(|claim| claim != "aud");
+    let is_other_claim = config
+        .audience_claim
+        .as_ref()
+        .is_some_and(|claim| claim != "aud");
     if is_other_claim && config.required_claims.is_empty() {
         report(
             "audience",

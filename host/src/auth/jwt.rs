@@ -243,7 +243,8 @@ fn check_tid(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
 
 /// Checks that each claim of `require-claims` has its value.
 fn check_required_claims(jwt: &Jwt, expected: &Expected) -> Result<(), TokenError> {
-    let has_value = |(reference, value): (&String, &Value)| jwt.claims.find(reference) == Some(value);
+    let has_value =
+        |(reference, value): (&String, &Value)| jwt.claims.find(reference) == Some(value);
     if expected.issuer.required_claims.iter().all(has_value) {
         Ok(())
     } else {
@@ -306,7 +307,10 @@ fn check_sub(jwt: &Jwt, _: &Expected) -> Result<(), TokenError> {
 /// Returns the subject of a user. A `sub` that reads like the subject of a client, `client:x`, is prefixed with `user:`,
 /// and so is one that already has such prefixes before `client:`, so that no two subjects become the same.
 fn user_subject(sub: &str) -> String {
-    if sub.trim_start_matches(USER_PREFIX).starts_with(CLIENT_PREFIX) {
+    if sub
+        .trim_start_matches(USER_PREFIX)
+        .starts_with(CLIENT_PREFIX)
+    {
         format!("{USER_PREFIX}{sub}")
     } else {
         sub.to_owned()

@@ -135,7 +135,10 @@ fn take_token(guard: &Guard, headers: &mut HeaderMap) -> Result<String, AuthErro
         .as_ref()
         .and_then(|value| bearer_credentials(value.as_bytes()))
         .ok_or_else(|| challenge_builder.no_credentials())?;
-    if value.as_ref().is_some_and(|value| value.len() > MAX_AUTHORIZATION_BYTES) {
+    if value
+        .as_ref()
+        .is_some_and(|value| value.len() > MAX_AUTHORIZATION_BYTES)
+    {
         return Err(challenge_builder.header_too_long(MAX_AUTHORIZATION_BYTES));
     }
     std::str::from_utf8(token)

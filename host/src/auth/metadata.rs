@@ -45,7 +45,9 @@ impl ResourceMetadata {
             Some(url) => {
                 let (_, path) = split_url(METADATA_URL_KEY, url, errors)?;
                 if !path.contains(WELL_KNOWN) {
-                    let message = format!("has no `{WELL_KNOWN}` in its path; give the URL under which clients reach it");
+                    let message = format!(
+                        "has no `{WELL_KNOWN}` in its path; give the URL under which clients reach it"
+                    );
                     errors.push(GuardConfigError::new(METADATA_URL_KEY, message));
                     return None;
                 }
@@ -134,8 +136,7 @@ fn split_url<'a>(
     let url = match Url::parse(url_text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && is_uri_text(url_text) => url,
         _ => {
-            let message =
-                "makes no http or https URL; give the URL that clients use";
+            let message = "makes no http or https URL; give the URL that clients use";
             errors.push(GuardConfigError::new(key, message));
             return None;
         }

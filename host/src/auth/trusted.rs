@@ -57,7 +57,8 @@ fn tenants_error(issuer: &IssuerConfig) -> Option<(&'static str, String)> {
     let tenants = &issuer.tenants;
     if tenants.is_empty() {
         return has_placeholder.then(|| {
-            let message = "has {tenant} in it; list the tenants whose tokens are accepted in `tenants`";
+            let message =
+                "has {tenant} in it; list the tenants whose tokens are accepted in `tenants`";
             ("issuer", message.to_owned())
         });
     }
@@ -67,7 +68,10 @@ fn tenants_error(issuer: &IssuerConfig) -> Option<(&'static str, String)> {
         return Some(("tenants", message.to_owned()));
     }
     if tenants.len() > MAX_TENANTS {
-        let message = format!("lists {} tenants; list {MAX_TENANTS} at most", tenants.len());
+        let message = format!(
+            "lists {} tenants; list {MAX_TENANTS} at most",
+            tenants.len()
+        );
         return Some(("tenants", message));
     }
     let bad = tenants.iter().find(|tenant| !is_tenant(tenant))?;

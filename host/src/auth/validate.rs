@@ -96,9 +96,9 @@ pub(super) fn warnings(config: &GuardConfig) -> Vec<String> {
         let prefix = prefix(index);
         if issuer.audience_claim.is_none()
             && !issuer
-            .audience
-            .iter()
-            .any(|audience| is_same(audience, &config.resource))
+                .audience
+                .iter()
+                .any(|audience| is_same(audience, &config.resource))
         {
             warnings.push(format!(
                 "{prefix}.audience is not the resource {}: tokens meant for another service may pass (RFC 8707)",

@@ -51,8 +51,13 @@ impl Check {
             return check_token(&overrides, token, self.json).await;
         }
         let result = build(&overrides).await;
+        let mut warnings = Vec::new();
+        if let Ok(app) = &result {
+            warnings = app.warnings();
+            warnings.extend(app.check_keys().await);
+        }
         if self.json {
-            return print_report(&result);
+            return print_report(&result, &warnings);
         }
         let app = result.map_err(|error| report(&error))?;
         // Grants come from the configuration file. Without one every import would be reported as not granted.
@@ -63,7 +68,7 @@ impl Check {
                 }
             }
         }
-        for warning in app.warnings() {
+        for warning in warnings {
             say!("warning: {warning}");
         }
         say!("ok: {}", summary(&app.catalog()));
@@ -98,7 +103,7 @@ async fn check_token(overrides: &Overrides, path: &Path, json: bool) -> Result<(
         std::fs::File::open(path).and_then(|f| std::io::read_to_string(f.take(MAX_TOKEN_BYTES)))
     };
     let token = read.map_err(|e| fail(format!("`{}` cannot be read: {e}", path.display())))?;
-    let findings = guard.explain(&token).await;
+    let findings = guard.explain(bearer_token(&token)).await;
     let accepted = findings.iter().all(|finding| finding.accepted);
     if json {
         let findings: Vec<_> = findings
@@ -121,7 +126,16 @@ async fn check_token(overrides: &Overrides, path: &Path, json: bool) -> Result<(
     }
 }
 
-fn print_report(result: &Result<App, BuildError>) -> Result<(), Failure> {
+/// Returns the token of a file that contains the token alone, or the value of an `Authorization` header.
+fn bearer_token(text: &str) -> &str {
+    let text = text.trim();
+    match text.split_once(char::is_whitespace) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        _ => text,
+    }
+}
+
+fn print_report(result: &Result<App, BuildError>, warnings: &[String]) -> Result<(), Failure> {
     match result {
         Ok(app) => {
             let catalog = app.catalog();
@@ -132,7 +146,7 @@ fn print_report(result: &Result<App, BuildError>) -> Result<(), Failure> {
             print_json(&json!({
                 "ok": true,
                 "faults": [],
-                "warnings": app.warnings(),
+                "warnings": warnings,
                 "components": components,
             }))
         }

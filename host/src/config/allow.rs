@@ -17,8 +17,8 @@ pub(super) fn read_grants(section: Section<'_, '_>) -> Grants {
             .into_iter()
             .filter_map(read_dir)
             .collect(),
-        env: Variables(section.secret_map("env").unwrap_or_default()),
-        config: Variables(section.secret_map("config").unwrap_or_default()),
+        env: Variables(section.string_map("env").unwrap_or_default()),
+        config: Variables(section.string_map("config").unwrap_or_default()),
         kv: read_list(&section, "kv", BucketGrant::parse),
     };
     for error in grants.validate() {

@@ -1,7 +1,9 @@
 //! `[auth]`: access control, and the access tokens that are accepted.
 
+use toml::de::DeValue;
 use url::Url;
 
+use super::network::NetworkConfig;
 use super::section::Section;
 use super::server::ServerConfig;
 use crate::auth::{GuardConfig, IssuerConfig, KeySource, Secret};
@@ -18,7 +20,11 @@ pub enum Access {
 }
 
 /// Reads `[auth]`. The resource identifier comes from `server`.
-pub(super) fn read_auth(section: Section<'_, '_>, server: &ServerConfig) -> GuardConfig {
+pub(super) fn read_auth(
+    section: Section<'_, '_>,
+    server: &ServerConfig,
+    network: NetworkConfig,
+) -> GuardConfig {
     let is_any_address = server.listen.port() == 0 || server.listen.ip().is_unspecified();
     if server.public_url.is_none() && is_any_address {
         section.error(
@@ -28,6 +34,9 @@ pub(super) fn read_auth(section: Section<'_, '_>, server: &ServerConfig) -> Guar
         );
     }
     let mut config = GuardConfig::new(server.resource(), String::new(), String::new());
+    config.metadata_url = server.metadata_url.clone();
+    config.proxy = network.proxy;
+    config.ca = network.ca;
     config.issuers = vec![read_issuer(&section)];
     for table in section.table_list("issuers") {
         config.issuers.push(read_issuer(&table));
@@ -36,6 +45,9 @@ pub(super) fn read_auth(section: Section<'_, '_>, server: &ServerConfig) -> Guar
     config.authorization_servers = section
         .string_list("authorization-servers")
         .unwrap_or_default();
+    if let Some(claims) = section.string_list("scope-claims") {
+        config.scope_claims = claims;
+    }
     config.required_scopes = section.string_list("required-scopes").unwrap_or_default();
     config.scope_implies = section.string_list_map("scope-implies").unwrap_or_default();
     config.require_at_jwt = section.boolean("require-at-jwt").unwrap_or(false);
@@ -60,9 +72,9 @@ fn read_issuer(section: &Section<'_, '_>) -> IssuerConfig {
             );
         }
     }
-    let jwks_uri = section.parsed("jwks-uri", "an https URL", |text| Url::parse(text).ok());
-    let public_key = section.secret("public-key");
-    let secret = section.secret("secret");
+    let jwks_uri = section.parsed("jwks-uri", "a URL", |text| Url::parse(text).ok());
+    let public_key = section.string("public-key");
+    let secret = section.string("secret");
     let key_sources = [jwks_uri.is_some(), public_key.is_some(), secret.is_some()];
     if key_sources.iter().filter(|is_given| **is_given).count() > 1 {
         section.error(
@@ -71,9 +83,13 @@ fn read_issuer(section: &Section<'_, '_>) -> IssuerConfig {
         );
     }
     let algorithms = section.string_list("algorithms").unwrap_or_default();
+    let (audience_claim, audience) = read_audience(section);
     IssuerConfig {
         issuer: section.string("issuer").unwrap_or_default(),
-        audience: section.string_or_list("audience").unwrap_or_default(),
+        tenants: section.string_list("tenants").unwrap_or_default(),
+        audience,
+        audience_claim,
+        required_claims: section.json_object("require-claims").unwrap_or_default(),
         keys: match (jwks_uri, public_key, secret) {
             (Some(url), ..) => KeySource::JwksUri(url),
             (_, Some(text), _) => KeySource::PublicKey(text),
@@ -90,4 +106,31 @@ fn read_issuer(section: &Section<'_, '_>) -> IssuerConfig {
             .collect(),
         private_network: section.boolean("private-network").unwrap_or(false),
     }
+}
+
+/// Reads the claim that contains the audience, if it is not `aud`, and the accepted audiences: a string, a list, or
+/// `{ claim = "client_id", any-of = ["…"] }`.
+fn read_audience(section: &Section<'_, '_>) -> (Option<String>, Vec<String>) {
+    let is_claim = section.value("audience").is_some_and(|value| {
+        matches!(value.get_ref(), DeValue::Table(table) if table.contains_key("claim") || table.contains_key("any-of"))
+    });
+    if !is_claim {
+        let audience = section.string_or_list("audience");
+        return (None, audience.unwrap_or_default());
+    }
+    let Some(table) = section.table("audience") else {
+        return (None, Vec::new());
+    };
+    for key in ["claim", "any-of"] {
+        if table.value(key).is_none() {
+            table.error(
+                key,
+                "is missing; an audience in another claim is { claim = \"client_id\", any-of = [\"…\"] }",
+            );
+        }
+    }
+    let claim = table.string("claim");
+    let audience = table.string_list("any-of").unwrap_or_default();
+    table.finish();
+    (claim, audience)
 }

@@ -8,7 +8,7 @@ use crate::sandbox::keyvalue::{KeyValueConfig, StoreLocation};
 /// Reads `[kv]`.
 pub(super) fn read_key_value(section: Section<'_, '_>) -> KeyValueConfig {
     let default = default_key_value();
-    let location = section.secret("url").and_then(|text| {
+    let location = section.string("url").and_then(|text| {
         StoreLocation::parse(&text, section.base())
             .map_err(|e| section.error("url", format!("is not a place for data: {e}")))
             .ok()

@@ -12,6 +12,7 @@ mod allow;
 mod cache;
 mod kv;
 mod limits;
+mod network;
 mod server;
 mod telemetry;
 mod tool;
@@ -184,8 +185,9 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
     if let Some(section) = root.table("telemetry") {
         config.telemetry = telemetry::read_log(section);
     }
+    let network = root.table("network").map(network::read_network);
     if let Some(section) = root.table("auth") {
-        let guard = auth::read_auth(section, &config.server);
+        let guard = auth::read_auth(section, &config.server, network.unwrap_or_default());
         config.access = Access::Guarded(Box::new(guard));
     }
     if overrides.no_auth {

@@ -95,6 +95,9 @@ impl<'s, 't> Section<'s, 't> {
             DeValue::String(text) => format!("{text:?}"),
             DeValue::Integer(number) => number.to_string(),
             DeValue::Boolean(value) => value.to_string(),
+            DeValue::Table(table) if table.contains_key("env") || table.contains_key("file") => {
+                "the value of what it names".to_owned()
+            }
             other => format!("a {}", other.type_str()),
         };
         self.error(key, format!("must be {wanted}, not {found}"));

@@ -24,6 +24,8 @@ pub struct ServerConfig {
     pub path: String,
     /// Base URL that clients use, without a trailing slash; `None` means the scheme and the listen address.
     pub public_url: Option<String>,
+    /// URL of the protected resource metadata that challenges name; `None` means the well-known URL of the resource.
+    pub metadata_url: Option<String>,
     /// Server name announced to clients.
     pub name: String,
     /// Instructions for clients on how to use the server.
@@ -68,6 +70,7 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             path: "/mcp".into(),
             public_url: None,
+            metadata_url: None,
             name: "toolcrib".into(),
             instructions: None,
             allowed_origins: Vec::new(),
@@ -122,12 +125,13 @@ pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
         listen: listen.unwrap_or(default.listen),
         path: path.unwrap_or(default.path),
         public_url,
+        metadata_url: section.string("metadata-url"),
         name: section.string("name").unwrap_or(default.name),
         instructions: section.string("instructions"),
         allowed_origins: section.string_list("allowed-origins").unwrap_or_default(),
         allowed_hosts: section.string_list("allowed-hosts").unwrap_or_default(),
         sessions: section.boolean("sessions").unwrap_or(default.sessions),
-        state_key: section.secret("state-key").map(Secret::new),
+        state_key: section.string("state-key").map(Secret::new),
         task_ttl: section.duration("task-ttl").unwrap_or(default.task_ttl),
         max_body_bytes: section
             .size_bytes("max-body")
@@ -187,7 +191,7 @@ fn is_endpoint_path(text: &str) -> bool {
         && text.len() > 1
         && !text.ends_with('/')
         && !RESERVED_PATHS.contains(&text)
-        && !text.starts_with("/.well-known")
+        && !text.contains("/.well-known")
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))

@@ -1,8 +1,11 @@
 //! Typed readers for the values in a table of the configuration.
 //!
-//! Each reader returns `None` if the key is absent or its value is invalid; the latter is recorded as an error.
+//! Every string may also be `{ env = "NAME" }` or `{ file = "PATH" }`. Each reader returns `None` if the key is absent or its value is invalid; the latter is recorded as an error.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -14,14 +17,16 @@ use crate::auth;
 
 /// Upper limit of every duration, far below the point where adding it to the current time would overflow.
 const MAX_DURATION: Duration = Duration::from_secs(100 * 31_557_600);
-/// Description of the forms that [`Section::secret`] accepts.
-const SECRET_FORMS: &str = "a string, { env = \"NAME\" } or { file = \"PATH\" }";
+/// Upper limit of a file that a string is read from.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Description of the forms that every string may have.
+const STRING_FORMS: &str = "a string, { env = \"NAME\" } or { file = \"PATH\" }";
 
 impl<'t> Section<'_, 't> {
+    /// Reads a string, which may be given directly, as `{ env = "NAME" }` or as `{ file = "PATH" }`. One line break at
+    /// the end of the file is removed.
     pub(super) fn string(&self, key: &'static str) -> Option<String> {
-        self.read(key, "a string", |value| {
-            Some(Ok(value.as_str()?.to_owned()))
-        })
+        self.read(key, STRING_FORMS, |value| self.resolve(value))
     }
 
     pub(super) fn boolean(&self, key: &'static str) -> Option<bool> {
@@ -37,13 +42,13 @@ impl<'t> Section<'_, 't> {
     }
 
     pub(super) fn string_list(&self, key: &'static str) -> Option<Vec<String>> {
-        self.read(key, "a list of strings", |value| strings(value).map(Ok))
+        self.read(key, "a list of strings", |value| self.resolve_list(value))
     }
 
     /// Reads a list of strings, or a single string as a list of one.
     pub(super) fn string_or_list(&self, key: &'static str) -> Option<Vec<String>> {
         match self.value(key)?.get_ref() {
-            DeValue::String(single) => Some(vec![single.to_string()]),
+            DeValue::String(_) | DeValue::Table(_) => self.string(key).map(|single| vec![single]),
             _ => self.string_list(key),
         }
     }
@@ -56,7 +61,10 @@ impl<'t> Section<'_, 't> {
         self.read(key, "a table of lists of strings", |value| {
             let mut map = BTreeMap::new();
             for (name, items) in value.as_table()? {
-                map.insert(name.get_ref().to_string(), strings(items.get_ref())?);
+                match self.resolve_list(items.get_ref())? {
+                    Ok(strings) => map.insert(name.get_ref().to_string(), strings),
+                    Err(message) => return Some(Err(message)),
+                };
             }
             Some(Ok(map))
         })
@@ -92,13 +100,13 @@ impl<'t> Section<'_, 't> {
 
     /// Reads a duration such as `"10s"`.
     pub(super) fn duration(&self, key: &'static str) -> Option<Duration> {
-        self.read(key, "a duration with its unit, such as \"10s\"", |value| {
-            let duration = humantime::parse_duration(value.as_str()?).ok()?;
-            Some(match duration > MAX_DURATION {
-                true => Err("must be at most \"100y\"".to_owned()),
-                false => Ok(duration),
-            })
-        })
+        let wanted = "a duration with its unit, such as \"10s\"";
+        let duration = self.parsed(key, wanted, |text| humantime::parse_duration(text).ok())?;
+        if duration > MAX_DURATION {
+            self.error(key, "must be at most \"100y\"");
+            return None;
+        }
+        Some(duration)
     }
 
     /// Reads a string that `parse` accepts; `wanted` describes such a string.
@@ -108,17 +116,14 @@ impl<'t> Section<'_, 't> {
         wanted: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        self.read(key, wanted, |value| parse(value.as_str()?).map(Ok))
+        self.read(key, wanted, |value| match self.resolve(value)? {
+            Ok(text) => parse(&text).map(Ok),
+            Err(message) => Some(Err(message)),
+        })
     }
 
-    /// Reads a string given directly, as `{ env = "NAME" }` or as `{ file = "PATH" }`. One line break at the end of the
-    /// file is removed.
-    pub(super) fn secret(&self, key: &'static str) -> Option<String> {
-        self.read(key, SECRET_FORMS, |value| self.resolve_secret(value))
-    }
-
-    /// Reads a table from names chosen by the user to values in the forms of [`Section::secret`].
-    pub(super) fn secret_map(&self, key: &'static str) -> Option<BTreeMap<String, String>> {
+    /// Reads a table from names chosen by the user to strings.
+    pub(super) fn string_map(&self, key: &'static str) -> Option<BTreeMap<String, String>> {
         let value = self.value(key)?;
         let DeValue::Table(table) = value.get_ref() else {
             self.wrong_type(key, "a table", value.get_ref());
@@ -131,12 +136,12 @@ impl<'t> Section<'_, 't> {
                 let path = format!("{}.{name}", self.path_of(key));
                 self.error_at(item, format!("`{path}` {message}"));
             };
-            match self.resolve_secret(item.get_ref()) {
+            match self.resolve(item.get_ref()) {
                 Some(Ok(text)) => {
                     map.insert(name, text);
                 }
                 Some(Err(message)) => error(message),
-                None => error(format!("must be {SECRET_FORMS}")),
+                None => error(format!("must be {STRING_FORMS}")),
             }
         }
         Some(map)
@@ -186,8 +191,8 @@ impl<'t> Section<'_, 't> {
         }
     }
 
-    /// Returns the text of a secret, or `None` if the value has none of [`SECRET_FORMS`].
-    fn resolve_secret(&self, value: &DeValue<'t>) -> Option<Result<String, String>> {
+    /// Returns the text of a string, or `None` if the value has none of [`STRING_FORMS`].
+    fn resolve(&self, value: &DeValue<'t>) -> Option<Result<String, String>> {
         let table = match value {
             DeValue::String(text) => return Some(Ok(text.to_string())),
             DeValue::Table(table) => table,
@@ -206,26 +211,36 @@ impl<'t> Section<'_, 't> {
                 }))
             }
             "file" => {
-                let path = self.base().join(text);
-                self.add_value_file(&path);
-                let text = std::fs::read_to_string(&path).map_err(|e| {
-                    format!(
-                        "names the file `{}`, which cannot be read: {e}",
-                        path.display()
-                    )
-                });
+                let text = self.read_file(&self.base().join(text), MAX_FILE_BYTES);
                 Some(text.map(|text| without_line_break(&text).to_owned()))
             }
             _ => None,
         }
     }
-}
 
-fn strings(value: &DeValue<'_>) -> Option<Vec<String>> {
-    let items = value.as_array()?.iter();
-    items
-        .map(|item| Some(item.get_ref().as_str()?.to_owned()))
-        .collect()
+    /// Returns the texts of a list of strings.
+    fn resolve_list(&self, value: &DeValue<'t>) -> Option<Result<Vec<String>, String>> {
+        let items = value.as_array()?.iter();
+        items.map(|item| self.resolve(item.get_ref())).collect()
+    }
+
+    /// Reads a file that the configuration names.
+    pub(super) fn read_file(&self, path: &Path, max_bytes: u64) -> Result<String, String> {
+        self.add_value_file(path);
+        let shown = path.display();
+        let unreadable = |e| format!("names the file `{shown}`, which cannot be read: {e}");
+        let file = File::open(path).map_err(unreadable)?;
+        let mut text = String::new();
+        file.take(max_bytes + 1)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
+        if text.len() as u64 > max_bytes {
+            return Err(format!(
+                "names the file `{shown}`, which is larger than {max_bytes} bytes"
+            ));
+        }
+        Ok(text)
+    }
 }
 
 fn without_line_break(text: &str) -> &str {

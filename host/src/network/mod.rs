@@ -111,7 +111,8 @@ mod tests {
     #[tokio::test]
     async fn a_trusted_name_may_resolve_to_a_private_address() {
         for (trusted, resolves) in [("localhost", true), ("proxy.example", false)] {
-            let resolver = Resolver::new(AddressPolicy::for_any_host(false)).trusting(Some(trusted));
+            let resolver =
+                Resolver::new(AddressPolicy::for_any_host(false)).trusting(Some(trusted));
             let name: Name = "localhost".parse().expect("valid name");
             assert_eq!(resolver.resolve(name).await.is_ok(), resolves, "{trusted}");
         }
