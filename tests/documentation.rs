@@ -7,13 +7,14 @@ use toolcrib::config::{Config, Overrides};
 use crate::tidy::ROOT;
 
 /// A table of the configuration: its heading in the documentation, the TOML that opens it, and the tables below it.
-const TABLES: [(&str, &str, &[&str]); 12] = [
+const TABLES: [(&str, &str, &[&str]); 13] = [
     (
         "Top level",
         "",
         &[
             "server",
             "auth",
+            "network",
             "limits",
             "component",
             "kv",
@@ -25,6 +26,7 @@ const TABLES: [(&str, &str, &[&str]); 12] = [
     ("[server.tls]", "[server.tls]", &[]),
     ("[auth]", "[auth]", &["issuers"]),
     ("[[auth.issuers]]", "[auth]\n[[auth.issuers]]", &[]),
+    ("[network]", "[network]", &[]),
     ("[limits] and [component.limits]", "[limits]", &[]),
     (
         "[limits] and [component.limits]",

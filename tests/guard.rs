@@ -3,11 +3,14 @@
 mod callers;
 mod config;
 mod credentials;
+mod key_routes;
 mod key_sources;
 mod keys;
 mod metadata;
+mod providers;
 mod rotation;
 mod tokens;
+mod untrusted_json;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

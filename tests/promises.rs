@@ -8,6 +8,7 @@ mod auth_end_to_end;
 mod bad_input;
 mod command_line;
 mod compilation;
+mod configuration;
 mod contract;
 mod documentation;
 mod functions;

@@ -49,8 +49,15 @@ async fn the_claim_that_makes_a_token_invalid_is_reported() {
     ];
     for (token, rejected_claim) in cases {
         toolcrib.file("token", format!("{token}\n"));
+        toolcrib.file("header", format!("bearer  {token}\r\n"));
         let check = ["check", "--config", "c.toml", "--token", "token"];
         let from_file = toolcrib.run(&check);
+        let from_header = toolcrib.run(&["check", "--config", "c.toml", "--token", "header"]);
+        assert_eq!(from_header.status, from_file.status, "{from_header:?}");
+        assert_eq!(
+            from_header.stdout.lines().last(),
+            from_file.stdout.lines().last()
+        );
         let from_stdin =
             toolcrib.run_with(&["check", "--config", "c.toml", "--token", "-"], &token);
         // Other lines contain relative times, which may differ by a second.

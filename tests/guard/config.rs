@@ -27,6 +27,35 @@ fn errors_name_the_configuration_key() {
         (|s| s.issuers[0].audience.clear(), &[("auth.audience", "missing")]),
         (|s| s.issuers[0].audience.push(String::new()), &[("auth.audience", "empty")]),
         (|s| s.issuers[0].keys = jwks("http://login.example/jwks"), &[("auth.jwks-uri", "https")]),
+        (|s| { s.issuers[0].keys = jwks("http://login.example/jwks"); s.issuers[0].private_network = true; }, &[]),
+        (|s| { s.issuers[0].keys = jwks("ftp://login.example/jwks"); s.issuers[0].private_network = true; }, &[("auth.jwks-uri", "https")]),
+        (|s| s.issuers[0].issuer = "https://login.example/{tenant}".to_owned(), &[("auth.issuer", "`tenants`")]),
+        (|s| s.issuers[0].tenants = vec!["t".to_owned()], &[("auth.tenants", "{tenant}")]),
+        (|s| tenants(s, &["a", "b"]), &[]),
+        (|s| tenants(s, &["a/b"]), &[("auth.tenants", "a/b")]),
+        (|s| tenants(s, &[".."]), &[("auth.tenants", "..")]),
+        (|s| tenants(s, &["a", ""]), &[("auth.tenants", "\"\"")]),
+        (|s| tenants(s, &["a", "a"]), &[("auth.issuer", "twice")]),
+        (|s| tenants(s, &["a"; 257]), &[("auth.tenants", "256")]),
+        (|s| { tenants(s, &["a", "b"]); s.issuers[0].audience.clear(); }, &[("auth.audience", "missing")]),
+        (|s| { tenants(s, &["a"]); s.issuers.push(IssuerConfig::new("https://login.example/a", "x")); }, &[("auth.issuers[0].issuer", "twice")]),
+        (|s| s.issuers[0].audience_claim = Some("client_id".to_owned()), &[("auth.audience", "`require-claims`")]),
+        (|s| { s.issuers[0].audience_claim = Some("client_id".to_owned()); require(s, "token_use"); }, &[]),
+        (|s| { s.issuers[0].audience_claim = Some("client_id".to_owned()); require(s, "token_use"); s.issuers[0].audience.clear(); }, &[("auth.audience", "missing")]),
+        (|s| s.issuers[0].audience_claim = Some("aud".to_owned()), &[]),
+        (|s| require(s, "/a~b"), &[("auth.require-claims", "/a~b")]),
+        (|s| s.scope_claims.push(String::new()), &[("auth.scope-claims", "no claim")]),
+        (|s| s.scope_claims.push("/a~".to_owned()), &[("auth.scope-claims", "/a~")]),
+        (|s| s.metadata_url = Some("https://tools.example/crib/.well-known/oauth-protected-resource".to_owned()), &[]),
+        (|s| s.metadata_url = Some("https://tools.example/crib/metadata".to_owned()), &[("server.metadata-url", "/.well-known/oauth-protected-resource")]),
+        (|s| s.metadata_url = Some("/crib/.well-known/oauth-protected-resource".to_owned()), &[("server.metadata-url", "http or https")]),
+        (|s| s.metadata_url = Some("https://tools.example/.well-known/oauth-protected-resource?\"".to_owned()), &[("server.metadata-url", "http or https")]),
+        (|s| s.metadata_url = Some("https://tools.example/.well-known/oauth-protected-resource?a".to_owned()), &[("server.metadata-url", "query")]),
+        (|s| s.proxy = Some("http://proxy.example:3128".parse().unwrap()), &[]),
+        (|s| s.proxy = Some("socks5://proxy.example:1080".parse().unwrap()), &[("network.proxy", "URL of a proxy")]),
+        (|s| s.ca = Some("rubbish".to_owned()), &[("network.ca", "no certificate")]),
+        (|s| s.ca = Some(String::new()), &[("network.ca", "no certificate")]),
+        (|s| s.ca = Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned()), &[("network.ca", "no certificate")]),
         (|s| s.issuers[0].keys = jwks("ftp://login.example/jwks"), &[("auth.jwks-uri", "https")]),
         (|s| s.issuers[0].keys = jwks("https://u:p@login.example/jwks"), &[("auth.jwks-uri", "credentials")]),
         (|s| s.issuers[0].keys = jwks("http://127.0.0.1:9/jwks"), &[]),
@@ -110,6 +139,16 @@ fn debug_output_hides_secrets() {
     let secret = Secret::new("a secret of thirty-two bytes, yes");
     let debug_output = format!("{:?}", KeySource::Secret(secret));
     assert!(!debug_output.contains("thirty"), "{debug_output}");
+}
+
+fn tenants(config: &mut GuardConfig, tenants: &[&str]) {
+    config.issuers[0].issuer = "https://login.example/{tenant}".to_owned();
+    config.issuers[0].tenants = tenants.iter().map(|tenant| (*tenant).to_owned()).collect();
+}
+
+fn require(config: &mut GuardConfig, claim: &str) {
+    let claims = &mut config.issuers[0].required_claims;
+    claims.insert(claim.to_owned(), json!("access"));
 }
 
 pub(super) fn secret(bytes: usize) -> KeySource {

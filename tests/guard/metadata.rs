@@ -143,3 +143,69 @@ async fn the_resource_identifier_is_emitted_byte_for_byte() {
         assert!(answer.body.get("scopes_supported").is_none());
     }
 }
+
+/// Only a path prefix of the host is routed here, and the proxy may or may not strip it.
+#[tokio::test]
+async fn the_metadata_url_can_be_configured() {
+    let url = "https://tools.example/crib/.well-known/oauth-protected-resource";
+    let mut config = GuardConfig::new(AUDIENCE, "https://login.example", AUDIENCE);
+    config.metadata_url = Some(url.to_owned());
+    let guard = Guard::build(config).unwrap();
+    let site = Site::start_with(guard, "/crib").await;
+    let answer = Answer::to(site.request(Method::GET, "/crib/mcp")).await;
+    let parameter = format!(r#"resource_metadata="{url}""#);
+    assert!(answer.challenge().contains(&parameter), "{answer:?}");
+    for path in ["/crib/.well-known/oauth-protected-resource", METADATA_PATH] {
+        let answer = Answer::to(site.request(Method::GET, path)).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.body["resource"], AUDIENCE, "{path}");
+    }
+}
+
+/// Older clients look for the authorization server's metadata at the resource's own origin.
+#[tokio::test]
+async fn metadata_of_the_authorization_server_is_found_by_a_redirect() {
+    for (issuer, servers, location) in [
+        (
+            "https://login.example",
+            vec![],
+            "https://login.example/.well-known/oauth-authorization-server",
+        ),
+        (
+            "https://login.example/tenant/",
+            vec![],
+            "https://login.example/.well-known/oauth-authorization-server/tenant",
+        ),
+        (
+            "https://login.example",
+            vec!["https://first.example/a", "https://second.example"],
+            "https://first.example/.well-known/oauth-authorization-server/a",
+        ),
+    ] {
+        let mut config = GuardConfig::new(AUDIENCE, issuer, AUDIENCE);
+        config.authorization_servers = servers.into_iter().map(str::to_owned).collect();
+        let guard = Guard::build(config).unwrap();
+        let server = serve(
+            guard
+                .metadata_router()
+                .merge(guard.authorization_server_router()),
+        )
+        .await;
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let url = format!("{server}/.well-known/oauth-authorization-server");
+        let response = client
+            .get(&url)
+            .header("origin", "https://app.example")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 307, "{issuer}");
+        assert_eq!(response.headers()["location"], location);
+        assert_eq!(response.headers()["access-control-allow-origin"], "*");
+        assert_eq!(client.post(&url).send().await.unwrap().status(), 405);
+    }
+}

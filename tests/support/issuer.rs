@@ -80,6 +80,7 @@ struct Served {
     failure: Option<Failure>,
     cache_control: Option<String>,
     jwks: Option<Value>,
+    jwks_text: Option<String>,
     metadata: Option<Value>,
     metadata_path: String,
 }
@@ -160,6 +161,11 @@ impl Issuer {
     /// Serves `jwks` as the JWK set instead of the keys.
     pub(crate) fn serve_jwks(&self, jwks: Value) {
         self.served().jwks = Some(jwks);
+    }
+
+    /// Serves a text as the JWK set.
+    pub(crate) fn serve_jwks_text(&self, text: &str) {
+        self.served().jwks_text = Some(text.to_owned());
     }
 
     /// Serves `metadata` as the metadata.
@@ -269,7 +275,7 @@ impl SigningKey {
     }
 
     /// Signs a token with an arbitrary header and claims, both as text.
-    pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
+    pub(crate) fn sign(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
         let message = unsigned(header, claims);
         let signature =
             jsonwebtoken::crypto::sign(message.as_bytes(), &self.private, self.algorithm).unwrap();
@@ -301,9 +307,9 @@ impl SigningKey {
 }
 
 /// Returns the first two parts of a token, the input of its signature.
-pub(crate) fn unsigned(header: &str, claims: &str) -> String {
-    let encode = |part: &str| URL_SAFE_NO_PAD.encode(part);
-    format!("{}.{}", encode(header), encode(claims))
+pub(crate) fn unsigned(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
+    let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
+    format!("{}.{}", encode(header.as_ref()), encode(claims.as_ref()))
 }
 
 /// Returns the current Unix time in seconds.
@@ -390,7 +396,8 @@ async fn answer(
         "" => &[],
         value => &[("cache-control", value)],
     };
-    reply(200, headers, jwks.to_string())
+    let body = served.jwks_text.clone().unwrap_or(jwks.to_string());
+    reply(200, headers, body)
 }
 
 fn reply(status: u16, headers: &[(&str, &str)], body: String) -> Response<Body> {

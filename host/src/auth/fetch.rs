@@ -303,7 +303,7 @@ pub(super) fn check_url(url: &Url, allows_http: bool) -> Result<(), FetchError> 
 
 /// Returns the metadata URLs to try: RFC 8414 §3.1 first, then OpenID Connect Discovery, whose original form appends
 /// the well-known path instead of inserting it.
-fn metadata_urls(issuer: &Url) -> Vec<Url> {
+pub(super) fn metadata_urls(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().strip_suffix('/').unwrap_or(issuer.path());
     let mut paths = vec![
         format!("/.well-known/oauth-authorization-server{path}"),

@@ -87,6 +87,12 @@ impl Guard {
         self.inner.metadata.router()
     }
 
+    /// Returns a route that redirects `/.well-known/oauth-authorization-server` to the metadata of the first
+    /// authorization server, for clients that look for it at the resource's own origin, as MCP 2025-03-26 has it.
+    pub fn authorization_server_router(&self) -> Router {
+        self.inner.metadata.authorization_server_router()
+    }
+
     /// Returns the URL of the metadata that challenges name.
     pub fn metadata_url(&self) -> &str {
         &self.inner.metadata.url

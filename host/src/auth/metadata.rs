@@ -1,20 +1,25 @@
-//! The protected resource metadata (RFC 9728): its content and its routes.
+//! The protected resource metadata (RFC 9728): its content and its routes, and a redirect for older clients.
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{Method, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use url::Url;
 
 use super::config::{GuardConfig, GuardConfigError};
+use super::fetch::metadata_urls;
 use super::scopes;
 use super::trusted::TrustedIssuer;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// The well-known path of authorization server metadata (RFC 8414).
+const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 
 const RESOURCE_KEY: &str = "server.public-url";
 const METADATA_URL_KEY: &str = "server.metadata-url";
@@ -28,6 +33,8 @@ pub(super) struct ResourceMetadata {
     pub(super) url: String,
     body: Bytes,
     paths: Vec<String>,
+    /// The metadata URL of the first authorization server.
+    authorization_server: Option<HeaderValue>,
 }
 
 impl ResourceMetadata {
@@ -71,6 +78,11 @@ impl ResourceMetadata {
             url,
             body: Bytes::from(body.to_string()),
             paths,
+            authorization_server: servers
+                .first()
+                .and_then(|server| Url::parse(server).ok())
+                .and_then(|server| metadata_urls(&server).into_iter().next())
+                .and_then(|url| HeaderValue::from_str(url.as_str()).ok()),
         })
     }
 
@@ -83,6 +95,20 @@ impl ResourceMetadata {
         router
     }
 
+    /// Returns a route that redirects to the metadata of the first authorization server. Clients of MCP 2025-03-26 look
+    /// for it at the resource's own origin.
+    pub(super) fn authorization_server_router(&self) -> Router {
+        let Some(location) = self.authorization_server.clone() else {
+            return Router::new();
+        };
+        let redirect = move || async move {
+            let cache_control = HeaderValue::from_static("public, max-age=300");
+            let headers = [(LOCATION, location), (CACHE_CONTROL, cache_control)];
+            (StatusCode::TEMPORARY_REDIRECT, headers)
+        };
+        Router::new().route(AUTHORIZATION_SERVER, public_route(redirect))
+    }
+
     /// Serves the metadata at one path.
     fn route(&self) -> MethodRouter {
         let body = self.body.clone();
@@ -93,14 +119,19 @@ impl ResourceMetadata {
             ];
             (headers, body)
         };
-        let cors = CorsLayer::new()
-            .allow_origin(Any)
-            .allow_methods([Method::GET, Method::HEAD])
-            // Not `*`, which does not cover `Authorization`: some clients send a token here, where it is ignored.
-            .allow_headers(AllowHeaders::mirror_request());
-        // The CORS layer answers OPTIONS requests itself.
-        get(respond).fallback(method_not_allowed).layer(cors)
+        public_route(respond)
     }
+}
+
+/// Returns a route for GET and HEAD that is open to every origin.
+fn public_route<H: Handler<T, ()>, T: 'static>(handler: H) -> MethodRouter {
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD])
+        // Not `*`, which does not cover `Authorization`: some clients send a token here, where it is ignored.
+        .allow_headers(AllowHeaders::mirror_request());
+    // The CORS layer answers OPTIONS requests itself.
+    get(handler).fallback(method_not_allowed).layer(cors)
 }
 
 async fn method_not_allowed() -> Response {
