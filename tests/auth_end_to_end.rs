@@ -3,6 +3,7 @@
 mod callers;
 mod concurrency;
 mod entry;
+mod streams;
 
 use crate::support::guest::{Guest, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer};

@@ -46,17 +46,17 @@ type RejectedOr<T> = Result<T, Box<Response>>;
 /// Answers one request.
 pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
     let caller = request.extensions().get::<Arc<Caller>>().cloned();
-    let expiry = token_expiry(caller.as_deref());
     match (request.method(), &endpoint.sessions) {
         (&Method::POST, _) => {
             let response = endpoint.post(request, caller).await;
-            event_stream::end_when(response.unwrap_or_else(|rejected| *rejected), expiry)
+            response.unwrap_or_else(|rejected| *rejected)
         }
         (&Method::GET | &Method::DELETE, Some(sessions)) => {
             let key = mcp::user_client_key(caller.as_deref());
             let response = sessions.handle(request, &key).await;
             // The stream of a session never ends by itself, so it would delay the shutdown.
             let draining = endpoint.draining.clone();
+            let expiry = token_expiry(caller.as_deref());
             event_stream::end_when(response, async move {
                 tokio::select! {
                     () = expiry => {}
@@ -82,6 +82,14 @@ impl Endpoint {
         let route = self.route(headers, &incoming, &session_owner).await?;
         let ticket = self.admit(&incoming, caller.as_deref()).await?;
 
+        // A call runs to its end, even if its token expires before.
+        let stream_end = match incoming.request() {
+            Some(ClientRequest::SubscriptionsListenRequest(_)) => {
+                Some(token_expiry(caller.as_deref()))
+            }
+            _ => None,
+        };
+
         let Incoming { id, mut message } = incoming;
         let id = id.as_ref();
         let scope = RequestScope::new(caller, ticket);
@@ -94,12 +102,16 @@ impl Endpoint {
             }
             ClientJsonRpcMessage::Response(_) | ClientJsonRpcMessage::Error(_) => {}
         }
-        Ok(match route {
+        let response = match route {
             Route::Stateless => stateless::answer(self.server.clone(), headers, message, id).await,
             Route::OpenSession(sessions) => sessions.open(message, session_owner, id).await,
             Route::InSession(sessions, session_id) => {
                 sessions.forward(&session_id, message, id).await
             }
+        };
+        Ok(match stream_end {
+            Some(end) => event_stream::end_when(response, end),
+            None => response,
         })
     }
 
@@ -229,11 +241,11 @@ fn method_not_allowed(has_sessions: bool) -> Response {
     response
 }
 
-/// Resolves when the caller's access token expires; never without a caller.
+/// Resolves when the caller's access token is no longer accepted; never without a caller.
 fn token_expiry(caller: Option<&Caller>) -> impl Future<Output = ()> + Send + use<> {
-    let expires = caller.map(|caller| caller.expires);
+    let accepted_until = caller.map(|caller| caller.accepted_until);
     async move {
-        match expires.map(|at| at.duration_since(SystemTime::now())) {
+        match accepted_until.map(|at| at.duration_since(SystemTime::now())) {
             Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
             None => std::future::pending().await,
         }

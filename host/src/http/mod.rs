@@ -86,11 +86,17 @@ pub fn router(parts: Parts) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route(
             "/readyz",
-            get(ready).with_state((parts.draining, parts.problems)),
+            get(ready).with_state(Readiness {
+                draining: parts.draining,
+                problems: parts.problems,
+                guard: parts.guard.clone(),
+            }),
         );
     if let Some(guard) = &parts.guard {
         mcp = mcp.layer(guard.layer().with_body(responses::auth_error_body));
-        public = public.merge(guard.metadata_router());
+        public = public
+            .merge(guard.metadata_router())
+            .merge(guard.authorization_server_router());
     }
     mcp = mcp
         .layer(CatchPanicLayer::custom(responses::panicked))
@@ -118,16 +124,27 @@ fn cors(policy: Arc<Policy>) -> CorsLayer {
         .max_age(std::time::Duration::from_secs(3600))
 }
 
-/// Answers `/readyz`. The problem of one component does not take the server out of service, so problems are listed below
-/// the status.
-async fn ready(
-    State((draining, problems)): State<(CancellationToken, watch::Receiver<Vec<String>>)>,
-) -> Response {
-    if draining.is_cancelled() {
+/// The state of `/readyz`.
+#[derive(Clone)]
+struct Readiness {
+    draining: CancellationToken,
+    problems: watch::Receiver<Vec<String>>,
+    guard: Option<Guard>,
+}
+
+/// Answers `/readyz`. The problem of one component or one issuer does not take the server out of service, so problems
+/// are listed below the status.
+async fn ready(State(readiness): State<Readiness>) -> Response {
+    if readiness.draining.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
     let mut body = String::from("ready\n");
-    let problems = problems.borrow();
+    let key_problems = readiness.guard.as_ref().map(Guard::key_problems);
+    for problem in key_problems.iter().flatten().take(MAX_LISTED_PROBLEMS) {
+        body.push_str(problem);
+        body.push('\n');
+    }
+    let problems = readiness.problems.borrow();
     for problem in problems.iter().take(MAX_LISTED_PROBLEMS) {
         body.push_str(problem);
         body.push('\n');
