@@ -130,7 +130,7 @@ fn strings_can_come_from_the_environment() {
     let arguments = ["check", "--no-auth", "--config", "c.toml"];
     for (component, memory, status, output) in [
         ("hello.wasm", "16MiB", 0, "ok: 1 tool"),
-        ("nowhere.wasm", "16MiB", 2, "nowhere.wasm"),
+        ("nowhere.wasm", "16MiB", 1, "nowhere.wasm"),
         ("hello.wasm", "16", 2, "`limits.memory`"),
     ] {
         let mut command = toolcrib.command(&arguments);

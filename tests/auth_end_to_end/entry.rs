@@ -183,10 +183,10 @@ async fn every_request_to_the_endpoint_needs_one_bearer_token() {
     for (header, status) in [
         (format!("Bearer {token}"), 200),
         (format!("bearer {token}"), 200),
-        (format!("Basic {token}"), 400),
-        (token.clone(), 400),
-        ("Bearer".into(), 400),
-        ("Bearer ".into(), 400),
+        (format!("Basic {token}"), 401),
+        (token.clone(), 401),
+        ("Bearer".into(), 401),
+        ("Bearer ".into(), 401),
         (format!("Bearer {token} {token}"), 400),
         (format!("Bearer {token}, Bearer {token}"), 400),
         (format!("Bearer {}", "x".repeat(20_000)), 431),
@@ -194,6 +194,10 @@ async fn every_request_to_the_endpoint_needs_one_bearer_token() {
         let answer = Answer::to(call(&client).header("authorization", &header)).await;
         let label = &header[..header.len().min(30)];
         assert_eq!(answer.status, status, "{label}");
+        if status == 401 {
+            // No credentials for this resource, so the client is to start its sign-in.
+            assert_eq!(answer.header("www-authenticate"), challenge, "{label}");
+        }
         if status != 200 {
             assert_eq!(answer.code(), i64::from(status), "{label}");
         }

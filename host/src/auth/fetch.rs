@@ -252,10 +252,11 @@ impl Outbound {
         });
         let pem = config.ca.as_deref().unwrap_or_default();
         let authorities = match Certificate::from_pem_bundle(pem.as_bytes()) {
-            Ok(found) if !found.is_empty() || config.ca.is_none() => found,
+            Ok(found) if found.is_empty() && config.ca.is_none() => found,
+            Ok(found) if !found.is_empty() && are_usable(&found) => found,
             _ => {
                 let message =
-                    "has no certificate; give a PEM file with `-----BEGIN CERTIFICATE-----`";
+                    "has no usable certificate; give a PEM file with `-----BEGIN CERTIFICATE-----`";
                 errors.push(GuardConfigError::new("network.ca", message));
                 Vec::new()
             }
@@ -279,6 +280,15 @@ impl Outbound {
             .timeout(Duration::from_secs(MAX_FETCH_SECONDS))
             .pool_max_idle_per_host(0)
     }
+}
+
+/// Returns whether an HTTP client accepts the certificates. Without the system's certificates it is built quickly.
+fn are_usable(authorities: &[Certificate]) -> bool {
+    Client::builder()
+        .no_proxy()
+        .tls_certs_only(authorities.iter().cloned())
+        .build()
+        .is_ok()
 }
 
 /// Returns whether the keys of an issuer are fetched.

@@ -52,7 +52,7 @@ impl AddressPolicy {
         if self.only_private && is_public(address) {
             return false;
         }
-        self.literal == Some(address)
+        (self.literal == Some(address) && !is_always_rejected(address))
             || (self.loopback && address.is_loopback())
             || (self.private && !is_always_rejected(address))
             || is_public(address)
@@ -179,6 +179,7 @@ mod tests {
             ("http://keys.svc", "64:ff9b::5db8:d822", false),
             ("http://keys.svc", "169.254.169.254", false),
             ("http://93.184.216.34", "93.184.216.34", false),
+            ("http://169.254.169.254", "169.254.169.254", false),
             ("http://localhost", "127.0.0.1", true),
         ] {
             let parsed = Url::parse(url).expect("valid URL");
@@ -270,6 +271,8 @@ mod tests {
             ("https://login.example", true, "0.0.0.0", false),
             ("https://10.1.2.3", false, "10.1.2.3", true),
             ("https://10.1.2.3", false, "10.1.2.4", false),
+            ("https://169.254.169.254", true, "169.254.169.254", false),
+            ("https://100.100.100.200", false, "100.100.100.200", false),
             ("https://10.1.2.3", false, "127.0.0.1", false),
             ("https://167838211", false, "10.1.2.3", true),
             ("https://[fd12::1]", false, "fd12::1", true),
