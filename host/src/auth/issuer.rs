@@ -11,10 +11,11 @@ use super::claims::is_claim_reference;
 use super::clock::Clock;
 use super::compare::is_same;
 use super::config::{GuardConfigError, IssuerConfig, KeySource};
-use super::fetch::{FetchError, Fetcher, JwksSource, Outbound, check_url};
+use super::fetch::{FetchError, Fetcher, JwksSource, check_url};
 use super::jwks::KeySet;
 use super::key::Key;
 use super::key_source::{IssuerKeys, RemoteKeys};
+use super::outbound::Outbound;
 use super::trusted::TrustedIssuer;
 
 /// A trusted issuer.

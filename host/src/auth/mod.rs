@@ -67,6 +67,7 @@ mod challenge;
 mod key;
 
 mod jwks;
+mod outbound;
 
 mod fetch;
 mod trusted;
