@@ -8,13 +8,13 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, ORIGIN};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -250,10 +250,13 @@ async fn visit(listener: TcpListener, settings: &Value) -> Value {
         .route("/", get(async || file("page.html", "text/html")))
         .route("/page.mjs", get(async || script("page.mjs")))
         .route("/mcp-client.mjs", get(async || script("mcp-client.mjs")))
-        .route("/settings", get(async move || Json(settings)))
+        .route("/settings", get(async move || settings.to_string()))
         .route(
             "/report",
-            post(async move |Json(report): Json<Value>| sender.send(report).await.unwrap()),
+            post(async move |report: String| {
+                let report: Value = serde_json::from_str(&report).unwrap();
+                sender.send(report).await.unwrap();
+            }),
         );
     let server = tokio::spawn(async move { axum::serve(listener, page).await.unwrap() });
     let profile = tempfile::tempdir().unwrap();

@@ -16,9 +16,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::extract::Request;
 use axum::routing::any;
-use axum::{Json, Router};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use toolcrib::auth::{Caller, Clock, Guard, GuardConfig, IssuerConfig, KeySource};
@@ -118,9 +118,9 @@ impl Answer {
 }
 
 /// Returns the caller that the guard passed on, and whether the token was removed.
-async fn echo(request: Request) -> Json<Value> {
+async fn echo(request: Request) -> String {
     let caller = request.extensions().get::<Arc<Caller>>().unwrap();
-    Json(json!({
+    json!({
         "authorization": request.headers().contains_key("authorization"),
         "issuer": caller.issuer,
         "subject": caller.subject,
@@ -128,7 +128,8 @@ async fn echo(request: Request) -> Json<Value> {
         "scopes": caller.scopes,
         "claims": caller.claims,
         "debug_shows_claims": format!("{caller:?}").contains("tools\""),
-    }))
+    })
+    .to_string()
 }
 
 pub(super) async fn serve(app: Router) -> String {

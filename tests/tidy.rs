@@ -50,7 +50,7 @@ const MODULES: [(&str, &[&str]); 17] = [
             "config",
         ],
     ),
-    ("http", &["text", "auth", "catalog", "mcp"]),
+    ("http", &["json", "text", "auth", "catalog", "mcp"]),
     (
         "app",
         &["auth", "catalog", "mcp", "config", "reload", "http"],

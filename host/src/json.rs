@@ -1,7 +1,12 @@
-//! Parses untrusted JSON, bounded in depth. Objects with keys that `serde_json` reserves for itself are rejected.
+//! JSON from untrusted sources, parsed with a bound of depth, and JSON responses. Objects with keys that `serde_json`
+//! reserves for itself are rejected.
 
 use std::fmt;
 
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -36,6 +41,13 @@ pub(crate) fn parse(
     .deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// Returns a response with a JSON body. The same as `axum::Json`, whose feature would enable `raw_value` in `serde_json`.
+pub(crate) fn response(status: StatusCode, body: &impl Serialize) -> Response {
+    // All bodies are made of strings, numbers, lists and objects with string keys, which serialize.
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// Builds a [`Value`] whose arrays and objects are nested `depth_left` deep at most.

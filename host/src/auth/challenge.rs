@@ -1,12 +1,12 @@
 //! Rejected requests and the HTTP challenges for them (RFC 6750 §3, RFC 9728 §5.1).
 
-use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::scopes;
+use crate::json;
 
 /// The reason a token is invalid. The messages are short and safe to send to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -121,7 +121,7 @@ impl AuthError {
 
     /// Converts into a response with another JSON body and the same status and headers.
     pub fn into_response_with(self, body: &Value) -> Response {
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = json::response(self.status, body);
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }

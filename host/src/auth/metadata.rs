@@ -15,6 +15,7 @@ use super::config::{GuardConfig, GuardConfigError};
 use super::fetch::metadata_urls;
 use super::scopes;
 use super::trusted::TrustedIssuer;
+use crate::json;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -140,7 +141,11 @@ async fn method_not_allowed() -> Response {
         "error_description": "the metadata is read with GET",
     });
     let headers = [(ALLOW, "GET,HEAD,OPTIONS")];
-    (StatusCode::METHOD_NOT_ALLOWED, headers, axum::Json(body)).into_response()
+    (
+        headers,
+        json::response(StatusCode::METHOD_NOT_ALLOWED, &body),
+    )
+        .into_response()
 }
 
 /// Returns the well-known paths for the resource's path and for the root, each with and without a trailing slash.

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fmt::Display;
 
-use axum::Json;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::auth::AuthError;
 use crate::catalog::Rejection;
+use crate::json;
 
 pub(super) const PARSE_ERROR: i32 = -32700;
 pub(super) const INVALID_REQUEST: i32 = -32600;
@@ -36,17 +36,17 @@ pub(super) fn json_rpc(
     if let Some(id) = id {
         body["id"] = id.clone();
     }
-    (status, Json(body)).into_response()
+    json::response(status, &body)
 }
 
 /// Returns an error of MCP as a 400 response.
 pub(super) fn bad_request(error: ErrorData, id: Option<RequestId>) -> Response {
-    (StatusCode::BAD_REQUEST, Json(JsonRpcError::new(id, error))).into_response()
+    json::response(StatusCode::BAD_REQUEST, &JsonRpcError::new(id, error))
 }
 
 /// Returns an error for a request that is not JSON-RPC.
 pub(super) fn plain(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
+    json::response(status, &json!({ "error": message }))
 }
 
 /// Returns the response to a call that exceeds a limit, with `Retry-After` (RFC 9110, section 10.2.3).

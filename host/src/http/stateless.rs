@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{event_stream, header_checks, responses};
+use crate::json;
 use crate::mcp::ToolServer;
 
 /// Answers a message: a request with its result, a notification with 202.
@@ -65,7 +66,7 @@ async fn serve(
         first,
         ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)
     ) {
-        return (status_of(&first), axum::Json(first)).into_response();
+        return json::response(status_of(&first), &first);
     }
     let rest = futures::stream::poll_fn(move |context| {
         let _ = &cancel_on_drop;
