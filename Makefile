@@ -3,6 +3,7 @@
 # make test-all  also the examples of every language, real MCP clients, the conformance suite, Redis, network namespaces
 # make release   the optimised host: target/release/toolcrib
 # make bench     cost of a call, memory and start-up time of the optimised host
+# make fuzz      one fuzz target (FUZZ=token) for SECONDS; needs a nightly compiler and cargo-fuzz
 # make lint      formatting, clippy, dependencies (licences, sources, duplicate versions)
 # make docs      API documentation and the book (target/book), with every link checked
 
@@ -16,7 +17,7 @@ DIST    := guest-examples/dist
 FIXTURE := tests/conformance/fixture
 TOOLS   := target/tools
 
-.PHONY: run build release examples test test-all test-complete bench lint docs clean
+.PHONY: run build release examples test test-all test-complete bench fuzz lint docs clean
 
 run: build
 	guest-examples/build.sh rust
@@ -51,6 +52,10 @@ test-complete: examples
 
 bench: examples
 	$(CARGO) test --locked --workspace --release --bench bench
+
+fuzz:
+	mkdir -p fuzz/found/$(FUZZ)
+	cargo +nightly fuzz run $(FUZZ) fuzz/found/$(FUZZ) fuzz/corpus/$(FUZZ) -- -max_total_time=$(SECONDS)
 
 lint: $(TOOLS)/stamp
 	$(CARGO) fmt --all --check

@@ -58,13 +58,13 @@ impl HostileComponentBuilder {
     }
 }
 
-const TIMER: &str = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $timer (param i64) (result i32)))"#;
-const BLOCK: &str =
+pub(crate) const TIMER: &str = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $timer (param i64) (result i32)))"#;
+pub(crate) const BLOCK: &str =
     r#"(import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))"#;
 const POLL: &str = r#"(import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))"#;
 
 /// Code that repeats `body` forever.
-fn repeat_forever(body: &str) -> String {
+pub(crate) fn repeat_forever(body: &str) -> String {
     format!("(loop $again {body} (br $again)) (unreachable)")
 }
 

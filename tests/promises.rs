@@ -6,12 +6,14 @@ mod support;
 
 mod auth_end_to_end;
 mod bad_input;
+mod chaos;
 mod command_line;
 mod compilation;
 mod configuration;
 mod contract;
 mod documentation;
 mod functions;
+mod fuzz_corpus;
 mod guard;
 mod hostile;
 mod input_required;

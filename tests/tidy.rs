@@ -14,7 +14,7 @@ use source::{Source, comments, sources};
 const MAX_LINES: usize = 500;
 
 /// The modules of the host in the order of `lib.rs`, and those that each may use.
-const MODULES: [(&str, &[&str]); 17] = [
+const MODULES: [(&str, &[&str]); 18] = [
     ("json", &[]),
     ("network", &[]),
     ("text", &[]),
@@ -55,6 +55,7 @@ const MODULES: [(&str, &[&str]); 17] = [
         "app",
         &["auth", "catalog", "mcp", "config", "reload", "http"],
     ),
+    ("fuzzing", &["sandbox", "component"]),
     (
         "cli",
         &[
@@ -124,6 +125,11 @@ fn modules() -> BTreeMap<String, Vec<Source>> {
         modules.entry(module).or_default().push(source);
     }
     modules
+}
+
+/// The files whose text is checked: those of the host, the tests and the fuzz targets.
+fn checked_sources() -> impl Iterator<Item = Source> {
+    ["host", "tests", "fuzz"].into_iter().flat_map(sources)
 }
 
 /// The words that follow `before` in the code, each up to its end.
@@ -233,7 +239,7 @@ fn libraries_are_named_in_few_places() {
 #[test]
 fn files_are_short_finished_and_say_what_they_are_for() {
     let mut wrong = Vec::new();
-    for Source { path, text, code } in sources("host").into_iter().chain(sources("tests")) {
+    for Source { path, text, code } in checked_sources() {
         let path = path.display();
         let lines = text.lines().count();
         if lines > MAX_LINES {
@@ -254,7 +260,7 @@ fn files_are_short_finished_and_say_what_they_are_for() {
 #[test]
 fn no_sentence_of_a_comment_starts_with_a_noun_clause() {
     let mut wrong = Vec::new();
-    for Source { path, text, .. } in sources("host").into_iter().chain(sources("tests")) {
+    for Source { path, text, .. } in checked_sources() {
         for (line, comment) in comments(&text) {
             for sentence in comment
                 .split_inclusive(['.', '?', '!', ':'])

@@ -21,6 +21,7 @@
 //! | `reload` | loading the configured components and replacing those that change |
 //! | [`http`] | routes, request bodies, `Host` and `Origin`, health, serving |
 //! | `app` | the composition root |
+//! | `fuzzing` | entry points of the fuzz targets |
 //! | [`cli`] | the command line, one file per subcommand |
 
 mod json;
@@ -47,6 +48,9 @@ mod reload;
 pub mod http;
 
 mod app;
+
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub mod cli;
 

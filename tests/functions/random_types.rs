@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::{echo_component, tool};
 use crate::support::client::Client;
+use crate::support::rng::Rng;
 use crate::support::server::Host;
-use generator::{Rng, TypeGenerator, WORDS};
+use generator::{TypeGenerator, WORDS};
 
 const COMPONENTS: u64 = 6;
 const TYPES_PER_COMPONENT: usize = 12;

@@ -43,6 +43,8 @@ pub use definitions::{
     MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, ResourceTemplate, TaskMode, Tool, is_tool_name,
 };
 pub(crate) use definitions::{TooMuchWork, UriPattern, Work};
+#[doc(hidden)]
+pub use functions::GeneratedFunction;
 pub use functions::SkippedExport;
 pub use load::{Component, digest};
 pub use load_error::LoadError;

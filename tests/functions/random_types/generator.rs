@@ -2,33 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// A pseudo-random number generator (xorshift64*).
-pub(super) struct Rng(u64);
-
-impl Rng {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        (self.bits() >> 33) as usize % end
-    }
-
-    pub(super) fn choose<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        &choices[self.below(choices.len())]
-    }
-
-    pub(super) fn bool(&mut self) -> bool {
-        self.below(2) == 0
-    }
-}
+use crate::support::rng::Rng;
 
 pub(super) enum Ty {
     Bool,

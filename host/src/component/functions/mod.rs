@@ -45,6 +45,9 @@ mod invoke;
 
 mod discover;
 
+mod generated;
+
 pub(super) use discover::{Functions, NameConflict, ToolSet};
 pub use exports::SkippedExport;
 pub(super) use function::Function;
+pub use generated::GeneratedFunction;

@@ -95,6 +95,14 @@ impl Schema {
         })
     }
 
+    /// Compiles a schema of results, for the fuzz targets.
+    ///
+    /// # Errors
+    /// As [`Schema::new`].
+    pub(crate) fn for_results(text: &str) -> Result<Self, String> {
+        Self::new(text, Root::Any)
+    }
+
     /// Compiles a schema of arguments that was derived from another schema.
     ///
     /// # Errors

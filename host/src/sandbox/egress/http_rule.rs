@@ -97,7 +97,7 @@ impl HttpRule {
 
     /// Whether this entry covers a request to `url`. Parsing has normalised the URL: the case and notation of the host,
     /// and dot segments.
-    pub(super) fn covers(&self, url: &Url) -> bool {
+    pub(crate) fn covers(&self, url: &Url) -> bool {
         url.scheme() == if self.https { "https" } else { "http" }
             && url.port_or_known_default() == Some(self.port)
             && url.host().is_some_and(|host| self.host.covers(&host))

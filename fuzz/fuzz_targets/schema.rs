@@ -1,0 +1,19 @@
+//! See `src/schema.rs`. Compares the host with `boon` in addition to the library that the host is built on.
+
+#![no_main]
+
+use boon::{Compiler, Draft, Schemas};
+use serde_json::Value;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| toolcrib_fuzz::schema::run_against(input, boon));
+
+/// Validates a value, or returns `None` if `boon` rejects the schema.
+fn boon(schema: &Value, value: &Value) -> Option<bool> {
+    const URL: &str = "https://fuzz.example/schema";
+    let mut compiler = Compiler::new();
+    compiler.set_default_draft(Draft::V2020_12);
+    compiler.add_resource(URL, schema.clone()).ok()?;
+    let mut schemas = Schemas::new();
+    let index = compiler.compile(URL, &mut schemas).ok()?;
+    Some(schemas.validate(value, index).is_ok())
+}
