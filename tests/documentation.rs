@@ -112,3 +112,33 @@ fn readme_fits_on_a_page() {
         readme.lines().count()
     );
 }
+
+/// Each source file that `ARCHITECTURE.md` names exists, and has the function that is named after it.
+#[test]
+fn architecture_names_existing_files_and_functions() {
+    let text = std::fs::read_to_string(format!("{ROOT}/ARCHITECTURE.md")).unwrap();
+    let mut functions = 0;
+    for line in text.lines() {
+        let quoted: Vec<_> = line.split('`').skip(1).step_by(2).collect();
+        for (index, name) in quoted.iter().enumerate() {
+            if !name.ends_with(".rs") || name.starts_with("tests/") {
+                continue;
+            }
+            let path = format!("{ROOT}/host/src/{name}");
+            let source = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
+            // In the answers, the function follows its file.
+            let function = quoted.get(index + 1).filter(|next| {
+                line.contains(&format!("`{name}`, `{next}`")) && !next.contains(['/', '.'])
+            });
+            if let Some(function) = function {
+                let function = function.rsplit("::").next().unwrap();
+                let is_there = ["fn ", "struct ", "const ", "enum "]
+                    .iter()
+                    .any(|kind| source.contains(&format!("{kind}{function}")));
+                assert!(is_there, "{name} has no {function}");
+                functions += 1;
+            }
+        }
+    }
+    assert!(functions >= 10, "{functions}");
+}

@@ -53,6 +53,11 @@ async fn arguments_are_validated_before_the_guest_runs() {
         (json!({ "city": "" }), vec!["`/city`"]),
         (json!({ "city": "oslo" }), vec!["`/city`", "^[A-Z]"]),
         (json!({ "city": null }), vec!["`/city`", "null"]),
+        // An object, although `serde_json` reads it as the JSON in the string if its feature `raw_value` is enabled.
+        (
+            json!({ "city": { "$serde_json::private::RawValue": "\"Oslo\"" } }),
+            vec!["`/city`", "string"],
+        ),
         (
             json!({ "city": "Oslo", "days": [1, 8] }),
             vec!["`/days/1`", "8"],

@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
 /// Bytes of an unread body that are discarded; after them the connection is closed.
@@ -35,10 +35,20 @@ pub(super) async fn discard(request: Request, next: Next) -> Response {
     if let Ok(body) = given_back.try_recv()
         && !body.is_end_stream()
     {
-        let rest = Limited::new(body, MAX_DISCARDED_BYTES).collect();
-        let _ = tokio::time::timeout(MAX_DISCARD_TIME, rest).await;
+        let _ = tokio::time::timeout(MAX_DISCARD_TIME, discard_frames(body)).await;
     }
     response
+}
+
+/// Reads a body frame by frame, keeping none, up to its limit.
+async fn discard_frames(mut body: Body) {
+    let mut discarded_bytes = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded_bytes += frame.data_ref().map_or(0, Bytes::len);
+        if discarded_bytes > MAX_DISCARDED_BYTES {
+            return;
+        }
+    }
 }
 
 /// A body that is sent back to the middleware when the inner service drops it.

@@ -7,6 +7,7 @@ mod body;
 mod connection_threads;
 mod endpoint;
 mod event_stream;
+mod first_request;
 mod header_checks;
 mod jsonrpc;
 mod lingering_body;

@@ -16,11 +16,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::connection_threads::ConnectionThreads;
+use super::first_request;
 use super::tls::TlsAcceptor;
 
 /// Connections open at the same time; further ones wait in the accept queue.
 const MAX_CONNECTIONS: usize = 4_096;
-/// Time a client may take to send the request line and headers.
+/// Time a client may take to send the request line and headers, for the first request counted from the connection.
 const MAX_HEAD_TIME: Duration = Duration::from_secs(15);
 /// Size of the request line and headers of a request.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -145,9 +146,10 @@ impl Server {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         watcher: Watcher,
     ) {
+        let (stream, service) = first_request::within(MAX_HEAD_TIME, stream, self.service);
         let connection = self
             .builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), self.service)
+            .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "connection ended");
