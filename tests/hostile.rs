@@ -5,9 +5,11 @@
 
 mod calls;
 mod cancellation;
+mod deep;
 mod fairness;
 mod limits;
 mod loads;
+mod patterns;
 mod related_tests;
 mod resource_usage;
 mod schemas;

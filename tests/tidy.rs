@@ -100,7 +100,10 @@ const LIBRARIES: [(&[&str], &[&str]); 11] = [
     (&["tokio_rustls"], &["http"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
     (&["toml", "bytesize", "humantime", "strsim"], &["config"]),
-    (&["jsonschema"], &["component"]),
+    (
+        &["jsonschema_regex", "regex_automata", "percent_encoding"],
+        &["component"],
+    ),
     (&["notify"], &["reload"]),
 ];
 

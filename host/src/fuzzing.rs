@@ -4,7 +4,8 @@ use serde_json::Value;
 use url::Url;
 
 pub use crate::component::GeneratedFunction;
-use crate::component::Schema;
+use crate::component::{Schema, Strings};
+use crate::engine::GuestRuntime;
 use crate::sandbox::HttpRule;
 
 /// Compiles a schema of a component's tool.
@@ -13,6 +14,19 @@ use crate::sandbox::HttpRule;
 /// The defect of the schema, as the predicate of a sentence.
 pub fn compile_schema(text: &str) -> Result<Schema, String> {
     Schema::for_results(text)
+}
+
+/// Validates a value against a schema, without conversion of strings.
+///
+/// # Errors
+/// One sentence with the location as a JSON Pointer (RFC 6901).
+pub async fn validate(
+    schema: &Schema,
+    value: Value,
+    guest_runtime: &GuestRuntime,
+) -> Result<(), String> {
+    let validated = schema.validate(value, Strings::Exact, guest_runtime);
+    validated.await.map(drop)
 }
 
 /// Returns whether an entry of `allow.http` covers a request to this URL, or `None` if the URL is malformed.

@@ -32,10 +32,20 @@ pub(crate) fn parse(
     json: &[u8],
     duplicate_keys: DuplicateKeys,
 ) -> Result<Value, serde_json::Error> {
+    parse_within(json, duplicate_keys, MAX_JSON_DEPTH)
+}
+
+/// Parses one JSON document in UTF-8 with another bound of depth than [`MAX_JSON_DEPTH`].
+pub(crate) fn parse_within(
+    json: &[u8],
+    duplicate_keys: DuplicateKeys,
+    max_depth: usize,
+) -> Result<Value, serde_json::Error> {
     let text = std::str::from_utf8(json).map_err(de::Error::custom)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = BoundedValue {
-        depth_left: MAX_JSON_DEPTH,
+        depth_left: max_depth,
+        max_depth,
         duplicate_keys,
     }
     .deserialize(&mut deserializer)?;
@@ -54,6 +64,7 @@ pub(crate) fn response(status: StatusCode, body: &impl Serialize) -> Response {
 #[derive(Clone, Copy)]
 struct BoundedValue {
     depth_left: usize,
+    max_depth: usize,
     duplicate_keys: DuplicateKeys,
 }
 
@@ -63,7 +74,8 @@ impl BoundedValue {
         match self.depth_left.checked_sub(1) {
             Some(depth_left) => Ok(BoundedValue { depth_left, ..self }),
             None => Err(E::custom(format_args!(
-                "the JSON is more than {MAX_JSON_DEPTH} levels deep"
+                "the JSON is more than {} levels deep",
+                self.max_depth
             ))),
         }
     }

@@ -96,3 +96,84 @@ async fn arguments_are_validated_before_the_guest_runs() {
         .await;
     assert!(answer.failure().contains("city"));
 }
+
+/// Models write numbers, lists and objects as strings. Where the schema wants another type, the JSON in the string counts.
+#[tokio::test]
+async fn strings_with_json_of_the_wanted_type_are_converted() {
+    let integers = json!({ "type": "array", "items": { "type": "integer" } });
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "number": { "type": "number" },
+            "flag": { "type": "boolean" },
+            "list": { "anyOf": [integers, { "type": "null" }] },
+            "object": { "type": "object", "required": ["k"] },
+            "choice": { "enum": [1, 2] },
+            "text": { "type": "string" },
+            "digits": { "anyOf": [{ "type": "integer" }, { "type": "string", "pattern": "^[0-9]{1,20}$" }] },
+        },
+    });
+    let mut guest = Guest::new();
+    guest.tool(
+        Tool::new("echo").taking(&schema),
+        "(call $text (local.get $arguments) (local.get $arguments_len))",
+    );
+    let host = Host::of(&guest).await;
+    for (given, expected) in [
+        (json!({ "number": "2.5" }), json!({ "number": 2.5 })),
+        (json!({ "flag": "true" }), json!({ "flag": true })),
+        (json!({ "list": "[1,\"2\"]" }), json!({ "list": [1, 2] })),
+        (json!({ "list": ["1", 2] }), json!({ "list": [1, 2] })),
+        (
+            json!({ "object": "{\"k\":\"1\"}" }),
+            json!({ "object": { "k": "1" } }),
+        ),
+        (json!({ "choice": "2" }), json!({ "choice": 2 })),
+        (
+            json!({ "text": "5", "number": "1" }),
+            json!({ "text": "5", "number": 1 }),
+        ),
+        (
+            json!({ "digits": "18446744073709551615" }),
+            json!({ "digits": "18446744073709551615" }),
+        ),
+    ] {
+        let answer = host.client().call("echo", given.clone()).await;
+        let echoed: Value = serde_json::from_str(answer.text()).unwrap();
+        assert_eq!(echoed, expected, "{given}");
+    }
+    let exact = Host::start(&[("guest", &guest)], |config| {
+        config.server.lenient_arguments = false;
+    })
+    .await;
+    let refused = [
+        (
+            json!({ "number": "two" }),
+            "`/number`: \"two\" is not of type \"number\"",
+        ),
+        (
+            json!({ "flag": "yes" }),
+            "`/flag`: \"yes\" is not of type \"boolean\"",
+        ),
+        (
+            json!({ "object": "[]" }),
+            "`/object`: \"[]\" is not of type \"object\"",
+        ),
+        (json!({ "text": 5 }), "`/text`: 5 is not of type \"string\""),
+        (
+            json!({ "number": "\"1\"" }),
+            "`/number`: \"\\\"1\\\"\" is not of type \"number\"",
+        ),
+    ];
+    for (given, message) in refused {
+        for host in [&host, &exact] {
+            let answer = host.client().call("echo", given.clone()).await;
+            assert_eq!(answer.failure(), message, "{given}");
+        }
+    }
+    let answer = exact.client().call("echo", json!({ "number": "5" })).await;
+    assert_eq!(
+        answer.failure(),
+        "`/number`: \"5\" is not of type \"number\""
+    );
+}

@@ -138,3 +138,48 @@ async fn arguments_nested_deeper_than_their_type_are_rejected() {
         assert!(answer.failure().starts_with("`/x`"), "{answer:?}");
     }
 }
+
+/// As for tools with a schema; integers of 64 bits have strings of their own.
+#[tokio::test]
+async fn strings_with_json_of_the_wanted_type_are_converted() {
+    let mut guest = Guest::new();
+    guest
+        .export(
+            "record pair { k: u32 }
+             export small: func(x: u32) -> u32;
+             export flag: func(x: bool) -> bool;
+             export sum: func(x: list<u32>, y: pair);
+             export wide: func(x: u64) -> u64;",
+        )
+        .item(
+            r#"(func (export "small") (param i32) (result i32) (local.get 0))
+               (func (export "flag") (param i32) (result i32) (local.get 0))
+               (func (export "sum") (param i32 i32 i32))
+               (func (export "wide") (param i64) (result i64) (local.get 0))"#,
+        );
+    let lenient = Host::of(&guest).await;
+    let exact = Host::start(&[("guest", &guest)], |config| {
+        config.server.lenient_arguments = false;
+    })
+    .await;
+    let sum = json!({ "x": "[\"1\",2]", "y": "{\"k\":3}" });
+    for (tool, given) in [
+        ("small", json!({ "x": "5" })),
+        ("flag", json!({ "x": "true" })),
+        ("sum", sum),
+    ] {
+        let answer = lenient.client().call(tool, given.clone()).await;
+        assert_eq!(answer.result()["isError"], json!(false), "{answer:?}");
+        let answer = exact.client().call(tool, given).await;
+        assert!(answer.failure().starts_with("`/x`: "), "{answer:?}");
+    }
+    for (tool, given) in [
+        ("small", json!({ "x": "five" })),
+        ("small", json!({ "x": "-5" })),
+        ("wide", json!({ "x": "1e3" })),
+        ("wide", json!({ "x": "[5]" })),
+    ] {
+        let message = lenient.client().call(tool, given.clone()).await;
+        assert!(message.failure().contains("is not an integer"), "{given}");
+    }
+}

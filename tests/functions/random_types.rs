@@ -27,7 +27,13 @@ async fn random_values_round_trip_and_schemas_match_the_host() {
             .map(|_| generator.ty(&mut rng, 4))
             .collect();
         let wits: Vec<_> = types.iter().map(|(wit, _)| wit.as_str()).collect();
-        let host = Host::serving_component(&echo_component(&generator.definitions, &wits)).await;
+        let host = Host::serving_component_with(
+            &echo_component(&generator.definitions, &wits),
+            |config| {
+                config.server.lenient_arguments = false;
+            },
+        )
+        .await;
         let list = host.client().list().await;
         for (index, (wit, ty)) in types.iter().enumerate() {
             let name = format!("f{index}");

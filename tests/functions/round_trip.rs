@@ -51,7 +51,10 @@ impl TypeCase {
 /// Checks each type with a guest that returns its argument.
 pub(super) async fn check(types: Vec<TypeCase>) {
     let wits: Vec<_> = types.iter().map(|ty| ty.wit).collect();
-    let host = Host::serving_component(&echo_component(DEFINITIONS, &wits)).await;
+    let host = Host::serving_component_with(&echo_component(DEFINITIONS, &wits), |config| {
+        config.server.lenient_arguments = false;
+    })
+    .await;
     let client = host.client();
     let list = client.list().await;
     for (index, ty) in types.iter().enumerate() {

@@ -126,8 +126,17 @@ impl Host {
 
     /// Serves one component without authentication.
     pub(crate) async fn serving_component(bytes: &[u8]) -> Self {
+        Self::serving_component_with(bytes, |_| {}).await
+    }
+
+    /// Like [`Host::serving_component`], after `change` has modified the configuration.
+    pub(crate) async fn serving_component_with(
+        bytes: &[u8],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let (dir, mut config) = config(&[]);
         add_component(&mut config, &dir, "guest", bytes);
+        change(&mut config);
         Self::run(dir, config).await
     }
 

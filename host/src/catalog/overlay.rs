@@ -111,8 +111,8 @@ impl ArgumentOverlay {
         let checked = component
             .validate(&self.schema, Value::Object(arguments))
             .await?;
-        let Value::Object(mut arguments) = checked else {
-            unreachable!("`check` returns the value it was given, which is an object");
+        let Value::Object(mut arguments) = checked.value else {
+            unreachable!("only strings are converted, and the value given was an object");
         };
         for (name, value) in defaults {
             if !arguments.contains_key(name) {

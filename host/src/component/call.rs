@@ -44,18 +44,23 @@ impl Component {
             // The types check the arguments in place of the schema generated from them: the error messages are clearer,
             // and the work grows with the arguments alone. The result needs no schema check for the same reason.
             let prepared = function
-                .prepare(&arguments)
+                .prepare(&arguments, self.strings())
                 .map_err(CallError::InvalidArguments)?;
             let max_bytes = self.limits.output_bytes;
             let run = |store| prepared.run(guest, store, max_bytes);
-            return self
+            let output = self
                 .execute(target, call.context, &tool.cpu_profile, run)
-                .await;
+                .await?;
+            return Ok(Outcome::Complete(output.output));
         }
-        let text = self.serialize(&arguments, &call.answers)?;
-        self.validate(&tool.input_schema, arguments)
+        let mut text = self.serialize(&arguments, &call.answers)?;
+        let validated = self
+            .validate(&tool.input_schema, arguments)
             .await
             .map_err(CallError::InvalidArguments)?;
+        if validated.is_converted {
+            text = self.serialize(&validated.value, &call.answers)?;
+        }
         let request = ToolRequest {
             tool: tool.name.clone(),
             arguments: text,

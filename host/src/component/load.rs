@@ -7,12 +7,13 @@ use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::binary_format;
 use super::contract::{Guest, Prompt, Resource};
 use super::definitions::{self, DefinitionError, ResourceTemplate, Tool};
 use super::describe::{DescribeError, Describer};
 use super::functions::{Function, Functions, SkippedExport, ToolSet};
 use super::load_error::LoadError;
-use super::{binary_format, schema::Schema};
+use super::schema::{Schema, Strings, Validated};
 use crate::engine::{self, CompileError, CompileLimits, Engine};
 use crate::sandbox::{self, CpuProfile, Grants, ImportReport, Limits, OpenGrants, keyvalue};
 
@@ -45,6 +46,8 @@ pub struct Component {
     pub skipped: Vec<SkippedExport>,
     /// The limits of each call.
     pub limits: Limits,
+    /// Whether a string argument is converted where a tool wants another type and the string holds its JSON.
+    pub lenient_arguments: bool,
     /// The access granted to its calls.
     pub grants: Grants,
     pub(super) open_grants: Arc<OpenGrants>,
@@ -88,7 +91,13 @@ impl Component {
         let guest = Arc::new(guest);
         let describer = Describer::new(engine, name, &limits);
         let run = describer.run("definitions", |store| guest.clone().tools(store));
-        let tools = checked(run.await, definitions::check_tools)?;
+        let tools = run.await.map_err(|e| vec![LoadError::Describe(e)])?;
+        // Schemas take time to parse, which the threads that serve requests have not.
+        let check = async move { definitions::check_tools(tools) };
+        let check = engine.guest_runtime().spawn(check).await;
+        let tools = check
+            .map_err(|_| vec![LoadError::NotChecked])?
+            .map_err(definition_errors)?;
         let merged = functions.merge(tools);
         let ToolSet {
             tools,
@@ -115,6 +124,7 @@ impl Component {
             templates,
             skipped,
             limits,
+            lenient_arguments: true,
             grants,
             open_grants: Arc::new(open_grants),
             cpu_profile: Arc::default(),
@@ -136,12 +146,25 @@ impl Component {
         Ok(component)
     }
 
-    /// Validates a value against a schema of one of its tools, as [`Schema::validate`].
+    /// Validates arguments against a schema of one of its tools, as [`Schema::validate`].
     ///
     /// # Errors
     /// One sentence with the location as a JSON Pointer (RFC 6901).
-    pub(crate) async fn validate(&self, schema: &Schema, value: Value) -> Result<Value, String> {
-        schema.validate(value, self.engine.guest_runtime()).await
+    pub(crate) async fn validate(
+        &self,
+        schema: &Schema,
+        value: Value,
+    ) -> Result<Validated, String> {
+        let guest_runtime = self.engine.guest_runtime();
+        schema.validate(value, self.strings(), guest_runtime).await
+    }
+
+    /// Returns the treatment of strings in arguments.
+    pub(super) fn strings(&self) -> Strings {
+        match self.lenient_arguments {
+            true => Strings::Lenient,
+            false => Strings::Exact,
+        }
     }
 
     /// Compares the access that its imports need with its grants.
@@ -197,5 +220,9 @@ fn checked<D, C>(
     check: impl FnOnce(D) -> Result<C, Vec<DefinitionError>>,
 ) -> Result<C, Vec<LoadError>> {
     let definitions = described.map_err(|e| vec![LoadError::Describe(e)])?;
-    check(definitions).map_err(|errors| errors.into_iter().map(LoadError::Definition).collect())
+    check(definitions).map_err(definition_errors)
+}
+
+fn definition_errors(errors: Vec<DefinitionError>) -> Vec<LoadError> {
+    errors.into_iter().map(LoadError::Definition).collect()
 }

@@ -45,6 +45,9 @@ pub enum LoadError {
     /// A definition breaks a rule.
     #[error("{0}")]
     Definition(#[from] DefinitionError),
+    /// The check of the definitions panicked.
+    #[error("its definitions could not be checked; the log says how")]
+    NotChecked,
     /// A defined tool and a function have the same name.
     #[error(transparent)]
     NameConflict(#[from] NameConflict),

@@ -3,7 +3,7 @@
 //! A component offers tools, prompts and resources through the contract `toolcrib:mcp`, or tools as plain functions.
 //! Its files, from the lowest layer to the highest; a file uses only files of lower groups:
 //!
-//! - `binary_format`, `engine_error`, `schema`: formats and errors, independent of the contract;
+//! - `binary_format`, `engine_error`, `guest_json`, then `schema`: formats and errors, independent of the contract;
 //! - `contract`: generated bindings, the host's imports, the guest's exports;
 //! - `definitions`, `output_validation`, `call_error`: checks of what a guest says and returns;
 //! - `describe`, `functions`: the two sources of tools, the contract and plain functions;
@@ -12,6 +12,8 @@
 
 mod binary_format;
 mod engine_error;
+mod guest_json;
+
 mod schema;
 
 mod contract;
@@ -46,8 +48,10 @@ pub(crate) use definitions::{TooMuchWork, UriPattern, Work};
 #[doc(hidden)]
 pub use functions::GeneratedFunction;
 pub use functions::SkippedExport;
+pub(crate) use guest_json::parse as parse_guest_json;
 pub use load::{Component, digest};
 pub use load_error::LoadError;
 pub use schema::Schema;
+pub(crate) use schema::Strings;
 
 pub use crate::sandbox::ImportReport;

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::contract::{
     Block, Body, Completion, Content, Embedded, Outcome, Output, PromptResult, Question,
 };
-use super::schema::Schema;
+use super::guest_json;
+use super::schema::{Schema, Strings};
 use crate::engine::GuestRuntime;
 
 /// Maximum number of questions of one outcome.
@@ -120,12 +121,12 @@ pub(super) async fn validate_structured(
             None => Ok(()),
         };
     };
-    let value: Value =
-        serde_json::from_str(text).map_err(|e| format!("`structured` is not valid JSON: {e}"))?;
+    let value = guest_json::parse(text);
+    let value = value.map_err(|e| format!("`structured` is not valid JSON: {e}"))?;
     let Some(schema) = schema else {
         return Ok(());
     };
-    match schema.validate(value, guest_runtime).await {
+    match schema.validate(value, Strings::Exact, guest_runtime).await {
         Ok(_) => Ok(()),
         Err(e) => Err(format!("`structured` breaks the output schema: {e}")),
     }
@@ -142,7 +143,7 @@ fn validate_content(content: &Content) -> Result<(), String> {
 }
 
 fn validate_meta(meta: Option<&str>) -> Result<(), String> {
-    match meta.map(serde_json::from_str) {
+    match meta.map(guest_json::parse) {
         None | Some(Ok(Value::Object(_))) => Ok(()),
         Some(_) => Err("`meta` is not a JSON object".into()),
     }
@@ -177,7 +178,7 @@ fn validate_questions(questions: &[Question]) -> Result<(), String> {
                 question.method
             ));
         }
-        if !matches!(serde_json::from_str(&question.params), Ok(Value::Object(_))) {
+        if !matches!(guest_json::parse(&question.params), Ok(Value::Object(_))) {
             return Err(format!(
                 "the parameters of the question {key:?} are not a JSON object"
             ));

@@ -49,6 +49,8 @@ pub struct ServerConfig {
     /// [`max_concurrent_calls`](Self::max_concurrent_calls). Without authentication callers cannot be distinguished,
     /// and the limit does not apply.
     pub max_calls_per_caller: Option<u32>,
+    /// Whether a string argument is converted where the tool wants another type and the string holds its JSON.
+    pub lenient_arguments: bool,
     /// Time that running calls get to finish at shutdown.
     pub drain: Duration,
     /// `[server.tls]`; `Some` serves HTTPS.
@@ -81,6 +83,7 @@ impl Default for ServerConfig {
             max_body_bytes: 4 << 20,
             max_concurrent_calls: 256,
             max_calls_per_caller: None,
+            lenient_arguments: true,
             drain: Duration::from_secs(30),
             tls: None,
         }
@@ -140,6 +143,9 @@ pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
             .positive_integer("max-concurrent-calls")
             .unwrap_or(default.max_concurrent_calls),
         max_calls_per_caller: section.positive_integer("max-calls-per-caller"),
+        lenient_arguments: section
+            .boolean("lenient-arguments")
+            .unwrap_or(default.lenient_arguments),
         drain: section.duration("drain").unwrap_or(default.drain),
         tls: section.table("tls").and_then(read_tls),
     };

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http_body_util::{BodyExt, Limited};
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde_json::{Value, json};

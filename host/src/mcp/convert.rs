@@ -145,7 +145,7 @@ pub(super) fn guest_caller(caller: &Caller) -> Principal {
 /// text for clients that do not read structured content (MCP, tools, structured content).
 pub(super) fn result(output: Output) -> CallToolResult {
     // `Outcome::checked` has already parsed the JSON texts.
-    let parse = |text: String| serde_json::from_str::<Value>(&text).ok();
+    let parse = |text: String| component::parse_guest_json(&text).ok();
     let mut content: Vec<_> = output.content.into_iter().map(block).collect();
     if content.is_empty()
         && let Some(text) = &output.structured
@@ -227,7 +227,7 @@ fn icons(icons: &[component::Icon]) -> Option<Vec<Icon>> {
 
 /// Converts `_meta`, which the component's checks have already parsed as a JSON object.
 fn meta(text: Option<&str>) -> Option<MetaObject> {
-    match text.and_then(|text| serde_json::from_str(text).ok()) {
+    match text.and_then(|text| component::parse_guest_json(text).ok()) {
         Some(Value::Object(meta)) => Some(MetaObject(meta)),
         _ => None,
     }

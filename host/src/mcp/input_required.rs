@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::convert::pointer;
 use super::quota;
 use crate::auth::Caller;
-use crate::component::{Answer, ClientFeatures, Questions, TargetKind};
+use crate::component::{self, Answer, ClientFeatures, Questions, TargetKind};
 
 /// The maximum number of rounds of input requests that a waiting call may take.
 pub(super) const MAX_ROUNDS: usize = 16;
@@ -160,7 +160,7 @@ impl Rounds {
             // A key that is requested again needs a new response.
             self.responses.remove(&question.key);
             // The component's checks have already parsed the parameters.
-            let params: Value = serde_json::from_str(&question.params).unwrap_or_default();
+            let params = component::parse_guest_json(&question.params).unwrap_or_default();
             self.requests.push(PendingRequest {
                 request: json!({ "method": question.method, "params": params }),
                 key: question.key,

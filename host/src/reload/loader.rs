@@ -203,7 +203,9 @@ impl Loader {
         }
         let grants = (grants, &self.store);
         let bytes = content.bytes;
-        let component = Component::load(&self.engine, name, bytes, digest, limits, grants).await?;
+        let mut component =
+            Component::load(&self.engine, name, bytes, digest, limits, grants).await?;
+        component.lenient_arguments = self.config.server.lenient_arguments;
         let call_limits =
             call_limits.unwrap_or_else(|| Arc::new(ComponentCallLimits::new(&component)));
         Ok(Registration {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::component::contract::Icon;
+use crate::component::guest_json;
 use crate::text::escape_untrusted;
 
 /// Maximum length of a name of a tool or a prompt. Some clients drop all tools of a server if one name is longer.
@@ -162,7 +163,7 @@ impl<'a> PartChecker<'a> {
     pub(super) fn meta(&mut self, meta: Option<&str>) -> Option<Map<String, Value>> {
         let text = meta?;
         self.length("meta", text, MAX_META_BYTES);
-        match serde_json::from_str(text) {
+        match guest_json::parse(text) {
             Ok(Value::Object(meta)) => Some(meta),
             _ => {
                 self.report("meta", "is not a JSON object");

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::mirrored_headers::check_mirrored_headers;
 use super::rules::{DefinitionError, PartChecker, check_count, is_tool_name, unless_errors};
 use crate::component::contract::{Annotations, Icon, ToolDefinition};
-use crate::component::schema::{Root, Schema};
+use crate::component::schema::{PatternSpace, Root, Schema};
 use crate::sandbox::CpuProfile;
 
 /// Maximum number of tools of one component.
@@ -64,13 +64,14 @@ pub(crate) fn check_tools(
     let mut errors = Vec::new();
     let mut names = BTreeSet::new();
     let mut tools = Vec::new();
+    let mut space = PatternSpace::new();
     for definition in definitions {
         if !is_tool_name(&definition.name) {
             errors.push(DefinitionError::invalid_name("tool", &definition.name));
         } else if !names.insert(definition.name.clone()) {
             errors.push(DefinitionError::duplicate("tool", &definition.name));
         } else {
-            tools.extend(check_tool(definition, &mut errors));
+            tools.extend(check_tool(definition, &mut space, &mut errors));
         }
     }
     tools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -78,7 +79,11 @@ pub(crate) fn check_tools(
 }
 
 /// Checks one definition. Returns `None` if its input schema is invalid; every error is in `errors`.
-fn check_tool(definition: ToolDefinition, errors: &mut Vec<DefinitionError>) -> Option<Tool> {
+fn check_tool(
+    definition: ToolDefinition,
+    space: &mut PatternSpace,
+    errors: &mut Vec<DefinitionError>,
+) -> Option<Tool> {
     let mut checker = PartChecker::new("tool", &definition.name, errors);
     if definition.description.trim().is_empty() {
         checker.report(
@@ -91,12 +96,12 @@ fn check_tool(definition: ToolDefinition, errors: &mut Vec<DefinitionError>) -> 
     checker.icons(&definition.icons);
     let meta = checker.meta(definition.meta.as_deref());
     let task = check_task_mode(meta.as_ref(), &mut checker);
-    let input_schema = Schema::new(&definition.input_schema, Root::Object)
+    let input_schema = Schema::new(&definition.input_schema, Root::Object, space)
         .and_then(|schema| check_mirrored_headers(&schema.source).map(|()| schema))
         .map_err(|problem| checker.report("input schema", problem))
         .ok();
     let output_schema = definition.output_schema.as_deref().and_then(|text| {
-        Schema::new(text, Root::Any)
+        Schema::new(text, Root::Any, space)
             .map_err(|problem| checker.report("output schema", problem))
             .ok()
     });

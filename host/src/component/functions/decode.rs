@@ -12,6 +12,7 @@ use wasmtime::component::Val;
 use super::json_path::{JsonPath, Quoted, name_list};
 use super::numbers::{decode_f32, decode_f64, decode_integer};
 use super::types::{Case, Field, Label, NamedItems, TypeKind, WitType};
+use crate::component::schema::{self, Strings};
 
 /// Maximum number of values in the arguments of one call; a byte counts as a value. The host holds some 40 bytes per
 /// value, in a record some 80, until the guest has received it.
@@ -29,8 +30,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// One sentence with the location.
-pub(super) fn decode(parameters: &[Field], arguments: &Value) -> Result<Vec<Val>, String> {
+pub(super) fn decode(
+    parameters: &[Field],
+    arguments: &Value,
+    strings: Strings,
+) -> Result<Vec<Val>, String> {
     let mut decoder = Decoder {
+        strings,
         values_left: MAX_VALUES,
     };
     let members = arguments
@@ -42,6 +48,7 @@ pub(super) fn decode(parameters: &[Field], arguments: &Value) -> Result<Vec<Val>
 
 /// Decodes the arguments of one call within the limit.
 struct Decoder {
+    strings: Strings,
     values_left: usize,
 }
 
@@ -58,7 +65,25 @@ impl Decoder {
         }
     }
 
+    /// Decodes a value. A string that does not fit is decoded as the JSON in it, except where strings are digits.
     fn value(&mut self, ty: &WitType, value: &Value, path: JsonPath<'_>) -> Result<Val, String> {
+        let decoded = self.exact_value(ty, value, path);
+        if decoded.is_err()
+            && self.strings == Strings::Lenient
+            && !ty.has_string_digits()
+            && let Some(parsed) = schema::parsed(value)
+        {
+            return self.exact_value(ty, &parsed, path).or(decoded);
+        }
+        decoded
+    }
+
+    fn exact_value(
+        &mut self,
+        ty: &WitType,
+        value: &Value,
+        path: JsonPath<'_>,
+    ) -> Result<Val, String> {
         self.spend(1, path)?;
         Ok(match &ty.kind {
             TypeKind::Bool => match value {

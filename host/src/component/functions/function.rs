@@ -13,7 +13,7 @@ use super::signature::format_signature;
 use super::type_reader::TypeReader;
 use super::types::{Field, TypeKind, WitType};
 use crate::component::definitions::{MAX_DESCRIPTION_BYTES, TaskMode, Tool, display_name};
-use crate::component::schema::{Root, Schema};
+use crate::component::schema::{PatternSpace, Root, Schema};
 use crate::text::truncate;
 
 /// Maximum size of the schemas of all functions of a component, in bytes of JSON.
@@ -32,12 +32,14 @@ pub(crate) struct Function {
 /// The space that is left for the schemas of a component's functions.
 pub(super) struct SchemaSpace {
     bytes_left: usize,
+    patterns: PatternSpace,
 }
 
 impl SchemaSpace {
     pub(super) fn new() -> Self {
         Self {
             bytes_left: MAX_SCHEMAS_BYTES,
+            patterns: PatternSpace::new(),
         }
     }
 
@@ -46,7 +48,8 @@ impl SchemaSpace {
         let left = self.bytes_left.checked_sub(text.len()).ok_or_else(|| {
             format!("the schemas of the component take more than {MAX_SCHEMAS_BYTES} bytes")
         })?;
-        let schema = Schema::new(&text, root).map_err(|e| format!("its {name} schema {e}"))?;
+        let schema = Schema::new(&text, root, &mut self.patterns)
+            .map_err(|e| format!("its {name} schema {e}"))?;
         self.bytes_left = left;
         Ok(schema)
     }

@@ -6,6 +6,7 @@ use super::decode::decode;
 use super::encode::encode;
 use super::json_schema::object_schema;
 use super::types::{Case, Field, Integer, Label, NamedItems, TypeKind, WitType};
+use crate::component::schema::Strings;
 
 /// Maximum nesting of the generated types.
 const MAX_DEPTH: usize = 6;
@@ -40,7 +41,7 @@ impl GeneratedFunction {
     /// # Errors
     /// The error message of the call, or that the values are larger than [`MAX_JSON_BYTES`].
     pub fn round_trip(&self, arguments: &Value) -> Result<Value, String> {
-        let values = decode(&self.parameters, arguments)?;
+        let values = decode(&self.parameters, arguments, Strings::Exact)?;
         let mut members = Map::new();
         for (field, value) in self.parameters.iter().zip(&values) {
             let value = encode(&field.ty, value, MAX_JSON_BYTES);

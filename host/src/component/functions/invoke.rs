@@ -9,9 +9,9 @@ use super::decode::decode;
 use super::encode::encode;
 use super::function::Function;
 use super::types::{TypeKind, WitType};
-use crate::component::contract::{
-    self, Block, Content, Guest, GuestError, GuestStore, Outcome, Output,
-};
+use crate::component::contract::{self, Block, Content, Guest, GuestError, GuestStore, Output};
+use crate::component::output_validation::GuestOutput;
+use crate::component::schema::Strings;
 
 /// A function with decoded arguments.
 pub(crate) struct PreparedCall {
@@ -19,19 +19,58 @@ pub(crate) struct PreparedCall {
     arguments: Vec<Val>,
 }
 
+/// The result of a function, as text and as structured content.
+pub(crate) struct FunctionOutput {
+    pub(crate) output: Output,
+    /// The size of the result as text. The structured copy is the host's own.
+    size_bytes: usize,
+}
+
+impl FunctionOutput {
+    /// Returns the output of a function without result.
+    fn empty() -> Self {
+        Self {
+            output: Output {
+                content: Vec::new(),
+                structured: None,
+                meta: None,
+            },
+            size_bytes: 0,
+        }
+    }
+}
+
+impl GuestOutput for FunctionOutput {
+    fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 impl Function {
     /// Decodes the arguments of a call.
     ///
     /// # Errors
     /// One sentence for the client.
-    pub(crate) fn prepare(self: &Arc<Self>, arguments: &Value) -> Result<PreparedCall, String> {
+    pub(crate) fn prepare(
+        self: &Arc<Self>,
+        arguments: &Value,
+        strings: Strings,
+    ) -> Result<PreparedCall, String> {
         Ok(PreparedCall {
             function: self.clone(),
-            arguments: decode(&self.parameters, arguments)?,
+            arguments: decode(&self.parameters, arguments, strings)?,
         })
     }
 
-    fn outcome(&self, results: &[Val], max_output_bytes: usize) -> Result<Outcome, GuestError> {
+    fn output(
+        &self,
+        results: &[Val],
+        max_output_bytes: usize,
+    ) -> Result<FunctionOutput, GuestError> {
         let encode = |ty: &WitType, value: &Val| {
             encode(ty, value, max_output_bytes).ok_or(GuestError::OutputTooLarge)
         };
@@ -43,8 +82,8 @@ impl Function {
                 }),
                 Some(Val::Result(result)),
             ) => match (result, ok, error) {
-                (Ok(Some(value)), Some(ty), _) => Some(encode(ty, value)?),
-                (Ok(_), ..) => None,
+                (Ok(Some(value)), Some(ty), _) => encode(ty, value)?,
+                (Ok(_), ..) => return Ok(FunctionOutput::empty()),
                 (Err(Some(value)), _, Some(ty)) => {
                     return Err(GuestError::Failed(to_text(&encode(ty, value)?)));
                 }
@@ -53,30 +92,24 @@ impl Function {
                     return Err(GuestError::Failed(sentence));
                 }
             },
-            (Some(ty), Some(value)) => Some(encode(ty, value)?),
-            _ => None,
+            (Some(ty), Some(value)) => encode(ty, value)?,
+            _ => return Ok(FunctionOutput::empty()),
         };
-        Ok(Outcome::Complete(self.output(value)))
-    }
-
-    fn output(&self, value: Option<Value>) -> Output {
-        let mut output = Output {
-            content: Vec::new(),
-            structured: None,
-            meta: None,
-        };
-        if let Some(value) = value {
-            let text = to_text(&value);
-            output.structured = Some(match self.returns_record() {
-                true => text.clone(),
-                false => json!({ "result": value }).to_string(),
-            });
-            output.content.push(Content {
-                block: Block::Text(text),
-                audience: None,
-            });
-        }
-        output
+        let text = to_text(&value);
+        Ok(FunctionOutput {
+            size_bytes: text.len(),
+            output: Output {
+                structured: Some(match self.returns_record() {
+                    true => text.clone(),
+                    false => json!({ "result": value }).to_string(),
+                }),
+                content: vec![Content {
+                    block: Block::Text(text),
+                    audience: None,
+                }],
+                meta: None,
+            },
+        })
     }
 }
 
@@ -87,13 +120,12 @@ impl PreparedCall {
         guest: Arc<Guest>,
         mut store: GuestStore,
         max_output_bytes: usize,
-    ) -> Result<Outcome, GuestError> {
+    ) -> Result<FunctionOutput, GuestError> {
         let Self {
             function,
             arguments,
         } = self;
-        // Every value takes the size of a `Val` in the host, and at least 2 bytes in the output, which holds the
-        // result twice: as text and as structured content.
+        // Every value takes the size of a `Val` in the host, and at least 2 bytes in the output, except those of bytes.
         let max_result_bytes = max_output_bytes.saturating_mul(size_of::<Val>() / 2);
         let max_result_bytes = max_result_bytes.max(store.hostcall_fuel());
         store.set_hostcall_fuel(max_result_bytes / function.max_bytes_per_fuel);
@@ -108,7 +140,7 @@ impl PreparedCall {
                 .await
         };
         match call.await {
-            Ok(()) => function.outcome(&results, max_output_bytes),
+            Ok(()) => function.output(&results, max_output_bytes),
             Err(error) => Err(contract::trap(error, &store)),
         }
     }

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use wasmparser::{Parser, Payload};
 
+use crate::component::guest_json;
+
 const SECTION_NAME: &str = "package-docs";
 /// Maximum size of one section that is read.
 const MAX_SECTION_BYTES: usize = 1 << 20;
@@ -51,7 +53,8 @@ impl PackageDocs {
                     if let Some((0 | 1, json)) = section.data().split_first()
                         && json.len() <= MAX_SECTION_BYTES
                         && sections.len() < MAX_SECTIONS
-                        && let Ok(json) = serde_json::from_slice::<Value>(json)
+                        && let Ok(json) = std::str::from_utf8(json)
+                        && let Ok(json) = guest_json::parse(json)
                     {
                         sections.push((depth, json));
                     }

@@ -107,6 +107,11 @@ impl WitType {
         matches!(self.kind, TypeKind::Option(_))
     }
 
+    /// Returns whether strings of digits are among its JSON values.
+    pub(super) fn has_string_digits(&self) -> bool {
+        matches!(&self.kind, TypeKind::Integer(integer) if integer.max_string_digits().is_some())
+    }
+
     /// Returns the upper limit of the memory that the engine takes for a value, per unit of fuel that it charges.
     ///
     /// The two differ only for flags.

@@ -1,12 +1,17 @@
-//! JSON Schema 2020-12, compiled once, with references confined to the schema itself.
+//! JSON Schema 2020-12, parsed once, with references confined to the schema itself.
 
 use std::sync::Arc;
 
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::{budget, references};
+use super::evaluator::{Mismatch, Report, evaluate};
+use super::limits::Exceeded;
+use super::node::Document;
+use super::pattern::PatternSpace;
+use super::references::{self, DIALECT};
+use super::{lenient, parser};
+use crate::component::guest_json;
 use crate::engine::GuestRuntime;
 use crate::text::ellipsize;
 
@@ -14,33 +19,30 @@ use crate::text::ellipsize;
 pub(crate) const MAX_SCHEMA_BYTES: usize = 256 << 10;
 /// Maximum nesting of a schema.
 const MAX_SCHEMA_DEPTH: usize = 64;
-/// Maximum size of one compiled regular expression of a schema.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
 
-/// Maximum work of a validation, in schema nodes times value nodes. Takes a few tenths of a second.
-const MAX_WORK: u64 = 50_000_000;
+/// Maximum work of an evaluation. Takes a few tenths of a second.
+const MAX_WORK: u64 = 5_000_000;
 /// Maximum work on the thread that serves the request. Takes a few milliseconds.
-const MAX_INLINE_WORK: u64 = 200_000;
-/// Maximum work to find the error message of an invalid value. The validator keeps every mismatch in memory meanwhile.
-const MAX_MESSAGE_WORK: u64 = 1_000_000;
+const MAX_INLINE_WORK: u64 = 50_000;
+/// Maximum work to find the error message of an invalid value.
+const MAX_MESSAGE_WORK: u64 = 500_000;
 
 /// Maximum length of an error message, which quotes the invalid value.
 const MAX_MESSAGE_BYTES: usize = 300;
 
-const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
-
-/// Returned when a validation exceeds [`MAX_WORK`].
+/// Returned when an evaluation exceeds [`MAX_WORK`].
 const TOO_LONG: &str = "it takes too long to check them against the tool's schema";
+/// Returned when an evaluation exceeds the depth of the recursion.
+const TOO_DEEP: &str = "they and the tool's schema are nested too deep to check them";
 
 /// Limits long validations to one at a time. A validation does not yield, and guests need the other threads.
 static LONG_VALIDATION: Semaphore = Semaphore::const_new(1);
 
-/// A compiled schema and its source.
+/// A parsed schema and its source.
 pub struct Schema {
     /// The schema as the component wrote it or as the configuration changed it.
     pub source: Map<String, Value>,
-    validator: Arc<Validator>,
-    nodes: u64,
+    document: Arc<Document>,
 }
 
 /// The root type that a schema must have.
@@ -52,18 +54,37 @@ pub(crate) enum Root {
     Any,
 }
 
+/// A value that fits a schema.
+pub(crate) struct Validated {
+    pub(crate) value: Value,
+    /// Whether strings in it were converted.
+    pub(crate) is_converted: bool,
+}
+
+/// The treatment of strings that hold the JSON of another type than `string`, where the schema wants that type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Strings {
+    /// They do not fit.
+    Exact,
+    /// They are converted.
+    Lenient,
+}
+
 impl Schema {
-    /// Parses and compiles a schema.
+    /// Parses a schema.
     ///
     /// # Errors
     /// The defect of the schema, as the predicate of a sentence.
-    pub(in crate::component) fn new(text: &str, root: Root) -> Result<Self, String> {
+    pub(in crate::component) fn new(
+        text: &str,
+        root: Root,
+        space: &mut PatternSpace,
+    ) -> Result<Self, String> {
         if text.len() > MAX_SCHEMA_BYTES {
             return Err(format!("is longer than {MAX_SCHEMA_BYTES} bytes"));
         }
-        let value: Value =
-            serde_json::from_str(text).map_err(|e| format!("is not valid JSON: {e}"))?;
-        let depth = depth(&value);
+        let value = guest_json::parse(text).map_err(|e| format!("is not valid JSON: {e}"))?;
+        let depth = guest_json::depth(&value);
         if depth > MAX_SCHEMA_DEPTH {
             return Err(format!(
                 "is nested {depth} levels deep; {MAX_SCHEMA_DEPTH} are allowed"
@@ -83,129 +104,132 @@ impl Schema {
             ));
         }
         let value = Value::Object(source);
-        let validator = compile(&value)?;
-        let nodes = budget::node_count(&value);
+        let document = Arc::new(parse(&value, space)?);
         let Value::Object(source) = value else {
             unreachable!("constructed as an object above");
         };
-        Ok(Self {
-            source,
-            validator: Arc::new(validator),
-            nodes,
-        })
+        Ok(Self { source, document })
     }
 
-    /// Compiles a schema of results, for the fuzz targets.
+    /// Parses a schema of results, for the fuzz targets.
     ///
     /// # Errors
     /// As [`Schema::new`].
     pub(crate) fn for_results(text: &str) -> Result<Self, String> {
-        Self::new(text, Root::Any)
+        Self::new(text, Root::Any, &mut PatternSpace::new())
     }
 
-    /// Compiles a schema of arguments that was derived from another schema.
+    /// Parses a schema of arguments that was derived from another schema.
     ///
     /// # Errors
     /// As [`Schema::new`].
     pub(crate) fn for_arguments(source: Map<String, Value>) -> Result<Self, String> {
-        Self::new(&Value::Object(source).to_string(), Root::Object)
+        let text = Value::Object(source).to_string();
+        Self::new(&text, Root::Object, &mut PatternSpace::new())
     }
 
-    /// Validates a value and returns it. A long validation moves to the guest runtime.
+    /// Validates a value and returns it, with strings converted if `strings` says so. A long validation moves to the
+    /// guest runtime.
     ///
     /// # Errors
     /// One sentence with the location as a JSON Pointer (RFC 6901).
-    pub async fn validate(
+    pub(crate) async fn validate(
         &self,
         value: Value,
+        strings: Strings,
         guest_runtime: &GuestRuntime,
-    ) -> Result<Value, String> {
-        if let Some(result) = validate(&self.validator, self.nodes, &value, MAX_INLINE_WORK) {
-            return result.map(|()| value);
-        }
-        let (validator, nodes) = (self.validator.clone(), self.nodes);
+    ) -> Result<Validated, String> {
+        let value = match validate(&self.document, value, strings, MAX_INLINE_WORK) {
+            Verdict::Fits(validated) => return Ok(validated),
+            Verdict::Mismatch(sentence) => return Err(sentence),
+            Verdict::Undecided(value) => value,
+        };
+        let document = self.document.clone();
         // Cancel-safe: a caller that is dropped here leaves the queue.
         let permit = LONG_VALIDATION.acquire().await;
         let validation = guest_runtime.spawn(async move {
             let _permit = permit;
-            let result = validate(&validator, nodes, &value, MAX_WORK);
-            result
-                .unwrap_or_else(|| Err(TOO_LONG.into()))
-                .map(|()| value)
+            match validate(&document, value, strings, MAX_WORK) {
+                Verdict::Fits(validated) => Ok(validated),
+                Verdict::Mismatch(sentence) => Err(sentence),
+                Verdict::Undecided(_) => Err(TOO_LONG.into()),
+            }
         });
-        // The task is never aborted, and the validator is not expected to panic.
+        // The task is never aborted, and the evaluation is not expected to panic.
         validation.await.unwrap_or_else(|_| Err(TOO_LONG.into()))
     }
 
     /// Returns the errors inside the members of `object`, one sentence each. Missing members are not reported.
     pub(crate) fn member_errors(&self, object: &Value) -> Vec<String> {
-        let errors = budget::with_budget(MAX_WORK, || {
-            let errors = self.validator.iter_errors(object);
-            let inside = errors.filter(|error| !error.instance_path().as_str().is_empty());
-            inside.map(|error| error_message(&error)).collect()
-        });
-        errors.unwrap_or_else(|| vec![TOO_LONG.into()])
+        match evaluate(&self.document, object, MAX_WORK, Report::All) {
+            Ok(mismatches) => {
+                let inside = mismatches
+                    .iter()
+                    .filter(|m| !m.pointer.is_empty() && !m.is_tentative);
+                inside.map(error_message).collect()
+            }
+            Err(Exceeded::Work) => vec![TOO_LONG.into()],
+            Err(Exceeded::Depth) => vec![TOO_DEEP.into()],
+        }
     }
 }
 
-fn compile(schema: &Value) -> Result<Validator, String> {
+fn parse(schema: &Value, space: &mut PatternSpace) -> Result<Document, String> {
     if let Some(reference) = references::remote_reference(schema) {
         return Err(format!(
             "refers to `{reference}`; a `$ref` must stay inside the schema (`#…`)"
         ));
     }
-    let charged = references::with_charged_references(schema).map_err(|reference| {
-        format!("refers to `{reference}`, which is a value, not a schema; move it to `$defs`")
-    })?;
-    jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .with_keyword(budget::KEYWORD, |_, nodes, _| Ok(budget::keyword(nodes)))
-        // The linear-time engine: a backtracking pattern could occupy a thread of the host.
-        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
-        .build(&charged)
-        .map_err(|e| match e.instance_path().as_str() {
-            "" => format!("is not a valid JSON Schema: {e}"),
-            path => format!("is not a valid JSON Schema at `{path}`: {e}"),
-        })
+    parser::parse(schema, space)
 }
 
-/// Validates a value. Returns `None` if that takes more than `work`.
-fn validate(
-    validator: &Validator,
-    nodes: u64,
-    value: &Value,
-    work: u64,
-) -> Option<Result<(), String>> {
-    let is_valid = || budget::charge(nodes, value) && validator.is_valid(value);
-    if budget::with_budget(work, is_valid)? {
-        return Some(Ok(()));
+/// The result of a validation with limited work.
+enum Verdict {
+    Fits(Validated),
+    Mismatch(String),
+    /// The work did not suffice.
+    Undecided(Value),
+}
+
+fn validate(document: &Document, value: Value, strings: Strings, work: u64) -> Verdict {
+    match evaluate(document, &value, work, Report::Nothing) {
+        Ok(mismatches) if mismatches.is_empty() => {
+            return Verdict::Fits(Validated {
+                value,
+                is_converted: false,
+            });
+        }
+        Ok(_) => {}
+        Err(Exceeded::Work) => return Verdict::Undecided(value),
+        Err(Exceeded::Depth) => return Verdict::Mismatch(TOO_DEEP.into()),
     }
-    let message = || {
-        let error = validator.validate(value).err()?;
-        Some(error_message(&error))
-    };
-    let message = budget::with_budget(work.min(MAX_MESSAGE_WORK), message).flatten();
-    Some(Err(message.unwrap_or_else(|| {
-        "the arguments do not fit the tool's schema".into()
-    })))
+    if strings == Strings::Lenient {
+        match lenient::convert(document, &value, work) {
+            Ok(Some(value)) => {
+                return Verdict::Fits(Validated {
+                    value,
+                    is_converted: true,
+                });
+            }
+            Ok(None) | Err(Exceeded::Depth) => {}
+            Err(Exceeded::Work) if work < MAX_WORK => return Verdict::Undecided(value),
+            Err(Exceeded::Work) => {}
+        }
+    }
+    let mismatches = evaluate(document, &value, work.min(MAX_MESSAGE_WORK), Report::First);
+    let first = mismatches
+        .ok()
+        .and_then(|all| all.first().map(error_message));
+    Verdict::Mismatch(first.unwrap_or_else(|| "the arguments do not fit the tool's schema".into()))
 }
 
-fn error_message(error: &ValidationError<'_>) -> String {
-    let location = match error.instance_path().as_str() {
+fn error_message(mismatch: &Mismatch) -> String {
+    let location = match mismatch.pointer.as_str() {
         "" => "the arguments".to_owned(),
         pointer => format!("`{pointer}`"),
     };
     format!(
         "{location}: {}",
-        ellipsize(&error.to_string(), MAX_MESSAGE_BYTES)
+        ellipsize(&mismatch.problem, MAX_MESSAGE_BYTES)
     )
-}
-
-fn depth(value: &Value) -> usize {
-    // The recursion is bounded: the JSON parser rejects nesting deeper than 128 levels.
-    1 + match value {
-        Value::Array(items) => items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => members.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
 }
