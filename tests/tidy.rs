@@ -23,7 +23,7 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("reference", &[]),
     ("telemetry", &["text"]),
     ("sandbox", &["network", "text", "engine"]),
-    ("component", &["text", "engine", "sandbox"]),
+    ("component", &["json", "text", "engine", "sandbox"]),
     ("catalog", &["component"]),
     ("mcp", &["text", "auth", "component", "catalog"]),
     (
@@ -55,7 +55,7 @@ const MODULES: [(&str, &[&str]); 18] = [
         "app",
         &["auth", "catalog", "mcp", "config", "reload", "http"],
     ),
-    ("fuzzing", &["sandbox", "component"]),
+    ("fuzzing", &["engine", "sandbox", "component"]),
     (
         "cli",
         &[

@@ -70,7 +70,7 @@ impl<B: Iterator<Item = u8>> Arguments<'_, B> {
             return names[self.below(names.len())].clone();
         }
         match schema["type"].as_str() {
-            Some("boolean") => (self.byte() % 2 == 0).into(),
+            Some("boolean") => (self.byte().is_multiple_of(2)).into(),
             Some("integer") => self.integer(schema),
             Some("number") => self.float(),
             Some("string") => self.text(schema),

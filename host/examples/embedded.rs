@@ -14,9 +14,11 @@ use toolcrib::reference::Reference;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut config = Config::default();
-    // Anybody on this machine may call; `Access::Guarded` takes the configuration of a guard.
-    config.access = Access::Open;
+    let mut config = Config {
+        // Anybody on this machine may call; `Access::Guarded` takes the configuration of a guard.
+        access: Access::Open,
+        ..Config::default()
+    };
     for reference in std::env::args().skip(1) {
         config
             .references

@@ -72,7 +72,7 @@ async fn calls_with_invalid_tokens_are_refused() {
         ),
         (
             "unsigned",
-            format!("{}.", unsigned(r#"{"alg":"none"}"#, &claims.to_string())),
+            format!("{}.", unsigned(r#"{"alg":"none"}"#, claims.to_string())),
             Some((401, "algorithm")),
         ),
         (

@@ -89,7 +89,7 @@ fn hostile_guest() -> Guest {
 fn invalid_guest() -> Guest {
     let schema =
         serde_json::json!({ "type": "object", "properties": { HOSTILE: { "type": HOSTILE } } });
-    Guest::with(Tool::new("t").taking(&schema.to_string()), "unreachable")
+    Guest::with(Tool::new("t").taking(schema.to_string()), "unreachable")
 }
 
 fn assert_safe(case: &str, output: &str) {

@@ -17,7 +17,7 @@ async fn keys_are_fetched_only_for_signed_tokens_of_a_trusted_issuer() {
                 .bearer_auth(issuer.token(|claims| claims["iss"] = json!("https://other.example"))),
             site.request(Method::GET, "/mcp").bearer_auth(format!(
                 "{}.",
-                unsigned(r#"{"alg":"none"}"#, &issuer.claims(|_| {}).to_string())
+                unsigned(r#"{"alg":"none"}"#, issuer.claims(|_| {}).to_string())
             )),
         ] {
             Answer::to(request).await;

@@ -91,7 +91,7 @@ async fn unknown_keys_trigger_one_fetch_in_30_seconds() {
         let tokens: Vec<String> = (from..from + count)
             .map(|number| {
                 let header = json!({ "alg": "ES256", "kid": format!("kid-{number}") });
-                unknown_key.sign(&header.to_string(), &claims.to_string())
+                unknown_key.sign(header.to_string(), claims.to_string())
             })
             .collect();
         for chunk in tokens.chunks(100) {

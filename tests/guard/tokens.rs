@@ -32,7 +32,7 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
         })
     };
     let claims = issuer.claims(|_| {}).to_string();
-    let header = |header: Value| p256.sign(&header.to_string(), &claims);
+    let header = |header: Value| p256.sign(header.to_string(), &claims);
     // A claim as raw JSON text, for numbers that `Value` cannot represent.
     let raw = |name: &str, text: &str| {
         let claims = issuer
@@ -40,12 +40,12 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
             .to_string();
         p256.sign(
             r#"{"alg":"ES256","kid":"key-1"}"#,
-            &claims.replace("\"RAW\"", text),
+            claims.replace("\"RAW\"", text),
         )
     };
     let with_alg = |key: &SigningKey, alg: &str| {
         let header = json!({ "alg": alg, "kid": key.kid, "typ": "at+jwt" });
-        key.sign(&header.to_string(), &claims)
+        key.sign(header.to_string(), &claims)
     };
     let hmac = |secret: &[u8], kid: &str| {
         let key = SigningKey::secret(kid, Jws::HS256, secret);
@@ -54,7 +54,7 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
     let valid = with(&|_| {});
     let (message, signature) = valid.rsplit_once('.').unwrap();
     let tampered = {
-        let (_, other_claims) = unsigned("", &claims.replace("alice", "mallo"))
+        let (_, other_claims) = unsigned("", claims.replace("alice", "mallo"))
             .split_once('.')
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
             .unwrap();
@@ -64,7 +64,7 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
         )
     };
     let jwk_in_header = foreign_key.sign(
-        &json!({ "alg": "ES256", "jwk": foreign_key.jwk, "jku": format!("{}/jku", issuer.url()), "x5u": format!("{}/x5u", issuer.url()) }).to_string(),
+        json!({ "alg": "ES256", "jwk": foreign_key.jwk, "jku": format!("{}/jku", issuer.url()), "x5u": format!("{}/x5u", issuer.url()) }).to_string(),
         &claims,
     );
 
@@ -150,7 +150,7 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
         ("exp NaN", raw("exp", "NaN"), Rejected("not a signed JWT")),
         ("exp in the year 10000", raw("exp", "253402300800"), Rejected("`exp` is malformed")),
         ("exp in the year 9999", raw("exp", "253402300799"), Accepted),
-        ("exp twice", p256.sign(r#"{"alg":"ES256"}"#, &claims.replacen('{', r#"{"exp":1,"#, 1)), Rejected("not a signed JWT")),
+        ("exp twice", p256.sign(r#"{"alg":"ES256"}"#, claims.replacen('{', r#"{"exp":1,"#, 1)), Rejected("not a signed JWT")),
         ("nbf past", with(&|c| c["nbf"] = json!(now - 10)), Accepted),
         ("nbf within the leeway", with(&|c| c["nbf"] = json!(now + 50)), Accepted),
         ("nbf future", with(&|c| c["nbf"] = json!(now + 90)), Rejected("not valid yet")),
@@ -193,15 +193,15 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
         ("aud as an object", with(&|c| c["aud"] = json!({ "a": AUDIENCE })), Rejected("`aud` is malformed")),
         // kind of token
         ("no sign of an ID token", header(json!({ "alg": "ES256", "typ": "JWT" })), Accepted),
-        ("an ID token by nonce", p256.sign(r#"{"alg":"ES256","typ":"JWT"}"#, &issuer.claims(|c| c["nonce"] = json!("n")).to_string()), Rejected("ID token")),
-        ("an ID token by at_hash", p256.sign(r#"{"alg":"ES256"}"#, &issuer.claims(|c| c["at_hash"] = json!("h")).to_string()), Rejected("ID token")),
-        ("an ID token by c_hash", p256.sign(r#"{"alg":"ES256"}"#, &issuer.claims(|c| c["c_hash"] = json!("h")).to_string()), Rejected("ID token")),
-        ("an ID token by s_hash", p256.sign(r#"{"alg":"ES256"}"#, &issuer.claims(|c| c["s_hash"] = json!("h")).to_string()), Rejected("ID token")),
+        ("an ID token by nonce", p256.sign(r#"{"alg":"ES256","typ":"JWT"}"#, issuer.claims(|c| c["nonce"] = json!("n")).to_string()), Rejected("ID token")),
+        ("an ID token by at_hash", p256.sign(r#"{"alg":"ES256"}"#, issuer.claims(|c| c["at_hash"] = json!("h")).to_string()), Rejected("ID token")),
+        ("an ID token by c_hash", p256.sign(r#"{"alg":"ES256"}"#, issuer.claims(|c| c["c_hash"] = json!("h")).to_string()), Rejected("ID token")),
+        ("an ID token by s_hash", p256.sign(r#"{"alg":"ES256"}"#, issuer.claims(|c| c["s_hash"] = json!("h")).to_string()), Rejected("ID token")),
         ("an ID token by the claim typ", with(&|c| c["typ"] = json!("ID")), Rejected("ID token")),
         ("an ID token by token_use", with(&|c| c["token_use"] = json!("id")), Rejected("ID token")),
-        ("an access token by token_use", p256.sign(r#"{"alg":"ES256"}"#, &issuer.claims(|c| { c["nonce"] = json!("n"); c["token_use"] = json!("access"); }).to_string()), Accepted),
+        ("an access token by token_use", p256.sign(r#"{"alg":"ES256"}"#, issuer.claims(|c| { c["nonce"] = json!("n"); c["token_use"] = json!("access"); }).to_string()), Accepted),
         ("a nonce in an at+jwt", with(&|c| c["nonce"] = json!("n")), Accepted),
-        ("a nonce with the claim typ Bearer", p256.sign(r#"{"alg":"ES256","typ":"JWT"}"#, &issuer.claims(|c| { c["nonce"] = json!("n"); c["typ"] = json!("Bearer"); }).to_string()), Accepted),
+        ("a nonce with the claim typ Bearer", p256.sign(r#"{"alg":"ES256","typ":"JWT"}"#, issuer.claims(|c| { c["nonce"] = json!("n"); c["typ"] = json!("Bearer"); }).to_string()), Accepted),
         ("a refresh token", with(&|c| c["typ"] = json!("Refresh")), Rejected("no access token")),
         ("an offline token", with(&|c| c["typ"] = json!("Offline")), Rejected("no access token")),
         ("a logout token", with(&|c| c["events"] = json!({})), Rejected("no access token")),
@@ -224,7 +224,7 @@ async fn invalid_tokens_are_rejected_with_a_reason() {
         ("a header that is a list", p256.sign("[]", &claims), Rejected("not a signed JWT")),
         ("claims that are not JSON", p256.sign(r#"{"alg":"ES256"}"#, "{"), Rejected("not a signed JWT")),
         ("claims that are a string", p256.sign(r#"{"alg":"ES256"}"#, r#""x""#), Rejected("not a signed JWT")),
-        ("deeply nested claims", p256.sign(r#"{"alg":"ES256"}"#, &format!(r#"{{"aud":{}{}}}"#, "[".repeat(4000), "]".repeat(4000))), Rejected("not a signed JWT")),
+        ("deeply nested claims", p256.sign(r#"{"alg":"ES256"}"#, format!(r#"{{"aud":{}{}}}"#, "[".repeat(4000), "]".repeat(4000))), Rejected("not a signed JWT")),
     ];
 
     let mut config = config(&issuer);
@@ -289,7 +289,7 @@ async fn at_jwt_can_be_required() {
         (json!({ "alg": "ES256", "typ": "JWT" }), 401),
         (json!({ "alg": "ES256" }), 401),
     ] {
-        let answer = site.get(&key.sign(&header.to_string(), &claims)).await;
+        let answer = site.get(&key.sign(header.to_string(), &claims)).await;
         assert_eq!(answer.status, status, "{header}");
     }
 }

@@ -209,9 +209,11 @@ async fn json_of_guests_has_no_hidden_depth() {
 
     let mut tool = Tool::new("described");
     tool.meta = Some(r#"{"a":{"$serde_json::private::RawValue":"1"}}"#.into());
-    assert_eq!(
-        load_problems(&Guest::with(tool, "unreachable")).await,
-        [""; 0]
+    let problems = load_problems(&Guest::with(tool, "unreachable")).await;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains("the meta of its tool `described` is not a JSON object"),
+        "{problems:?}"
     );
     let schema = format!(r#"{{"type":"object","default":{text}}}"#);
     let tool = Tool::new("schema").taking(&schema);

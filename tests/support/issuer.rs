@@ -271,7 +271,7 @@ impl SigningKey {
         if let Some(kid) = &self.kid {
             header["kid"] = json!(kid);
         }
-        self.sign(&header.to_string(), &claims.to_string())
+        self.sign(header.to_string(), claims.to_string())
     }
 
     /// Signs a token with an arbitrary header and claims, both as text.

@@ -110,7 +110,7 @@ impl<B: Iterator<Item = u8>> TypeSource<'_, B> {
                 let cases = self.names().into_iter().map(|name| Case {
                     name,
                     docs: None,
-                    payload: (self.byte() % 2 == 0).then(|| self.ty(depth - 1)),
+                    payload: (self.byte().is_multiple_of(2)).then(|| self.ty(depth - 1)),
                 });
                 let cases = cases.collect();
                 TypeKind::Variant(NamedItems::new(cases, |case| &case.name))
@@ -119,8 +119,8 @@ impl<B: Iterator<Item = u8>> TypeSource<'_, B> {
             12 => TypeKind::Flags(self.labels()),
             13 => TypeKind::Option(self.boxed(depth - 1)),
             _ => {
-                let ok = (self.byte() % 2 == 0).then(|| self.boxed(depth - 1));
-                let error = (self.byte() % 2 == 0).then(|| self.boxed(depth - 1));
+                let ok = (self.byte().is_multiple_of(2)).then(|| self.boxed(depth - 1));
+                let error = (self.byte().is_multiple_of(2)).then(|| self.boxed(depth - 1));
                 TypeKind::Result(ok, error)
             }
         }

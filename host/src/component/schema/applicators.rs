@@ -118,7 +118,7 @@ impl Evaluator<'_> {
             if is_evaluated && let Some(evaluated) = &mut evaluated {
                 evaluated.insert(position);
             }
-            if !(all_fit && unexpected.is_empty()) && !self.reports_all() {
+            if (!all_fit || !unexpected.is_empty()) && !self.reports_all() {
                 break;
             }
         }
@@ -212,7 +212,7 @@ impl Evaluator<'_> {
             } else {
                 all_fit &= self.node(schema, member, &Path::Member(path, name), None);
             }
-            if !(all_fit && unexpected.is_empty()) && !self.reports_all() {
+            if (!all_fit || !unexpected.is_empty()) && !self.reports_all() {
                 break;
             }
         }
@@ -244,7 +244,7 @@ impl Evaluator<'_> {
             } else {
                 all_fit &= self.node(schema, item, &Path::Item(path, index), None);
             }
-            if !(all_fit && unexpected.is_empty()) && !self.reports_all() {
+            if (!all_fit || !unexpected.is_empty()) && !self.reports_all() {
                 break;
             }
         }

@@ -115,11 +115,9 @@ fn hash(value: &Value, state: &RandomState) -> u64 {
         }
         Value::Object(members) => {
             // The order of members is irrelevant, so their hashes are added.
-            let members = members.iter().map(|(key, value)| {
-                let mut hasher = state.build_hasher();
-                (key, hash(value, state)).hash(&mut hasher);
-                hasher.finish()
-            });
+            let members = members
+                .iter()
+                .map(|(key, value)| state.hash_one((key, hash(value, state))));
             (5_u8, members.fold(0_u64, u64::wrapping_add)).hash(&mut hasher);
         }
     }
@@ -127,6 +125,7 @@ fn hash(value: &Value, state: &RandomState) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use serde_json::{Value, json};
 

@@ -1,7 +1,5 @@
 //! References of a schema, which stay inside the schema.
 
-use std::borrow::Cow;
-
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -128,7 +126,7 @@ pub(super) fn resolve<'s>(
     })
 }
 
-fn leads_to_value(pointer: &Cow<'_, str>) -> bool {
+fn leads_to_value(pointer: &str) -> bool {
     // The segment after one of `SCHEMA_MAPS` is a name that the author chose.
     let mut is_name = false;
     for segment in pointer.split('/') {

@@ -195,7 +195,7 @@ mod tests {
                     .iter()
                     .map(|owner| buckets.open(&format!("{name}@caller"), Some(owner)));
                 for bucket in caller_parts.chain([shared]) {
-                    let bucket = bucket.ok().expect("the bucket is granted");
+                    let bucket = bucket.unwrap_or_else(|_| panic!("the bucket is granted"));
                     paths.insert(bucket.keyspace.path);
                     opened += 1;
                 }
