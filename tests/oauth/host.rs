@@ -59,10 +59,17 @@ impl Host {
 
     /// Calls a tool by a plain HTTP request.
     pub(super) async fn call(&self, token: Option<&str>, tool: &str) -> Response {
-        let params = json!({ "name": tool, "arguments": {} });
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({ "name": tool, "arguments": {}, "_meta": meta });
         let request = reqwest::Client::new()
             .post(&self.resource)
             .header(ACCEPT, "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", tool)
             .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }));
         let request = match token {
             None => request,
