@@ -293,7 +293,7 @@ async fn many_components_are_loaded_in_parallel_with_progress() {
     wait_for("idle compilers end", || {
         (own_compilers() == 0).then_some(())
     });
-    // From the cache, without a compiler.
+    // The cache serves the component without a compiler.
     config.compiler = Some("/bin/false".into());
     let app = App::build(config).await.unwrap();
     assert_eq!(app.catalog().tools().len(), COMPONENTS);
