@@ -129,6 +129,7 @@ mod tests {
         let (mut stream, service) = within(Duration::ZERO, near, Answer);
         // Bytes that are there do not extend the time.
         far.write_all(b"PRI").await.unwrap();
+        stream.deadline.as_mut().await;
         let error = stream.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         service.call(()).await.unwrap();
