@@ -19,8 +19,16 @@ const MAX_WAITING_PER_CALLER: usize = 64;
 /// Number of remembered callers above which idle ones are forgotten.
 const MAX_CALLERS: usize = 10_000;
 
-/// Permission to run one call. Dropping it admits another call.
-pub struct CallPermit(#[allow(dead_code)] Vec<OwnedSemaphorePermit>);
+/// Permission to run one call. Dropping the last clone admits another call.
+#[derive(Clone)]
+pub struct CallPermit(Arc<Vec<OwnedSemaphorePermit>>);
+
+impl CallPermit {
+    /// Returns what keeps the permit until the guest has released its memory, which may be later than the call ends.
+    pub fn held(&self) -> Arc<dyn Send + Sync> {
+        self.0.clone()
+    }
+}
 
 /// The limit that a call was rejected for, with the time after which to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -157,7 +165,7 @@ impl CallLimits {
         semaphores.extend([component.calls.clone(), self.total.clone()]);
         let free = semaphores.iter().map(|s| s.clone().try_acquire_owned());
         if let Ok(permits) = free.collect() {
-            return Ok(CallPermit(permits));
+            return Ok(CallPermit(Arc::new(permits)));
         }
         let saturated = Rejection::Saturated(MAX_WAIT);
         let caller_saturated = Rejection::Caller(MAX_WAIT);
@@ -172,7 +180,7 @@ impl CallLimits {
                 // The semaphores are never closed, so `acquire_owned` does not fail.
                 permits.extend(semaphore.acquire_owned().await.ok());
             }
-            CallPermit(permits)
+            CallPermit(Arc::new(permits))
         };
         tokio::time::timeout(MAX_WAIT, acquire_all)
             .await

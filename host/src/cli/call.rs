@@ -67,6 +67,7 @@ impl Call {
                 caller: None,
                 events: None,
                 cancelled: CancellationToken::new(),
+                held: None,
             },
         };
         let result = entry.call(call, permit).await;

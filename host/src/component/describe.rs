@@ -60,6 +60,7 @@ impl<'a> Describer<'a> {
             caller: None,
             events: None,
             cancelled: cancelled.clone(),
+            held: None,
         };
         let data = CallData::new(context, self.limits.time);
         let grants = Arc::new(OpenGrants::nothing());

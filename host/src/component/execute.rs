@@ -29,7 +29,7 @@ impl Component {
     pub(super) async fn execute<T, F>(
         &self,
         target: CallTarget<'_>,
-        context: GuestContext,
+        mut context: GuestContext,
         cpu_profile: &Arc<CpuProfile>,
         guest: impl FnOnce(GuestStore) -> F,
     ) -> Result<T, CallError>
@@ -43,10 +43,17 @@ impl Component {
             Some(caller) if self.open_grants.has_buckets() => Some(keyvalue_owner(caller)),
             _ => None,
         };
+        let held = context.held.take();
         let data = CallData::new(context, self.limits.time);
         let grants = &self.open_grants;
         let store = sandbox::new_store(&self.engine, &self.limits, grants, owner, &span, data);
         let guest = grants.with_blocking_pool(guest(store));
+        // Dropped after the guest, also if this future is dropped before its end.
+        let guest = async move {
+            let output = guest.await;
+            drop(held);
+            output
+        };
         let call = async {
             let guest_runtime = self.engine.guest_runtime();
             let run = sandbox::execute(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);

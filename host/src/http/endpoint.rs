@@ -18,7 +18,8 @@ use super::header_checks::{self, PROTOCOL_VERSION};
 use super::jsonrpc::{self, Incoming};
 use super::responses::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
 use super::sessions::{SessionRoute, Sessions};
-use super::{body, event_stream, stateless};
+use super::stateless::Stateless;
+use super::{body, event_stream};
 use crate::auth::{Caller, Guard};
 use crate::catalog::{CallTicket, LiveCatalog};
 use crate::mcp::{self, AdmissionError, PROTOCOL_VERSIONS, RequestScope, ToolServer};
@@ -26,6 +27,7 @@ use crate::mcp::{self, AdmissionError, PROTOCOL_VERSIONS, RequestScope, ToolServ
 /// The state of the endpoint's handler.
 pub(super) struct Endpoint {
     pub(super) server: ToolServer,
+    pub(super) stateless: Stateless,
     /// `None` if clients of older revisions are served without sessions.
     pub(super) sessions: Option<Sessions>,
     pub(super) live: LiveCatalog,
@@ -90,22 +92,17 @@ impl Endpoint {
             _ => None,
         };
 
-        let Incoming { id, mut message } = incoming;
+        let Incoming { id, message } = incoming;
         let id = id.as_ref();
         let scope = RequestScope::new(caller, ticket);
-        match &mut message {
-            ClientJsonRpcMessage::Request(request) => {
-                request.request.extensions_mut().insert(scope);
-            }
-            ClientJsonRpcMessage::Notification(notification) => {
-                notification.notification.extensions_mut().insert(scope);
-            }
-            ClientJsonRpcMessage::Response(_) | ClientJsonRpcMessage::Error(_) => {}
-        }
         let response = match route {
-            Route::Stateless => stateless::answer(self.server.clone(), headers, message, id).await,
-            Route::OpenSession(sessions) => sessions.open(message, session_owner, id).await,
+            Route::Stateless => self.stateless.answer(headers, message, scope).await,
+            Route::OpenSession(sessions) => {
+                let message = with_scope(message, scope);
+                sessions.open(message, session_owner, id).await
+            }
             Route::InSession(sessions, session_id) => {
+                let message = with_scope(message, scope);
                 sessions.forward(&session_id, message, id).await
             }
         };
@@ -205,6 +202,20 @@ impl Endpoint {
             (AdmissionError::LimitReached(limit), _) => responses::limit_reached(*limit, id).into(),
         })
     }
+}
+
+/// Attaches what HTTP has established to a message, for the MCP server.
+fn with_scope(mut message: ClientJsonRpcMessage, scope: RequestScope) -> ClientJsonRpcMessage {
+    match &mut message {
+        ClientJsonRpcMessage::Request(request) => {
+            request.request.extensions_mut().insert(scope);
+        }
+        ClientJsonRpcMessage::Notification(notification) => {
+            notification.notification.extensions_mut().insert(scope);
+        }
+        ClientJsonRpcMessage::Response(_) | ClientJsonRpcMessage::Error(_) => {}
+    }
+    message
 }
 
 /// Returns whether a message belongs to the revisions that have sessions, all before 2026-07-28.

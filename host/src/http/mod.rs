@@ -5,6 +5,7 @@
 mod accept;
 mod body;
 mod connection_threads;
+mod detached_peers;
 mod endpoint;
 mod event_stream;
 mod first_request;
@@ -41,6 +42,7 @@ use endpoint::Endpoint;
 pub use origin::Policy;
 pub use serve::{Serving, serve};
 use sessions::Sessions;
+use stateless::Stateless;
 pub use tls::{TlsAcceptor, TlsError, acceptor};
 
 /// Problems listed by `/readyz`.
@@ -72,6 +74,7 @@ pub struct Parts {
 pub fn router(parts: Parts) -> Router {
     let endpoint = Arc::new(Endpoint {
         sessions: parts.sessions.then(|| Sessions::new(parts.server.clone())),
+        stateless: Stateless::new(parts.server.clone()),
         server: parts.server,
         live: parts.live,
         guard: parts.guard.clone(),

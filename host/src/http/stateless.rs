@@ -1,79 +1,175 @@
-//! Answers one message without a session.
+//! Answers one message without a session, on the task of its HTTP request.
 //!
-//! Does what `rmcp`'s `StreamableHttpService` does in its stateless mode, but with a message that has been parsed and
-//! checked already: the service would parse the body a second time.
+//! The result is that of `rmcp`'s `StreamableHttpService` in its stateless mode, without the service's second parsing of
+//! the body and without its task and channels for each message.
+
+use std::task::Poll;
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use rmcp::RoleServer;
+use futures::stream::{self, Stream};
 use rmcp::model::{
-    ClientCapabilities, ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, GetMeta,
-    Implementation, InitializeRequestParams, JsonRpcRequest, ProtocolVersion, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, GetExtensions, GetMeta,
+    JsonRpcRequest, ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerNotification,
+    ServerResult,
 };
-use rmcp::service::serve_directly_with_ct;
+use rmcp::service::{RequestContext, Service, serve_directly_with_ct};
 use rmcp::transport::OneshotTransport;
 use rmcp::transport::common::server_side_http::ServerSseMessage;
+use rmcp::{Peer, RoleServer};
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::detached_peers::{DetachedPeers, peer_info};
 use super::{event_stream, header_checks, responses};
 use crate::json;
-use crate::mcp::ToolServer;
+use crate::mcp::{RequestScope, ToolServer};
 
-/// Answers a message: a request with its result, a notification with 202.
-pub(super) async fn answer(
+/// Notifications queued for a slow client; when the queue is full, the guest waits.
+const MAX_QUEUED_NOTIFICATIONS: usize = 16;
+
+/// Answers the messages that belong to no session.
+pub(super) struct Stateless {
     server: ToolServer,
-    headers: &HeaderMap,
-    message: ClientJsonRpcMessage,
-    id: Option<&Value>,
-) -> Response {
-    match message {
-        ClientJsonRpcMessage::Request(request) => serve(server, headers, request, id).await,
-        ClientJsonRpcMessage::Notification(_) => StatusCode::ACCEPTED.into_response(),
-        // Without a session the server has no requests of its own to be answered.
-        ClientJsonRpcMessage::Response(_) | ClientJsonRpcMessage::Error(_) => {
-            let message = "stateless server does not accept JSON-RPC responses";
-            responses::bad_request(ErrorData::invalid_request(message, None), None)
+    peers: DetachedPeers,
+}
+
+impl Stateless {
+    pub(super) fn new(server: ToolServer) -> Self {
+        Self {
+            peers: DetachedPeers::new(server.clone()),
+            server,
         }
+    }
+
+    /// Answers a message: a request with its result, a notification with 202.
+    pub(super) async fn answer(
+        &self,
+        headers: &HeaderMap,
+        message: ClientJsonRpcMessage,
+        scope: RequestScope,
+    ) -> Response {
+        match message {
+            ClientJsonRpcMessage::Request(request) => {
+                let version = version(&request.request, headers);
+                match request.request {
+                    // The subscription sends its notifications through the peer of a running service.
+                    ClientRequest::SubscriptionsListenRequest(_) => {
+                        listen(self.server.clone(), request, version, scope).await
+                    }
+                    _ => self.call(request, self.peers.get(&version), scope).await,
+                }
+            }
+            ClientJsonRpcMessage::Notification(_) => StatusCode::ACCEPTED.into_response(),
+            // Without a session the server has no requests of its own to be answered.
+            ClientJsonRpcMessage::Response(_) | ClientJsonRpcMessage::Error(_) => {
+                let message = "stateless server does not accept JSON-RPC responses";
+                responses::bad_request(ErrorData::invalid_request(message, None), None)
+            }
+        }
+    }
+
+    /// Calls the handler of a request and returns JSON, or an event stream if the handler sends a notification before its
+    /// result.
+    ///
+    /// The request is cancelled when the returned future or the body of its response is dropped, as both are when the
+    /// client disconnects.
+    async fn call(
+        &self,
+        request: JsonRpcRequest<ClientRequest>,
+        peer: Peer<RoleServer>,
+        scope: RequestScope,
+    ) -> Response {
+        let JsonRpcRequest {
+            id, mut request, ..
+        } = request;
+        let status_of = status_mapping(&request);
+        let (sender, notifications) = mpsc::channel(MAX_QUEUED_NOTIFICATIONS);
+        let mut context = RequestContext::new(id.clone(), peer);
+        std::mem::swap(&mut context.meta, request.get_meta_mut());
+        context.extensions = std::mem::take(request.extensions_mut());
+        context.extensions.insert(scope.with_notifications(sender));
+        let cancel_on_drop = context.ct.clone().drop_guard();
+        let server = self.server.clone();
+        let handling = async move {
+            let _cancel_on_drop = cancel_on_drop;
+            server.handle_request(request, context).await
+        };
+        respond(response_messages(handling, notifications, id), status_of).await
     }
 }
 
-/// Serves a request and returns JSON, or an event stream if the handler sends a notification before its result.
-///
-/// The request is cancelled when the returned future or the body of its response is dropped, as both are when the
-/// client disconnects.
-async fn serve(
+/// Returns the notifications and the result of a handler, in this order. A handler has sent all its notifications when it
+/// returns.
+fn response_messages(
+    handling: impl Future<Output = Result<ServerResult, ErrorData>> + Send + 'static,
+    mut notifications: mpsc::Receiver<Box<ServerNotification>>,
+    id: RequestId,
+) -> impl Stream<Item = ServerJsonRpcMessage> + Send + Unpin + 'static {
+    let mut handling = Box::pin(handling);
+    let mut has_ended = false;
+    let mut response = None;
+    stream::poll_fn(move |context| {
+        if !has_ended && let Poll::Ready(result) = handling.as_mut().poll(context) {
+            has_ended = true;
+            response = Some(match result {
+                Ok(result) => ServerJsonRpcMessage::response(result, id.clone()),
+                Err(error) => ServerJsonRpcMessage::error(error, Some(id.clone())),
+            });
+        }
+        if let Poll::Ready(Some(notification)) = notifications.poll_recv(context) {
+            let notification = ServerJsonRpcMessage::notification(*notification);
+            return Poll::Ready(Some(notification));
+        }
+        match response.take() {
+            None if !has_ended => Poll::Pending,
+            response => Poll::Ready(response),
+        }
+    })
+}
+
+/// Serves `subscriptions/listen`, which sends its notifications through the peer of a running service.
+async fn listen(
     server: ToolServer,
-    headers: &HeaderMap,
-    request: JsonRpcRequest<ClientRequest>,
-    id: Option<&Value>,
+    mut request: JsonRpcRequest<ClientRequest>,
+    version: ProtocolVersion,
+    scope: RequestScope,
 ) -> Response {
     let status_of = status_mapping(&request.request);
-    let peer_info = peer_info(&request.request, headers);
+    request.request.extensions_mut().insert(scope);
     let message = ClientJsonRpcMessage::Request(request);
     let (transport, mut messages) = OneshotTransport::<RoleServer>::new(message);
     let cancelled = CancellationToken::new();
-    let service = serve_directly_with_ct(server, transport, Some(peer_info), cancelled.clone());
+    let info = Some(peer_info(version));
+    let service = serve_directly_with_ct(server, transport, info, cancelled.clone());
     tokio::spawn(async move {
         let _ = service.waiting().await;
     });
     let cancel_on_drop = cancelled.drop_guard();
-    let Some(first) = messages.recv().await else {
-        return responses::internal_error(&"the handler sent no response", id);
-    };
-    if matches!(
-        first,
-        ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)
-    ) {
-        return json::response(status_of(&first), &first);
-    }
-    let rest = futures::stream::poll_fn(move |context| {
+    let messages = stream::poll_fn(move |context| {
         let _ = &cancel_on_drop;
         messages.poll_recv(context)
     });
-    let messages = futures::stream::iter([first]).chain(rest);
-    event_stream::respond(messages.map(ServerSseMessage::from_message))
+    respond(messages, status_of).await
+}
+
+/// Returns JSON if the first message is the result, else an event stream.
+async fn respond(
+    mut messages: impl Stream<Item = ServerJsonRpcMessage> + Send + Unpin + 'static,
+    status_of: impl Fn(&ServerJsonRpcMessage) -> StatusCode,
+) -> Response {
+    match messages.next().await {
+        Some(
+            message @ (ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)),
+        ) => json::response(status_of(&message), &message),
+        Some(first) => {
+            let messages = stream::iter([first]).chain(messages);
+            event_stream::respond(messages.map(ServerSseMessage::from_message))
+        }
+        None => responses::internal_error(&"the handler sent no response", None),
+    }
 }
 
 /// Returns the function that maps a response to its HTTP status.
@@ -99,15 +195,13 @@ fn status_mapping(request: &ClientRequest) -> impl Fn(&ServerJsonRpcMessage) -> 
     }
 }
 
-/// Returns what a handshake would have established: the protocol version of `initialize`, else of the header.
-fn peer_info(request: &ClientRequest, headers: &HeaderMap) -> InitializeRequestParams {
-    let version = match request {
-        ClientRequest::InitializeRequest(initialize) => initialize.params.protocol_version.clone(),
-        _ => header_checks::protocol_version(headers)
-            .and_then(|version| serde_json::from_value(Value::String(version.into())).ok())
-            // The revision before the header was introduced.
-            .unwrap_or(ProtocolVersion::V_2025_03_26),
-    };
-    InitializeRequestParams::new(ClientCapabilities::default(), Implementation::default())
-        .with_protocol_version(version)
+/// Returns the protocol version of `initialize`, else that of the header.
+fn version(request: &ClientRequest, headers: &HeaderMap) -> ProtocolVersion {
+    if let ClientRequest::InitializeRequest(initialize) = request {
+        return initialize.params.protocol_version.clone();
+    }
+    header_checks::protocol_version(headers)
+        .and_then(|version| serde_json::from_value(Value::String(version.into())).ok())
+        // The revision before the header was introduced.
+        .unwrap_or(ProtocolVersion::V_2025_03_26)
 }

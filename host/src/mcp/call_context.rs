@@ -11,7 +11,7 @@ use super::admission::{AdmissionError, authorize_and_admit};
 use super::ask_client::AskClient;
 use super::caller::is_modern;
 use super::connection::Connection;
-use super::notifications::Relay;
+use super::notifications::{Notifier, Relay};
 use super::request_scope::RequestScope;
 use crate::auth::Caller;
 use crate::catalog::{CallTicket, LiveCatalog, TargetName};
@@ -72,12 +72,17 @@ impl CallContext {
             Some(connection) => Some(connection.level()),
             None => Some(LoggingLevel::Info),
         };
+        let notifications = scope.and_then(RequestScope::notifications).cloned();
+        let notifier = match notifications {
+            Some(response) => Notifier::Response(response),
+            None => Notifier::Connection(context.peer),
+        };
         Self {
             caller,
             is_modern,
             client,
             relay: Relay {
-                peer: context.peer,
+                notifier,
                 progress: context.meta.get_progress_token(),
                 level,
             },

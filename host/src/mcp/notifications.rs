@@ -1,7 +1,8 @@
 //! Relays the events of a running call to its client or to its task.
 
 use rmcp::model::{
-    LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
+    LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParam,
+    ProgressNotification, ProgressNotificationParam, ProgressToken, ServerNotification,
 };
 use rmcp::task_manager::TaskContext;
 use rmcp::{Peer, RoleServer};
@@ -20,9 +21,20 @@ pub(super) enum Listener {
     Nobody,
 }
 
+/// The way to the client of a request.
+pub(super) enum Notifier {
+    /// The lasting connection of the client.
+    Connection(Peer<RoleServer>),
+    /// The response to the request.
+    Response(NotificationSender),
+}
+
+/// Sends notifications before the result of a request, in its response.
+pub type NotificationSender = mpsc::Sender<Box<ServerNotification>>;
+
 /// The notifications that a client asked for.
 pub(super) struct Relay {
-    pub(super) peer: Peer<RoleServer>,
+    pub(super) notifier: Notifier,
     /// The progress token of the request; `None` if the client wants no progress.
     pub(super) progress: Option<ProgressToken>,
     /// The lowest log level that the client wants; `None` if it wants no log messages.
@@ -48,8 +60,7 @@ impl Listener {
                 self.show(last_message);
             }
             if let Self::Client(relay) = self {
-                // Fails if the client has disconnected, which cancels the call too.
-                let _ = relay.send(event).await;
+                relay.send(event).await;
             }
         }
     }
@@ -71,8 +82,10 @@ impl Listener {
 }
 
 impl Relay {
-    async fn send(&self, event: Event) -> Result<(), rmcp::ServiceError> {
-        match (event, &self.progress, self.level) {
+    /// Sends an event, if the client asked for events of its kind. Nothing is sent to a client that has disconnected,
+    /// which cancels the call too.
+    async fn send(&self, event: Event) {
+        let notification = match (event, &self.progress, self.level) {
             (
                 Event::Progress {
                     done,
@@ -85,17 +98,25 @@ impl Relay {
                 let mut progress = ProgressNotificationParam::new(token.clone(), done);
                 progress.total = total;
                 progress.message = message;
-                self.peer.notify_progress(progress).await
+                ServerNotification::from(ProgressNotification::new(progress))
             }
             (Event::Log { level, message }, _, Some(lowest)) => {
                 let level = convert::level(level);
                 if convert::severity(level) < convert::severity(lowest) {
-                    return Ok(());
+                    return;
                 }
                 let line = LoggingMessageNotificationParam::new(level, Value::String(message));
-                self.peer.notify_logging_message(line).await
+                LoggingMessageNotification::new(line).into()
             }
-            _ => Ok(()),
+            _ => return,
+        };
+        match &self.notifier {
+            Notifier::Connection(peer) => {
+                let _ = peer.send_notification(notification).await;
+            }
+            Notifier::Response(response) => {
+                let _ = response.send(Box::new(notification)).await;
+            }
         }
     }
 }

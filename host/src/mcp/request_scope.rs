@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::Extensions;
 
+use super::notifications::NotificationSender;
 use crate::auth::Caller;
 use crate::catalog::CallTicket;
 
@@ -14,6 +15,8 @@ pub struct RequestScope {
     /// Taken once: `rmcp` clones the extensions of a request and may keep them after its call has ended, but the permit
     /// must be released with the call.
     ticket: Arc<Mutex<Option<CallTicket>>>,
+    /// The way to the client, for a request without a lasting connection.
+    notifications: Option<NotificationSender>,
 }
 
 impl RequestScope {
@@ -22,12 +25,26 @@ impl RequestScope {
         Self {
             caller,
             ticket: Arc::new(Mutex::new(ticket)),
+            notifications: None,
+        }
+    }
+
+    /// Returns the same scope with a way to send notifications before the result of the request.
+    pub fn with_notifications(self, notifications: NotificationSender) -> Self {
+        let notifications = Some(notifications);
+        Self {
+            notifications,
+            ..self
         }
     }
 
     /// Returns the scope of a message. The only place that reads `rmcp`'s extensions.
     pub(super) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
+    }
+
+    pub(super) fn notifications(&self) -> Option<&NotificationSender> {
+        self.notifications.as_ref()
     }
 
     pub(super) fn caller(&self) -> Option<&Arc<Caller>> {

@@ -96,6 +96,7 @@ impl<T: Send + 'static> GuestCall<T> {
             caller: self.principal.clone(),
             events: None,
             cancelled: self.shutdown.child_token(),
+            held: Some(permit.held()),
         };
         RunningRound::start(context, self.reports_events, |context| {
             let input = RoundInput {

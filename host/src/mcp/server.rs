@@ -153,7 +153,9 @@ impl ServerHandler for ToolServer {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        context.peer.set_peer_info(request.clone());
+        if self.connection.is_some() {
+            context.peer.set_peer_info(request.clone());
+        }
         let mut result = self.negotiate_initialize(&request)?;
         // 2026-07-28 introduced tasks and has no `initialize`.
         result.capabilities.extensions = None;

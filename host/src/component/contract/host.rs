@@ -75,6 +75,8 @@ pub struct GuestContext {
     pub events: Option<mpsc::Sender<Event>>,
     /// Cancelled when the client disconnects or cancels the call, or when the host shuts down.
     pub cancelled: CancellationToken,
+    /// Dropped when the guest has ended and released its memory.
+    pub held: Option<Arc<dyn Send + Sync>>,
 }
 
 /// The state of the `call` interface during one call.
