@@ -1,5 +1,7 @@
 //! Entry points of the fuzz targets (`fuzz/`) into code that has no public interface. Nothing else uses them.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use url::Url;
 
@@ -25,7 +27,8 @@ pub async fn validate(
     value: Value,
     guest_runtime: &GuestRuntime,
 ) -> Result<(), String> {
-    let validated = schema.validate(value, Strings::Exact, guest_runtime);
+    let value = Arc::new(value);
+    let validated = schema.validate(&value, Strings::Exact, guest_runtime);
     validated.await.map(drop)
 }
 

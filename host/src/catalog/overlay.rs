@@ -3,6 +3,8 @@
 //! Arguments from callers are checked against the announced schema first. The host then adds the defaults, and the
 //! component receives arguments that match its own schema.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::argument_schema::{self, ArgumentOverrideError, ArgumentOverrides};
@@ -99,26 +101,25 @@ impl ArgumentOverlay {
     /// One sentence that names the invalid value as a JSON Pointer (RFC 6901).
     pub(super) async fn complete(
         &self,
-        arguments: Map<String, Value>,
+        arguments: Arc<Value>,
         component: &Component,
-    ) -> Result<Map<String, Value>, String> {
+    ) -> Result<Arc<Value>, String> {
         let ArgumentOverrides { hide, defaults } = &self.overrides;
         // Rejected even if the schema allows additional properties: callers must not override the operator's values.
-        if let Some(name) = hide.iter().find(|name| arguments.contains_key(*name)) {
+        if let Some(name) = hide.iter().find(|name| arguments.get(name).is_some()) {
             let token = argument_schema::json_pointer_token(name);
             return Err(format!("`/{token}`: the tool takes no such argument"));
         }
-        let checked = component
-            .validate(&self.schema, Value::Object(arguments))
-            .await?;
-        let Value::Object(mut arguments) = checked.value else {
-            unreachable!("only strings are converted, and the value given was an object");
-        };
-        for (name, value) in defaults {
-            if !arguments.contains_key(name) {
-                arguments.insert(name.clone(), value.clone());
+        let converted = component.validate(&self.schema, &arguments).await?;
+        let mut arguments = converted.unwrap_or_else(|| Arc::unwrap_or_clone(arguments));
+        // Arguments are an object, in which only strings are converted.
+        if let Value::Object(members) = &mut arguments {
+            for (name, value) in defaults {
+                if !members.contains_key(name) {
+                    members.insert(name.clone(), value.clone());
+                }
             }
         }
-        Ok(arguments)
+        Ok(Arc::new(arguments))
     }
 }

@@ -1,6 +1,7 @@
 //! `toolcrib call`: calls one tool without a server.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Map, Value};
@@ -58,7 +59,7 @@ impl Call {
         let target = Target::Tool(entry.clone());
         let permit = catalog.admit(&target, LOCAL).await.map_err(fail)?;
         let call = component::Call {
-            arguments,
+            arguments: Arc::new(Value::Object(arguments)),
             answers: Vec::new(),
             state: None,
             context: GuestContext {

@@ -1,9 +1,10 @@
 //! Calls of a loaded component. Each runs in an instance of its own; arguments are checked before it, output after it.
 
 use std::io;
+use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::call_error::{CallError, TargetKind};
 use super::contract::{
@@ -16,8 +17,8 @@ use super::load::Component;
 use super::output_validation::validate_structured;
 
 /// One call with arguments of type `A`.
-pub struct Call<A = Map<String, Value>> {
-    /// The arguments from the client.
+pub struct Call<A = Arc<Value>> {
+    /// The arguments from the client; those of a tool are a JSON object.
     pub arguments: A,
     /// The client's answers to questions of earlier rounds.
     pub answers: Vec<Answer>,
@@ -33,14 +34,14 @@ impl Component {
     /// # Errors
     /// The reason why there is no result.
     pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
-        let arguments = Value::Object(call.arguments);
+        let arguments = call.arguments;
         let guest = self.guest.clone();
         let target = CallTarget {
             kind: TargetKind::Tool,
             name: &tool.name,
         };
         if let Some(function) = self.functions.get(&tool.name) {
-            self.check_size(&arguments, &call.answers)?;
+            self.check_size(&*arguments, &call.answers)?;
             // The types check the arguments in place of the schema generated from them: the error messages are clearer,
             // and the work grows with the arguments alone. The result needs no schema check for the same reason.
             let prepared = function
@@ -54,12 +55,12 @@ impl Component {
             return Ok(Outcome::Complete(output.output));
         }
         let mut text = self.serialize(&arguments, &call.answers)?;
-        let validated = self
-            .validate(&tool.input_schema, arguments)
+        let converted = self
+            .validate(&tool.input_schema, &arguments)
             .await
             .map_err(CallError::InvalidArguments)?;
-        if validated.is_converted {
-            text = self.serialize(&validated.value, &call.answers)?;
+        if let Some(converted) = converted {
+            text = self.serialize(&converted, &call.answers)?;
         }
         let request = ToolRequest {
             tool: tool.name.clone(),

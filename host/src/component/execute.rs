@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tracing::Instrument;
 
 use super::call_error::{CallError, TargetKind};
-use super::contract::{CallData, GuestContext, GuestError, GuestStore, Principal};
+use super::contract::{CallData, GuestContext, GuestError, GuestStore};
 use super::load::Component;
 use super::output_validation::GuestOutput;
+use crate::auth::Caller;
 use crate::sandbox::keyvalue::Owner;
 use crate::sandbox::{self, CpuProfile, Stopped};
 use crate::text::{bounded, escape_untrusted, truncate};
@@ -134,7 +135,7 @@ fn for_log(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns the owner of a caller's entries in key-value buckets: the same for all clients that the person uses.
-fn keyvalue_owner(caller: &Principal) -> Owner {
+fn keyvalue_owner(caller: &Caller) -> Owner {
     Owner {
         issuer: caller.issuer.clone(),
         subject: caller.subject.clone(),

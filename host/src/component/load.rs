@@ -13,7 +13,7 @@ use super::definitions::{self, DefinitionError, ResourceTemplate, Tool};
 use super::describe::{DescribeError, Describer};
 use super::functions::{Function, Functions, SkippedExport, ToolSet};
 use super::load_error::LoadError;
-use super::schema::{Schema, Strings, Validated};
+use super::schema::{Schema, Strings};
 use crate::engine::{self, CompileError, CompileLimits, Engine};
 use crate::sandbox::{self, CpuProfile, Grants, ImportReport, Limits, OpenGrants, keyvalue};
 
@@ -146,15 +146,16 @@ impl Component {
         Ok(component)
     }
 
-    /// Validates arguments against a schema of one of its tools, as [`Schema::validate`].
+    /// Validates arguments against a schema of one of its tools, as [`Schema::validate`], with the component's treatment of
+    /// strings.
     ///
     /// # Errors
     /// One sentence with the location as a JSON Pointer (RFC 6901).
     pub(crate) async fn validate(
         &self,
         schema: &Schema,
-        value: Value,
-    ) -> Result<Validated, String> {
+        value: &Arc<Value>,
+    ) -> Result<Option<Value>, String> {
         let guest_runtime = self.engine.guest_runtime();
         schema.validate(value, self.strings(), guest_runtime).await
     }

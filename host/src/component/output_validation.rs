@@ -1,6 +1,7 @@
 //! Checks of a guest's output: its size, its form, and its structured content against the tool's output schema.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -126,7 +127,8 @@ pub(super) async fn validate_structured(
     let Some(schema) = schema else {
         return Ok(());
     };
-    match schema.validate(value, Strings::Exact, guest_runtime).await {
+    let value = Arc::new(value);
+    match schema.validate(&value, Strings::Exact, guest_runtime).await {
         Ok(_) => Ok(()),
         Err(e) => Err(format!("`structured` breaks the output schema: {e}")),
     }

@@ -46,11 +46,8 @@ impl DetachedPeers {
             let info = peer_info(version.unwrap_or_default());
             let messages = sink::drain::<ServerJsonRpcMessage>();
             // The service ends at once, since it receives nothing.
-            let service = serve_directly(
-                self.server.clone(),
-                (messages, stream::empty()),
-                Some(info),
-            );
+            let service =
+                serve_directly(self.server.clone(), (messages, stream::empty()), Some(info));
             service.peer().clone()
         };
         PROTOCOL_VERSIONS.iter().map(create).collect()

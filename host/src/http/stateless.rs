@@ -161,9 +161,9 @@ async fn respond(
     status_of: impl Fn(&ServerJsonRpcMessage) -> StatusCode,
 ) -> Response {
     match messages.next().await {
-        Some(
-            message @ (ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)),
-        ) => json::response(status_of(&message), &message),
+        Some(message @ (ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_))) => {
+            json::response(status_of(&message), &message)
+        }
         Some(first) => {
             let messages = stream::iter([first]).chain(messages);
             event_stream::respond(messages.map(ServerSseMessage::from_message))

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::ErrorData;
-use rmcp::model::{InputRequiredResult, InputResponses, JsonObject, MetaObject};
+use rmcp::model::{InputRequiredResult, InputResponses, MetaObject};
+use serde_json::Value;
 
 use super::admission::AdmissionError;
 use super::call_context::CallContext;
 use super::caller::{user_client_key, user_key};
-use super::convert;
 use super::in_flight::{Failed, GuestFuture, RunningRound};
 use super::input_required::{Binding, Rounds};
 use super::notifications::Listener;
@@ -43,7 +43,7 @@ pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// The arguments are not those of the method.
-    fn check(&self, _: &Target, _: &JsonObject) -> Result<Option<Self::Result>, ErrorData> {
+    fn check(&self, _: &Target, _: &Value) -> Result<Option<Self::Result>, ErrorData> {
         Ok(None)
     }
 
@@ -120,7 +120,8 @@ pub(super) struct CallRequest<M> {
     pub(super) target: TargetName,
     /// The target as the client names it.
     pub(super) name: String,
-    pub(super) arguments: Arc<JsonObject>,
+    /// A JSON object.
+    pub(super) arguments: Arc<Value>,
     /// The sealed state of an earlier round.
     pub(super) state: Option<String>,
     pub(super) responses: Option<InputResponses>,
@@ -182,7 +183,6 @@ pub(super) async fn run<M: GuestMethod>(
         binding,
         rounds,
         client: context.client,
-        principal: caller.map(|caller| Arc::new(convert::guest_caller(caller))),
         user_key: user_key(caller),
         // The status of a task shows progress even if the client asked for no notifications.
         reports_events: time_limit.is_some() || listener.is_wanted(),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CompleteRequestParams, CompleteResult, CompletionInfo, InputRequiredResult, JsonObject,
-    MetaObject,
+    CompleteRequestParams, CompleteResult, CompletionInfo, InputRequiredResult, MetaObject,
 };
+use serde_json::Value;
 
 use super::calls::{CallRequest, GuestMethod};
 use super::convert;
@@ -80,7 +80,7 @@ impl GuestMethod for CompletionComplete {
         })
     }
 
-    fn check(&self, target: &Target, _: &JsonObject) -> Result<Option<CompleteResult>, ErrorData> {
+    fn check(&self, target: &Target, _: &Value) -> Result<Option<CompleteResult>, ErrorData> {
         let can_complete = target.completes() && convert::completion_subject(target).is_some();
         let none = || CompleteResult::new(CompletionInfo::default());
         Ok((!can_complete).then(none))

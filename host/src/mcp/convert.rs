@@ -12,11 +12,10 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
-use crate::auth::Caller;
 use crate::catalog::{Target, TargetName, ToolEntry};
 use crate::component::{
     self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, Level, Outcome,
-    Output, Principal, PromptResult,
+    Output, PromptResult,
 };
 
 /// Converts a catalog entry to its form in `tools/list`.
@@ -127,17 +126,6 @@ pub(super) fn completion_subject(target: &Target) -> Option<CompletionSubject> {
             entry.item().template.uri_template.clone(),
         )),
         Target::Tool(_) | Target::Resource(_) => None,
-    }
-}
-
-/// Returns the caller in the form that components receive. It does not contain the token.
-pub(super) fn guest_caller(caller: &Caller) -> Principal {
-    Principal {
-        issuer: caller.issuer.clone(),
-        subject: caller.subject.clone(),
-        client_id: caller.client_id.clone(),
-        scopes: caller.scopes.clone(),
-        claims: Value::Object(caller.claims.clone()).to_string(),
     }
 }
 

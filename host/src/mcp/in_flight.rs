@@ -24,7 +24,8 @@ pub(super) type GuestFuture<T> = BoxFuture<'static, Result<Outcome<T>, CallError
 /// A started round.
 pub(super) struct RunningRound<T> {
     guest: BoxFuture<'static, std::thread::Result<Result<Outcome<T>, CallError>>>,
-    events: mpsc::Receiver<Event>,
+    /// `None` if nobody listens.
+    events: Option<mpsc::Receiver<Event>>,
     /// The last progress message.
     last_message: Option<String>,
     cancelled: CancellationToken,
@@ -45,8 +46,9 @@ impl<T: 'static> RunningRound<T> {
         reports_events: bool,
         guest: impl FnOnce(GuestContext) -> GuestFuture<T>,
     ) -> Self {
-        let (sender, events) = mpsc::channel(MAX_QUEUED_EVENTS);
-        context.events = reports_events.then_some(sender);
+        let channel = reports_events.then(|| mpsc::channel(MAX_QUEUED_EVENTS));
+        let (sender, events) = channel.unzip();
+        context.events = sender;
         let (cancelled, call_id) = (context.cancelled.clone(), context.id.clone());
         let guest = AssertUnwindSafe(guest(context)).catch_unwind().boxed();
         Self {
@@ -70,9 +72,14 @@ impl<T: 'static> RunningRound<T> {
         listener: &Listener,
         stop: impl Future<Output = ()>,
     ) -> Result<Outcome<T>, Failed> {
-        let mut relaying = pin!(listener.relay_all(&mut self.events, &mut self.last_message));
+        let mut is_relayed = self.events.is_none();
+        let relaying = async {
+            if let Some(events) = &mut self.events {
+                listener.relay_all(events, &mut self.last_message).await;
+            }
+        };
+        let mut relaying = pin!(relaying);
         let mut stop = pin!(stop);
-        let mut is_relayed = false;
         let ended = loop {
             tokio::select! {
                 ended = &mut self.guest => break ended,

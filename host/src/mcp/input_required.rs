@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rmcp::model::{
     ClientCapabilities, InputRequest, InputRequests, InputRequiredResult, InputResponses,
-    JsonObject, RequestStateCodec, SealOptions,
+    RequestStateCodec, SealOptions,
 };
 use rmcp::service::PeerRequestOptions;
 use rmcp::{ErrorData, Peer, RoleServer};
@@ -62,14 +62,14 @@ pub(super) struct Binding {
     pub(super) method: &'static str,
     /// The name of the tool or prompt, or the URI of the resource.
     pub(super) name: String,
-    pub(super) arguments: Arc<JsonObject>,
+    pub(super) arguments: Arc<Value>,
     pub(super) caller: Option<Arc<Caller>>,
 }
 
 impl Binding {
     /// Encodes the binding as a JSON array with sorted arguments.
     fn bytes(&self) -> Vec<u8> {
-        let mut arguments = Value::Object((*self.arguments).clone());
+        let mut arguments = (*self.arguments).clone();
         arguments.sort_all_objects();
         // The key is JSON already.
         let caller = self

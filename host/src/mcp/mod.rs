@@ -8,6 +8,7 @@
 mod admission;
 mod ask_client;
 mod call_context;
+mod call_id;
 mod caller;
 mod calls;
 mod completions;
@@ -31,6 +32,7 @@ mod tools;
 
 pub use admission::{AdmissionError, authorize_and_admit, target_name};
 pub use caller::user_client_key;
+pub use notifications::NotificationSender;
 pub use options::ServerOptions;
 pub use request_scope::RequestScope;
 pub use server::ToolServer;

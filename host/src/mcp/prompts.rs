@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    GetPromptRequestParams, GetPromptResponse, GetPromptResult, InputRequiredResult, JsonObject,
-    MetaObject,
+    GetPromptRequestParams, GetPromptResponse, GetPromptResult, InputRequiredResult, MetaObject,
 };
 use serde_json::Value;
 
@@ -26,7 +25,7 @@ pub(super) fn request(params: GetPromptRequestParams) -> CallRequest<PromptsGet>
         method: PromptsGet,
         target: TargetName::Prompt(params.name.clone()),
         name: params.name,
-        arguments: Arc::new(params.arguments.unwrap_or_default()),
+        arguments: Arc::new(Value::Object(params.arguments.unwrap_or_default())),
         state: params.request_state,
         responses: params.input_responses,
     }
@@ -48,7 +47,8 @@ impl GuestMethod for PromptsGet {
             return Box::pin(async { Err(CallError::NotFound) });
         };
         // `check` has rejected other values.
-        let arguments = binding.arguments.iter().filter_map(|(name, value)| {
+        let arguments = binding.arguments.as_object().into_iter().flatten();
+        let arguments = arguments.filter_map(|(name, value)| {
             let value = value.as_str()?;
             Some((name.clone(), value.to_owned()))
         });
@@ -61,12 +61,8 @@ impl GuestMethod for PromptsGet {
         Box::pin(async move { prompt.fill(call, input.permit).await })
     }
 
-    fn check(
-        &self,
-        _: &Target,
-        arguments: &JsonObject,
-    ) -> Result<Option<GetPromptResult>, ErrorData> {
-        let mut arguments = arguments.iter();
+    fn check(&self, _: &Target, arguments: &Value) -> Result<Option<GetPromptResult>, ErrorData> {
+        let mut arguments = arguments.as_object().into_iter().flatten();
         match arguments.find(|(_, value)| !matches!(value, Value::String(_))) {
             Some((name, _)) => {
                 let message = format!("`/arguments/{}` must be a string", convert::pointer(name));

@@ -116,7 +116,7 @@ pub(super) fn json_bytes(value: &Value) -> usize {
 }
 
 /// Estimates the memory of a JSON object's members.
-pub(super) fn object_bytes(members: &Map<String, Value>) -> usize {
+fn object_bytes(members: &Map<String, Value>) -> usize {
     // Each member has a name and an entry in an index.
     const MEMBER_BYTES: usize = size_of::<String>() + 2 * size_of::<usize>();
     let members = members.iter();

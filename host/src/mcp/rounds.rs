@@ -1,7 +1,6 @@
 //! The rounds of one call: the guest runs, asks questions, and runs again with the answers.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::ErrorData;
@@ -9,6 +8,7 @@ use rmcp::model::{ClientCapabilities, InputRequiredResult};
 use tokio_util::sync::CancellationToken;
 
 use super::ask_client::{AskClient, NotAnswered, TOO_MANY_WAITING};
+use super::call_id;
 use super::in_flight::{Failed, GuestFuture, RunningRound};
 use super::input_required::{
     Binding, MAX_ROUNDS, Rounds, Seal, client_features, missing_capabilities,
@@ -16,7 +16,7 @@ use super::input_required::{
 use super::notifications::Listener;
 use super::quota::{self, Share};
 use crate::catalog::{CallPermit, LiveCatalog, Target};
-use crate::component::{Answer, GuestContext, Outcome, Principal};
+use crate::component::{Answer, GuestContext, Outcome};
 
 /// The input of one round of a guest. The arguments are those of [`Binding`].
 pub(super) struct RoundInput {
@@ -41,8 +41,6 @@ pub(super) struct GuestCall<T> {
     pub(super) rounds: Rounds,
     /// The capabilities that the client declared; `None` if it cannot be asked.
     pub(super) client: Option<ClientCapabilities>,
-    /// The caller as the guest may know it.
-    pub(super) principal: Option<Arc<Principal>>,
     /// The key for rates and concurrency.
     pub(super) user_key: String,
     /// Whether anybody listens to the guest's events.
@@ -91,9 +89,9 @@ impl<T: Send + 'static> GuestCall<T> {
     pub(super) fn begin(&self, permit: CallPermit) -> RunningRound<T> {
         let (answers, state) = self.rounds.guest_input();
         let context = GuestContext {
-            id: uuid::Uuid::new_v4().simple().to_string(),
+            id: call_id::next(),
             client_features: client_features(self.client.as_ref()),
-            caller: self.principal.clone(),
+            caller: self.binding.caller.clone(),
             events: None,
             cancelled: self.shutdown.child_token(),
             held: Some(permit.held()),
@@ -192,7 +190,7 @@ impl<T: Send + 'static> GuestCall<T> {
 
     /// Reserves the memory of a call that waits for answers, since the permit of a running call no longer limits it.
     fn reserve_memory(&mut self) -> bool {
-        let arguments = quota::object_bytes(&self.binding.arguments);
+        let arguments = quota::json_bytes(&self.binding.arguments);
         self.memory.resize(arguments + self.rounds.waiting_bytes())
     }
 }

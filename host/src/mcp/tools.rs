@@ -9,6 +9,7 @@ use rmcp::model::{
     InputRequiredResult, MetaObject,
 };
 use rmcp::task_manager::{TaskContext, TaskExit};
+use serde_json::Value;
 
 use super::ask_client::AskClient;
 use super::call_context::CallContext;
@@ -33,7 +34,7 @@ pub(super) fn request(params: CallToolRequestParams) -> CallRequest<ToolsCall> {
         method: ToolsCall,
         target: TargetName::Tool(params.name.to_string()),
         name: params.name.into_owned(),
-        arguments: Arc::new(params.arguments.unwrap_or_default()),
+        arguments: Arc::new(Value::Object(params.arguments.unwrap_or_default())),
         state: params.request_state,
         responses: params.input_responses,
     }
@@ -50,7 +51,7 @@ impl GuestMethod for ToolsCall {
             return Box::pin(async { Err(CallError::NotFound) });
         };
         let call = Call {
-            arguments: (*binding.arguments).clone(),
+            arguments: binding.arguments.clone(),
             answers: input.answers,
             state: input.state,
             context: input.context,

@@ -28,7 +28,10 @@ const MAX_SEARCHED_BYTES: usize = 1_000;
 
 /// The data of a store. `C` is the state of the contract's own imports.
 pub struct StoreData<C> {
-    wasi: WasiCtx,
+    /// Created when the guest first uses WASI, because many guests never do.
+    wasi: Option<WasiCtx>,
+    /// The guest's output is logged in it.
+    span: tracing::Span,
     http: WasiHttpCtx,
     egress: EgressHooks,
     pub(super) grants: Arc<OpenGrants>,
@@ -89,7 +92,8 @@ pub fn new_store<C: Send + 'static>(
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_HANDLES);
     let data = StoreData {
-        wasi: wasi_context(grants, span),
+        wasi: None,
+        span: span.clone(),
         http,
         egress: EgressHooks::new(grants.http.clone()),
         grants: grants.clone(),
@@ -147,7 +151,9 @@ pub fn is_out_of_handles(error: &wasmtime::Error) -> bool {
 impl<C: Send> WasiView for StoreData<C> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
-            ctx: &mut self.wasi,
+            ctx: self
+                .wasi
+                .get_or_insert_with(|| wasi_context(&self.grants, &self.span)),
             table: &mut self.table,
         }
     }

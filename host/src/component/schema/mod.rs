@@ -39,5 +39,5 @@ mod validator;
 pub(super) use lenient::parsed;
 pub(super) use pattern::PatternSpace;
 pub use validator::Schema;
+pub(crate) use validator::Strings;
 pub(super) use validator::{MAX_SCHEMA_BYTES, Root};
-pub(crate) use validator::{Strings, Validated};

@@ -54,13 +54,6 @@ pub(crate) enum Root {
     Any,
 }
 
-/// A value that fits a schema.
-pub(crate) struct Validated {
-    pub(crate) value: Value,
-    /// Whether strings in it were converted.
-    pub(crate) is_converted: bool,
-}
-
 /// The treatment of strings that hold the JSON of another type than `string`, where the schema wants that type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Strings {
@@ -128,31 +121,32 @@ impl Schema {
         Self::new(&text, Root::Object, &mut PatternSpace::new())
     }
 
-    /// Validates a value and returns it, with strings converted if `strings` says so. A long validation moves to the
-    /// guest runtime.
+    /// Validates a value. Returns a copy with strings converted if they had to be and `strings` allows it. A long
+    /// validation moves to the guest runtime.
     ///
     /// # Errors
     /// One sentence with the location as a JSON Pointer (RFC 6901).
     pub(crate) async fn validate(
         &self,
-        value: Value,
+        value: &Arc<Value>,
         strings: Strings,
         guest_runtime: &GuestRuntime,
-    ) -> Result<Validated, String> {
-        let value = match validate(&self.document, value, strings, MAX_INLINE_WORK) {
-            Verdict::Fits(validated) => return Ok(validated),
+    ) -> Result<Option<Value>, String> {
+        match validate(&self.document, value, strings, MAX_INLINE_WORK) {
+            Verdict::Fits(converted) => return Ok(converted),
             Verdict::Mismatch(sentence) => return Err(sentence),
-            Verdict::Undecided(value) => value,
-        };
+            Verdict::Undecided => {}
+        }
+        let value = value.clone();
         let document = self.document.clone();
         // Cancel-safe: a caller that is dropped here leaves the queue.
         let permit = LONG_VALIDATION.acquire().await;
         let validation = guest_runtime.spawn(async move {
             let _permit = permit;
-            match validate(&document, value, strings, MAX_WORK) {
-                Verdict::Fits(validated) => Ok(validated),
+            match validate(&document, &value, strings, MAX_WORK) {
+                Verdict::Fits(converted) => Ok(converted),
                 Verdict::Mismatch(sentence) => Err(sentence),
-                Verdict::Undecided(_) => Err(TOO_LONG.into()),
+                Verdict::Undecided => Err(TOO_LONG.into()),
             }
         });
         // The task is never aborted, and the evaluation is not expected to panic.
@@ -185,38 +179,31 @@ fn parse(schema: &Value, space: &mut PatternSpace) -> Result<Document, String> {
 
 /// The result of a validation with limited work.
 enum Verdict {
-    Fits(Validated),
+    /// With a copy in which strings are converted, if that was necessary.
+    Fits(Option<Value>),
     Mismatch(String),
     /// The work did not suffice.
-    Undecided(Value),
+    Undecided,
 }
 
-fn validate(document: &Document, value: Value, strings: Strings, work: u64) -> Verdict {
-    match evaluate(document, &value, work, Report::Nothing) {
+fn validate(document: &Document, value: &Value, strings: Strings, work: u64) -> Verdict {
+    match evaluate(document, value, work, Report::Nothing) {
         Ok(mismatches) if mismatches.is_empty() => {
-            return Verdict::Fits(Validated {
-                value,
-                is_converted: false,
-            });
+            return Verdict::Fits(None);
         }
         Ok(_) => {}
-        Err(Exceeded::Work) => return Verdict::Undecided(value),
+        Err(Exceeded::Work) => return Verdict::Undecided,
         Err(Exceeded::Depth) => return Verdict::Mismatch(TOO_DEEP.into()),
     }
     if strings == Strings::Lenient {
-        match lenient::convert(document, &value, work) {
-            Ok(Some(value)) => {
-                return Verdict::Fits(Validated {
-                    value,
-                    is_converted: true,
-                });
-            }
+        match lenient::convert(document, value, work) {
+            Ok(Some(converted)) => return Verdict::Fits(Some(converted)),
             Ok(None) | Err(Exceeded::Depth) => {}
-            Err(Exceeded::Work) if work < MAX_WORK => return Verdict::Undecided(value),
+            Err(Exceeded::Work) if work < MAX_WORK => return Verdict::Undecided,
             Err(Exceeded::Work) => {}
         }
     }
-    let mismatches = evaluate(document, &value, work.min(MAX_MESSAGE_WORK), Report::First);
+    let mismatches = evaluate(document, value, work.min(MAX_MESSAGE_WORK), Report::First);
     let first = mismatches
         .ok()
         .and_then(|all| all.first().map(error_message));
