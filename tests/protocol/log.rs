@@ -17,7 +17,9 @@ async fn log_of(telemetry: &str, requests: impl AsyncFnOnce(&str)) -> String {
     toolcrib.write("guest", &Guest::saying("hello", "hello").component());
     toolcrib.file(
         "c.toml",
-        format!("components = [\"guest.wasm\"]\n[telemetry]\n{telemetry}\n"),
+        format!(
+            "components = [\"guest.wasm\"]\nserver.sessions = true\n[telemetry]\n{telemetry}\n"
+        ),
     );
     let arguments = [
         "serve",
@@ -62,11 +64,23 @@ async fn log_of(telemetry: &str, requests: impl AsyncFnOnce(&str)) -> String {
 async fn send_everywhere(url: &str, text: &str) {
     for revision in Revision::ALL {
         let client = Client::new(url, revision);
+        // A library logs every message of a session.
+        let session = match revision.is_modern() {
+            true => String::new(),
+            false => client
+                .initialize()
+                .await
+                .header("mcp-session-id")
+                .to_owned(),
+        };
         let send = async |message: &Value, headers: &Value| {
             let request = client.post(headers).body(message.to_string());
+            let request = match revision.is_modern() {
+                true => request,
+                false => request.header("mcp-session-id", &session),
+            };
             request.send().await.unwrap().bytes().await.unwrap();
         };
-        // A library logs the id and the error of a request that fails.
         for tool in ["hello", "nothing"] {
             let params = json!({ "name": tool, "arguments": {}, "_meta": {} });
             let call = client.message("tools/call", params);

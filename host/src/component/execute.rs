@@ -7,10 +7,9 @@ use std::sync::Arc;
 use tracing::Instrument;
 
 use super::call_error::{CallError, TargetKind};
-use super::contract::{CallData, GuestContext, GuestError, GuestStore};
+use super::contract::{CallData, DescribeCaller, GuestContext, GuestError, GuestStore, Principal};
 use super::load::Component;
 use super::output_validation::GuestOutput;
-use crate::auth::Caller;
 use crate::sandbox::keyvalue::Owner;
 use crate::sandbox::{self, CpuProfile, Stopped};
 use crate::text::{bounded, escape_untrusted, truncate};
@@ -41,7 +40,7 @@ impl Component {
         let span = call_span(&self.name, &target, &context);
         let cancelled = context.cancelled.clone();
         let owner = match &context.caller {
-            Some(caller) if self.open_grants.has_buckets() => Some(keyvalue_owner(caller)),
+            Some(caller) if self.open_grants.has_buckets() => Some(keyvalue_owner(&**caller)),
             _ => None,
         };
         let held = context.held.take();
@@ -135,9 +134,9 @@ fn for_log(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns the owner of a caller's entries in key-value buckets: the same for all clients that the person uses.
-fn keyvalue_owner(caller: &Caller) -> Owner {
-    Owner {
-        issuer: caller.issuer.clone(),
-        subject: caller.subject.clone(),
-    }
+fn keyvalue_owner(caller: &dyn DescribeCaller) -> Owner {
+    let Principal {
+        issuer, subject, ..
+    } = caller.describe();
+    Owner { issuer, subject }
 }

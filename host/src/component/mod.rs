@@ -37,9 +37,9 @@ pub use call::Call;
 pub use call_error::{CallError, TargetKind};
 pub use contract::{
     Annotations, Answer, Audience, Block, Body, ClientFeatures, Completion, CompletionRequest,
-    CompletionSubject, Content, Embedded, Event, GuestContext, Icon, Level, Link, Outcome, Output,
-    Principal, Prompt, PromptArgument, PromptMessage, PromptResult, Question, Questions, Resource,
-    Role, Template,
+    CompletionSubject, Content, DescribeCaller, Embedded, Event, GuestContext, Icon, Level, Link,
+    Outcome, Output, Principal, Prompt, PromptArgument, PromptMessage, PromptResult, Question,
+    Questions, Resource, Role, Template,
 };
 pub use definitions::{
     MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, ResourceTemplate, TaskMode, Tool, is_tool_name,

@@ -12,10 +12,11 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
+use crate::auth::Caller;
 use crate::catalog::{Target, TargetName, ToolEntry};
 use crate::component::{
-    self, Block, Body, CallError, Completion, CompletionSubject, Content, Embedded, Level, Outcome,
-    Output, PromptResult,
+    self, Block, Body, CallError, Completion, CompletionSubject, Content, DescribeCaller, Embedded,
+    Level, Outcome, Output, Principal, PromptResult,
 };
 
 /// Converts a catalog entry to its form in `tools/list`.
@@ -126,6 +127,19 @@ pub(super) fn completion_subject(target: &Target) -> Option<CompletionSubject> {
             entry.item().template.uri_template.clone(),
         )),
         Target::Tool(_) | Target::Resource(_) => None,
+    }
+}
+
+impl DescribeCaller for Caller {
+    /// The description does not contain the token.
+    fn describe(&self) -> Principal {
+        Principal {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            client_id: self.client_id.clone(),
+            scopes: self.scopes.clone(),
+            claims: Value::Object(self.claims.clone()).to_string(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rounds of one call: the guest runs, asks questions, and runs again with the answers.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::ErrorData;
@@ -16,7 +17,7 @@ use super::input_required::{
 use super::notifications::Listener;
 use super::quota::{self, Share};
 use crate::catalog::{CallPermit, LiveCatalog, Target};
-use crate::component::{Answer, GuestContext, Outcome};
+use crate::component::{Answer, DescribeCaller, GuestContext, Outcome};
 
 /// The input of one round of a guest. The arguments are those of [`Binding`].
 pub(super) struct RoundInput {
@@ -85,13 +86,18 @@ impl<T: Send + 'static> GuestCall<T> {
         (is_retry && self.rounds.missing().next().is_some()).then(|| self.require_input(ask))
     }
 
+    fn caller(&self) -> Option<Arc<dyn DescribeCaller>> {
+        let caller = self.binding.caller.clone()?;
+        Some(caller)
+    }
+
     /// Starts a round.
     pub(super) fn begin(&self, permit: CallPermit) -> RunningRound<T> {
         let (answers, state) = self.rounds.guest_input();
         let context = GuestContext {
             id: call_id::next(),
             client_features: client_features(self.client.as_ref()),
-            caller: self.binding.caller.clone(),
+            caller: self.caller(),
             events: None,
             cancelled: self.shutdown.child_token(),
             held: Some(permit.held()),

@@ -4,29 +4,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 use super::bindings::toolcrib::mcp::call::{self, Level, Principal};
 use super::bindings::toolcrib::mcp::types;
-use crate::auth::Caller;
 use crate::sandbox::{MAX_LOG_LINES, MAX_PROGRESS_EVENTS, StoreData};
 use crate::text::{escape_untrusted, truncate};
 
 /// Maximum length of the text of a progress event or a log line.
 const MAX_MESSAGE_BYTES: usize = 4_096;
 
-/// Returns the caller in the form that components receive. It does not contain the token.
-fn principal(caller: &Caller) -> Principal {
-    Principal {
-        issuer: caller.issuer.clone(),
-        subject: caller.subject.clone(),
-        client_id: caller.client_id.clone(),
-        scopes: caller.scopes.clone(),
-        claims: Value::Object(caller.claims.clone()).to_string(),
-    }
+/// The caller of a call, described only if the guest asks for it.
+pub trait DescribeCaller: Send + Sync {
+    /// Returns the caller in the form that components receive.
+    fn describe(&self) -> Principal;
 }
 
 /// A store whose guest can use the `call` interface.
@@ -83,7 +76,7 @@ pub struct GuestContext {
     /// The kinds of questions that the client can answer.
     pub client_features: ClientFeatures,
     /// The caller; `None` without authentication.
-    pub caller: Option<Arc<Caller>>,
+    pub caller: Option<Arc<dyn DescribeCaller>>,
     /// The receiver of progress and log events; `None` if the client does not want them.
     pub events: Option<mpsc::Sender<Event>>,
     /// Cancelled when the client disconnects or cancels the call, or when the host shuts down.
@@ -94,7 +87,7 @@ pub struct GuestContext {
 
 /// The state of the `call` interface during one call.
 pub(crate) struct CallData {
-    caller: Option<Arc<Caller>>,
+    caller: Option<Arc<dyn DescribeCaller>>,
     client_features: ClientFeatures,
     events: Option<mpsc::Sender<Event>>,
     cancelled: CancellationToken,
@@ -132,7 +125,7 @@ impl types::Host for CallData {}
 
 impl call::Host for CallData {
     fn caller(&mut self) -> Option<Principal> {
-        self.caller.as_deref().map(principal)
+        self.caller.as_deref().map(DescribeCaller::describe)
     }
 
     fn time_left(&mut self) -> u64 {

@@ -32,5 +32,5 @@ pub(super) use guest::{
     Guest, GuestError, TOOL_INTERFACE, has_supported_version, is_contract_interface, trap,
 };
 pub(super) use host::{CallData, GuestStore};
-pub use host::{ClientFeatures, Event, GuestContext};
+pub use host::{ClientFeatures, DescribeCaller, Event, GuestContext};
 pub use outcome::Outcome;
