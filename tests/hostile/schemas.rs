@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::client::{Client, Revision};
+use crate::support::command::Toolcrib;
 use crate::support::guest::{Guest, Tool};
+use crate::support::process::{Process, peak_mb};
 use crate::support::server::Host;
 
 const TOO_LONG: &str = "it takes too long to check them against the tool's schema";
@@ -184,4 +187,32 @@ async fn slowest_light_call(host: &Host, work: impl Future<Output = ()>) -> Dura
         slowest
     };
     futures::join!(work, light_calls).1
+}
+
+/// The location of a mismatch repeats the names of all members around it.
+#[tokio::test]
+async fn memory_for_the_locations_of_mismatches_is_limited() {
+    const MAX_GROWTH_MB: f64 = 300.0;
+    let lists = json!({ "items": { "type": "integer" } });
+    let schema = json!({ "type": "object", "additionalProperties": lists });
+    let mut guest = Guest::new();
+    let fits = guest.string("fits");
+    let call = format!("(call $text {fits})");
+    guest.tool(Tool::new("sum").taking(&schema.to_string()), call);
+    let toolcrib = Toolcrib::new();
+    let path = toolcrib.write("guest", &guest.component());
+    let command = toolcrib.command(&["serve", &path, "--no-auth", "--listen", "127.0.0.1:0"]);
+    let process = Process::start(command);
+    let url = format!("http://{}/mcp", process.address);
+    let client = Client::new(&url, Revision::July2026);
+    // Strings that hold numbers are converted, each at its location.
+    let numbers = json!({ "short": vec!["1"; 1_000] });
+    assert_eq!(client.call("sum", numbers).await.text(), "fits");
+    let before = peak_mb(process.id());
+    let answer = client
+        .call("sum", json!({ "n".repeat(3_000_000): vec!["x"; 1_000] }))
+        .await;
+    assert!(!answer.failure().is_empty());
+    let growth = peak_mb(process.id()) - before;
+    assert!(growth < MAX_GROWTH_MB, "{growth} MiB");
 }

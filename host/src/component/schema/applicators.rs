@@ -201,26 +201,9 @@ impl Evaluator<'_> {
         let (Value::Object(members), Some(evaluated)) = (value, evaluated) else {
             return true;
         };
-        let mut all_fit = true;
-        let mut unexpected = Unexpected::default();
-        for (position, (name, member)) in members.iter().enumerate() {
-            if evaluated.contains(position) {
-                continue;
-            }
-            if self.is_false(schema) {
-                unexpected.add(|| quoted_name(name));
-            } else {
-                all_fit &= self.node(schema, member, &Path::Member(path, name), None);
-            }
-            if (!all_fit || !unexpected.is_empty()) && !self.reports_all() {
-                break;
-            }
-        }
-        evaluated.insert_all();
-        if !unexpected.is_empty() {
-            return self.mismatch(path, || unexpected.sentence("Unevaluated properties"));
-        }
-        self.limits.charge(members.len() as u64) && all_fit
+        let members = members.iter();
+        let members = members.map(|(name, member)| (Path::Member(path, name), member));
+        self.unevaluated(schema, members, path, evaluated, "Unevaluated properties")
     }
 
     pub(super) fn unevaluated_items(
@@ -233,16 +216,34 @@ impl Evaluator<'_> {
         let (Value::Array(values), Some(evaluated)) = (value, evaluated) else {
             return true;
         };
+        let items = values.iter().enumerate();
+        let items = items.map(|(index, item)| (Path::Item(path, index), item));
+        self.unevaluated(schema, items, path, evaluated, "Unevaluated items")
+    }
+
+    /// Evaluates the members or items that no other keyword has evaluated.
+    fn unevaluated<'p>(
+        &mut self,
+        schema: NodeId,
+        parts: impl ExactSizeIterator<Item = (Path<'p>, &'p Value)>,
+        path: &Path<'_>,
+        evaluated: &mut Evaluated,
+        kind: &str,
+    ) -> bool {
+        let count = parts.len() as u64;
         let mut all_fit = true;
         let mut unexpected = Unexpected::default();
-        for (index, item) in values.iter().enumerate() {
-            if evaluated.contains(index) {
+        for (position, (part_path, part)) in parts.enumerate() {
+            if evaluated.contains(position) {
                 continue;
             }
             if self.is_false(schema) {
-                unexpected.add(|| message::quote(item));
+                unexpected.add(|| match part_path {
+                    Path::Member(_, name) => quoted_name(name),
+                    _ => message::quote(part),
+                });
             } else {
-                all_fit &= self.node(schema, item, &Path::Item(path, index), None);
+                all_fit &= self.node(schema, part, &part_path, None);
             }
             if (!all_fit || !unexpected.is_empty()) && !self.reports_all() {
                 break;
@@ -250,9 +251,9 @@ impl Evaluator<'_> {
         }
         evaluated.insert_all();
         if !unexpected.is_empty() {
-            return self.mismatch(path, || unexpected.sentence("Unevaluated items"));
+            return self.mismatch(path, || unexpected.sentence(kind));
         }
-        self.limits.charge(values.len() as u64) && all_fit
+        self.limits.charge(count) && all_fit
     }
 
     fn is_false(&self, schema: NodeId) -> bool {

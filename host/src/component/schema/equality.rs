@@ -94,18 +94,31 @@ pub(super) fn are_unique(items: &[Value]) -> bool {
         .all(|pair| pair[0].0 != pair[1].0 || !is_equal(pair[0].1, pair[1].1))
 }
 
-/// Returns a hash that equal values share.
+/// Returns the integer that a number is equal to, if it is one of at most 100 bits. JSON integers have at most 64.
+fn whole(number: &Number) -> Option<i128> {
+    const MAX_WHOLE: f64 = (1_u128 << 100) as f64;
+    number.as_i128().or_else(|| {
+        let float = number.as_f64()?;
+        let is_whole = float.fract() == 0.0 && float.abs() <= MAX_WHOLE;
+        // The cast is exact.
+        is_whole.then_some(float as i128)
+    })
+}
+
+/// Returns a hash that equal values share. Values that are not equal have different hashes, apart from collisions that
+/// nobody can provoke.
 fn hash(value: &Value, state: &RandomState) -> u64 {
     let mut hasher = state.build_hasher();
     match value {
         Value::Null => 0_u8.hash(&mut hasher),
         Value::Bool(value) => (1_u8, value).hash(&mut hasher),
-        // Distinct integers may share a float, which costs a comparison.
-        Value::Number(number) => {
-            let float = number.as_f64().unwrap_or_default();
-            // Adding zero turns -0.0 into 0.0.
-            (2_u8, (float + 0.0).to_bits()).hash(&mut hasher);
-        }
+        Value::Number(number) => match whole(number) {
+            Some(integer) => (2_u8, integer).hash(&mut hasher),
+            None => {
+                let float = number.as_f64().unwrap_or_default();
+                (6_u8, float.to_bits()).hash(&mut hasher);
+            }
+        },
         Value::String(text) => (3_u8, text).hash(&mut hasher),
         Value::Array(items) => {
             (4_u8, items.len()).hash(&mut hasher);
@@ -151,6 +164,11 @@ mod tests {
             assert_eq!(is_equal(&parse(a), &parse(b)), is_same, "{a} {b}");
             let pair = Value::Array(vec![parse(a), parse(b)]);
             assert_eq!(are_unique(pair.as_array().unwrap()), !is_same, "{pair}");
+        }
+        // All three integers are the same float.
+        for (third, is_same) in [("9007199254740992", true), ("9007199254740994", false)] {
+            let text = format!("[9007199254740992,9007199254740993,{third}]");
+            assert_eq!(are_unique(parse(&text).as_array().unwrap()), !is_same);
         }
         let order = |a: Value, b: Value| compare(a.as_number().unwrap(), b.as_number().unwrap());
         assert!(order(json!(-2), json!(-1.5)).unwrap().is_lt());

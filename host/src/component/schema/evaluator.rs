@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::defect::escape_segment;
 use super::evaluated::Evaluated;
-use super::limits::{Exceeded, Limits};
+use super::limits::{Exceeded, Limits, text_work};
 use super::message;
 use super::node::{Document, Keyword, NodeId, ResourceId, Types};
 
@@ -48,6 +48,24 @@ pub(super) enum Path<'p> {
 }
 
 impl Path<'_> {
+    /// Returns the work of [`Self::pointer`].
+    fn work(mut self: &Self) -> u64 {
+        let mut work = 1;
+        loop {
+            match self {
+                Path::Root => return work,
+                Path::Member(parent, name) => {
+                    work += 1 + text_work(name);
+                    self = parent;
+                }
+                Path::Item(parent, _) => {
+                    work += 1;
+                    self = parent;
+                }
+            }
+        }
+    }
+
     fn pointer(mut self: &Self) -> String {
         let mut segments = Vec::new();
         loop {
@@ -325,7 +343,8 @@ impl<'a> Evaluator<'a> {
     ) -> bool {
         if self.report != Report::Nothing
             && self.mismatches.len() < MAX_MISMATCHES
-            && self.limits.exceeded().is_none()
+            // A pointer repeats the names of all enclosing members, which may be long.
+            && self.limits.charge(path.work())
         {
             self.mismatches.push(Mismatch {
                 pointer: path.pointer(),
