@@ -139,6 +139,9 @@ async fn lists_contain_every_field() {
         for ((method, key), expected) in LISTS.iter().zip(&expected) {
             let result = list(&host.client_of(revision), method).await;
             assert_eq!(&result[key], expected, "{revision:?}");
+            let first_page = json!({ "cursor": "" });
+            let answer = host.client_of(revision).request(method, first_page).await;
+            assert_eq!(&answer.result()[key], expected, "{revision:?}");
             assert_eq!(result["nextCursor"], Value::Null);
             let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"];
             if revision.is_modern() {
@@ -216,7 +219,10 @@ async fn long_lists_are_paginated() {
             let found = [names(&first, key, name), names(second, key, name)].concat();
             assert_eq!(found.len(), total);
             assert!(found.is_sorted(), "{revision:?}");
-            for cursor in [json!("no-such"), json!(""), json!(7)] {
+            // An empty cursor asks for the first page.
+            let answer = client.request(method, json!({ "cursor": "" })).await;
+            assert_eq!(names(answer.result(), key, name), names(&first, key, name));
+            for cursor in [json!("no-such"), json!(" "), json!(7)] {
                 let answer = client.request(method, json!({ "cursor": cursor })).await;
                 assert_eq!(answer.code(), -32602, "{cursor}");
             }

@@ -77,8 +77,11 @@ async fn the_first_page_has_a_thousand_tools_and_cursors_lead_to_the_rest() {
         // A cursor can be used more than once.
         assert_eq!(names(&page(&client, cursor).await), names(&second));
 
+        // An empty cursor asks for the first page.
+        assert_eq!(names(&page(&client, "").await), names(&first));
+
         for cursor in [
-            json!(""),
+            json!(" "),
             json!("no-such"),
             json!("t9999"),
             json!("\u{0}"),

@@ -137,7 +137,7 @@ impl<T: Clone + PartialEq> NamedList<T> {
     }
 
     /// Returns a page of the entries that this caller may use, and the cursor of the next page. A cursor is the name of
-    /// the last entry of the page before.
+    /// the last entry of the page before; some clients send an empty one for the first page.
     ///
     /// # Errors
     /// The cursor was not issued by this server.
@@ -147,7 +147,7 @@ impl<T: Clone + PartialEq> NamedList<T> {
         caller: Option<&Caller>,
     ) -> Result<(Vec<T>, Option<String>), ErrorData> {
         let start = match cursor {
-            None => 0,
+            None | Some("") => 0,
             Some(name) => match self.positions.get(name) {
                 Some(position) => position + 1,
                 None => return Err(ErrorData::invalid_params("invalid cursor", None)),
