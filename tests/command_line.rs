@@ -1,6 +1,7 @@
 //! The commands `inspect`, `check`, `call`, `stdio` and `serve`, and the compilation cache.
 
 mod output;
+mod stdio;
 
 use std::io::{BufRead, BufReader, Write};
 

@@ -37,7 +37,7 @@ impl Stdio {
             .await
             .map_err(|problems| report(&problems.into()))?;
         let server = app::tool_server(&config, &registry, draining, shutdown.clone());
-        let result = mcp::serve_stdio(&server).await;
+        let result = mcp::serve_stdio(&server, config.server.max_body_bytes).await;
         shutdown.cancel();
         result.map_err(fail)
     }

@@ -26,6 +26,7 @@ mod resources;
 mod rounds;
 mod server;
 mod state;
+mod stdio;
 mod subscriptions;
 mod tasks;
 mod tools;
@@ -36,27 +37,14 @@ pub use notifications::NotificationSender;
 pub use options::ServerOptions;
 pub use request_scope::RequestScope;
 pub use server::ToolServer;
+pub use stdio::serve_stdio;
 
 /// The supported protocol revisions, oldest first.
 pub const PROTOCOL_VERSIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];
 
-use rmcp::ServiceExt;
 use serde_json::Value;
 
 use crate::component::{CallError, Outcome};
-
-/// Serves one client over standard input and output until it disconnects.
-///
-/// # Errors
-/// The client does not speak the protocol.
-pub async fn serve_stdio(server: &ToolServer) -> anyhow::Result<()> {
-    let running = server
-        .for_connection()
-        .serve(rmcp::transport::stdio())
-        .await?;
-    running.waiting().await?;
-    Ok(())
-}
 
 /// Returns the `tools/call` result for an outcome as JSON, and whether it is an error.
 pub fn result_json(outcome: Result<Outcome, CallError>) -> (Value, bool) {
