@@ -8,6 +8,7 @@ mod lifecycle;
 mod log;
 mod messages;
 mod mirrored_headers;
+mod origins;
 mod sessions;
 mod shutdown;
 mod tools_list;

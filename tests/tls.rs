@@ -2,8 +2,10 @@
 
 use rcgen::CertifiedKey;
 use reqwest::{Certificate, ClientBuilder};
+use serde_json::json;
 use toolcrib::config::{Config, TlsConfig};
 
+use crate::support::client::{Answer, Client, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::guest::Guest;
 use crate::support::server::Host;
@@ -45,6 +47,17 @@ async fn https_is_served_with_the_configured_certificate() {
         .await
         .unwrap();
     assert_eq!(response.status(), 200);
+    // A page that was loaded over http is not one of the server.
+    for (scheme, status) in [("https", 200), ("http", 403)] {
+        let client = Client {
+            http: trusting_client().build().unwrap(),
+            ..Client::new(&url.replace("healthz", "mcp"), Revision::July2026)
+        };
+        let call = client.message("tools/call", json!({ "name": "greet", "arguments": {} }));
+        let origin = format!("{scheme}://{}", host.address());
+        let answer = Answer::to(client.post(&call).header("origin", origin)).await;
+        assert_eq!(answer.status, status, "{scheme}");
+    }
     // A client that does not trust the certificate fails, and so does plain HTTP.
     let untrusting_client = ClientBuilder::new().no_proxy().build().unwrap();
     assert!(untrusting_client.get(&url).send().await.is_err());

@@ -265,7 +265,7 @@ async fn metadata_health_and_preflight_need_no_token() {
     }
     let preflight = http
         .request(Method::OPTIONS, host.url("/mcp"))
-        .header("origin", host.url(""))
+        .header("origin", "https://tools.example")
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "authorization");
     let answer = Answer::to(preflight).await;
@@ -275,7 +275,7 @@ async fn metadata_health_and_preflight_need_no_token() {
     let client = host.client();
     let refused = client
         .post(&client.message("tools/call", params))
-        .header("origin", host.url(""));
+        .header("origin", "https://tools.example");
     let answer = Answer::to(refused).await;
     assert_eq!(answer.status, 401);
     assert!(

@@ -121,6 +121,7 @@ impl App {
         let server = &self.config.server;
         let policy = Policy::new(
             server.public_url.as_deref(),
+            server.tls.is_some(),
             &server.allowed_hosts,
             &server.allowed_origins,
         );

@@ -23,20 +23,49 @@ pub struct Policy {
     hosts: Vec<String>,
     /// Origins; a trailing `:*` matches any port.
     origins: Vec<String>,
+    /// The origin of the public URL, as browsers send it.
+    public_origin: Option<String>,
+    /// The schemes of URLs that lead to this server.
+    schemes: &'static [Scheme],
 }
+
+/// A scheme of URLs and its default port, which browsers leave out of an origin.
+#[derive(Debug)]
+struct Scheme {
+    name: &'static str,
+    default_port: &'static str,
+}
+
+const HTTPS: Scheme = Scheme {
+    name: "https",
+    default_port: ":443",
+};
+const HTTP: Scheme = Scheme {
+    name: "http",
+    default_port: ":80",
+};
 
 impl Policy {
     /// Accepts loopback hosts, the host of `public_url` and the listed hosts. Accepts requests from web pages of the
-    /// server's own origin and of the listed origins.
-    pub fn new(public_url: Option<&str>, hosts: &[String], origins: &[String]) -> Self {
-        let public = public_url
-            .and_then(|url| Url::parse(url).ok())
+    /// server's own origin and of the listed origins. `tls`: whether the server itself serves HTTPS.
+    pub fn new(public_url: Option<&str>, tls: bool, hosts: &[String], origins: &[String]) -> Self {
+        let public = public_url.and_then(|url| Url::parse(url).ok());
+        let public_host = public
+            .as_ref()
             .and_then(|url| Some(url.host_str()?.to_owned()));
         let listed = hosts.iter().map(|host| host.to_ascii_lowercase());
         let loopback = LOOPBACK_HOSTS.iter().map(ToString::to_string);
         Self {
-            hosts: loopback.chain(public).chain(listed).collect(),
+            hosts: loopback.chain(public_host).chain(listed).collect(),
             origins: origins.to_vec(),
+            schemes: match &public {
+                Some(url) if url.scheme() == "https" => &[HTTPS],
+                Some(_) => &[HTTP],
+                None if tls => &[HTTPS],
+                // A proxy may terminate TLS.
+                None => &[HTTP, HTTPS],
+            },
+            public_origin: public.map(|url| url.origin().ascii_serialization()),
         }
     }
 
@@ -54,7 +83,8 @@ impl Policy {
 
     /// Returns whether requests from web pages of this origin are accepted.
     ///
-    /// The server's own origin is taken from the request's `Host`, which must have been validated before.
+    /// The server's own origin is that of its public URL, and the request's `Host`, which must have been validated
+    /// before, with the scheme of the public URL.
     pub(super) fn allows_origin(
         &self,
         origin: &HeaderValue,
@@ -64,16 +94,25 @@ impl Policy {
         let Some(origin) = origin.to_str().ok() else {
             return false;
         };
-        if self
-            .origins
-            .iter()
-            .any(|allowed| matches_origin(allowed, origin))
-        {
+        let mut listed = self.origins.iter();
+        if self.is_public_origin(origin) || listed.any(|allowed| matches_origin(allowed, origin)) {
             return true;
         }
-        let own = authority(uri, headers);
-        let theirs = origin.split_once("://").map(|(_, rest)| rest);
-        own.is_some_and(|own| theirs.is_some_and(|t| t.eq_ignore_ascii_case(own.as_str())))
+        let Some(host) = authority(uri, headers) else {
+            return false;
+        };
+        self.schemes.iter().any(|scheme| {
+            let host = host.as_str();
+            let host = host.strip_suffix(scheme.default_port).unwrap_or(host);
+            let own = format!("{}://{host}", scheme.name);
+            own.eq_ignore_ascii_case(origin)
+        })
+    }
+
+    /// Returns whether this is the origin of the public URL.
+    fn is_public_origin(&self, origin: &str) -> bool {
+        let mut public = self.public_origin.iter();
+        public.any(|public| public.eq_ignore_ascii_case(origin))
     }
 }
 
@@ -118,15 +157,21 @@ pub(super) async fn check(
             "the request has no valid Host header",
         );
     };
-    if !policy.allows_host(&authority) {
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    let origin = (origins.next(), origins.next());
+    // A page of the public URL cannot be one that DNS rebinding brought to this address, whatever `Host` a proxy sends.
+    let is_public_page = match origin {
+        (Some(origin), None) => origin.to_str().is_ok_and(|o| policy.is_public_origin(o)),
+        _ => false,
+    };
+    if !is_public_page && !policy.allows_host(&authority) {
         tracing::info!(http.host = %authority, "host denied");
         return reject(
             StatusCode::FORBIDDEN,
             "this Host is not served; the operator can list it in `server.allowed-hosts`",
         );
     }
-    let mut origins = request.headers().get_all(header::ORIGIN).iter();
-    let allowed = match (origins.next(), origins.next()) {
+    let allowed = match origin {
         (None, _) => true,
         (Some(origin), None) => policy.allows_origin(origin, request.uri(), request.headers()),
         (Some(_), Some(_)) => false,
