@@ -3,6 +3,7 @@
 mod callers;
 mod concurrency;
 mod entry;
+mod paths;
 mod streams;
 
 use crate::support::guest::{Guest, Tool};

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use super::{FAILED, USAGE, check, hello};
 use crate::support::command::Toolcrib;
 
-/// `--no-auth` is accepted on loopback addresses only.
+/// `--no-auth` is accepted on loopback addresses only, unless the operator confirms it.
 #[test]
 fn serving_requires_a_choice_of_access_control() {
     let toolcrib = Toolcrib::new();
@@ -21,7 +21,13 @@ fn serving_requires_a_choice_of_access_control() {
                 command,
                 &output,
                 USAGE,
-                &[&["--no-auth is refused on", address, "127.0.0.1", "[auth]"]],
+                &[&[
+                    "--no-auth is refused on",
+                    address,
+                    "127.0.0.1",
+                    "[auth]",
+                    "--i-know-this-is-open",
+                ]],
             );
         }
         let output = toolcrib.run(&[command, "--no-auth"]);

@@ -101,7 +101,22 @@ fn invalid_configurations_are_rejected() {
         (
             "[server]\nlisten = \"localhost\"",
             USAGE,
+            &[
+                "`server.listen`",
+                "127.0.0.1:8080",
+                "localhost:8080",
+                "unix:",
+            ],
+        ),
+        (
+            "[server]\nlisten = \"tools.example.com:8080\"",
+            USAGE,
             &["`server.listen`", "127.0.0.1:8080"],
+        ),
+        (
+            "[server]\nlisten = \"unix:\"",
+            USAGE,
+            &["`server.listen`", "unix:/run/toolcrib.sock"],
         ),
         (
             "[server]\nlisten = 8080",
@@ -118,7 +133,7 @@ fn invalid_configurations_are_rejected() {
             USAGE,
             &["`server.path`", "slash"],
         ),
-        ("[server]\npath = \"/\"", USAGE, &["`server.path`"]),
+        ("[server]\npath = \"//\"", USAGE, &["`server.path`"]),
         ("[server]\npath = \"/healthz\"", USAGE, &["`server.path`"]),
         ("[server]\npath = \"/a{b}\"", USAGE, &["`server.path`"]),
         (

@@ -49,6 +49,20 @@ async fn only_the_configured_path_is_served() {
     assert_eq!(host.client().call("hello", json!({})).await.text(), "hello");
     let client = Client::new(&host.url("/mcp"), Revision::July2026);
     assert_eq!(Answer::to(call(&client)).await.status, 404);
+
+    // The root beside the paths of the host itself.
+    let host = Host::start(&[("guest", &hello())], |config| {
+        config.server.path = "/".into();
+    })
+    .await;
+    for (path, status) in [("", 200), ("/", 200), ("//", 404), ("/mcp", 404)] {
+        let client = Client::new(&host.url(path), Revision::July2026);
+        assert_eq!(Answer::to(call(&client)).await.status, status, "{path:?}");
+    }
+    for path in ["/healthz", "/readyz"] {
+        let answer = Answer::to(host.client().http.get(host.url(path))).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -112,6 +112,7 @@ fn writable_grants_over_files_of_the_configuration_are_rejected() {
         ))
     };
     let state_key = |path: &str| format!("server.state-key = {{ file = \"{path}\" }}\n");
+    let socket = |dir: &str| format!("server.listen = \"unix:{dir}/s.sock\"\n");
     let tls = |cert: &str, key: &str| {
         format!("[server.tls]\ncert = \"{cert}/cert.pem\"\nkey = \"{key}/key.pem\"\n")
     };
@@ -156,6 +157,13 @@ fn writable_grants_over_files_of_the_configuration_are_rejected() {
             state_key("data/secret"),
             String::new(),
             Some(VALUE),
+        ),
+        ("socket", socket("keys"), String::new(), None),
+        (
+            "socket in it",
+            socket("data"),
+            String::new(),
+            Some("the socket of `server.listen` is"),
         ),
         ("tls", tls("keys", "keys"), String::new(), None),
         (

@@ -3,11 +3,11 @@
 mod problem;
 
 use std::future::Future;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +15,8 @@ pub use problem::{BuildError, Problem};
 
 use crate::auth::Guard;
 use crate::catalog::Catalog;
-use crate::config::{self, Access, Config};
-use crate::http::{self, Policy, TlsAcceptor};
+use crate::config::{self, Access, Config, Listen};
+use crate::http::{self, Listener, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
 use crate::reload::{self, ComponentProblem, ComponentRegistry};
 
@@ -46,7 +46,7 @@ use crate::reload::{self, ComponentProblem, ComponentRegistry};
 /// # drop(router);
 ///
 /// // … or as a server, until Ctrl-C.
-/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// let listener = app.listen().await?;
 /// app.serve(listener, async {
 ///     let _ = tokio::signal::ctrl_c().await;
 /// })
@@ -119,21 +119,20 @@ impl App {
     /// 9728), `/healthz` and `/readyz`.
     pub fn router(&self) -> Router {
         let server = &self.config.server;
-        let policy = Policy::new(
+        let mut policy = Policy::new(
             server.public_url.as_deref(),
             server.tls.is_some(),
             &server.allowed_hosts,
             &server.allowed_origins,
         );
-        let ip = server.listen.ip();
-        let policy = if ip.is_unspecified() {
-            policy
-        } else {
-            policy.with_host(match ip {
+        if let Listen::Address(address) = server.listen
+            && !address.ip().is_unspecified()
+        {
+            policy = policy.with_host(match address.ip() {
                 IpAddr::V4(ip) => ip.to_string(),
                 IpAddr::V6(ip) => format!("[{ip}]"),
-            })
-        };
+            });
+        }
         http::router(http::Parts {
             path: server.path.clone(),
             max_body_bytes: server.max_body_bytes,
@@ -147,8 +146,20 @@ impl App {
         })
     }
 
+    /// Listens on `server.listen`.
+    ///
+    /// # Errors
+    /// The place cannot be used.
+    pub async fn listen(&self) -> io::Result<Listener> {
+        match &self.config.server.listen {
+            Listen::Address(address) => Listener::tcp(*address).await,
+            Listen::Localhost(port) => Listener::localhost(*port).await,
+            Listen::Unix(path) => Listener::unix(path).await,
+        }
+    }
+
     /// Serves until `shutdown` resolves. Running calls then get `server.drain` to finish before they are stopped.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    pub async fn serve(self, listener: impl Into<Listener>, shutdown: impl Future<Output = ()>) {
         let router = self.router();
         let serving = http::Serving {
             tls: self.tls,
@@ -156,7 +167,7 @@ impl App {
             drain: self.config.server.drain,
             shutdown: self.shutdown,
         };
-        http::serve(listener, router, shutdown, serving).await;
+        http::serve(listener.into(), router, shutdown, serving).await;
     }
 
     /// Resolves every reference again and loads the components that have changed. A component that cannot be
@@ -222,8 +233,8 @@ pub(crate) fn tool_server(
 pub(crate) fn build_guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
     match &config.access {
         Access::Unset => Err(vec![Problem::NoAccess]),
-        Access::Open if config.server.listen.ip().is_loopback() => Ok(None),
-        Access::Open => Err(vec![Problem::OpenToAll(config.server.listen)]),
+        Access::Open if config.server.listen.is_local() || config.open_to_network => Ok(None),
+        Access::Open => Err(vec![Problem::OpenToAll(config.server.listen.clone())]),
         Access::Guarded(guard) => Guard::build((**guard).clone())
             .map(Some)
             .map_err(|errors| errors.into_iter().map(Problem::Auth).collect()),

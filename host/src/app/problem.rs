@@ -30,12 +30,12 @@ pub enum Problem {
          --no-auth to serve everybody on a loopback address"
     )]
     NoAccess,
-    /// Authentication is off, and the address is not loopback.
+    /// Authentication is off, other machines can reach the address, and the operator has not accepted that.
     #[error(
-        "--no-auth is refused on {0}, which others can reach; listen on 127.0.0.1, or give an \
-         [auth] section"
+        "--no-auth is refused on {0}, which others can reach; listen on 127.0.0.1, give an [auth] \
+         section, or add --i-know-this-is-open to let everybody call who reaches the address"
     )]
-    OpenToAll(std::net::SocketAddr),
+    OpenToAll(config::Listen),
     /// The key that seals request states is too short.
     #[error(
         "`server.state-key` has less than {} bytes; make one with `openssl rand -hex 32`",

@@ -1,14 +1,13 @@
 //! Options shared by several subcommands, and how they override the configuration.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tracing::Level;
 
 use super::loading::configure_loading;
 use super::output::{Failure, report_config_errors};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Listen, Overrides};
 use crate::telemetry;
 
 /// Options of every subcommand that loads components.
@@ -22,12 +21,15 @@ pub(super) struct ConfigOptions {
 /// Options of `serve` and `check`.
 #[derive(Args)]
 pub(super) struct AccessOptions {
-    /// Serve every client that reaches the address, without tokens; refused unless it is loopback.
+    /// Serve every client that reaches the address, without tokens; refused unless only this machine can.
     #[arg(long)]
     no_auth: bool,
-    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    /// Accept --no-auth on an address that other machines can reach, such as 0.0.0.0 in a container.
+    #[arg(long, requires = "no_auth")]
+    i_know_this_is_open: bool,
+    /// Where to listen: ADDRESS:PORT, localhost:PORT or unix:PATH; port 0 picks a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "WHERE", value_parser = parse_listen)]
+    listen: Option<Listen>,
 }
 
 /// Options of `serve` and `stdio`.
@@ -57,8 +59,9 @@ impl ConfigOptions {
 
 impl AccessOptions {
     pub(super) fn apply(&self, overrides: &mut Overrides) {
-        overrides.listen = self.listen;
+        overrides.listen.clone_from(&self.listen);
         overrides.no_auth = self.no_auth;
+        overrides.open_to_network = self.i_know_this_is_open;
     }
 }
 
@@ -71,6 +74,11 @@ impl WatchOptions {
         };
         overrides.keep_going = self.keep_going;
     }
+}
+
+/// Parses `--listen`. A relative path starts at the working directory.
+fn parse_listen(text: &str) -> Result<Listen, String> {
+    Listen::parse(text, Path::new("")).ok_or_else(|| format!("must be {}", Listen::FORMS))
 }
 
 /// Reads the configuration and starts the log. `default_level` is the log level if there is no configuration file.

@@ -3,14 +3,13 @@
 use std::io::ErrorKind;
 
 use clap::Args;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 
 use super::options::{AccessOptions, ConfigOptions, WatchOptions, configure};
 use super::output::{Failure, fail, notice, report, summary};
 use crate::app::App;
-use crate::config::Access;
+use crate::config::{Access, Listen};
 
 /// Exit status after a second stop signal: 128 and the number of SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -47,23 +46,36 @@ impl Serve {
         for warning in app.warnings() {
             tracing::warn!(warning, "check the configuration");
         }
-        let listener = TcpListener::bind(server.listen).await.map_err(|error| {
+        let listener = app.listen().await.map_err(|error| {
+            let is_socket = matches!(server.listen, Listen::Unix(_));
             let hint = match error.kind() {
                 ErrorKind::AddrInUse => "; stop what uses it, or choose another with --listen",
+                ErrorKind::AlreadyExists => "; remove it, or choose another path with --listen",
+                ErrorKind::NotFound => "; create the directory, or choose another with --listen",
+                ErrorKind::InvalidInput if is_socket => "; choose a shorter path with --listen",
+                ErrorKind::PermissionDenied if is_socket => {
+                    "; choose a directory that this user can write to with --listen"
+                }
                 ErrorKind::PermissionDenied => "; choose a port above 1023 with --listen",
                 ErrorKind::AddrNotAvailable => "; this machine does not have that address",
                 _ => "",
             };
             fail(format!("cannot listen on {}: {error}{hint}", server.listen))
         })?;
-        let address = listener.local_addr().map_err(fail)?;
+        let bound = listener.tcp_address().map_err(fail)?;
         // Handlers are installed before the line below: a supervisor may send a signal as soon as it has read it.
         let stop = stop_signal();
+        let (scheme, path) = (server.scheme(), &server.path);
+        let place = match (&server.listen, bound) {
+            (Listen::Localhost(_), Some(address)) => {
+                format!("{scheme}://localhost:{}{path}", address.port())
+            }
+            (_, Some(address)) => format!("{scheme}://{address}{path}"),
+            (socket, None) => format!("{socket} ({scheme}, path {path})"),
+        };
         notice(format!(
-            "listening on {}://{address}{} ({})",
-            server.scheme(),
-            server.path,
-            summary(&app.catalog()),
+            "listening on {place} ({})",
+            summary(&app.catalog())
         ));
         app.serve(listener, stop).await;
         Ok(())

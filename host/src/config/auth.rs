@@ -25,8 +25,7 @@ pub(super) fn read_auth(
     server: &ServerConfig,
     network: NetworkConfig,
 ) -> GuardConfig {
-    let is_any_address = server.listen.port() == 0 || server.listen.ip().is_unspecified();
-    if server.public_url.is_none() && is_any_address {
+    if server.public_url.is_none() && server.listen.url_authority().is_none() {
         section.error(
             "issuer",
             "needs `server.public-url` beside it: with this `listen` address nothing else says \

@@ -12,6 +12,7 @@ mod allow;
 mod cache;
 mod kv;
 mod limits;
+mod listen;
 mod network;
 mod server;
 mod telemetry;
@@ -29,6 +30,7 @@ use toml::de::DeTable;
 
 pub use auth::Access;
 pub use component::ComponentConfig;
+pub use listen::Listen;
 pub use overrides::Overrides;
 pub use section::ConfigError;
 pub use server::{MIN_STATE_KEY_BYTES, ServerConfig, TlsConfig};
@@ -52,6 +54,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// `[auth]` or `--no-auth`: who may call.
     pub access: Access,
+    /// `--i-know-this-is-open`: whether [`Access::Open`] is accepted with an address that other machines can reach.
+    pub open_to_network: bool,
     /// `[limits]`: limits of components without limits of their own.
     pub limits: Limits,
     /// References to the components to serve.
@@ -82,6 +86,7 @@ impl Default for Config {
             value_files: Vec::new(),
             server: ServerConfig::default(),
             access: Access::Unset,
+            open_to_network: false,
             limits: Limits::default(),
             references: Vec::new(),
             components: Vec::new(),
@@ -170,8 +175,8 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
         config.server = server::read_server(section);
     }
     // Set before `[auth]` is read, which derives the resource identifier from it.
-    if let Some(listen) = overrides.listen {
-        config.server.listen = listen;
+    if let Some(listen) = &overrides.listen {
+        config.server.listen = listen.clone();
     }
     if let Some(section) = root.table("limits") {
         config.limits = limits::read_limits(section, &config.limits);
@@ -193,6 +198,7 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
     if overrides.no_auth {
         config.access = Access::Open;
     }
+    config.open_to_network = overrides.open_to_network;
     for text in root.string_list("components").unwrap_or_default() {
         match Reference::parse(&text, root.base()) {
             Ok(reference) => config.references.push(reference),

@@ -1,8 +1,8 @@
 //! Settings from the command line, which take precedence over the file.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::listen::Listen;
 use super::section::ConfigError;
 use super::watch::WatchMode;
 use crate::reference::Reference;
@@ -13,9 +13,11 @@ pub struct Overrides {
     /// `--config`: the configuration file.
     pub file: Option<PathBuf>,
     /// `--listen`
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
     /// `--no-auth`
     pub no_auth: bool,
+    /// `--i-know-this-is-open`
+    pub open_to_network: bool,
     /// `--watch`, `--no-watch`
     pub watch: Option<bool>,
     /// `--keep-going`

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::listen::Listen;
 use super::section::Section;
 use crate::auth::Secret;
 
@@ -18,11 +19,11 @@ const RESERVED_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 /// `[server]`
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Address to listen on; port 0 picks a free port.
-    pub listen: SocketAddr,
-    /// Path of the MCP endpoint.
+    /// The place to listen on.
+    pub listen: Listen,
+    /// Path of the MCP endpoint: `/`, or a path without a slash at its end.
     pub path: String,
-    /// Base URL that clients use, without a trailing slash; `None` means the scheme and the listen address.
+    /// Base URL that clients use, without a trailing slash; `None` means the scheme and `listen`.
     pub public_url: Option<String>,
     /// URL of the protected resource metadata that challenges name; `None` means the well-known URL of the resource.
     pub metadata_url: Option<String>,
@@ -69,7 +70,7 @@ pub struct TlsConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            listen: Listen::Address(SocketAddr::from(([127, 0, 0, 1], 8080))),
             path: "/mcp".into(),
             public_url: None,
             metadata_url: None,
@@ -99,9 +100,11 @@ impl ServerConfig {
     /// Returns the resource identifier (RFC 9728, section 1.2): the URL that clients use. It depends only on the
     /// configuration, never on a request.
     pub fn resource(&self) -> String {
+        // Without a path there is no slash, the form that MCP recommends (authorization, canonical server URI).
+        let path = self.path.trim_end_matches('/');
         match &self.public_url {
-            Some(url) => format!("{url}{}", self.path),
-            None => format!("{}://{}{}", self.scheme(), self.listen, self.path),
+            Some(url) => format!("{url}{path}"),
+            None => format!("{}://{}{path}", self.scheme(), self.listen),
         }
     }
 }
@@ -109,14 +112,11 @@ impl ServerConfig {
 /// Reads `[server]`.
 pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
     let default = ServerConfig::default();
-    let listen = section.parsed(
-        "listen",
-        "an address and port such as \"127.0.0.1:8080\"",
-        |t| t.parse().ok(),
-    );
+    let base = section.base();
+    let listen = section.parsed("listen", Listen::FORMS, |t| Listen::parse(t, base));
     let path = section.parsed(
         "path",
-        "a path such as \"/mcp\": no slash at its end, no query",
+        "a path such as \"/mcp\", or \"/\": no slash at its end, no query",
         |t| is_endpoint_path(t).then(|| t.to_owned()),
     );
     let public_url = section.parsed(
@@ -194,8 +194,7 @@ fn read_tls(section: Section<'_, '_>) -> Option<TlsConfig> {
 
 fn is_endpoint_path(text: &str) -> bool {
     text.starts_with('/')
-        && text.len() > 1
-        && !text.ends_with('/')
+        && (text == "/" || !text.ends_with('/'))
         && !RESERVED_PATHS.contains(&text)
         && !text.contains("/.well-known")
         && text

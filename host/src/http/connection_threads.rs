@@ -5,9 +5,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::listener::{Stream, attach, detach};
 
 /// The connection threads. Dropping this ends them.
 pub(super) struct ConnectionThreads {
@@ -35,14 +36,14 @@ impl ConnectionThreads {
     }
 
     /// Serves a connection on the next thread (round robin).
-    pub(super) fn spawn<F, S>(&self, stream: TcpStream, serve: S)
+    pub(super) fn spawn<F, S>(&self, stream: Stream, serve: S)
     where
-        S: FnOnce(TcpStream) -> F + Send + 'static,
+        S: FnOnce(Stream) -> F + Send + 'static,
         F: Future<Output = ()> + Send,
     {
         let index = self.next.fetch_add(1, Ordering::Relaxed) % self.runtimes.len();
         // Registers the socket with the I/O driver of its own thread instead of the accepting one.
-        let stream = match stream.into_std() {
+        let stream = match detach(stream) {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, "connection not served");
@@ -50,7 +51,7 @@ impl ConnectionThreads {
             }
         };
         self.runtimes[index].spawn(async move {
-            match TcpStream::from_std(stream) {
+            match attach(stream) {
                 Ok(stream) => serve(stream).await,
                 Err(error) => tracing::warn!(%error, "connection not served"),
             }

@@ -12,6 +12,7 @@ mod first_request;
 mod header_checks;
 mod jsonrpc;
 mod lingering_body;
+mod listener;
 mod mirrored_headers;
 mod origin;
 mod responses;
@@ -39,6 +40,7 @@ use crate::auth::Guard;
 use crate::catalog::LiveCatalog;
 use crate::mcp::ToolServer;
 use endpoint::Endpoint;
+pub use listener::Listener;
 pub use origin::Policy;
 pub use serve::{Serving, serve};
 use sessions::Sessions;
@@ -82,10 +84,11 @@ pub fn router(parts: Parts) -> Router {
         draining: parts.draining.clone(),
     });
     let policy = Arc::new(parts.policy);
-    let mut mcp = Router::new()
-        .route(&parts.path, any(endpoint::handle))
-        .route(&format!("{}/", parts.path), any(endpoint::handle))
-        .with_state(endpoint);
+    let mut mcp = Router::new().route(&parts.path, any(endpoint::handle));
+    if parts.path != "/" {
+        mcp = mcp.route(&format!("{}/", parts.path), any(endpoint::handle));
+    }
+    let mut mcp = mcp.with_state(endpoint);
     let mut public = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route(

@@ -11,12 +11,12 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::connection_threads::ConnectionThreads;
 use super::first_request;
+use super::listener::{Listener, Stream};
 use super::tls::TlsAcceptor;
 
 /// Connections open at the same time; further ones wait in the accept queue.
@@ -51,7 +51,7 @@ pub struct Serving {
 /// The shutdown stops accepting, waits up to [`Serving::drain`] for running requests, stops the remaining ones, and
 /// returns.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     stop: impl Future<Output = ()>,
     serving: Serving,
@@ -75,15 +75,13 @@ pub async fn serve(
             accepted = accepted => accepted,
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
-        // Nagle's algorithm would delay small streamed events by up to 40 ms.
-        let _ = stream.set_nodelay(true);
         let (server, watcher) = (server.clone(), connections.watcher());
         let tls = serving.tls.clone();
         threads.spawn(stream, move |stream| async move {
@@ -133,7 +131,7 @@ struct Server {
 }
 
 impl Server {
-    async fn serve_tls_connection(self, stream: TcpStream, tls: &TlsAcceptor, watcher: Watcher) {
+    async fn serve_tls_connection(self, stream: Stream, tls: &TlsAcceptor, watcher: Watcher) {
         match tokio::time::timeout(MAX_HANDSHAKE_TIME, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.serve_connection(stream, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use crate::config::{Config, Listen};
 use crate::reference::WatchPaths;
 use crate::sandbox::keyvalue::StoreLocation;
 use crate::sandbox::{GrantError, Grants};
@@ -58,6 +58,10 @@ fn protected_in(config: &Config, dir: &Path) -> Option<&'static str> {
         (
             "the certificate or the private key of [server.tls] is",
             tls.any(|tls| finds(&tls.cert) || finds(&tls.key)),
+        ),
+        (
+            "the socket of `server.listen` is",
+            matches!(&config.server.listen, Listen::Unix(path) if finds(path)),
         ),
         (
             "the compiler is",
