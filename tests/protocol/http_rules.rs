@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client, Revision};
-use crate::support::guest::Guest;
+use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
 fn hello() -> Guest {
@@ -335,7 +335,7 @@ async fn only_responses_with_notifications_are_event_streams() {
     let mut guest = Guest::new();
     let done = guest.string("done");
     guest.tool(
-        crate::support::guest::Tool::new("long"),
+        Tool::new("long"),
         format!(
             "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
              (call $text {done})"
@@ -357,5 +357,28 @@ async fn only_responses_with_notifications_are_event_streams() {
         );
         assert_eq!(answer.messages.len(), 2);
         assert_ne!(answer.messages[0]["method"], Value::Null);
+    }
+}
+
+/// A stream carries comments, so that proxies do not end the connection of a long call.
+#[tokio::test]
+async fn a_call_that_stays_silent_becomes_an_event_stream() {
+    let mut guest = hello();
+    let done = guest.string("done");
+    guest
+        .import(
+            r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $timer (param i64) (result i32)))
+               (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))"#,
+        )
+        .tool(
+            Tool::new("sleeps"),
+            format!("(call $block (call $timer (i64.const 16000000000))) (call $text {done})"),
+        );
+    let host = Host::of(&guest).await;
+    for (tool, text, is_stream) in [("hello", "hello", false), ("sleeps", "done", true)] {
+        let answer = host.client().call(tool, json!({})).await;
+        assert_eq!(answer.text(), text);
+        assert_eq!(answer.is_stream(), is_stream, "{tool}");
+        assert_eq!(answer.messages.len(), 1, "{tool}");
     }
 }

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use rmcp::transport::common::server_side_http::ServerSseMessage;
 
 /// Time without an event after which a comment is sent, so that proxies keep the connection open.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Returns a response that sends each message as one event.
 pub(super) fn respond(messages: impl Stream<Item = ServerSseMessage> + Send + 'static) -> Response {

@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::detached_peers::{DetachedPeers, peer_info};
-use super::{event_stream, header_checks, responses};
+use super::event_stream::{self, KEEP_ALIVE_INTERVAL};
+use super::{header_checks, responses};
 use crate::json;
 use crate::mcp::{RequestScope, ToolServer};
 
@@ -72,7 +73,7 @@ impl Stateless {
     }
 
     /// Calls the handler of a request and returns JSON, or an event stream if the handler sends a notification before its
-    /// result.
+    /// result or takes so long that a proxy might end the silent connection.
     ///
     /// The request is cancelled when the returned future or the body of its response is dropped, as both are when the
     /// client disconnects.
@@ -155,21 +156,22 @@ async fn listen(
     respond(messages, status_of).await
 }
 
-/// Returns JSON if the first message is the result, else an event stream.
+/// Returns JSON if the first message is the result and comes soon, else an event stream: a proxy might end a connection
+/// that stays silent.
 async fn respond(
     mut messages: impl Stream<Item = ServerJsonRpcMessage> + Send + Unpin + 'static,
     status_of: impl Fn(&ServerJsonRpcMessage) -> StatusCode,
 ) -> Response {
-    match messages.next().await {
-        Some(message @ (ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_))) => {
-            json::response(status_of(&message), &message)
-        }
-        Some(first) => {
-            let messages = stream::iter([first]).chain(messages);
-            event_stream::respond(messages.map(ServerSseMessage::from_message))
-        }
-        None => responses::internal_error(&"the handler sent no response", None),
-    }
+    let first = match tokio::time::timeout(KEEP_ALIVE_INTERVAL, messages.next()).await {
+        Ok(Some(
+            message @ (ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)),
+        )) => return json::response(status_of(&message), &message),
+        Ok(Some(notification)) => Some(notification),
+        Ok(None) => return responses::internal_error(&"the handler sent no response", None),
+        Err(_) => None,
+    };
+    let messages = stream::iter(first).chain(messages);
+    event_stream::respond(messages.map(ServerSseMessage::from_message))
 }
 
 /// Returns the function that maps a response to its HTTP status.
