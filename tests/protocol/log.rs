@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
 use crate::support::guest::{Guest, Tool};
+use crate::support::http2::Http2;
+use crate::support::process::Process;
 
 /// Largest log of the requests of a test. Each of them has texts of a megabyte.
 const MAX_LOG_BYTES: usize = 100_000;
@@ -188,4 +190,57 @@ async fn json_lines_have_the_fields_of_events_and_spans() {
             "span": span, "spans": [span],
         })
     );
+}
+
+/// Warnings of libraries that clients can cause at will are counted in one line, unless the level is `debug`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn warnings_of_libraries_that_clients_cause_are_counted() {
+    for (level, library) in [
+        ("info", "h2"),
+        ("info", "rmcp"),
+        ("debug", "h2"),
+        ("debug", "rmcp"),
+    ] {
+        let toolcrib = Toolcrib::new();
+        toolcrib.write("guest", &Guest::saying("hello", "hello").component());
+        let text = format!("components = [\"guest.wasm\"]\n[telemetry]\nlevel = \"{level}\"\n");
+        toolcrib.file("c.toml", text);
+        let mut command = toolcrib.command(&["serve", "--no-auth", "--config", "c.toml"]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let (sender, lines) = std::sync::mpsc::channel();
+        let process = Process::start_with_log(command, move |line| {
+            let _ = sender.send(line.to_owned());
+        });
+        let at_start = lines.try_iter().count();
+        assert!(at_start < 100, "{at_start} lines");
+        for _ in 0..5 {
+            if library == "h2" {
+                let mut connection = Http2::connect(process.address, 65_535).await;
+                connection.send_and_reset(500).await;
+                while connection.next().await.is_some() {}
+            } else {
+                let url = format!("http://{}/mcp", process.address);
+                let client = Client::new(&url, Revision::July2026);
+                client.call("nothing", json!({})).await.message();
+            }
+        }
+        let is_warning = |line: &str| line.contains(" WARN ") || line.contains(" ERROR ");
+        let awaited = |line: &str| match level {
+            "info" => {
+                line.contains("INFO") && line.contains(&format!("library={library:?} events="))
+            }
+            _ => is_warning(line),
+        };
+        let mut log = Vec::new();
+        while !log.last().is_some_and(|line: &String| awaited(line)) {
+            let line = lines.recv_timeout(std::time::Duration::from_secs(30));
+            log.push(line.unwrap_or_else(|_| panic!("{level} {library}: {log:#?}")));
+        }
+        let warnings = log.iter().filter(|line| is_warning(line)).count();
+        assert_eq!(
+            warnings > 0,
+            level == "debug",
+            "{level} {library}: {log:#?}"
+        );
+    }
 }

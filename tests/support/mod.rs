@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod guest;
+pub(crate) mod http2;
 pub(crate) mod issuer;
 pub(crate) mod keyvalue_suite;
 #[allow(dead_code, reason = "the benchmarks use the rest")]

@@ -12,6 +12,8 @@ use crate::text::{ellipsize, error_chain, escape_untrusted, truncate};
 
 /// Maximum length of a value. A line of a guest has at most half of it, before its characters are escaped.
 const MAX_VALUE_BYTES: usize = 8 << 10;
+/// The field with the target of an event that a library logs through the crate `log`.
+pub(super) const LOG_TARGET: &str = "log.target";
 /// Maximum length of a character in UTF-8.
 const MAX_CHAR_BYTES: usize = 4;
 

@@ -13,11 +13,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::fields::value_text;
+use super::fields::{LOG_TARGET, value_text};
 use crate::text::error_chain;
-
-/// The field with the target of an event that a library logs through the crate `log`.
-const LOG_TARGET: &str = "log.target";
 
 /// Formats events. The fields of an event are members of the object itself.
 pub(super) struct JsonEvents;

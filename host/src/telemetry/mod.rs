@@ -5,11 +5,13 @@
 mod fields;
 
 mod json;
+mod library_events;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex};
 
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -18,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use fields::TextFields;
 use json::{JsonEvents, JsonFields};
+use library_events::{LibraryEvents, Summary};
 
 /// `[telemetry]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +68,13 @@ pub fn init(config: LogConfig) {
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("toolcrib", config.level);
-    let registry = tracing_subscriber::registry().with(targets);
+    let library_events = LibraryEvents {
+        logged: config.level >= Level::DEBUG,
+        summary: Arc::<Mutex<Summary>>::default(),
+    };
+    let registry = tracing_subscriber::registry()
+        .with(targets)
+        .with(library_events);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         // Reporting that standard error cannot be written would fail too, with a panic.
