@@ -3,6 +3,7 @@
 
 mod admission;
 mod call_limits;
+mod connections;
 mod http_rules;
 mod lifecycle;
 mod log;

@@ -326,6 +326,7 @@ async fn health_checks_answer_200() {
     for (path, body) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
         let answer = Answer::to(client.get(host.url(path))).await;
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, body));
+        assert_eq!(answer.header("content-length"), body.len().to_string());
     }
 }
 
@@ -345,6 +346,8 @@ async fn only_responses_with_notifications_are_event_streams() {
     for revision in Revision::ALL {
         let answer = host.client_of(revision).call("long", json!({})).await;
         assert_eq!(answer.header("content-type"), "application/json");
+        let length = answer.body.len().to_string();
+        assert_eq!(answer.header("content-length"), length);
         let answer = host
             .client_of(revision)
             .call_with_progress("long", json!("t"))

@@ -14,12 +14,14 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::accepts_json_and_events;
+use super::byte_budget::{Budget, ByteBudgets};
+use super::connection::Connection;
 use super::header_checks::{self, PROTOCOL_VERSION};
 use super::jsonrpc::{self, Incoming};
 use super::responses::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
 use super::sessions::{SessionRoute, Sessions};
 use super::stateless::Stateless;
-use super::{body, event_stream};
+use super::{body, event_stream, outgoing};
 use crate::auth::{Caller, Guard};
 use crate::catalog::{CallTicket, LiveCatalog};
 use crate::mcp::{self, AdmissionError, PROTOCOL_VERSIONS, RequestScope, ToolServer};
@@ -33,6 +35,7 @@ pub(super) struct Endpoint {
     pub(super) live: LiveCatalog,
     pub(super) guard: Option<Guard>,
     pub(super) max_body_bytes: usize,
+    pub(super) budgets: ByteBudgets,
     pub(super) draining: CancellationToken,
 }
 
@@ -48,9 +51,14 @@ type RejectedOr<T> = Result<T, Box<Response>>;
 /// Answers one request.
 pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
     let caller = request.extensions().get::<Arc<Caller>>().cloned();
+    let connection = request.extensions().get::<Arc<Connection>>();
+    let budget = endpoint.budgets.for_call(
+        caller.as_deref().map(Caller::user_key),
+        connection.map(|connection| &connection.accounts),
+    );
     match (request.method(), &endpoint.sessions) {
         (&Method::POST, _) => {
-            let response = endpoint.post(request, caller).await;
+            let response = endpoint.post(request, caller, budget).await;
             response.unwrap_or_else(|rejected| *rejected)
         }
         (&Method::GET | &Method::DELETE, Some(sessions)) => {
@@ -59,26 +67,34 @@ pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Reque
             // The stream of a session never ends by itself, so it would delay the shutdown.
             let draining = endpoint.draining.clone();
             let expiry = token_expiry(caller.as_deref());
-            event_stream::end_when(response, async move {
+            let response = event_stream::end_when(response, async move {
                 tokio::select! {
                     () = expiry => {}
                     () = draining.cancelled_owned() => {}
                 }
-            })
+            });
+            outgoing::count(response, &budget)
+                .unwrap_or_else(|exhausted| responses::bytes_exhausted(exhausted, None))
         }
         (_, sessions) => method_not_allowed(sessions.is_some()),
     }
 }
 
 impl Endpoint {
-    async fn post(&self, request: Request, caller: Option<Arc<Caller>>) -> RejectedOr<Response> {
+    async fn post(
+        &self,
+        request: Request,
+        caller: Option<Arc<Caller>>,
+        budget: Budget,
+    ) -> RejectedOr<Response> {
         let (head, body) = request.into_parts();
         let headers = &head.headers;
-        let body = body::read_json(headers, body, self.max_body_bytes).await?;
+        let body = body::read_json(headers, body, self.max_body_bytes, &budget).await?;
         let incoming = jsonrpc::parse(&body).map_err(|error| {
             let (status, id) = (StatusCode::BAD_REQUEST, error.id.as_ref());
             json_rpc(status, error.code, &error.message, id, None)
         })?;
+        drop(body);
         self.check_headers(headers, &incoming)?;
         let session_owner = mcp::user_client_key(caller.as_deref());
         let route = self.route(headers, &incoming, &session_owner).await?;
@@ -106,10 +122,12 @@ impl Endpoint {
                 sessions.forward(&session_id, message, id).await
             }
         };
-        Ok(match stream_end {
+        let response = match stream_end {
             Some(end) => event_stream::end_when(response, end),
             None => response,
-        })
+        };
+        outgoing::count(response, &budget)
+            .map_err(|exhausted| responses::bytes_exhausted(exhausted, id).into())
     }
 
     /// Rejects an unsupported protocol version, an insufficient `Accept`, and headers that contradict the message.

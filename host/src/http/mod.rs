@@ -4,23 +4,27 @@
 
 mod accept;
 mod body;
+mod byte_budget;
+mod connection;
 mod connection_threads;
 mod detached_peers;
 mod endpoint;
 mod event_stream;
-mod first_request;
 mod header_checks;
 mod jsonrpc;
 mod lingering_body;
 mod listener;
 mod mirrored_headers;
 mod origin;
+mod outgoing;
 mod responses;
+mod sending;
 mod serve;
 mod session_owners;
 mod sessions;
 mod stateless;
 mod strict_json;
+mod timed_stream;
 mod tls;
 
 use std::sync::Arc;
@@ -39,6 +43,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use crate::auth::Guard;
 use crate::catalog::LiveCatalog;
 use crate::mcp::ToolServer;
+use byte_budget::ByteBudgets;
 use endpoint::Endpoint;
 pub use listener::Listener;
 pub use origin::Policy;
@@ -81,6 +86,7 @@ pub fn router(parts: Parts) -> Router {
         live: parts.live,
         guard: parts.guard.clone(),
         max_body_bytes: parts.max_body_bytes,
+        budgets: ByteBudgets::default(),
         draining: parts.draining.clone(),
     });
     let policy = Arc::new(parts.policy);
@@ -110,7 +116,10 @@ pub fn router(parts: Parts) -> Router {
         .layer(cors(policy.clone()))
         .layer(middleware::from_fn_with_state(policy, origin::check))
         .layer(middleware::from_fn(lingering_body::discard));
-    public.merge(mcp).fallback(not_found)
+    public
+        .merge(mcp)
+        .fallback(not_found)
+        .layer(middleware::from_fn(outgoing::count_other))
 }
 
 /// Returns the CORS layer. `origin::check` has rejected other origins before.

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde_json::{Value, json};
 
+use super::byte_budget::Exhausted;
 use crate::auth::AuthError;
 use crate::catalog::Rejection;
 use crate::json;
@@ -58,6 +59,25 @@ pub(super) fn limit_reached(limit: Rejection, id: Option<&Value>) -> Response {
     let mut response = json_rpc(status, status_code(status), &limit.to_string(), id, None);
     let seconds = wait.as_secs().max(1).into();
     response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
+}
+
+/// Returns the response to a request for whose bytes, or those of its response, there is no room.
+pub(super) fn bytes_exhausted(exhausted: Exhausted, id: Option<&Value>) -> Response {
+    const RETRY_AFTER_SECONDS: u64 = 1;
+    let status = match exhausted {
+        Exhausted::OfCaller => StatusCode::TOO_MANY_REQUESTS,
+        Exhausted::OfServer => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = json_rpc(
+        status,
+        status_code(status),
+        &exhausted.to_string(),
+        id,
+        None,
+    );
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
     response
 }
 

@@ -6,33 +6,49 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use super::connection::Connection;
 use super::connection_threads::ConnectionThreads;
-use super::first_request;
 use super::listener::{Listener, Stream};
+use super::sending::{ConnectionService, StreamExecutor};
+use super::timed_stream::{StreamLimits, TimedStream};
 use super::tls::TlsAcceptor;
 
 /// Connections open at the same time; further ones wait in the accept queue.
 const MAX_CONNECTIONS: usize = 4_096;
-/// Time a client may take to send the request line and headers, for the first request counted from the connection.
+/// Time a client may take to send the request line and headers; see [`StreamLimits`].
 const MAX_HEAD_TIME: Duration = Duration::from_secs(15);
 /// Size of the request line and headers of a request.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Concurrent requests on one HTTP/2 connection.
 const MAX_HTTP2_STREAMS: u32 = 256;
+/// Bytes of request bodies that a client may send before they are read, on one HTTP/2 connection. Enough for 5 MB per
+/// second over a path with 50 ms of delay.
+const MAX_HTTP2_UNREAD_BYTES: u32 = 256 << 10;
+/// Time in which a client must accept some of the data that waits to be sent: on the connection, and on each HTTP/2
+/// stream.
+const MAX_STALLED_TIME: Duration = Duration::from_secs(30);
+/// Time after which a connection without a request is closed. Proxies usually keep theirs for 60 s, and should be the
+/// ones that close it.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(75);
+/// Time a client may take to close an idle HTTP/2 connection after it was told to.
+const MAX_CLOSE_TIME: Duration = Duration::from_secs(10);
 /// Time that responses may take to be sent after the running calls were stopped.
 const MAX_FLUSH_TIME: Duration = Duration::from_secs(2);
 /// Time a client may take for the TLS handshake.
 const MAX_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Pause after a failed `accept`, for example when file descriptors have run out.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// Time between two log lines about connections that were not accepted.
+const MIN_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// TLS and shutdown settings of [`serve`].
 pub struct Serving {
@@ -59,9 +75,11 @@ pub async fn serve(
     let server = Server {
         builder: Arc::new(builder()),
         service: TowerToHyperService::new(router),
+        draining: serving.draining.clone(),
     };
     let connection_permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let connections = GracefulShutdown::new();
+    let connections = TaskTracker::new();
+    let mut failures = AcceptFailures::default();
     let threads = ConnectionThreads::start();
     let mut stop = pin!(stop);
     loop {
@@ -77,24 +95,25 @@ pub async fn serve(
         let stream = match accepted {
             Ok(stream) => stream,
             Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
+                failures.log(&error);
                 tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
-        let (server, watcher) = (server.clone(), connections.watcher());
+        let (server, token) = (server.clone(), connections.token());
         let tls = serving.tls.clone();
         threads.spawn(stream, move |stream| async move {
             match tls {
-                None => server.serve_connection(stream, watcher).await,
-                Some(tls) => server.serve_tls_connection(stream, &tls, watcher).await,
+                None => server.serve_connection(stream).await,
+                Some(tls) => server.serve_tls_connection(stream, &tls).await,
             }
-            drop(permit);
+            drop((permit, token));
         });
     }
     drop(listener);
     serving.draining.cancel();
-    let mut ended = pin!(connections.shutdown());
+    connections.close();
+    let mut ended = pin!(connections.wait());
     if tokio::time::timeout(serving.drain, &mut ended)
         .await
         .is_err()
@@ -107,18 +126,23 @@ pub async fn serve(
 }
 
 /// Returns the connection builder with all limits set.
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder() -> auto::Builder<StreamExecutor> {
+    let mut builder = auto::Builder::new(StreamExecutor {
+        max_stalled: MAX_STALLED_TIME,
+    });
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(MAX_HEAD_TIME)
+        // Includes the time before a further request.
+        .header_read_timeout(MAX_IDLE_TIME)
         .max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_HTTP2_STREAMS)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .initial_stream_window_size(MAX_HTTP2_UNREAD_BYTES)
+        .initial_connection_window_size(MAX_HTTP2_UNREAD_BYTES)
         .keep_alive_interval(Some(MAX_HEAD_TIME));
     builder
 }
@@ -126,31 +150,77 @@ fn builder() -> auto::Builder<TokioExecutor> {
 /// The HTTP server for one connection.
 #[derive(Clone)]
 struct Server {
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<auto::Builder<StreamExecutor>>,
     service: TowerToHyperService<Router>,
+    /// Cancelled when connections are to end after their open requests.
+    draining: CancellationToken,
 }
 
 impl Server {
-    async fn serve_tls_connection(self, stream: Stream, tls: &TlsAcceptor, watcher: Watcher) {
+    async fn serve_tls_connection(self, stream: Stream, tls: &TlsAcceptor) {
         match tokio::time::timeout(MAX_HANDSHAKE_TIME, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.serve_connection(stream, watcher).await,
+            Ok(Ok(stream)) => self.serve_connection(stream).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake timed out"),
         }
     }
 
-    async fn serve_connection(
-        self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        watcher: Watcher,
-    ) {
-        let (stream, service) = first_request::within(MAX_HEAD_TIME, stream, self.service);
-        let connection = self
+    async fn serve_connection(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let connection = Connection::new();
+        let limits = StreamLimits {
+            head: MAX_HEAD_TIME,
+            stalled_write: MAX_STALLED_TIME,
+        };
+        let stream = TimedStream::new(stream, connection.clone(), limits);
+        let service = ConnectionService {
+            connection: connection.clone(),
+            service: self.service,
+        };
+        let serving = self
             .builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .into_owned();
-        if let Err(error) = watcher.watch(connection).await {
+        let mut serving = pin!(serving);
+        let closing = async {
+            tokio::select! {
+                () = self.draining.cancelled() => {}
+                () = connection.idle_for(MAX_IDLE_TIME) => {}
+            }
+        };
+        let served = tokio::select! {
+            served = serving.as_mut() => served,
+            () = closing => {
+                serving.as_mut().graceful_shutdown();
+                tokio::select! {
+                    served = serving => served,
+                    () = connection.idle_for(MAX_CLOSE_TIME) => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = served {
             tracing::debug!(%error, "connection ended");
+        }
+    }
+}
+
+/// Failures to accept connections, which clients can cause by using up the file descriptors: logged once a minute.
+#[derive(Default)]
+struct AcceptFailures {
+    unlogged: u64,
+    last_logged: Option<Instant>,
+}
+
+impl AcceptFailures {
+    fn log(&mut self, error: &std::io::Error) {
+        self.unlogged += 1;
+        let is_due = |last: Instant| last.elapsed() >= MIN_LOG_INTERVAL;
+        if self.last_logged.is_none_or(is_due) {
+            let failures = self.unlogged;
+            tracing::warn!(%error, failures, "connections not accepted");
+            *self = Self {
+                unlogged: 0,
+                last_logged: Some(Instant::now()),
+            };
         }
     }
 }
