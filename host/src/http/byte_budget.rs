@@ -19,7 +19,7 @@ const MAX_CALLER_BYTES: usize = MAX_BYTES / 4;
 const MAX_CONNECTION_BYTES: usize = MAX_CALLER_BYTES;
 /// Bytes of the responses on one connection that belong to no call, most of them to requests without a token. They do
 /// not count in the account of all, which clients without a token could use up otherwise.
-const MAX_OTHER_BYTES: usize = 256 << 10;
+const MAX_OTHER_BYTES: usize = 32 << 10;
 /// Counted for each reservation besides its bytes: headers, and the memory of the request itself.
 const OVERHEAD_BYTES: usize = 1 << 10;
 /// Number of remembered callers above which those without a reservation are forgotten.

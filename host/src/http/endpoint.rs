@@ -58,8 +58,8 @@ pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Reque
     );
     match (request.method(), &endpoint.sessions) {
         (&Method::POST, _) => {
-            let response = endpoint.post(request, caller, budget).await;
-            response.unwrap_or_else(|rejected| *rejected)
+            let response = endpoint.post(request, caller, &budget).await;
+            response.unwrap_or_else(|rejected| outgoing::count_small(*rejected, &budget))
         }
         (&Method::GET | &Method::DELETE, Some(sessions)) => {
             let key = mcp::user_client_key(caller.as_deref());
@@ -85,11 +85,11 @@ impl Endpoint {
         &self,
         request: Request,
         caller: Option<Arc<Caller>>,
-        budget: Budget,
+        budget: &Budget,
     ) -> RejectedOr<Response> {
         let (head, body) = request.into_parts();
         let headers = &head.headers;
-        let body = body::read_json(headers, body, self.max_body_bytes, &budget).await?;
+        let body = body::read_json(headers, body, self.max_body_bytes, budget).await?;
         let incoming = jsonrpc::parse(&body).map_err(|error| {
             let (status, id) = (StatusCode::BAD_REQUEST, error.id.as_ref());
             json_rpc(status, error.code, &error.message, id, None)
@@ -126,7 +126,7 @@ impl Endpoint {
             Some(end) => event_stream::end_when(response, end),
             None => response,
         };
-        outgoing::count(response, &budget)
+        outgoing::count(response, budget)
             .map_err(|exhausted| responses::bytes_exhausted(exhausted, id).into())
     }
 

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::header;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -25,29 +25,62 @@ struct Counted;
 ///
 /// # Errors
 /// The account that is full. The response is dropped.
-pub(super) fn count(mut response: Response, budget: &Budget) -> Result<Response, Exhausted> {
-    if response.body().is_end_stream() {
-        return Ok(response);
-    }
-    response.extensions_mut().insert(Counted);
-    let Some(bytes) = response.body().size_hint().exact() else {
-        return Ok(response.map(|body| prefetched(body, budget.clone())));
+pub(super) fn count(response: Response, budget: &Budget) -> Result<Response, Exhausted> {
+    let bytes = match response.body().size_hint().exact() {
+        Some(0) => return Ok(response),
+        Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        None => {
+            let budget = budget.clone();
+            return Ok(mark(response.map(|body| prefetched(body, budget))));
+        }
     };
-    let reservation = Arc::new(budget.reserve(usize::try_from(bytes).unwrap_or(usize::MAX))?);
-    Ok(response.map(|body| Body::new(CountedBody { body, reservation })))
+    Ok(hold(response, budget.reserve(bytes)?))
 }
 
-/// Middleware that counts the responses that belong to no call in an account of their connection.
+/// Counts a response of the host itself, which is small, unless an account is full.
+pub(super) fn count_small(response: Response, budget: &Budget) -> Response {
+    let bytes = response.body().size_hint().exact();
+    let bytes = bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    match budget.reserve(bytes) {
+        Ok(reservation) => hold(response, reservation),
+        Err(_) => response,
+    }
+}
+
+/// Middleware that counts the responses that no other account has in one of their connection. If that is full, only
+/// their heads are sent, which need not wait for the client.
 pub(super) async fn count_other(request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let response = next.run(request).await;
-    match connection {
-        Some(connection) if response.extensions().get::<Counted>().is_none() => {
-            count(response, &connection.accounts.for_other())
-                .unwrap_or_else(|_| StatusCode::SERVICE_UNAVAILABLE.into_response())
-        }
-        _ => response,
+    let Some(connection) = connection else {
+        return response;
+    };
+    if is_counted(&response) {
+        return response;
     }
+    let response = count_small(response, &connection.accounts.for_other());
+    if is_counted(&response) {
+        return response;
+    }
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_TYPE);
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::empty())
+}
+
+fn is_counted(response: &Response) -> bool {
+    response.body().is_end_stream() || response.extensions().get::<Counted>().is_some()
+}
+
+fn mark(mut response: Response) -> Response {
+    response.extensions_mut().insert(Counted);
+    response
+}
+
+/// Returns the response with a reservation that lasts until it has been sent.
+fn hold(response: Response, reservation: Reservation) -> Response {
+    let reservation = Arc::new(reservation);
+    mark(response.map(|body| Body::new(CountedBody { body, reservation })))
 }
 
 /// Returns a body that reads ahead of its client, so that events count from the time at which they are made: those of a

@@ -240,6 +240,7 @@ mod tests {
     use super::*;
 
     const SHORT: Duration = Duration::from_millis(30);
+    const PAUSE: Duration = Duration::from_millis(300);
 
     /// The body of a response, as the service passes it to hyper.
     fn sent_body(body: &'static [u8], connection: &Arc<Connection>) -> SentBody {
@@ -252,12 +253,13 @@ mod tests {
         }
     }
 
-    /// Runs a stream and returns whether it ended by itself.
+    /// Runs a stream with this limit and returns whether it ended by itself.
     async fn ends<F: Future<Output = ()> + Send>(
+        max_stalled: Duration,
         serve: impl FnOnce() -> F + Send + 'static,
     ) -> bool {
         let (ended, has_ended) = oneshot::channel();
-        let executor = StreamExecutor { max_stalled: SHORT };
+        let executor = StreamExecutor { max_stalled };
         executor.execute(async move {
             serve().await;
             let _ = ended.send(());
@@ -269,7 +271,7 @@ mod tests {
     async fn a_stream_is_dropped_if_a_piece_is_not_sent_in_time() {
         let connection = Connection::new();
         let of_stream = connection.clone();
-        let unread = ends(async move || {
+        let unread = ends(SHORT, async move || {
             let mut body = sent_body(&[1; 100], &of_stream);
             let _piece = body.frame().await;
             assert!(!body.is_end_stream());
@@ -280,20 +282,21 @@ mod tests {
         assert_eq!(connection.exchanges().open, 0);
 
         let of_stream = connection.clone();
-        let read = ends(async move || {
-            let mut body = sent_body(&[1; 2 * MAX_PIECE_BYTES + 1], &of_stream);
+        let read = ends(5 * PAUSE, async move || {
+            let mut body = sent_body(&[1; 5 * MAX_PIECE_BYTES + 1], &of_stream);
             let mut sizes = Vec::new();
             while let Some(frame) = body.frame().await {
                 sizes.push(frame.unwrap().into_data().unwrap().len());
-                // Slow, but each piece within the time.
-                tokio::time::sleep(SHORT / 2).await;
+                // Each piece is within the time, all of them are not.
+                tokio::time::sleep(PAUSE).await;
             }
-            assert_eq!(sizes, [MAX_PIECE_BYTES, MAX_PIECE_BYTES, 1]);
+            assert_eq!(sizes[..5], [MAX_PIECE_BYTES; 5]);
+            assert_eq!(sizes[5..], [1]);
         });
         assert!(read.await);
 
         // A stream on which nothing waits may take longer, such as an event stream without events.
-        let silent = ends(async || tokio::time::sleep(4 * SHORT).await);
+        let silent = ends(SHORT, async || tokio::time::sleep(4 * SHORT).await);
         assert!(silent.await);
     }
 
