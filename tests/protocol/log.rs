@@ -9,6 +9,7 @@ use crate::support::command::Toolcrib;
 use crate::support::guest::{Guest, Tool};
 use crate::support::http2::Http2;
 use crate::support::process::Process;
+use crate::support::session::Session;
 
 /// Largest log of the requests of a test. Each of them has texts of a megabyte.
 const MAX_LOG_BYTES: usize = 100_000;
@@ -19,9 +20,7 @@ async fn log_of(telemetry: &str, requests: impl AsyncFnOnce(&str)) -> String {
     toolcrib.write("guest", &Guest::saying("hello", "hello").component());
     toolcrib.file(
         "c.toml",
-        format!(
-            "components = [\"guest.wasm\"]\nserver.sessions = true\n[telemetry]\n{telemetry}\n"
-        ),
+        format!("components = [\"guest.wasm\"]\n[telemetry]\n{telemetry}\n"),
     );
     let arguments = [
         "serve",
@@ -203,7 +202,9 @@ async fn warnings_of_libraries_that_clients_cause_are_counted() {
     ] {
         let toolcrib = Toolcrib::new();
         toolcrib.write("guest", &Guest::saying("hello", "hello").component());
-        let text = format!("components = [\"guest.wasm\"]\n[telemetry]\nlevel = \"{level}\"\n");
+        let text = format!(
+            "components = [\"guest.wasm\"]\nserver.sessions = true\n[telemetry]\nlevel = \"{level}\"\n"
+        );
         toolcrib.file("c.toml", text);
         let mut command = toolcrib.command(&["serve", "--no-auth", "--config", "c.toml"]);
         command.args(["--listen", "127.0.0.1:0"]);
@@ -220,8 +221,10 @@ async fn warnings_of_libraries_that_clients_cause_are_counted() {
                 while connection.next().await.is_some() {}
             } else {
                 let url = format!("http://{}/mcp", process.address);
-                let client = Client::new(&url, Revision::July2026);
-                client.call("nothing", json!({})).await.message();
+                let client = Client::new(&url, Revision::June2025);
+                let session = Session::open(client, json!({})).await;
+                let params = json!({ "name": "nothing", "arguments": {} });
+                session.begin(1, "tools/call", params).await.next().await;
             }
         }
         let is_warning = |line: &str| line.contains(" WARN ") || line.contains(" ERROR ");

@@ -98,19 +98,23 @@ fn prefetched(mut body: Body, budget: Budget) -> Body {
                 tracing::debug!("event stream not read, or failed");
             }
             let is_last = frame.is_err();
-            if sender.send(frame).is_err() || is_last {
+            if sender.send(Some(frame)).is_err() || is_last {
                 return;
             }
         }
+        let _ = sender.send(None);
     });
     Body::new(Prefetched {
         frames,
+        is_ended: false,
         _reading: AbortOnDropHandle::new(reading),
     })
 }
 
 struct Prefetched {
-    frames: UnboundedReceiver<Result<Frame<Bytes>, axum::Error>>,
+    /// The frames, and `None` at the end.
+    frames: UnboundedReceiver<Option<Result<Frame<Bytes>, axum::Error>>>,
+    is_ended: bool,
     _reading: AbortOnDropHandle<()>,
 }
 
@@ -122,7 +126,15 @@ impl HttpBody for Prefetched {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.frames.poll_recv(cx)
+        if self.is_ended {
+            return Poll::Ready(None);
+        }
+        let frame = match ready!(self.frames.poll_recv(cx)) {
+            Some(frame) => frame,
+            None => Some(Err(axum::Error::new("the body has panicked"))),
+        };
+        self.is_ended = frame.as_ref().is_none_or(Result::is_err);
+        Poll::Ready(frame)
     }
 }
 
