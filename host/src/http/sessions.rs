@@ -14,7 +14,9 @@ use http_body_util::Full;
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::service::serve_server_with_ct;
 use rmcp::transport::common::server_side_http::ServerSseMessage;
-use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use rmcp::transport::streamable_http_server::session::local::{
+    LocalSessionManager, LocalSessionManagerError, SessionConfig, SessionError,
+};
 use rmcp::transport::streamable_http_server::{SessionId, SessionManager};
 use rmcp::transport::{
     StreamableHttpServerConfig, StreamableHttpService, TransportAdapterIdentity,
@@ -170,12 +172,12 @@ impl Sessions {
         if matches!(message, ClientJsonRpcMessage::Request(_)) {
             match self.manager.create_stream(session_id, message).await {
                 Ok(messages) => event_stream::respond(messages),
-                Err(error) => responses::internal_error(&error, id),
+                Err(error) => failed(&error, id),
             }
         } else {
             match self.manager.accept_message(session_id, message).await {
                 Ok(()) => StatusCode::ACCEPTED.into_response(),
-                Err(error) => responses::internal_error(&error, id),
+                Err(error) => failed(&error, id),
             }
         }
     }
@@ -200,6 +202,18 @@ impl Sessions {
             return StatusCode::NO_CONTENT.into_response();
         }
         responses::normalize(response).await
+    }
+}
+
+/// Returns the response to a message that a session did not take. A client may end its session at any time, so that is
+/// not logged as a failure.
+fn failed(error: &LocalSessionManagerError, id: Option<&Value>) -> Response {
+    match error {
+        LocalSessionManagerError::SessionNotFound(_)
+        | LocalSessionManagerError::SessionError(SessionError::SessionServiceTerminated) => {
+            no_such_session(id)
+        }
+        _ => responses::internal_error(error, id),
     }
 }
 
