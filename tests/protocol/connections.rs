@@ -102,6 +102,34 @@ async fn responses_that_are_not_read_are_limited() {
     }
 }
 
+/// A response that is sent in many pieces arrives whole, also if the client opens its window bit by bit.
+#[tokio::test]
+async fn large_responses_arrive_whole_over_http2() {
+    let host = Host::of(&guest()).await;
+    for (window, step) in [(4 << 20, 0), (0, 100_000)] {
+        let mut connection = Http2::connect(host.address(), window).await;
+        connection.open_window(0, 4 << 20).await;
+        let stream = call(&mut connection, "large").await;
+        assert!(connection.is_ok(stream).await);
+        let mut body = Vec::new();
+        let mut opened = window as usize;
+        loop {
+            if body.len() == opened {
+                connection.open_window(stream, step).await;
+                opened += step as usize;
+            }
+            let frame = connection.frame_of(stream, DATA).await;
+            body.extend(frame.payload);
+            if frame.is_last {
+                break;
+            }
+        }
+        let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert_eq!(text, "x".repeat(LARGE));
+    }
+}
+
 /// Sends the head of a request and this many bytes of its body, and returns the connection.
 async fn send_body(host: &Host, token: &str, length: usize, bytes: usize) -> TcpStream {
     let mut connection = TcpStream::connect(host.address()).await.unwrap();

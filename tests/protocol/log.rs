@@ -20,7 +20,9 @@ async fn log_of(telemetry: &str, requests: impl AsyncFnOnce(&str)) -> String {
     toolcrib.write("guest", &Guest::saying("hello", "hello").component());
     toolcrib.file(
         "c.toml",
-        format!("components = [\"guest.wasm\"]\n[telemetry]\n{telemetry}\n"),
+        format!(
+            "components = [\"guest.wasm\"]\nserver.sessions = true\n[telemetry]\n{telemetry}\n"
+        ),
     );
     let arguments = [
         "serve",

@@ -31,6 +31,8 @@ pub(crate) struct Frame {
     pub(crate) kind: u8,
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
+    /// Whether the response ends with this frame.
+    pub(crate) is_last: bool,
 }
 
 impl Http2 {
@@ -115,7 +117,7 @@ impl Http2 {
             .await;
     }
 
-    /// Lets the server send this much more of a response.
+    /// Lets the server send this much more of a response, or of all responses if the stream is 0.
     pub(crate) async fn open_window(&mut self, stream: u32, bytes: u32) {
         self.send(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes())
             .await;
@@ -139,6 +141,7 @@ impl Http2 {
                         kind,
                         stream,
                         payload,
+                        is_last: kind != RST_STREAM && flags & END_STREAM != 0,
                     });
                 }
                 _ => {}
