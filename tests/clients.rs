@@ -2,6 +2,7 @@
 //! guest language, progress, cancellation, errors, and questions of tools.
 
 mod inspector;
+mod older;
 mod steps;
 
 use std::fmt::Write;

@@ -1,14 +1,17 @@
-//! MCP over Streamable HTTP: three protocol revisions at one endpoint, and error responses that clients of each
+//! MCP over Streamable HTTP: five protocol revisions at one endpoint, and error responses that clients of each
 //! understand.
 
+mod accept;
 mod admission;
 mod call_limits;
 mod connections;
 mod http_rules;
 mod lifecycle;
 mod log;
+mod message_limits;
 mod messages;
 mod mirrored_headers;
+mod older_revisions;
 mod origins;
 mod sessions;
 mod shutdown;

@@ -94,7 +94,7 @@ impl Requester {
     pub(super) async fn send_one(&mut self) {
         let token = self.rng.choose(&self.target.valid_tokens).clone();
         self.client.token = Some(token);
-        self.client.revision = *self.rng.choose(&Revision::ALL);
+        self.client.revision = *self.rng.choose(&Revision::SINCE_JUNE_2025);
         match self.rng.below(16) {
             0..5 => self.good_request().await,
             5 | 6 => self.mutated_body().await,

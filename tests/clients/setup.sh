@@ -17,6 +17,15 @@ if [ ! python/.venv/stamp -nt python/requirements.txt ] || [ ! python/.venv/stam
   python/.venv/bin/pip install --quiet --disable-pip-version-check -r python/requirements.txt -c python/constraints.txt
   touch python/.venv/stamp
 fi
+# The older versions cannot be installed beside the current one.
+for version in 1.9 1.3; do
+  venv=python/.venv-$version
+  if [ ! "$venv/stamp" -nt "python/older-$version.txt" ]; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "python/older-$version.txt"
+    touch "$venv/stamp"
+  fi
+done
 for packages in node ../conformance/node; do
   if [ ! "$packages/node_modules/stamp" -nt "$packages/package-lock.json" ]; then
     (cd "$packages" && npm ci --silent --no-audit --no-fund)

@@ -192,7 +192,7 @@ fn questions() -> Vec<(Value, Outcome)> {
     ]
 }
 
-fn call(tool: &str, arguments: Value) -> Value {
+pub(super) fn call(tool: &str, arguments: Value) -> Value {
     json!({ "do": "call", "name": tool, "arguments": arguments })
 }
 

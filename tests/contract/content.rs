@@ -75,7 +75,7 @@ async fn every_content_type_reaches_every_revision() {
     let none = guest.reply(&Reply::default());
     guest.tool(Tool::new("none"), none);
     let host = Host::of(&guest).await;
-    for revision in Revision::ALL {
+    for revision in Revision::SINCE_JUNE_2025 {
         let client = host.client_of(revision);
         let answer = client.call("all", json!({})).await;
         assert_eq!(

@@ -127,7 +127,7 @@ async fn structured_output_is_validated_against_the_output_schema() {
         expected.push((name, outcome));
     }
     let host = Host::of(&guest).await;
-    for revision in Revision::ALL {
+    for revision in Revision::SINCE_JUNE_2025 {
         let client = host.client_of(revision);
         for (name, outcome) in &expected {
             let answer = client.call(name, json!({})).await;

@@ -6,7 +6,13 @@ use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::Guest;
 use crate::support::server::Host;
 
-const VERSIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];
+const VERSIONS: [&str; 5] = [
+    "2024-11-05",
+    "2025-03-26",
+    "2025-06-18",
+    "2025-11-25",
+    "2026-07-28",
+];
 
 async fn host() -> Host {
     Host::start(&[("guest", &Guest::saying("hello", "hello"))], |config| {
@@ -20,11 +26,13 @@ async fn host() -> Host {
 async fn initialize_negotiates_the_newest_revision_with_a_handshake() {
     let host = host().await;
     for (requested, negotiated) in [
+        ("2024-11-05", "2024-11-05"),
+        ("2025-03-26", "2025-03-26"),
         ("2025-06-18", "2025-06-18"),
         ("2025-11-25", "2025-11-25"),
         // Unsupported, or without a handshake.
-        ("2024-11-05", "2025-11-25"),
-        ("2025-03-26", "2025-11-25"),
+        ("2024-10-07", "2025-11-25"),
+        ("2025-05-01", "2025-11-25"),
         ("2026-07-28", "2025-11-25"),
         ("1.0", "2025-11-25"),
         ("", "2025-11-25"),
@@ -58,7 +66,7 @@ async fn initialize_negotiates_the_newest_revision_with_a_handshake() {
 #[tokio::test]
 async fn older_revisions_work_without_a_session() {
     let host = host().await;
-    for revision in [Revision::June2025, Revision::November2025] {
+    for revision in Revision::ALL.into_iter().filter(|r| !r.is_modern()) {
         let client = host.client_of(revision);
         assert_eq!(
             client.initialize().await.result()["protocolVersion"],
@@ -182,6 +190,8 @@ async fn the_versions_in_header_and_meta_must_agree_and_be_supported() {
 
     let newest = Some("2026-07-28");
     for (header, meta) in [
+        (Some("2024-11-05"), None),
+        (Some("2025-03-26"), None),
         (Some("2025-06-18"), None),
         (Some("2025-11-25"), None),
         // A client of a revision without this header.
@@ -197,12 +207,12 @@ async fn the_versions_in_header_and_meta_must_agree_and_be_supported() {
     const MISMATCH: i64 = -32020;
     const INVALID_PARAMS: i64 = -32602;
     for (header, meta, code) in [
-        (Some("2024-11-05"), None, UNSUPPORTED),
-        (Some("2025-03-26"), None, UNSUPPORTED),
+        (Some("2024-10-07"), None, UNSUPPORTED),
+        (Some("2025-05-01"), None, UNSUPPORTED),
         (Some("2027-01-01"), None, UNSUPPORTED),
         (Some("newest"), None, UNSUPPORTED),
         (Some("2027-01-01"), Some("2027-01-01"), UNSUPPORTED),
-        (Some("2024-11-05"), Some("2024-11-05"), UNSUPPORTED),
+        (Some("2024-10-07"), Some("2024-10-07"), UNSUPPORTED),
         (Some("2025-11-25"), newest, MISMATCH),
         (newest, Some("2025-11-25"), MISMATCH),
         (None, newest, MISMATCH),

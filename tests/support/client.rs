@@ -1,24 +1,38 @@
 //! A small MCP client that exposes status, headers and messages of each HTTP response.
 //!
-//! It speaks all three protocol revisions without a session: each request is one POST.
+//! It speaks all protocol revisions without a session: each request is one POST.
 
 use base64::Engine as _;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// A revision of the MCP specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(crate) enum Revision {
+    November2024,
+    March2025,
     June2025,
     November2025,
     July2026,
 }
 
 impl Revision {
-    pub(crate) const ALL: [Self; 3] = [Self::June2025, Self::November2025, Self::July2026];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::November2024,
+        Self::March2025,
+        Self::June2025,
+        Self::November2025,
+        Self::July2026,
+    ];
+
+    /// The revisions with titles, structured results and links to resources.
+    pub(crate) const SINCE_JUNE_2025: [Self; 3] =
+        [Self::June2025, Self::November2025, Self::July2026];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::November2024 => "2024-11-05",
+            Self::March2025 => "2025-03-26",
             Self::June2025 => "2025-06-18",
             Self::November2025 => "2025-11-25",
             Self::July2026 => "2026-07-28",

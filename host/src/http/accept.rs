@@ -1,16 +1,81 @@
-//! The `Accept` header of a POST: the client must accept JSON and an event stream (MCP, Streamable HTTP).
+//! The `Accept` header (RFC 9110, section 12.5.1): which of this server's two media types a client accepts.
 
 use axum::http::{HeaderMap, header};
 
-/// Returns whether the client accepts both media types that a POST may be answered with.
-pub(super) fn accepts_json_and_events(headers: &HeaderMap) -> bool {
-    let accepts =
-        |wanted: &str| accepted_media_types(headers).any(|t| t.eq_ignore_ascii_case(wanted));
-    accepts("application/json") && accepts("text/event-stream")
+/// The media types that a client accepts in the answer to a POST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Accepted {
+    pub(super) json: bool,
+    pub(super) event_stream: bool,
+    /// Whether the client prepares for events: a range other than `*/*` covers event streams.
+    names_event_stream: bool,
 }
 
-/// Returns the media types of the `Accept` headers that do not have a quality of zero.
-fn accepted_media_types(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+impl Accepted {
+    /// Reads the `Accept` headers of a request. A request without a media range accepts everything.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let json = best_match(headers, "application", "json");
+        let event_stream = best_match(headers, "text", "event-stream");
+        let is_anything = media_ranges(headers).next().is_none();
+        let accepts = |found: Option<Match>| found.map_or(is_anything, |found| found.is_accepted);
+        Self {
+            json: accepts(json),
+            event_stream: accepts(event_stream),
+            names_event_stream: event_stream
+                .is_some_and(|found| found.is_accepted && found.precision > Precision::Anything),
+        }
+    }
+
+    /// Returns whether the answer to a request may be an event stream. Clients that would accept both but do not name
+    /// event streams, such as those that send `*/*`, get JSON.
+    pub(super) fn prefers_event_stream(self) -> bool {
+        self.event_stream && (self.names_event_stream || !self.json)
+    }
+}
+
+/// How precisely a media range names a media type. The most precise range decides.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Precision {
+    Anything,
+    Type,
+    Subtype,
+}
+
+/// The most precise range for a media type.
+#[derive(Clone, Copy)]
+struct Match {
+    precision: Precision,
+    is_accepted: bool,
+}
+
+fn best_match(headers: &HeaderMap, wanted_type: &str, wanted_subtype: &str) -> Option<Match> {
+    let matches = media_ranges(headers).filter_map(|range| {
+        let (range_type, subtype) = range.media_type.split_once('/')?;
+        let has_type = range_type.eq_ignore_ascii_case(wanted_type);
+        let precision = match (range_type, subtype) {
+            (_, subtype) if has_type && subtype.eq_ignore_ascii_case(wanted_subtype) => {
+                Precision::Subtype
+            }
+            (_, "*") if has_type => Precision::Type,
+            ("*", "*") => Precision::Anything,
+            _ => return None,
+        };
+        Some(Match {
+            precision,
+            is_accepted: range.is_accepted,
+        })
+    });
+    matches.max_by_key(|found| (found.precision, found.is_accepted))
+}
+
+/// A media range, without its parameters.
+struct MediaRange<'a> {
+    media_type: &'a str,
+    /// Whether its weight is not zero.
+    is_accepted: bool,
+}
+
+fn media_ranges(headers: &HeaderMap) -> impl Iterator<Item = MediaRange<'_>> {
     headers
         .get_all(header::ACCEPT)
         .iter()
@@ -24,7 +89,10 @@ fn accepted_media_types(headers: &HeaderMap) -> impl Iterator<Item = &str> {
                     !name.trim().eq_ignore_ascii_case("q") || !is_zero_quality(quality.trim())
                 })
             });
-            is_accepted.then_some(media_type)
+            (!media_type.is_empty()).then_some(MediaRange {
+                media_type,
+                is_accepted,
+            })
         })
 }
 
@@ -59,27 +127,77 @@ mod tests {
 
     #[test]
     fn media_types() {
-        for (accept, is_accepted) in [
-            ("application/json, text/event-stream", true),
-            ("text/event-stream;q=0.5,Application/JSON", true),
-            ("application/json;q=1.000, text/event-stream;q=0.001", true),
+        // The header, and whether it accepts JSON, accepts event streams, and prefers event streams.
+        for (accept, json, event_stream, prefers_event_stream) in [
+            ("application/json, text/event-stream", true, true, true),
+            ("text/event-stream;q=0.5,Application/JSON", true, true, true),
+            (
+                "application/json;q=1.000, text/event-stream;q=0.001",
+                true,
+                true,
+                true,
+            ),
             // A malformed weight is ignored.
-            ("application/json;q=0.0000, text/event-stream;q=x", true),
-            ("application/json;x=\"a,b;q=0\", text/event-stream", true),
-            ("application/json", false),
-            ("application/json, text/event-stream;q=0", false),
-            ("application/json;q=0.000, text/event-stream", false),
-            ("*/*", false),
-            ("", false),
+            (
+                "application/json;q=0.0000, text/event-stream;q=x",
+                true,
+                true,
+                true,
+            ),
+            (
+                "application/json;x=\"a,b;q=0\", text/event-stream",
+                true,
+                true,
+                true,
+            ),
+            ("application/json", true, false, false),
+            ("application/*", true, false, false),
+            ("text/event-stream", false, true, true),
+            ("text/*", false, true, true),
+            ("*/*", true, true, false),
+            ("", true, true, false),
+            (" , ", true, true, false),
+            ("text/html, */*;q=0.8", true, true, false),
+            ("*/*, text/event-stream", true, true, true),
+            (
+                "application/json, text/event-stream;q=0",
+                true,
+                false,
+                false,
+            ),
+            (
+                "application/json;q=0.000, text/event-stream",
+                false,
+                true,
+                true,
+            ),
+            // The most precise range decides.
+            ("*/*, application/json;q=0", false, true, true),
+            ("*/*;q=0, application/json", true, false, false),
+            ("text/*;q=0, */*", true, false, false),
+            ("text/html", false, false, false),
+            ("*/*;q=0", false, false, false),
+            ("json", false, false, false),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, accept.parse().unwrap());
-            assert_eq!(accepts_json_and_events(&headers), is_accepted, "{accept}");
+            let accepted = Accepted::of(&headers);
+            assert_eq!(
+                (
+                    accepted.json,
+                    accepted.event_stream,
+                    accepted.prefers_event_stream()
+                ),
+                (json, event_stream, prefers_event_stream),
+                "{accept}"
+            );
         }
-        assert!(!accepts_json_and_events(&HeaderMap::new()));
+        let anything = Accepted::of(&HeaderMap::new());
+        assert!(anything.json && anything.event_stream && !anything.prefers_event_stream());
         let mut headers = HeaderMap::new();
         headers.append(header::ACCEPT, "application/json".parse().unwrap());
         headers.append(header::ACCEPT, "text/event-stream".parse().unwrap());
-        assert!(accepts_json_and_events(&headers));
+        let both = Accepted::of(&headers);
+        assert!(both.json && both.prefers_event_stream());
     }
 }

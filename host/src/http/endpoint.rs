@@ -13,11 +13,12 @@ use rmcp::model::{ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta, P
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::accepts_json_and_events;
+use super::accept::Accepted;
 use super::byte_budget::{Budget, ByteBudgets};
 use super::connection::Connection;
 use super::header_checks::{self, PROTOCOL_VERSION};
-use super::jsonrpc::{self, Incoming};
+use super::jsonrpc::Incoming;
+use super::message_limits::MessageLimits;
 use super::responses::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
 use super::sessions::{SessionRoute, Sessions};
 use super::stateless::Stateless;
@@ -36,6 +37,7 @@ pub(super) struct Endpoint {
     pub(super) guard: Option<Guard>,
     pub(super) max_body_bytes: usize,
     pub(super) budgets: ByteBudgets,
+    pub(super) messages: Arc<MessageLimits>,
     pub(super) draining: CancellationToken,
 }
 
@@ -90,15 +92,17 @@ impl Endpoint {
         let (head, body) = request.into_parts();
         let headers = &head.headers;
         let body = body::read_json(headers, body, self.max_body_bytes, budget).await?;
-        let incoming = jsonrpc::parse(&body).map_err(|error| {
-            let (status, id) = (StatusCode::BAD_REQUEST, error.id.as_ref());
-            json_rpc(status, error.code, &error.message, id, None)
-        })?;
-        drop(body);
-        self.check_headers(headers, &incoming)?;
+        let user = mcp::user_key(caller.as_deref());
+        let parsed = self.messages.parse(body, &user).await?;
+        let incoming = parsed.incoming;
+        let accepted = Accepted::of(headers);
+        self.check_headers(headers, accepted, &incoming)?;
         let session_owner = mcp::user_client_key(caller.as_deref());
         let route = self.route(headers, &incoming, &session_owner).await?;
-        let ticket = self.admit(&incoming, caller.as_deref()).await?;
+        let ticket = match parsed.has_unknown_target {
+            true => None,
+            false => self.admit(&incoming, caller.as_deref()).await?,
+        };
 
         // A call runs to its end, even if its token expires before.
         let stream_end = match incoming.request() {
@@ -110,16 +114,19 @@ impl Endpoint {
 
         let Incoming { id, message } = incoming;
         let id = id.as_ref();
-        let scope = RequestScope::new(caller, ticket);
+        let scope = RequestScope::new(caller, ticket, parsed.memory);
         let response = match route {
-            Route::Stateless => self.stateless.answer(headers, message, scope).await,
+            Route::Stateless => {
+                let stateless = &self.stateless;
+                stateless.answer(headers, accepted, message, scope).await
+            }
             Route::OpenSession(sessions) => {
                 let message = with_scope(message, scope);
-                sessions.open(message, session_owner, id).await
+                sessions.open(message, session_owner, accepted, id).await
             }
             Route::InSession(sessions, session_id) => {
                 let message = with_scope(message, scope);
-                sessions.forward(&session_id, message, id).await
+                sessions.forward(&session_id, message, accepted, id).await
             }
         };
         let response = match stream_end {
@@ -131,7 +138,12 @@ impl Endpoint {
     }
 
     /// Rejects an unsupported protocol version, an insufficient `Accept`, and headers that contradict the message.
-    fn check_headers(&self, headers: &HeaderMap, incoming: &Incoming) -> RejectedOr<()> {
+    fn check_headers(
+        &self,
+        headers: &HeaderMap,
+        accepted: Accepted,
+        incoming: &Incoming,
+    ) -> RejectedOr<()> {
         let id = incoming.id.as_ref();
         if let Some(requested) = headers.get(PROTOCOL_VERSION)
             // A version that the message declares too is rejected by the MCP server, with the ones it supports.
@@ -145,9 +157,17 @@ impl Endpoint {
                 return Err(json_rpc(status, code, message, id, Some(data)).into());
             }
         }
-        if !accepts_json_and_events(headers) {
-            let message =
-                "Not Acceptable: Client must accept both application/json and text/event-stream";
+        let not_acceptable = match incoming.request() {
+            Some(ClientRequest::SubscriptionsListenRequest(_)) if !accepted.event_stream => Some(
+                "the Accept header must cover text/event-stream, as this request is answered with a stream",
+            ),
+            Some(_) if !accepted.json && !accepted.event_stream => {
+                Some("the Accept header must cover application/json or text/event-stream")
+            }
+            // Everything else is answered without a body.
+            _ => None,
+        };
+        if let Some(message) = not_acceptable {
             let status = StatusCode::NOT_ACCEPTABLE;
             return Err(json_rpc(status, INVALID_REQUEST, message, id, None).into());
         }

@@ -3,17 +3,15 @@
 //! The text is parsed once, strictly: a key that occurs twice is rejected, so that no two readers of a message can see
 //! different tools. `rmcp`'s own deserializer keeps the last of two equal keys.
 
-use std::borrow::Cow;
-
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, ClientResult, ErrorData, GetMeta,
-    ProtocolVersion, RequestId,
+    JsonObject, ProtocolVersion, RequestId,
 };
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::responses::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
+use super::envelope::{Fields, Malformed, NOT_MCP, read_fields};
+use super::responses::{INVALID_PARAMS, INVALID_REQUEST};
 use super::strict_json::StrictJson;
 
 /// The methods that run a guest.
@@ -31,22 +29,12 @@ const LIST_METHODS: [&str; 4] = [
     "resources/templates/list",
 ];
 
-const NOT_MCP: &str = "the body is not a JSON-RPC message of MCP";
-
 /// A message from a client.
 #[derive(Debug)]
 pub(super) struct Incoming {
     /// The id as the client wrote it.
     pub(super) id: Option<Value>,
     pub(super) message: ClientJsonRpcMessage,
-}
-
-/// The JSON-RPC error for a body that is not an MCP message.
-#[derive(Debug)]
-pub(super) struct Malformed {
-    pub(super) code: i32,
-    pub(super) message: String,
-    pub(super) id: Option<Value>,
 }
 
 impl Incoming {
@@ -69,13 +57,19 @@ impl Incoming {
 /// # Errors
 /// The error to answer with, including the id where it could be read.
 pub(super) fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
-    let fields = match serde_json::from_slice::<Fields<'_, StrictJson, Value>>(body) {
-        // serde also reads a struct from an array.
-        Ok(_) if body.trim_ascii_start().starts_with(b"[") => return Err(not_a_message()),
-        Ok(fields) => fields,
-        Err(error) if error.is_data() => return Err(not_a_message()),
-        Err(error) => return Err(diagnose(body, &error)),
-    };
+    parse_fields::<false>(body)
+}
+
+/// Parses the body of a POST that calls an unknown target, without building the arguments.
+///
+/// # Errors
+/// Those of [`parse`].
+pub(super) fn parse_without_arguments(body: &[u8]) -> Result<Incoming, Malformed> {
+    parse_fields::<true>(body)
+}
+
+fn parse_fields<const SKIP: bool>(body: &[u8]) -> Result<Incoming, Malformed> {
+    let fields: Fields<'_, StrictJson<SKIP>, Value> = read_fields(body)?;
     let id = fields.checked_id()?;
     let malformed = |code, message: String| Malformed {
         code,
@@ -98,15 +92,18 @@ pub(super) fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
                 let message = format!("the parameters of `{method}` are malformed");
                 return Err(malformed(INVALID_PARAMS, message));
             }
+            let mut params = params.map(|params| params.value);
+            let arguments = params.as_mut().and_then(take_arguments);
             // The method comes first: the variants of the untagged enum that do not match fail early.
             let mut message = Map::new();
             message.insert("method".into(), method.into_owned().into());
-            message.extend(params.map(|params| ("params".into(), params.value)));
+            message.extend(params.map(|params| ("params".into(), params)));
             let message = Value::Object(message);
             match fields.id {
                 // Parameters of a wrong type make a `CustomRequest`, which the MCP server rejects.
                 Some(id) => request_id(&id).and_then(|id| {
-                    let request: ClientRequest = serde_json::from_value(message).ok()?;
+                    let mut request: ClientRequest = serde_json::from_value(message).ok()?;
+                    put_arguments(&mut request, arguments);
                     Some(ClientJsonRpcMessage::request(request, id))
                 }),
                 None => serde_json::from_value::<ClientNotification>(message)
@@ -141,73 +138,28 @@ pub(super) fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
     }
 }
 
-/// The fields of any JSON-RPC message. Unlike a map, a struct rejects a duplicate key.
-#[derive(Deserialize)]
-struct Fields<'a, P, V> {
-    #[serde(borrow)]
-    jsonrpc: Option<Cow<'a, str>>,
-    /// `Some(Value::Null)` for an explicit null, which is not a request id.
-    #[serde(default, deserialize_with = "even_null")]
-    id: Option<Value>,
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    params: Option<P>,
-    result: Option<V>,
-    error: Option<V>,
-}
-
-impl<P, V> Fields<'_, P, V> {
-    /// Checks the id and the version, and returns the id for the answer.
-    fn checked_id(&self) -> Result<Option<Value>, Malformed> {
-        let id = self.id.as_ref().filter(|id| !id.is_null()).cloned();
-        let is_valid = |id: &Value| id.is_string() || id.is_i64() || id.is_u64();
-        let (id, message) = match id {
-            Some(id) if !is_valid(&id) => (None, "the id of a request is a string or an integer"),
-            id if self.jsonrpc.as_deref() != Some("2.0") => (id, "`jsonrpc` must be \"2.0\""),
-            id => return Ok(id),
-        };
-        Err(Malformed {
-            code: INVALID_REQUEST,
-            message: message.into(),
-            id,
-        })
-    }
-}
-
-fn not_a_message() -> Malformed {
-    Malformed {
-        code: INVALID_REQUEST,
-        message: "the body is not a single JSON-RPC message; batches are not part of MCP".into(),
-        id: None,
-    }
-}
-
-/// Tells invalid JSON from JSON whose values cannot be represented: nested too deeply, a number out of range, or an
-/// unpaired surrogate. The latter still has an id.
-fn diagnose(body: &[u8], error: &serde_json::Error) -> Malformed {
-    let syntax_error = |error: &serde_json::Error| Malformed {
-        code: PARSE_ERROR,
-        message: format!("the body is not valid JSON: {error}"),
-        id: None,
-    };
-    if std::str::from_utf8(body).is_err() {
-        return syntax_error(error);
-    }
-    match serde_json::from_slice::<Fields<'_, IgnoredAny, IgnoredAny>>(body) {
-        Err(error) => syntax_error(&error),
-        Ok(fields) => match fields.checked_id() {
-            Err(malformed) => malformed,
-            Ok(id) => Malformed {
-                code: INVALID_REQUEST,
-                message: NOT_MCP.into(),
-                id,
-            },
+/// Takes the arguments out of the parameters of a request, because the untagged enum would copy them several times.
+fn take_arguments(params: &mut Value) -> Option<JsonObject> {
+    let arguments = params.get_mut("arguments")?;
+    match arguments.is_object() {
+        true => match arguments.take() {
+            Value::Object(arguments) => Some(arguments),
+            _ => None,
         },
+        false => None,
+    }
+}
+
+fn put_arguments(request: &mut ClientRequest, arguments: Option<JsonObject>) {
+    match request {
+        ClientRequest::CallToolRequest(request) => request.params.arguments = arguments,
+        ClientRequest::GetPromptRequest(request) => request.params.arguments = arguments,
+        _ => {}
     }
 }
 
 /// Returns whether the parameters have a shape that the typed request would accept or misread silently.
-fn has_malformed_params(method: &str, params: &StrictJson) -> bool {
+fn has_malformed_params<const SKIP: bool>(method: &str, params: &StrictJson<SKIP>) -> bool {
     if params.has_duplicate_key {
         return true;
     }
@@ -229,15 +181,12 @@ fn request_id(id: &Value) -> Option<RequestId> {
     RequestId::deserialize(id).ok()
 }
 
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use serde_json::json;
 
+    use super::super::responses::PARSE_ERROR;
     use super::*;
 
     #[test]

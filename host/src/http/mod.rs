@@ -9,11 +9,14 @@ mod connection;
 mod connection_threads;
 mod detached_peers;
 mod endpoint;
+mod envelope;
 mod event_stream;
 mod header_checks;
 mod jsonrpc;
 mod lingering_body;
 mod listener;
+mod message_limits;
+mod message_scan;
 mod mirrored_headers;
 mod origin;
 mod outgoing;
@@ -46,6 +49,7 @@ use crate::mcp::ToolServer;
 use byte_budget::ByteBudgets;
 use endpoint::Endpoint;
 pub use listener::Listener;
+use message_limits::MessageLimits;
 pub use origin::Policy;
 pub use serve::{Serving, serve};
 use sessions::Sessions;
@@ -83,6 +87,10 @@ pub fn router(parts: Parts) -> Router {
         sessions: parts.sessions.then(|| Sessions::new(parts.server.clone())),
         stateless: Stateless::new(parts.server.clone()),
         server: parts.server,
+        messages: Arc::new(MessageLimits::new(
+            parts.live.clone(),
+            parts.guard.is_some(),
+        )),
         live: parts.live,
         guard: parts.guard.clone(),
         max_body_bytes: parts.max_body_bytes,

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Display;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};
@@ -56,7 +57,17 @@ pub(super) fn limit_reached(limit: Rejection, id: Option<&Value>) -> Response {
         Rejection::Saturated(wait) => (StatusCode::SERVICE_UNAVAILABLE, wait),
         Rejection::Caller(wait) | Rejection::Rate(wait) => (StatusCode::TOO_MANY_REQUESTS, wait),
     };
-    let mut response = json_rpc(status, status_code(status), &limit.to_string(), id, None);
+    retry_later(status, &limit.to_string(), wait, id)
+}
+
+/// Returns a rejection that may not be repeated before `wait` has passed.
+pub(super) fn retry_later(
+    status: StatusCode,
+    message: &str,
+    wait: Duration,
+    id: Option<&Value>,
+) -> Response {
+    let mut response = json_rpc(status, status_code(status), message, id, None);
     let seconds = wait.as_secs().max(1).into();
     response.headers_mut().insert(header::RETRY_AFTER, seconds);
     response

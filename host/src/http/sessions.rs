@@ -3,6 +3,7 @@
 //! POSTs use `rmcp`'s session manager directly, since their message has been parsed already. GET and DELETE have no
 //! body and go through its `StreamableHttpService`, which also resumes streams.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt};
 use http_body_util::Full;
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{
+    ClientJsonRpcMessage, ErrorCode, ErrorData, ProtocolVersion, ServerJsonRpcMessage, ServerResult,
+};
 use rmcp::service::serve_server_with_ct;
 use rmcp::transport::common::server_side_http::ServerSseMessage;
 use rmcp::transport::streamable_http_server::session::local::{
@@ -24,9 +28,11 @@ use rmcp::transport::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::accept::Accepted;
 use super::event_stream;
 use super::responses::{self, INVALID_REQUEST, json_rpc};
 use super::session_owners::SessionOwners;
+use crate::json;
 use crate::mcp::ToolServer;
 
 /// A session that is not used for this long is closed.
@@ -106,6 +112,7 @@ impl Sessions {
         &self,
         initialize: ClientJsonRpcMessage,
         caller: String,
+        accepted: Accepted,
         id: Option<&Value>,
     ) -> Response {
         let _reserved = match self.owners.reserve(&caller).await {
@@ -123,10 +130,16 @@ impl Sessions {
             Err(error) => return responses::internal_error(&error, id),
         };
         self.owners.insert(&session_id, caller);
-        let mut response = event_stream::respond(futures::stream::iter([
-            ServerSseMessage::priming("0", RECONNECT_DELAY),
-            ServerSseMessage::from_message(initialized),
-        ]));
+        let mut response = if accepted.prefers_event_stream() {
+            let priming =
+                is_primed(&initialized).then(|| ServerSseMessage::priming("0", RECONNECT_DELAY));
+            let initialized = ServerSseMessage::from_message(initialized);
+            event_stream::respond(futures::stream::iter(
+                priming.into_iter().chain([initialized]),
+            ))
+        } else {
+            json::response(StatusCode::OK, &initialized)
+        };
         // A session id is a UUID.
         if let Ok(session_id) = HeaderValue::from_str(&session_id) {
             response.headers_mut().insert(SESSION_ID, session_id);
@@ -162,16 +175,19 @@ impl Sessions {
         Ok((session_id, response))
     }
 
-    /// Passes a message to its session: a request is answered as an event stream, everything else with 202.
+    /// Passes a message to its session: a request is answered as an event stream, or as JSON if the client does not
+    /// prepare for events, everything else with 202.
     pub(super) async fn forward(
         &self,
         session_id: &SessionId,
         message: ClientJsonRpcMessage,
+        accepted: Accepted,
         id: Option<&Value>,
     ) -> Response {
         if matches!(message, ClientJsonRpcMessage::Request(_)) {
             match self.manager.create_stream(session_id, message).await {
-                Ok(messages) => event_stream::respond(messages),
+                Ok(messages) if accepted.prefers_event_stream() => event_stream::respond(messages),
+                Ok(messages) => self.respond_with_last(session_id, messages, id).await,
                 Err(error) => failed(&error, id),
             }
         } else {
@@ -182,9 +198,34 @@ impl Sessions {
         }
     }
 
+    /// Returns the response among the messages about a request as JSON. Notifications are dropped and questions declined.
+    async fn respond_with_last(
+        &self,
+        session_id: &SessionId,
+        messages: impl Stream<Item = ServerSseMessage>,
+        id: Option<&Value>,
+    ) -> Response {
+        let mut messages = pin!(messages);
+        while let Some(event) = messages.next().await {
+            match event.message.as_deref() {
+                Some(ServerJsonRpcMessage::Request(question)) => {
+                    let reason = "the client accepts no event stream, in which questions are sent";
+                    let error = ErrorData::new(ErrorCode::METHOD_NOT_FOUND, reason, None);
+                    let declined = ClientJsonRpcMessage::error(error, Some(question.id.clone()));
+                    if let Err(error) = self.manager.accept_message(session_id, declined).await {
+                        return responses::internal_error(&error, id);
+                    }
+                }
+                Some(ServerJsonRpcMessage::Notification(_)) | None => {}
+                Some(response) => return json::response(StatusCode::OK, response),
+            }
+        }
+        responses::internal_error(&"the session ended before its response", id)
+    }
+
     /// Answers GET, which opens the stream of a session, and DELETE, which ends it.
     pub(super) async fn handle(&self, request: Request, caller: &str) -> Response {
-        let (head, _) = request.into_parts();
+        let (mut head, _) = request.into_parts();
         let Some(session_id) = head.headers.get(SESSION_ID) else {
             let message = "the Mcp-Session-Id header is missing";
             let status = StatusCode::BAD_REQUEST;
@@ -195,6 +236,17 @@ impl Sessions {
             return no_such_session(None);
         }
         let is_delete = head.method == Method::DELETE;
+        if !is_delete {
+            if !Accepted::of(&head.headers).event_stream {
+                let message =
+                    "this is an event stream: the Accept header must cover text/event-stream";
+                let status = StatusCode::NOT_ACCEPTABLE;
+                return json_rpc(status, INVALID_REQUEST, message, None, None);
+            }
+            // The service does not know media ranges.
+            let event_stream = HeaderValue::from_static("text/event-stream");
+            head.headers.insert(header::ACCEPT, event_stream);
+        }
         let request = Request::from_parts(head, Full::new(Bytes::new()));
         let response = self.service.handle(request).await.map(Body::new);
         if is_delete && response.status() == StatusCode::ACCEPTED {
@@ -214,6 +266,20 @@ fn failed(error: &LocalSessionManagerError, id: Option<&Value>) -> Response {
             no_such_session(id)
         }
         _ => responses::internal_error(error, id),
+    }
+}
+
+/// Returns whether the stream of a response to `initialize` begins with an event that has no message. Clients of the
+/// revisions before 2025-11-25 report one as malformed.
+fn is_primed(initialized: &ServerJsonRpcMessage) -> bool {
+    match initialized {
+        ServerJsonRpcMessage::Response(response) => match &response.result {
+            ServerResult::InitializeResult(result) => {
+                result.protocol_version.as_str() >= ProtocolVersion::V_2025_11_25.as_str()
+            }
+            _ => false,
+        },
+        _ => false,
     }
 }
 

@@ -22,6 +22,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::accept::Accepted;
 use super::detached_peers::{DetachedPeers, peer_info};
 use super::event_stream::{self, KEEP_ALIVE_INTERVAL};
 use super::{header_checks, responses};
@@ -49,6 +50,7 @@ impl Stateless {
     pub(super) async fn answer(
         &self,
         headers: &HeaderMap,
+        accepted: Accepted,
         message: ClientJsonRpcMessage,
         scope: RequestScope,
     ) -> Response {
@@ -60,7 +62,10 @@ impl Stateless {
                     ClientRequest::SubscriptionsListenRequest(_) => {
                         listen(self.server.clone(), request, version, scope).await
                     }
-                    _ => self.call(request, self.peers.get(&version), scope).await,
+                    _ => {
+                        let peer = self.peers.get(&version);
+                        self.call(request, peer, accepted, scope).await
+                    }
                 }
             }
             ClientJsonRpcMessage::Notification(_) => StatusCode::ACCEPTED.into_response(),
@@ -73,7 +78,8 @@ impl Stateless {
     }
 
     /// Calls the handler of a request and returns JSON, or an event stream if the handler sends a notification before its
-    /// result or takes so long that a proxy might end the silent connection.
+    /// result, if it takes so long that a proxy might end the silent connection, or if the client accepts no JSON. A client
+    /// that does not prepare for events gets the result alone.
     ///
     /// The request is cancelled when the returned future or the body of its response is dropped, as both are when the
     /// client disconnects.
@@ -81,6 +87,7 @@ impl Stateless {
         &self,
         request: JsonRpcRequest<ClientRequest>,
         peer: Peer<RoleServer>,
+        accepted: Accepted,
         scope: RequestScope,
     ) -> Response {
         let JsonRpcRequest {
@@ -98,7 +105,12 @@ impl Stateless {
             let _cancel_on_drop = cancel_on_drop;
             server.handle_request(request, context).await
         };
-        respond(response_messages(handling, notifications, id), status_of).await
+        let messages = response_messages(handling, notifications, id);
+        if accepted.prefers_event_stream() {
+            respond(messages, accepted.json, status_of).await
+        } else {
+            respond_with_result(messages, status_of).await
+        }
     }
 }
 
@@ -153,25 +165,54 @@ async fn listen(
         let _ = &cancel_on_drop;
         messages.poll_recv(context)
     });
-    respond(messages, status_of).await
+    respond(messages, true, status_of).await
 }
 
 /// Returns JSON if the first message is the result and comes soon, else an event stream: a proxy might end a connection
-/// that stays silent.
+/// that stays silent. A result with status 200 is an event if the client does not accept JSON; errors of HTTP are JSON for
+/// every client.
 async fn respond(
     mut messages: impl Stream<Item = ServerJsonRpcMessage> + Send + Unpin + 'static,
+    accepts_json: bool,
     status_of: impl Fn(&ServerJsonRpcMessage) -> StatusCode,
 ) -> Response {
     let first = match tokio::time::timeout(KEEP_ALIVE_INTERVAL, messages.next()).await {
-        Ok(Some(
-            message @ (ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)),
-        )) => return json::response(status_of(&message), &message),
-        Ok(Some(notification)) => Some(notification),
-        Ok(None) => return responses::internal_error(&"the handler sent no response", None),
+        Ok(Some(message)) => {
+            let status = status_of(&message);
+            if is_response(&message) && (accepts_json || status != StatusCode::OK) {
+                return json::response(status, &message);
+            }
+            Some(message)
+        }
+        Ok(None) => return no_response(),
         Err(_) => None,
     };
     let messages = stream::iter(first).chain(messages);
     event_stream::respond(messages.map(ServerSseMessage::from_message))
+}
+
+/// Drops all notifications and returns the result as JSON.
+async fn respond_with_result(
+    mut messages: impl Stream<Item = ServerJsonRpcMessage> + Unpin,
+    status_of: impl Fn(&ServerJsonRpcMessage) -> StatusCode,
+) -> Response {
+    while let Some(message) = messages.next().await {
+        if is_response(&message) {
+            return json::response(status_of(&message), &message);
+        }
+    }
+    no_response()
+}
+
+fn no_response() -> Response {
+    responses::internal_error(&"the handler sent no response", None)
+}
+
+fn is_response(message: &ServerJsonRpcMessage) -> bool {
+    matches!(
+        message,
+        ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)
+    )
 }
 
 /// Returns the function that maps a response to its HTTP status.

@@ -1,18 +1,19 @@
-//! JSON whose duplicate keys are noticed.
+//! JSON whose duplicate keys are noticed, and whose arguments can be left out.
 
 use std::fmt;
 
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// A JSON value that records whether a key occurs twice in it or in its `_meta`.
-pub(super) struct StrictJson {
+/// A JSON value that records whether a key occurs twice in it or in its `_meta`. With `SKIP`, its member `arguments` is
+/// not built.
+pub(super) struct StrictJson<const SKIP: bool> {
     pub(super) value: Value,
     pub(super) has_duplicate_key: bool,
 }
 
-impl From<Value> for StrictJson {
+impl<const SKIP: bool> From<Value> for StrictJson<SKIP> {
     fn from(value: Value) -> Self {
         Self {
             value,
@@ -21,27 +22,30 @@ impl From<Value> for StrictJson {
     }
 }
 
-impl<'de> Deserialize<'de> for StrictJson {
+impl<'de, const SKIP: bool> Deserialize<'de> for StrictJson<SKIP> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(StrictJsonVisitor)
     }
 }
 
-struct StrictJsonVisitor;
+struct StrictJsonVisitor<const SKIP: bool>;
 
-impl<'de> Visitor<'de> for StrictJsonVisitor {
-    type Value = StrictJson;
+impl<'de, const SKIP: bool> Visitor<'de> for StrictJsonVisitor<SKIP> {
+    type Value = StrictJson<SKIP>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("any JSON value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StrictJson, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StrictJson<SKIP>, A::Error> {
         let mut members = Map::new();
         let mut has_duplicate_key = false;
         while let Some(key) = map.next_key::<String>()? {
-            let value = if key == "_meta" {
-                let meta: StrictJson = map.next_value()?;
+            let value = if SKIP && key == "arguments" {
+                map.next_value::<IgnoredAny>()?;
+                Value::Null
+            } else if key == "_meta" {
+                let meta: StrictJson<false> = map.next_value()?;
                 has_duplicate_key |= meta.has_duplicate_key;
                 meta.value
             } else {
@@ -55,7 +59,7 @@ impl<'de> Visitor<'de> for StrictJsonVisitor {
         })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<StrictJson, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<StrictJson<SKIP>, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = seq.next_element::<Value>()? {
             items.push(item);
@@ -63,27 +67,27 @@ impl<'de> Visitor<'de> for StrictJsonVisitor {
         Ok(Value::Array(items).into())
     }
 
-    fn visit_unit<E>(self) -> Result<StrictJson, E> {
+    fn visit_unit<E>(self) -> Result<StrictJson<SKIP>, E> {
         Ok(Value::Null.into())
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<StrictJson, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<StrictJson<SKIP>, E> {
         Ok(Value::from(value).into())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<StrictJson, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<StrictJson<SKIP>, E> {
         Ok(Value::from(value).into())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<StrictJson, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<StrictJson<SKIP>, E> {
         Ok(Value::from(value).into())
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<StrictJson, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<StrictJson<SKIP>, E> {
         Ok(Value::from(value).into())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<StrictJson, E> {
+    fn visit_str<E>(self, value: &str) -> Result<StrictJson<SKIP>, E> {
         Ok(Value::from(value).into())
     }
 }

@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::{AdmissionError, authorize_and_admit};
 use super::ask_client::AskClient;
-use super::caller::is_modern;
 use super::connection::Connection;
 use super::notifications::{Notifier, Relay};
+use super::quota::Share;
 use super::request_scope::RequestScope;
+use super::revision::Revision;
 use crate::auth::Caller;
 use crate::catalog::{CallTicket, LiveCatalog, TargetName};
 
@@ -20,8 +21,8 @@ use crate::catalog::{CallTicket, LiveCatalog, TargetName};
 pub(super) struct CallContext {
     /// The authenticated caller; `None` without authentication.
     pub(super) caller: Option<Arc<Caller>>,
-    /// Whether the request uses 2026-07-28 or a later revision.
-    pub(super) is_modern: bool,
+    /// The protocol revision of the request.
+    pub(super) revision: Revision,
     /// The capabilities that the client declared; `None` if no question can reach it.
     pub(super) client: Option<ClientCapabilities>,
     /// Sends notifications about the call.
@@ -30,6 +31,8 @@ pub(super) struct CallContext {
     pub(super) ask: AskClient,
     /// Cancelled when the client cancels the request or disconnects.
     pub(super) cancelled: CancellationToken,
+    /// The memory that the message takes, counted until the call ends; `None` if it is small.
+    pub(super) memory: Option<Share>,
     admission: Admission,
 }
 
@@ -47,11 +50,13 @@ impl CallContext {
         context: RequestContext<RoleServer>,
         connection: Option<&Arc<Connection>>,
     ) -> Self {
-        let is_modern = is_modern(&context);
+        let revision = Revision::of(&context);
+        let is_modern = revision.is_modern();
         let scope = RequestScope::of(&context.extensions);
         let can_ask = is_modern || connection.is_some();
         let client = context.client_capabilities().filter(|_| can_ask);
         let caller = scope.and_then(RequestScope::caller).cloned();
+        let memory = scope.and_then(RequestScope::take_memory);
         let admission = match scope {
             Some(scope) => Admission::Done(scope.take_ticket()),
             None => Admission::Pending,
@@ -79,14 +84,16 @@ impl CallContext {
         };
         Self {
             caller,
-            is_modern,
+            revision,
             client,
             relay: Relay {
                 notifier,
                 progress: context.meta.get_progress_token(),
                 level,
+                revision,
             },
             cancelled: context.ct,
+            memory,
             ask,
             admission,
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rmcp::RoleServer;
-use rmcp::model::ProtocolVersion;
 use rmcp::service::RequestContext;
 
 use super::request_scope::RequestScope;
+use super::revision::Revision;
 use crate::auth::Caller;
 
 /// Returns the authenticated caller; `None` without authentication.
@@ -15,7 +15,7 @@ pub(super) fn caller(context: &RequestContext<RoleServer>) -> Option<&Arc<Caller
 }
 
 /// Returns the key of a user, for rates and concurrency. Without authentication all callers share one.
-pub(super) fn user_key(caller: Option<&Caller>) -> String {
+pub(crate) fn user_key(caller: Option<&Caller>) -> String {
     caller.map_or_else(|| "anonymous".into(), Caller::user_key)
 }
 
@@ -26,8 +26,5 @@ pub fn user_client_key(caller: Option<&Caller>) -> String {
 
 /// Returns whether a request uses 2026-07-28 or a later revision.
 pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    // ISO dates compare as text.
-    context
-        .protocol_version()
-        .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
+    Revision::of(context).is_modern()
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::admission::AdmissionError;
 use super::call_context::CallContext;
 use super::caller::{user_client_key, user_key};
+use super::downgrade::Downgrade;
 use super::in_flight::{Failed, GuestFuture, RunningRound};
 use super::input_required::{Binding, Rounds};
 use super::notifications::Listener;
@@ -27,7 +28,7 @@ pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
     /// The output of the guest.
     type Output: Send + 'static;
     /// The complete result of the method.
-    type Result: Into<Self::Response>;
+    type Result: Into<Self::Response> + Downgrade;
     /// Everything that the method can be answered with.
     type Response;
 
@@ -136,8 +137,10 @@ pub(super) async fn run<M: GuestMethod>(
     mut context: CallContext,
     request: CallRequest<M>,
 ) -> Result<M::Response, ErrorData> {
-    let is_modern = context.is_modern;
+    let revision = context.revision;
+    let is_modern = revision.is_modern();
     let complete = |mut result: M::Result| -> M::Response {
+        result.downgrade(revision);
         if is_modern {
             let meta = M::meta(&mut result);
             *meta = server.with_server_info(meta.take());
@@ -186,6 +189,7 @@ pub(super) async fn run<M: GuestMethod>(
         user_key: user_key(caller),
         // The status of a task shows progress even if the client asked for no notifications.
         reports_events: time_limit.is_some() || listener.is_wanted(),
+        _message_memory: context.memory,
         memory: server.memory.share(&user_client_key(caller)),
         live: server.live.clone(),
         seal: server.seal.clone(),

@@ -1,9 +1,6 @@
 //! The MCP server over a catalog. Only this module and `http` use the protocol's types.
 
-#![allow(
-    deprecated,
-    reason = "logging is deprecated and part of all three revisions"
-)]
+#![allow(deprecated, reason = "logging is deprecated and part of all revisions")]
 
 mod admission;
 mod ask_client;
@@ -14,6 +11,7 @@ mod calls;
 mod completions;
 mod connection;
 mod convert;
+mod downgrade;
 mod in_flight;
 mod input_required;
 mod listing;
@@ -23,6 +21,7 @@ mod prompts;
 mod quota;
 mod request_scope;
 mod resources;
+mod revision;
 mod rounds;
 mod server;
 mod state;
@@ -33,14 +32,14 @@ mod tools;
 
 pub use admission::{AdmissionError, authorize_and_admit, target_name};
 pub use caller::user_client_key;
+pub(crate) use caller::user_key;
 pub use notifications::NotificationSender;
 pub use options::ServerOptions;
+pub(crate) use quota::{Quota, Share};
 pub use request_scope::RequestScope;
+pub use revision::PROTOCOL_VERSIONS;
 pub use server::ToolServer;
 pub use stdio::serve_stdio;
-
-/// The supported protocol revisions, oldest first.
-pub const PROTOCOL_VERSIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];
 
 use serde_json::Value;
 

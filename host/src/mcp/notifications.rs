@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::convert;
+use super::revision::Revision;
 use crate::component::Event;
 
 /// The receiver of a call's events.
@@ -39,6 +40,8 @@ pub(super) struct Relay {
     pub(super) progress: Option<ProgressToken>,
     /// The lowest log level that the client wants; `None` if it wants no log messages.
     pub(super) level: Option<LoggingLevel>,
+    /// The protocol revision of the request.
+    pub(super) revision: Revision,
 }
 
 impl Listener {
@@ -97,7 +100,7 @@ impl Relay {
             ) => {
                 let mut progress = ProgressNotificationParam::new(token.clone(), done);
                 progress.total = total;
-                progress.message = message;
+                progress.message = message.filter(|_| self.revision >= Revision::March2025);
                 ServerNotification::from(ProgressNotification::new(progress))
             }
             (Event::Log { level, message }, _, Some(lowest)) => {

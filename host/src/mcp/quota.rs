@@ -1,5 +1,5 @@
-//! Quotas with a total limit and a limit per caller: for tasks, streams, and the memory kept for calls that are not
-//! running.
+//! Quotas with a total limit and a limit per caller: for tasks, streams, the memory of messages, and the memory kept for
+//! calls that are not running.
 //!
 //! A running call holds a permit and is subject to the limits of a call. A call that waits for its client holds none,
 //! so its memory is counted here.
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 /// A limited amount shared by all callers. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Quota(Arc<Inner>);
+pub(crate) struct Quota(Arc<Inner>);
 
 struct Inner {
     max_total: usize,
@@ -26,7 +26,7 @@ struct Used {
 }
 
 /// The amount that one caller holds. Dropping it returns the amount.
-pub(super) struct Share {
+pub(crate) struct Share {
     quota: Quota,
     caller: String,
     amount: usize,
@@ -34,7 +34,7 @@ pub(super) struct Share {
 
 impl Quota {
     /// Creates a quota with these limits for all callers together and for one caller.
-    pub(super) fn new(max_total: usize, max_per_caller: usize) -> Self {
+    pub(crate) fn new(max_total: usize, max_per_caller: usize) -> Self {
         Self(Arc::new(Inner {
             max_total,
             max_per_caller,
@@ -43,7 +43,7 @@ impl Quota {
     }
 
     /// Returns the limit of one caller.
-    pub(super) fn max_per_caller(&self) -> usize {
+    pub(crate) fn max_per_caller(&self) -> usize {
         self.0.max_per_caller
     }
 
@@ -57,7 +57,7 @@ impl Quota {
     }
 
     /// Acquires an amount; `None` if the caller's or the total limit would be exceeded.
-    pub(super) fn take(&self, caller: &str, amount: usize) -> Option<Share> {
+    pub(crate) fn take(&self, caller: &str, amount: usize) -> Option<Share> {
         let mut share = self.share(caller);
         share.resize(amount).then_some(share)
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmcp::model::Extensions;
 
 use super::notifications::NotificationSender;
+use super::quota::Share;
 use crate::auth::Caller;
 use crate::catalog::CallTicket;
 
@@ -17,14 +18,22 @@ pub struct RequestScope {
     ticket: Arc<Mutex<Option<CallTicket>>>,
     /// The way to the client, for a request without a lasting connection.
     notifications: Option<NotificationSender>,
+    /// Taken once, like the ticket.
+    memory: Arc<Mutex<Option<Share>>>,
 }
 
 impl RequestScope {
-    /// A scope with the authenticated caller and, for a request that runs a guest, the ticket of its admission.
-    pub fn new(caller: Option<Arc<Caller>>, ticket: Option<CallTicket>) -> Self {
+    /// A scope with the authenticated caller, for a request that runs a guest the ticket of its admission, and the share
+    /// of the memory that the message takes.
+    pub(crate) fn new(
+        caller: Option<Arc<Caller>>,
+        ticket: Option<CallTicket>,
+        memory: Option<Share>,
+    ) -> Self {
         Self {
             caller,
             ticket: Arc::new(Mutex::new(ticket)),
+            memory: Arc::new(Mutex::new(memory)),
             notifications: None,
         }
     }
@@ -55,5 +64,11 @@ impl RequestScope {
     pub(super) fn take_ticket(&self) -> Option<CallTicket> {
         let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
         ticket.take()
+    }
+
+    /// Returns the share of the memory that the message takes, on the first call.
+    pub(super) fn take_memory(&self) -> Option<Share> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.take()
     }
 }

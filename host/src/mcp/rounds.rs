@@ -46,6 +46,8 @@ pub(super) struct GuestCall<T> {
     pub(super) user_key: String,
     /// Whether anybody listens to the guest's events.
     pub(super) reports_events: bool,
+    /// The memory of the request, which ends with the call.
+    pub(super) _message_memory: Option<Share>,
     /// The caller's share of the memory for calls that wait for answers.
     pub(super) memory: Share,
     pub(super) live: LiveCatalog,

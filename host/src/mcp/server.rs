@@ -22,8 +22,10 @@ use tokio_util::sync::CancellationToken;
 use super::call_context::CallContext;
 use super::caller::{caller, is_modern, user_client_key};
 use super::connection::Connection;
+use super::downgrade::Downgrade;
 use super::options::ServerOptions;
 use super::request_scope::RequestScope;
+use super::revision::{Revision, SUPPORTED};
 use super::state::ServerState;
 use super::{calls, completions, prompts, resources, subscriptions, tools};
 use crate::catalog::LiveCatalog;
@@ -106,10 +108,14 @@ macro_rules! page {
     ($server:ident, $list:ident, $Result:ident, $request:ident, $context:ident) => {{
         let cursor = $request.and_then(|request| request.cursor);
         let caller = caller(&$context).map(|caller| &**caller);
-        let (items, next) = $server.state.view().$list.page(cursor.as_deref(), caller)?;
+        let (mut items, next) = $server.state.view().$list.page(cursor.as_deref(), caller)?;
+        let revision = Revision::of(&$context);
+        for item in &mut items {
+            item.downgrade(revision);
+        }
         let mut result = $Result::with_all_items(items);
         result.next_cursor = next;
-        if is_modern(&$context) {
+        if revision.is_modern() {
             (result.ttl_ms, result.cache_scope) = $server.cache_hints();
             result.meta = $server.state.with_server_info(result.meta);
         }
@@ -123,12 +129,6 @@ impl ServerHandler for ToolServer {
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        // The same as `PROTOCOL_VERSIONS`; a test of the handshake compares both.
-        const SUPPORTED: [ProtocolVersion; 3] = [
-            ProtocolVersion::V_2025_06_18,
-            ProtocolVersion::V_2025_11_25,
-            ProtocolVersion::V_2026_07_28,
-        ];
         Cow::Borrowed(&SUPPORTED)
     }
 
@@ -159,6 +159,7 @@ impl ServerHandler for ToolServer {
         let mut result = self.negotiate_initialize(&request)?;
         // 2026-07-28 introduced tasks and has no `initialize`.
         result.capabilities.extensions = None;
+        result.downgrade(Revision::at(&result.protocol_version));
         if self.connection.is_none() {
             // No notification can reach a client without a lasting connection.
             let capabilities = &mut result.capabilities;

@@ -198,7 +198,7 @@ fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Rejection> {
         Rejection::new(ErrorCode::PARSE_ERROR, message, None)
     };
     let not_a_message = |id| {
-        let message = "the line is not a single JSON-RPC message; batches are not part of MCP";
+        let message = "the line is not a single JSON-RPC message; batches are not served";
         Rejection::new(ErrorCode::INVALID_REQUEST, message.into(), id)
     };
     let text = std::str::from_utf8(line).map_err(|error| not_json(&error))?;

@@ -67,7 +67,7 @@ impl GuestMethod for ToolsCall {
         let Target::Tool(tool) = target else {
             return Ok(TaskPlan::Never);
         };
-        let supports_tasks = context.is_modern
+        let supports_tasks = context.revision.is_modern()
             && context
                 .client
                 .as_ref()
@@ -92,7 +92,7 @@ impl GuestMethod for ToolsCall {
                      when the first ones have expired",
                 ),
             },
-            TaskMode::Required if context.is_modern => {
+            TaskMode::Required if context.revision.is_modern() => {
                 let needed = ClientCapabilities::builder().enable_tasks().build();
                 Err(ErrorData::missing_required_client_capability(needed))
             }
