@@ -126,6 +126,31 @@ async fn arguments_may_be_large_and_other_members_may_not() {
         let params = json!({ "name": "greet", "arguments": { "who": who } });
         let answer = client.request("prompts/get", params).await;
         assert_eq!(answer.result()["messages"][0]["content"]["text"], "hello");
+        // Small values take much more memory than their text.
+        let dense = json!({ "x": vec![json!({ "": 0 }); 5_000] });
+        for (method, params) in [
+            ("ping", json!({ "_meta": dense })),
+            ("tools/call", json!({ "name": "echo", "_meta": dense })),
+        ] {
+            let answer = client.request(method, params).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code()),
+                (400, INVALID_REQUEST),
+                "{answer:?}"
+            );
+            assert!(
+                answer.message().contains("262144 bytes of memory"),
+                "{answer:?}"
+            );
+        }
+        let params = json!({ "name": "echo", "arguments": dense });
+        assert!(client.request("tools/call", params).await.text().len() > 30_000);
+        let response = json!({ "jsonrpc": "2.0", "id": 1, "result": { "x": vec![0; 100_000] } });
+        let answer = Answer::to(client.post(&response)).await;
+        assert!(
+            answer.message().contains("4194304 bytes of memory"),
+            "{answer:?}"
+        );
         // The arguments of an unknown target are not read, whatever they are.
         let unknown = client.message("tools/call", json!({ "name": "nothing" }));
         for bytes in [7_000, 60_000, 3 << 20] {
@@ -272,7 +297,7 @@ async fn the_memory_of_large_messages_is_limited_per_caller() {
         "{answer:?}"
     );
     assert!(
-        answer.message().contains("268435456 is the limit"),
+        answer.message().contains("201326592 is the limit"),
         "{answer:?}"
     );
 

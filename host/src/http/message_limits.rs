@@ -24,14 +24,18 @@ use crate::text;
 
 /// Bodies up to this size are parsed without being scanned. Their values take less than a megabyte.
 const MAX_UNSCANNED_BYTES: usize = 8 << 10;
-/// Size limit of a message without arguments, such as `ping`. Larger ones are parsed on other threads.
+/// Size limit of a message without arguments, such as `ping`. Larger bodies are scanned and parsed on other threads.
 const MAX_PLAIN_BYTES: usize = 64 << 10;
-/// Memory of the members beside the arguments in a message with arguments.
+/// Memory of the values that are neither arguments nor answers.
 const MAX_OTHER_BYTES: usize = 256 << 10;
+/// Memory of a response of the client. Its answer may take 1 MiB.
+const MAX_RESPONSE_BYTES: usize = 4 << 20;
+/// Memory of a message that is parsed where it arrives.
+const MAX_INLINE_BYTES: usize = 1 << 20;
 /// Memory of all messages whose calls have not ended. A list of small numbers in a body of 4 MiB takes 150 MiB.
-const MAX_MEMORY_BYTES: usize = 512 << 20;
+const MAX_MEMORY_BYTES: usize = 384 << 20;
 /// The part of it that one caller may use, if callers can be distinguished.
-const MAX_MEMORY_BYTES_PER_CALLER: usize = 256 << 20;
+const MAX_MEMORY_BYTES_PER_CALLER: usize = 192 << 20;
 /// Large messages parsed at the same time.
 const MAX_PARSERS: usize = 4;
 /// Time that a large message waits to be parsed.
@@ -97,7 +101,10 @@ impl MessageLimits {
             });
         }
         if body.len() <= MAX_PLAIN_BYTES {
-            return self.scan_and_parse(&body, caller);
+            let scan = checked_scan(&body)?;
+            if scan.bytes() <= MAX_INLINE_BYTES {
+                return self.parse_scanned(&body, &scan, caller);
+            }
         }
         let parser = self.parsers.acquire(caller);
         let Ok(parser) = tokio::time::timeout(MAX_WAIT, parser).await else {
@@ -107,19 +114,15 @@ impl MessageLimits {
         let (limits, caller) = (self.clone(), caller.to_owned());
         let parsing = tokio::task::spawn_blocking(move || {
             let _parser = parser;
-            limits.scan_and_parse(&body, &caller)
+            limits.parse_scanned(&body, &checked_scan(&body)?, &caller)
         });
         // The task fails only if it panics.
         let parsed = parsing.await;
         parsed.unwrap_or_else(|error| Err(responses::internal_error(&error, None).into()))
     }
 
-    fn scan_and_parse(&self, body: &[u8], caller: &str) -> RejectedOr<Parsed> {
-        let scan = scan(body).map_err(malformed)?;
-        if body.len() > MAX_PLAIN_BYTES {
-            check_size(&scan, body.len())?;
-        }
-        let has_unknown_target = self.has_unknown_target(&scan);
+    fn parse_scanned(&self, body: &[u8], scan: &Scan, caller: &str) -> RejectedOr<Parsed> {
+        let has_unknown_target = self.has_unknown_target(scan);
         let bytes = match has_unknown_target {
             true => scan.bytes() - scan.params.argument_bytes,
             false => scan.bytes(),
@@ -166,24 +169,30 @@ impl MessageLimits {
     }
 }
 
-/// Checks the parts of a large message that carry no arguments.
-fn check_size(scan: &Scan, body_bytes: usize) -> RejectedOr<()> {
-    let Some(method) = &scan.method else {
-        return Ok(());
+/// Scans a message and checks the parts that carry neither arguments nor answers.
+fn checked_scan(body: &[u8]) -> RejectedOr<Scan> {
+    let scan = scan(body).map_err(malformed)?;
+    let (has_arguments, limited_bytes, max_bytes) = match &scan.method {
+        None => (true, scan.bytes(), MAX_RESPONSE_BYTES),
+        Some(method) if scan.id.is_some() && METHODS_WITH_ARGUMENTS.contains(&&**method) => {
+            let other_bytes = scan.params.other_bytes + scan.outer_bytes;
+            (true, other_bytes, MAX_OTHER_BYTES)
+        }
+        Some(_) => (false, scan.bytes(), MAX_OTHER_BYTES),
     };
-    let message = if scan.id.is_none() || !METHODS_WITH_ARGUMENTS.contains(&&**method) {
-        let method = text::ellipsize(method, 100);
+    let message = if !has_arguments && body.len() > MAX_PLAIN_BYTES {
+        let method = text::ellipsize(scan.method.as_deref().unwrap_or_default(), 100);
         format!(
-            "the message has {body_bytes} bytes, but `{method}` carries no arguments and has at most \
-             {MAX_PLAIN_BYTES} bytes"
+            "the message has {} bytes, but `{method}` carries no arguments and has at most {MAX_PLAIN_BYTES} bytes",
+            body.len()
         )
-    } else if scan.params.other_bytes + scan.outer_bytes > MAX_OTHER_BYTES {
+    } else if limited_bytes > max_bytes {
         format!(
-            "the values beside the arguments of the message would take more than {MAX_OTHER_BYTES} bytes \
-             of memory; send a smaller `_meta`"
+            "the values of the message that are not arguments would take more than {max_bytes} bytes of memory; send \
+             fewer or smaller ones"
         )
     } else {
-        return Ok(());
+        return Ok(scan);
     };
     let (status, id) = (StatusCode::BAD_REQUEST, scan.id.as_ref());
     Err(json_rpc(status, INVALID_REQUEST, &message, id, None).into())

@@ -189,7 +189,7 @@ pub(super) async fn run<M: GuestMethod>(
         user_key: user_key(caller),
         // The status of a task shows progress even if the client asked for no notifications.
         reports_events: time_limit.is_some() || listener.is_wanted(),
-        _message_memory: context.memory,
+        message_memory: context.memory,
         memory: server.memory.share(&user_client_key(caller)),
         live: server.live.clone(),
         seal: server.seal.clone(),

@@ -46,8 +46,8 @@ pub(super) struct GuestCall<T> {
     pub(super) user_key: String,
     /// Whether anybody listens to the guest's events.
     pub(super) reports_events: bool,
-    /// The memory of the request, which ends with the call.
-    pub(super) _message_memory: Option<Share>,
+    /// The memory of the request until the call ends or its memory counts as that of a waiting call.
+    pub(super) message_memory: Option<Share>,
     /// The caller's share of the memory for calls that wait for answers.
     pub(super) memory: Share,
     pub(super) live: LiveCatalog,
@@ -154,6 +154,7 @@ impl<T: Send + 'static> GuestCall<T> {
             if !self.reserve_memory() {
                 return Ending::Rejected(TOO_MANY_WAITING.into());
             }
+            self.message_memory = None;
             let questions: Vec<_> = self.rounds.missing().cloned().collect();
             let answers = tokio::select! {
                 answers = ask.ask(&questions, target, round_number) => answers,
