@@ -9,6 +9,9 @@ use crate::support::command::{CommandOutput, Toolcrib};
 use crate::support::process::peak_mb;
 use crate::support::stdio_client::StdioClient;
 
+/// The code of an error and the id of its answer.
+type ErrorAndId = (i32, Value);
+
 /// The messages that open a session, one per line.
 const OPENING: &str = concat!(
     r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","#,
@@ -92,7 +95,7 @@ fn lines_that_are_not_messages_are_answered_with_an_error() {
     );
     let (null, seven) = (Value::Null, json!(7));
     let error = |code, id: &Value| Some((code, id.clone()));
-    let cases: Vec<(&[u8], Option<(i32, Value)>)> = vec![
+    let cases: Vec<(&[u8], Option<ErrorAndId>)> = vec![
         (b"hello", error(PARSE_ERROR, &null)),
         (b"{", error(PARSE_ERROR, &null)),
         (b"\0", error(PARSE_ERROR, &null)),

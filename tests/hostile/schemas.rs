@@ -198,7 +198,7 @@ async fn memory_for_the_locations_of_mismatches_is_limited() {
     let mut guest = Guest::new();
     let fits = guest.string("fits");
     let call = format!("(call $text {fits})");
-    guest.tool(Tool::new("sum").taking(&schema.to_string()), call);
+    guest.tool(Tool::new("sum").taking(schema.to_string()), call);
     let toolcrib = Toolcrib::new();
     let path = toolcrib.write("guest", &guest.component());
     let command = toolcrib.command(&["serve", &path, "--no-auth", "--listen", "127.0.0.1:0"]);

@@ -49,8 +49,11 @@ fn call(client: &Client, tool: &str) -> Value {
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
+/// The media types of a result alone and of one after a notification.
+type MediaTypes = (&'static str, &'static str);
+
 /// `Accept` headers, and the media types of a result alone and of one after a notification; `None` for 406.
-const CASES: [(&[&str], Option<(&str, &str)>); 16] = [
+const CASES: [(&[&str], Option<MediaTypes>); 16] = [
     (
         &["application/json, text/event-stream"],
         Some((JSON, EVENTS)),

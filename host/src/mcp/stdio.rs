@@ -165,12 +165,12 @@ impl<R: AsyncRead + Unpin, W> LineTransport<R, W> {
 }
 
 impl Rejection {
-    fn new(code: ErrorCode, message: String, id: Option<RequestId>) -> Self {
-        Self {
+    fn new(code: ErrorCode, message: String, id: Option<RequestId>) -> Box<Self> {
+        Box::new(Self {
             jsonrpc: "2.0",
             id,
             error: ErrorData::new(code, message, None),
-        }
+        })
     }
 }
 
@@ -187,7 +187,7 @@ async fn write_line<W: AsyncWrite + Unpin>(
 }
 
 /// Parses a line. Returns `None` for an empty line and for a malformed notification, which has no answer.
-fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Rejection> {
+fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Box<Rejection>> {
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     let line = line.trim_ascii();
     if line.is_empty() {
