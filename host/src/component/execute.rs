@@ -57,7 +57,10 @@ impl Component {
         let call = async {
             let guest_runtime = self.engine.guest_runtime();
             let run = sandbox::execute(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
-            let output = self.log_failure(target.kind, run.await)?;
+            let mut log_if_dropped = LogIfDropped { has_ended: false };
+            let result = run.await;
+            log_if_dropped.has_ended = true;
+            let output = self.log_failure(target.kind, result)?;
             self.check_output(target.kind, &output)?;
             Ok(output)
         };
@@ -88,7 +91,7 @@ impl Component {
             Ok(Ok(output)) => return Ok(output),
             Ok(Err(error)) => error,
             Err(stopped) => {
-                tracing::info!(call.stopped = %stopped, "call stopped");
+                log_stopped(stopped);
                 return Err(stopped.into());
             }
         };
@@ -107,6 +110,23 @@ impl Component {
         }
         Err(CallError::from_guest(target, error, &self.limits))
     }
+}
+
+/// Logs that a call was dropped before its end, because its client has disconnected.
+struct LogIfDropped {
+    has_ended: bool,
+}
+
+impl Drop for LogIfDropped {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            log_stopped(Stopped::Cancelled);
+        }
+    }
+}
+
+fn log_stopped(reason: Stopped) {
+    tracing::info!(call.stopped = %reason, "call stopped");
 }
 
 /// Creates the error of an output that violates the contract or its schema, and logs the violation.
