@@ -8,7 +8,7 @@ use toolcrib::auth::{GuardConfig, KeySource};
 use toolcrib::config::{Access, Config};
 
 use crate::support::client::{Answer, Client, Revision};
-use crate::support::guest::Guest;
+use crate::support::guest::{Guest, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer, now_seconds};
 use crate::support::server::Host;
 
@@ -24,7 +24,8 @@ async fn start() -> (Issuer, Host) {
     let mut guard_config = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     guard_config.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
     guard_config.leeway = LEEWAY;
-    let guest = Guest::saying("greet", "hello");
+    let mut guest = Guest::saying("greet", "hello");
+    guest.tool(Tool::new("spins"), "(call $spin)");
     let host = Host::start(&[("guest", &guest)], |config: &mut Config| {
         config.server.sessions = true;
         config.access = Access::Guarded(Box::new(guard_config));
@@ -185,4 +186,49 @@ async fn no_session_is_opened_unless_configured() {
             .unwrap();
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
+}
+
+/// With two requests of one id in flight, both responses would be lost.
+#[tokio::test]
+async fn an_id_in_use_is_refused() {
+    let (issuer, host) = start().await;
+    let client = client(&host, &issuer.token(|_| {}));
+    let session = &open(&client).await;
+    // An id is free again after its response.
+    for _ in 0..3 {
+        assert_eq!(call(&client, session).await.text(), "hello");
+    }
+    let spin = client.message("tools/call", json!({ "name": "spins", "arguments": {} }));
+    let post = |message: &Value| client.post(message).header("mcp-session-id", session);
+    let running = post(&spin).send().await.unwrap();
+    assert_eq!(running.status(), StatusCode::OK);
+    let refused = call(&client, session).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    let message = refused.messages[0]["error"]["message"].as_str();
+    assert!(message.unwrap().contains("use each id once"), "{refused:?}");
+    let mut other = client.message("tools/call", json!({ "name": "greet", "arguments": {} }));
+    other["id"] = 2.into();
+    assert_eq!(Answer::to(post(&other)).await.text(), "hello");
+}
+
+#[tokio::test]
+async fn a_request_that_ends_with_its_session_is_answered_without_a_failure() {
+    let (issuer, host) = start().await;
+    let client = client(&host, &issuer.token(|_| {}));
+    let session = open(&client).await;
+    let spin = client.message("tools/call", json!({ "name": "spins", "arguments": {} }));
+    let request = client.post(&spin).header("mcp-session-id", &session);
+    // Replaces the header that accepts event streams.
+    let mut request = request.build().unwrap();
+    let json = "application/json".parse().unwrap();
+    request.headers_mut().insert("accept", json);
+    let spinning = tokio::spawn(reqwest::Client::new().execute(request));
+    // The call runs once its session refuses the id.
+    let started = Instant::now();
+    while call(&client, &session).await.status == StatusCode::OK {
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    assert_eq!(delete(&client, &session).await, StatusCode::NO_CONTENT);
+    let response = spinning.await.unwrap().unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
 }

@@ -20,7 +20,7 @@ impl Listen {
     pub(crate) const FORMS: &str = "an address and port such as \"127.0.0.1:8080\", \
         \"localhost:8080\", or the path of a socket such as \"unix:/run/toolcrib.sock\"";
 
-    /// Parses one of the [`Self::FORMS`]; `None` for anything else. A relative path of a socket starts at `base`.
+    /// Parses one of the accepted forms; `None` for anything else. A relative path of a socket starts at `base`.
     pub fn parse(text: &str, base: &Path) -> Option<Self> {
         if let Some(path) = text.strip_prefix("unix:") {
             return (!path.is_empty()).then(|| Self::Unix(base.join(path)));

@@ -24,6 +24,7 @@ mod responses;
 mod sending;
 mod serve;
 mod session_owners;
+mod session_requests;
 mod sessions;
 mod stateless;
 mod strict_json;

@@ -1,4 +1,4 @@
-//! The owner of each session.
+//! The owner of each session, and its requests that have no response yet.
 //!
 //! `rmcp` keeps the state of a session but not its owner. Here a session belongs to the caller that opened it (issuer,
 //! subject and client; not the token, which changes). The id of another caller's session is answered like an unknown
@@ -10,17 +10,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use tokio::sync::MutexGuard;
 
+use super::session_requests::SessionRequests;
+
 /// Sessions open at the same time.
 const MAX_SESSIONS: usize = 1_024;
 /// Open sessions of one caller.
 const MAX_SESSIONS_PER_CALLER: usize = 64;
 
-/// The open sessions by their id, each with the key of its owner.
+/// The open sessions by their id.
 pub(super) struct SessionOwners {
     manager: Arc<LocalSessionManager>,
-    owners: Mutex<HashMap<String, String>>,
+    sessions: Mutex<HashMap<String, OwnedSession>>,
     /// Held while a session is opened, so that concurrent openings cannot exceed the limits.
     opening: tokio::sync::Mutex<()>,
+}
+
+struct OwnedSession {
+    /// The key of the owner.
+    owner: String,
+    requests: SessionRequests,
 }
 
 /// The limit that prevents another session.
@@ -36,7 +44,7 @@ impl SessionOwners {
     pub(super) fn new(manager: Arc<LocalSessionManager>) -> Self {
         Self {
             manager,
-            owners: Mutex::default(),
+            sessions: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
         }
     }
@@ -45,7 +53,15 @@ impl SessionOwners {
     pub(super) fn is_owner(&self, session_id: &str, caller: &str) -> bool {
         self.lock()
             .get(session_id)
-            .is_some_and(|owner| owner == caller)
+            .is_some_and(|session| session.owner == caller)
+    }
+
+    /// Returns the requests of a session; `None` if it has ended.
+    pub(super) fn requests(&self, session_id: &str) -> Option<SessionRequests> {
+        let sessions = self.lock();
+        sessions
+            .get(session_id)
+            .map(|session| session.requests.clone())
     }
 
     /// Reserves one more session of the caller until the returned guard is dropped.
@@ -58,22 +74,27 @@ impl SessionOwners {
     ) -> Result<MutexGuard<'_, ()>, TooManySessions> {
         let opening = self.opening.lock().await;
         let alive = self.manager.sessions.read().await;
-        let mut owners = self.lock();
-        owners.retain(|id, _| alive.contains_key(id.as_str()));
-        let of_caller = owners.values().filter(|owner| *owner == caller).count();
+        let mut sessions = self.lock();
+        sessions.retain(|id, _| alive.contains_key(id.as_str()));
+        let owned = sessions.values().filter(|session| session.owner == caller);
+        let of_caller = owned.count();
         if of_caller >= MAX_SESSIONS_PER_CALLER {
             Err(TooManySessions::OfCaller)
-        } else if owners.len() >= MAX_SESSIONS {
+        } else if sessions.len() >= MAX_SESSIONS {
             Err(TooManySessions::OfServer)
         } else {
-            drop(owners);
+            drop(sessions);
             Ok(opening)
         }
     }
 
     /// Records the owner of a new session.
     pub(super) fn insert(&self, session_id: &str, caller: String) {
-        self.lock().insert(session_id.to_owned(), caller);
+        let session = OwnedSession {
+            owner: caller,
+            requests: SessionRequests::default(),
+        };
+        self.lock().insert(session_id.to_owned(), session);
     }
 
     /// Removes a session that its owner has ended.
@@ -81,7 +102,7 @@ impl SessionOwners {
         self.lock().remove(session_id);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, OwnedSession>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -184,17 +184,40 @@ impl Sessions {
         accepted: Accepted,
         id: Option<&Value>,
     ) -> Response {
-        if matches!(message, ClientJsonRpcMessage::Request(_)) {
-            match self.manager.create_stream(session_id, message).await {
-                Ok(messages) if accepted.prefers_event_stream() => event_stream::respond(messages),
-                Ok(messages) => self.respond_with_last(session_id, messages, id).await,
-                Err(error) => failed(&error, id),
-            }
-        } else {
-            match self.manager.accept_message(session_id, message).await {
+        let ClientJsonRpcMessage::Request(request) = &message else {
+            return match self.manager.accept_message(session_id, message).await {
                 Ok(()) => StatusCode::ACCEPTED.into_response(),
                 Err(error) => failed(&error, id),
+            };
+        };
+        let Some(requests) = self.owners.requests(session_id) else {
+            return no_such_session(id);
+        };
+        let request = match requests.start(&request.id) {
+            Ok(request) => request,
+            Err(error) => {
+                let (status, error) = (StatusCode::BAD_REQUEST, error.to_string());
+                return json_rpc(status, INVALID_REQUEST, &error, id, None);
             }
+        };
+        let messages = match self.manager.create_stream(session_id, message).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                request.answered();
+                return failed(&error, id);
+            }
+        };
+        let messages = messages.inspect(move |event| {
+            if let Some(ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)) =
+                event.message.as_deref()
+            {
+                request.answered();
+            }
+        });
+        if accepted.prefers_event_stream() {
+            event_stream::respond(messages)
+        } else {
+            self.respond_with_last(session_id, messages, id).await
         }
     }
 
@@ -213,14 +236,21 @@ impl Sessions {
                     let error = ErrorData::new(ErrorCode::METHOD_NOT_FOUND, reason, None);
                     let declined = ClientJsonRpcMessage::error(error, Some(question.id.clone()));
                     if let Err(error) = self.manager.accept_message(session_id, declined).await {
-                        return responses::internal_error(&error, id);
+                        return failed(&error, id);
                     }
                 }
                 Some(ServerJsonRpcMessage::Notification(_)) | None => {}
                 Some(response) => return json::response(StatusCode::OK, response),
             }
         }
-        responses::internal_error(&"the session ended before its response", id)
+        // The client has cancelled the request or ended the session.
+        match self.manager.has_session(session_id).await {
+            Ok(true) => {
+                let message = "the request was cancelled";
+                json_rpc(StatusCode::OK, INVALID_REQUEST, message, id, None)
+            }
+            _ => no_such_session(id),
+        }
     }
 
     /// Answers GET, which opens the stream of a session, and DELETE, which ends it.
