@@ -20,6 +20,11 @@ const LEEWAY: Duration = Duration::from_secs(4);
 
 /// Starts a host with sessions and the issuer that it trusts.
 async fn start() -> (Issuer, Host) {
+    start_with(|_| {}).await
+}
+
+/// The same, with a changed configuration.
+async fn start_with(change: impl FnOnce(&mut Config)) -> (Issuer, Host) {
     let issuer = Issuer::start().await;
     let mut guard_config = GuardConfig::new(AUDIENCE, issuer.url(), AUDIENCE);
     guard_config.issuers[0].keys = KeySource::JwksUri(issuer.jwks_uri().parse().unwrap());
@@ -29,6 +34,7 @@ async fn start() -> (Issuer, Host) {
     let host = Host::start(&[("guest", &guest)], |config: &mut Config| {
         config.server.sessions = true;
         config.access = Access::Guarded(Box::new(guard_config));
+        change(config);
     })
     .await;
     (issuer, host)
@@ -213,17 +219,18 @@ async fn an_id_in_use_is_refused() {
 
 #[tokio::test]
 async fn a_request_that_ends_with_its_session_is_answered_without_a_failure() {
-    let (issuer, host) = start().await;
+    let (issuer, host) = start_with(|config| config.limits.concurrency = 1).await;
     let client = client(&host, &issuer.token(|_| {}));
     let session = open(&client).await;
-    let spin = client.message("tools/call", json!({ "name": "spins", "arguments": {} }));
+    let mut spin = client.message("tools/call", json!({ "name": "spins", "arguments": {} }));
+    spin["id"] = 2.into();
     let request = client.post(&spin).header("mcp-session-id", &session);
     // Replaces the header that accepts event streams.
     let mut request = request.build().unwrap();
     let json = "application/json".parse().unwrap();
     request.headers_mut().insert("accept", json);
     let spinning = tokio::spawn(reqwest::Client::new().execute(request));
-    // The call runs once its session refuses the id.
+    // No other call runs beside it.
     let started = Instant::now();
     while call(&client, &session).await.status == StatusCode::OK {
         assert!(started.elapsed() < Duration::from_secs(20));

@@ -134,6 +134,7 @@ fn invalid_configurations_are_rejected() {
             &["`server.path`", "slash"],
         ),
         ("[server]\npath = \"//\"", USAGE, &["`server.path`"]),
+        ("[server]\npath = \"/a/../b\"", USAGE, &["`server.path`"]),
         ("[server]\npath = \"/healthz\"", USAGE, &["`server.path`"]),
         ("[server]\npath = \"/a{b}\"", USAGE, &["`server.path`"]),
         (
@@ -160,6 +161,16 @@ fn invalid_configurations_are_rejected() {
             "[server]\nallowed-origins = \"https://app.example.com\"",
             USAGE,
             &["`server.allowed-origins`", "list"],
+        ),
+        (
+            "[server]\nallowed-origins = [\"https://App.example\"]",
+            USAGE,
+            &["`server.allowed-origins`", "lower case"],
+        ),
+        (
+            "[server]\nallowed-origins = [\"https://app.example:443\"]",
+            USAGE,
+            &["`server.allowed-origins`", "default port"],
         ),
         (
             "[server]\nallowed-origins = [\"*\"]",

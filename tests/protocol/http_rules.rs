@@ -206,6 +206,8 @@ async fn requests_with_an_unknown_host_header_are_refused() {
             assert!(answer.message().contains("allowed-hosts"), "{answer:?}");
         }
     }
+    let with_user = call(&host.client()).header("host", "evil.example@localhost");
+    assert_eq!(Answer::to(with_user).await.status, 400);
 }
 
 #[tokio::test]

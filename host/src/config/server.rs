@@ -166,8 +166,9 @@ pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
             section.error(
                 "allowed-origins",
                 format!(
-                    "has {origin:?}; an origin is a scheme, a host and perhaps a port, such as \
-                     \"https://app.example.com\" or \"http://localhost:*\""
+                    "has {origin:?}; an origin is a scheme, a host and perhaps a port, in lower case and \
+                     without the scheme's default port, such as \"https://app.example.com\" or \
+                     \"http://localhost:*\""
                 ),
             );
         }
@@ -197,6 +198,8 @@ fn is_endpoint_path(text: &str) -> bool {
         && (text == "/" || !text.ends_with('/'))
         && !RESERVED_PATHS.contains(&text)
         && !text.contains("/.well-known")
+        // Clients resolve these segments before they send a path (RFC 3986, section 5.2.4).
+        && !text.split('/').any(|segment| matches!(segment, "." | ".."))
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
@@ -213,8 +216,13 @@ fn is_base_url(text: &str) -> bool {
     })
 }
 
+/// Returns whether the text is an origin in the form that browsers send: in lower case, without a default port. The origin
+/// of a scheme that only some browser knows, such as an extension's, is compared as it is.
 fn is_origin(text: &str) -> bool {
     let without_wildcard = text.strip_suffix(":*").unwrap_or(text);
-    Url::parse(without_wildcard)
-        .is_ok_and(|url| url.has_host() && url.path() == "/" && !without_wildcard.ends_with('/'))
+    Url::parse(without_wildcard).is_ok_and(|url| {
+        let origin = url.origin();
+        let is_as_sent = !origin.is_tuple() || origin.ascii_serialization() == without_wildcard;
+        url.has_host() && url.path() == "/" && !without_wildcard.ends_with('/') && is_as_sent
+    })
 }

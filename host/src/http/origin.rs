@@ -141,7 +141,9 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     if hosts.next().is_some() {
         return None;
     }
-    host.to_str().ok()?.parse().ok()
+    let host: Authority = host.to_str().ok()?.parse().ok()?;
+    // The header has no user information (RFC 9110, section 7.2).
+    (!host.as_str().contains('@')).then_some(host)
 }
 
 /// Middleware that rejects requests whose `Host` or `Origin` is not accepted.

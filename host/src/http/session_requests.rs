@@ -24,7 +24,7 @@ struct State {
 }
 
 /// One request without a response. Its id stays in use until [`Self::answered`]: a request whose client has disconnected
-/// may still run.
+/// may still run, and its response may be fetched later.
 pub(super) struct UnansweredRequest {
     session: SessionRequests,
     hash: u64,

@@ -5,13 +5,14 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use http_body_util::Full;
 use rmcp::model::{
     ClientJsonRpcMessage, ErrorCode, ErrorData, ProtocolVersion, ServerJsonRpcMessage, ServerResult,
@@ -134,9 +135,7 @@ impl Sessions {
             let priming =
                 is_primed(&initialized).then(|| ServerSseMessage::priming("0", RECONNECT_DELAY));
             let initialized = ServerSseMessage::from_message(initialized);
-            event_stream::respond(futures::stream::iter(
-                priming.into_iter().chain([initialized]),
-            ))
+            event_stream::respond(stream::iter(priming.into_iter().chain([initialized])))
         } else {
             json::response(StatusCode::OK, &initialized)
         };
@@ -207,12 +206,16 @@ impl Sessions {
                 return failed(&error, id);
             }
         };
-        let messages = messages.inspect(move |event| {
-            if let Some(ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)) =
-                event.message.as_deref()
+        let mut messages = Box::pin(messages);
+        let messages = stream::poll_fn(move |context| {
+            let next = messages.poll_next_unpin(context);
+            // The stream of a cancelled request ends without a response.
+            if let Poll::Ready(next) = &next
+                && next.as_ref().is_none_or(is_response)
             {
                 request.answered();
             }
+            next
         });
         if accepted.prefers_event_stream() {
             event_stream::respond(messages)
@@ -285,6 +288,13 @@ impl Sessions {
         }
         responses::normalize(response).await
     }
+}
+
+fn is_response(event: &ServerSseMessage) -> bool {
+    matches!(
+        event.message.as_deref(),
+        Some(ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_))
+    )
 }
 
 /// Returns the response to a message that a session did not take. A client may end its session at any time, so that is
