@@ -81,6 +81,22 @@ fn a_client_that_leaves_before_a_session_is_not_an_error() {
     }
 }
 
+/// They mean nothing before the first request.
+#[test]
+fn notifications_and_responses_before_the_session_are_ignored() {
+    let toolcrib = toolcrib();
+    for early in [
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"{"jsonrpc":"2.0","id":3,"result":{}}"#,
+    ] {
+        let input = format!("{early}\n{OPENING}{PING}");
+        let output = toolcrib.run_with(&["stdio", "echo.wasm"], &input);
+        assert_eq!(output.status, 0, "{early}: {output:?}");
+        assert_eq!(output.stdout.lines().count(), 2, "{early}: {output:?}");
+    }
+}
+
 /// Each line is sent before and after the session is opened, and the session goes on after it.
 #[test]
 fn lines_that_are_not_messages_are_answered_with_an_error() {

@@ -35,6 +35,7 @@ pub async fn serve_stdio(server: &ToolServer, max_message_bytes: usize) -> anyho
         is_skipping: false,
         output: Arc::new(Mutex::new(tokio::io::stdout())),
         rejecting: None,
+        has_requested: false,
     };
     let running = match server.for_connection().serve(transport).await {
         Ok(running) => running,
@@ -57,6 +58,8 @@ struct LineTransport<R, W> {
     output: Arc<Mutex<W>>,
     /// The answer to a rejected line, while it is written. A field, because `receive` may be cancelled meanwhile.
     rejecting: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
+    /// Whether a request has arrived. Messages before it have no meaning, and would end the session.
+    has_requested: bool,
 }
 
 /// The outcome of reading a line.
@@ -115,7 +118,12 @@ where
                 }
             };
             match parsed {
-                Ok(Some(message)) => return Some(message),
+                Ok(Some(message)) => {
+                    self.has_requested |= matches!(message, ClientJsonRpcMessage::Request(_));
+                    if self.has_requested {
+                        return Some(message);
+                    }
+                }
                 Ok(None) => {}
                 Err(rejection) => {
                     let writing = write_line(self.output.clone(), rejection);
