@@ -2,7 +2,7 @@
 # make test      the tests that need only Rust
 # make test-all  also the examples of every language, real MCP clients, the conformance suite, Redis, network namespaces
 # make release   the optimised host: target/release/toolcrib
-# make bench     cost of a call, memory and start-up time of the optimised host
+# make bench     cost of a call, memory and start-up time of the optimised host; make bench-quick: calls alone
 # make fuzz      one fuzz target (FUZZ=token) for SECONDS; needs a nightly compiler and cargo-fuzz
 # make lint      formatting, clippy, dependencies (licences, sources, duplicate versions)
 # make docs      API documentation and the book (target/book), with every link checked
@@ -17,7 +17,7 @@ DIST    := guest-examples/dist
 FIXTURE := tests/conformance/fixture
 TOOLS   := target/tools
 
-.PHONY: run build release examples test test-all test-complete bench fuzz lint docs clean
+.PHONY: run build release examples test test-all test-complete bench bench-quick fuzz lint docs clean
 
 run: build
 	guest-examples/build.sh rust
@@ -51,7 +51,10 @@ test-complete: examples
 	$(CARGO) test --locked --workspace --features toolcrib-tests/complete --test complete
 
 bench: examples
-	$(CARGO) test --locked --workspace --release --bench bench
+	$(CARGO) test --locked --workspace --profile dist --bench bench
+
+bench-quick: examples
+	$(CARGO) test --locked --workspace --profile dist --bench bench -- --quick
 
 fuzz:
 	mkdir -p fuzz/found/$(FUZZ)

@@ -4,6 +4,7 @@ mod callers;
 mod concurrency;
 mod entry;
 mod paths;
+mod spare_instances;
 mod streams;
 
 use crate::support::guest::{Guest, Tool};

@@ -22,8 +22,11 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("engine", &["text"]),
     ("reference", &[]),
     ("telemetry", &["text"]),
-    ("sandbox", &["network", "text", "engine"]),
-    ("component", &["json", "text", "engine", "sandbox"]),
+    ("sandbox", &["telemetry", "network", "text", "engine"]),
+    (
+        "component",
+        &["telemetry", "json", "text", "engine", "sandbox"],
+    ),
     ("catalog", &["component"]),
     ("mcp", &["text", "auth", "component", "catalog"]),
     (

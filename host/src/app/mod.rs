@@ -118,6 +118,10 @@ impl App {
     /// Returns the application as a router: the MCP endpoint at `server.path`, the protected resource metadata (RFC
     /// 9728), `/healthz` and `/readyz`.
     pub fn router(&self) -> Router {
+        self.application().into_router()
+    }
+
+    fn application(&self) -> http::Application {
         let server = &self.config.server;
         let mut policy = Policy::new(
             server.public_url.as_deref(),
@@ -133,7 +137,7 @@ impl App {
                 IpAddr::V6(ip) => format!("[{ip}]"),
             });
         }
-        http::router(http::Parts {
+        http::Application::new(http::Parts {
             path: server.path.clone(),
             max_body_bytes: server.max_body_bytes,
             sessions: server.sessions,
@@ -160,14 +164,14 @@ impl App {
 
     /// Serves until `shutdown` resolves. Running calls then get `server.drain` to finish before they are stopped.
     pub async fn serve(self, listener: impl Into<Listener>, shutdown: impl Future<Output = ()>) {
-        let router = self.router();
+        let application = self.application();
         let serving = http::Serving {
             tls: self.tls,
             draining: self.draining,
             drain: self.config.server.drain,
             shutdown: self.shutdown,
         };
-        http::serve(listener.into(), router, shutdown, serving).await;
+        http::serve(listener.into(), application, shutdown, serving).await;
     }
 
     /// Resolves every reference again and loads the components that have changed. A component that cannot be

@@ -33,6 +33,23 @@ pub struct Caller {
     /// The time until which requests with the token are accepted: `exp` plus the leeway. A stream that has no end of
     /// its own ends at this time; an accepted call runs to its end.
     pub accepted_until: SystemTime,
+    pub(super) keys: Keys,
+}
+
+/// The keys of a caller, which every request needs several times.
+#[derive(Clone, PartialEq)]
+pub(super) struct Keys {
+    user: Box<str>,
+    user_client: Box<str>,
+}
+
+impl Keys {
+    pub(super) fn new(issuer: &str, subject: &str, client_id: Option<&str>) -> Keys {
+        Keys {
+            user: json!([issuer, subject]).to_string().into(),
+            user_client: json!([issuer, subject, client_id]).to_string().into(),
+        }
+    }
 }
 
 impl Caller {
@@ -44,24 +61,20 @@ impl Caller {
     }
 
     /// Returns the key of the user: issuer and subject as a JSON array. It is the same for all clients of a user.
-    pub fn user_key(&self) -> String {
-        json!([self.issuer, self.subject]).to_string()
+    pub fn user_key(&self) -> &str {
+        &self.keys.user
     }
 
     /// Returns the key of the user and the client: issuer, subject and client identifier as a JSON array, with `null`
     /// for a missing client identifier.
-    pub fn user_client_key(&self) -> String {
-        json!(self.identity()).to_string()
+    pub fn user_client_key(&self) -> &str {
+        &self.keys.user_client
     }
 
     /// Returns whether both are the same user and client: whether their [`user_client_key`](Self::user_client_key)s are
     /// equal.
     pub fn is_same_caller(&self, other: &Caller) -> bool {
-        self.identity() == other.identity()
-    }
-
-    fn identity(&self) -> (&str, &str, Option<&str>) {
-        (&self.issuer, &self.subject, self.client_id.as_deref())
+        self.keys.user_client == other.keys.user_client
     }
 
     /// Estimates the memory of this value.
@@ -73,7 +86,9 @@ impl Caller {
                 .scopes
                 .iter()
                 .map(|scope| scope.len() + size_of::<String>())
-                .sum::<usize>();
+                .sum::<usize>()
+            + self.keys.user.len()
+            + self.keys.user_client.len();
         let claims: usize = self
             .claims
             .iter()
@@ -125,6 +140,7 @@ mod tests {
             claims: Map::new(),
             expires: SystemTime::UNIX_EPOCH,
             accepted_until: SystemTime::UNIX_EPOCH,
+            keys: Keys::new(issuer, subject, client_id),
         }
     }
 

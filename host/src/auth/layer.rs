@@ -61,6 +61,29 @@ impl GuardLayer {
     pub fn with_body(self, body: fn(&AuthError) -> Value) -> GuardLayer {
         GuardLayer { body, ..self }
     }
+
+    /// Removes the access token from the headers of a request and verifies it.
+    ///
+    /// # Errors
+    /// The response that rejects the request.
+    pub(crate) async fn authorize(
+        &self,
+        headers: &mut HeaderMap,
+    ) -> Result<Arc<Caller>, Box<Response>> {
+        let error = match authorize(&self.guard, headers).await {
+            Ok(caller) => return Ok(caller),
+            Err(error) => error,
+        };
+        tracing::info!(
+            auth.status = error.status().as_u16(),
+            auth.error = error.error(),
+            auth.reason = error.description(),
+            auth.detail = error.detail(),
+            "request refused"
+        );
+        let body = (self.body)(&error);
+        Err(Box::new(error.into_response_with(&body)))
+    }
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -94,22 +117,12 @@ where
         let mut inner = mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
         Box::pin(async move {
-            match authorize(&layer.guard, request.headers_mut()).await {
+            match layer.authorize(request.headers_mut()).await {
                 Ok(caller) => {
                     request.extensions_mut().insert(caller);
                     inner.call(request).await
                 }
-                Err(error) => {
-                    tracing::info!(
-                        auth.status = error.status().as_u16(),
-                        auth.error = error.error(),
-                        auth.reason = error.description(),
-                        auth.detail = error.detail(),
-                        "request refused"
-                    );
-                    let body = (layer.body)(&error);
-                    Ok(error.into_response_with(&body))
-                }
+                Err(rejected) => Ok(*rejected),
             }
         })
     }

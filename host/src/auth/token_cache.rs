@@ -139,6 +139,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use super::super::caller::Keys;
     use super::*;
     use serde_json::Map;
     use std::time::SystemTime;
@@ -146,6 +147,7 @@ mod tests {
     fn verified(subject_bytes: usize) -> VerifiedToken {
         VerifiedToken {
             caller: Arc::new(Caller {
+                keys: Keys::new("https://issuer.example", "", None),
                 issuer: "https://issuer.example".to_owned(),
                 subject: "s".repeat(subject_bytes),
                 client_id: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::caller::Caller;
+use super::caller::{Caller, Keys};
 use super::challenge::TokenError;
 use super::clock::Clock;
 use super::config::GuardConfig;
@@ -138,10 +138,12 @@ impl Verifier {
     fn caller(&self, jwt: &Jwt<'_>, issuer: &Issuer) -> Result<Caller, TokenError> {
         // The year 9999 is representable by every 64-bit clock.
         let expires = UNIX_EPOCH + Duration::from_secs(jwt.expires_at_seconds()?);
+        let (subject, client_id) = (jwt.subject()?, jwt.client_id()?);
         Ok(Caller {
+            keys: Keys::new(&issuer.identifier, &subject, client_id),
             issuer: issuer.identifier.clone(),
-            subject: jwt.subject()?,
-            client_id: jwt.client_id()?.map(str::to_owned),
+            subject,
+            client_id: client_id.map(str::to_owned),
             scopes: self.granted_scopes(jwt),
             claims: jwt.claims.named(&self.pass_claims),
             expires,

@@ -7,7 +7,7 @@ use super::overlay::Overlay;
 use super::uris::{add_prefix, linked_uri};
 use crate::component::{
     Call, CallError, Component, Outcome, Prompt, PromptResult, Resource, ResourceTemplate, Schema,
-    Tool,
+    Tool, ToolResult,
 };
 
 /// A component in the catalog.
@@ -105,7 +105,11 @@ impl ToolEntry {
     ///
     /// # Errors
     /// The arguments are invalid, or the call failed.
-    pub async fn call(&self, mut call: Call, permit: CallPermit) -> Result<Outcome, CallError> {
+    pub async fn call(
+        &self,
+        mut call: Call,
+        permit: CallPermit,
+    ) -> Result<Outcome<ToolResult>, CallError> {
         if let Some(arguments) = &self.overlay.arguments {
             call.arguments = arguments
                 .complete(call.arguments, self.component())

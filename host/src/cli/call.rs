@@ -13,7 +13,7 @@ use super::output::{
     Failure, fail, fail_usage, print_json, print_json_text, print_text, report, say,
 };
 use crate::catalog::Target;
-use crate::component::{self, Block, Body, ClientFeatures, GuestContext, Outcome, Output};
+use crate::component::{self, Block, Body, ClientFeatures, GuestContext, Outcome, ToolResult};
 use crate::{app, mcp};
 
 /// Upper limit of arguments read from standard input.
@@ -121,7 +121,7 @@ fn parse_arguments(text: &str) -> Result<Map<String, Value>, Failure> {
 }
 
 /// Prints text, and one line for each content that a terminal cannot show.
-fn print(output: &Output) -> Result<(), Failure> {
+fn print(output: &ToolResult) -> Result<(), Failure> {
     for content in &output.content {
         match &content.block {
             Block::Text(text) => print_text(text)?,
@@ -139,7 +139,7 @@ fn print(output: &Output) -> Result<(), Failure> {
         }
     }
     if output.content.is_empty()
-        && let Some(structured) = &output.structured
+        && let Some(structured) = &output.structured_text
     {
         print_json_text(structured)?;
     }

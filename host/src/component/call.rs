@@ -14,7 +14,7 @@ use super::contract::{
 use super::definitions::Tool;
 use super::execute::{CallTarget, invalid_output};
 use super::load::Component;
-use super::output_validation::validate_structured;
+use super::tool_result::{self, ToolResult};
 
 /// One call with arguments of type `A`.
 pub struct Call<A = Arc<Value>> {
@@ -33,7 +33,7 @@ impl Component {
     ///
     /// # Errors
     /// The reason why there is no result.
-    pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome, CallError> {
+    pub async fn call(&self, tool: &Tool, call: Call) -> Result<Outcome<ToolResult>, CallError> {
         let arguments = call.arguments;
         let guest = self.guest.clone();
         let target = CallTarget {
@@ -52,7 +52,7 @@ impl Component {
             let output = self
                 .execute(target, call.context, &tool.cpu_profile, run)
                 .await?;
-            return Ok(Outcome::Complete(output.output));
+            return Ok(Outcome::Complete(output.result));
         }
         let mut text = self.serialize(&arguments, &call.answers)?;
         let converted = self
@@ -72,13 +72,15 @@ impl Component {
         let outcome = self
             .execute(target, call.context, &tool.cpu_profile, run)
             .await?;
-        if let Outcome::Complete(output) = &outcome {
-            let schema = tool.output_schema.as_ref();
-            validate_structured(output, schema, self.engine.guest_runtime())
-                .await
-                .map_err(|e| invalid_output(TargetKind::Tool, &e))?;
+        let output = match outcome {
+            Outcome::Complete(output) => output,
+            Outcome::InputRequired(questions) => return Ok(Outcome::InputRequired(questions)),
+        };
+        let schema = tool.output_schema.as_ref();
+        match tool_result::checked(output, schema, self.engine.guest_runtime()).await {
+            Ok(result) => Ok(Outcome::Complete(result)),
+            Err(e) => Err(invalid_output(TargetKind::Tool, &e)),
         }
-        Ok(outcome)
     }
 
     /// Gets a prompt with these arguments filled in.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::call_error::{CallError, TargetKind};
-use super::contract::{CallData, ClientFeatures, GuestContext, GuestError, GuestStore};
+use super::contract::{CallData, GuestContext, GuestError, PreparedStore};
 use crate::engine::{Engine, error_summary};
 use crate::sandbox::{self, Limits, OpenGrants};
+use crate::telemetry::CallSpan;
 
 /// Maximum time, and maximum CPU time, of one function that returns definitions.
 const MAX_TIME: Duration = Duration::from_secs(10);
@@ -46,25 +47,21 @@ impl<'a> Describer<'a> {
     pub(super) async fn run<T, F>(
         &self,
         function: &'static str,
-        guest: impl FnOnce(GuestStore) -> F,
+        guest: impl FnOnce(PreparedStore) -> F,
     ) -> Result<T, DescribeError>
     where
         F: Future<Output = Result<T, GuestError>> + Send + 'static,
         T: Send + 'static,
     {
-        let span = tracing::info_span!("describe", component.name = self.component, function);
+        let component = self.component.to_owned();
+        let span = CallSpan::new(move || {
+            tracing::info_span!("describe", component.name = component, function)
+        });
         let cancelled = CancellationToken::new();
-        let context = GuestContext {
-            id: String::new(),
-            client_features: ClientFeatures::default(),
-            caller: None,
-            events: None,
-            cancelled: cancelled.clone(),
-            held: None,
-        };
-        let data = CallData::new(context, self.limits.time);
+        let data = CallData::new(GuestContext::without_caller(&cancelled), self.limits.time);
         let grants = Arc::new(OpenGrants::nothing());
-        let store = sandbox::new_store(self.engine, &self.limits, &grants, None, &span, data);
+        let store = sandbox::new_store(self.engine, &self.limits, &grants, None, data);
+        let store = PreparedStore::new(store);
         let cpu_profile = Arc::default();
         let guest_runtime = self.engine.guest_runtime();
         let result = sandbox::execute(
@@ -72,7 +69,7 @@ impl<'a> Describer<'a> {
             guest_runtime,
             &cancelled,
             &cpu_profile,
-            guest(store),
+            span.scope(guest(store)),
         )
         .await;
         let reason = match result {

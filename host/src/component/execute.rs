@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
-use tracing::Instrument;
-
 use super::call_error::{CallError, TargetKind};
-use super::contract::{CallData, DescribeCaller, GuestContext, GuestError, GuestStore, Principal};
+use super::contract::{
+    CallData, DescribeCaller, GuestContext, GuestError, PreparedStore, Principal,
+};
 use super::load::Component;
 use super::output_validation::GuestOutput;
 use crate::sandbox::keyvalue::Owner;
 use crate::sandbox::{self, CpuProfile, Stopped};
+use crate::telemetry::{CallSpan, in_call};
 use crate::text::{bounded, escape_untrusted, truncate};
 
 /// Maximum length of a backtrace or a URI in the log.
@@ -31,7 +32,7 @@ impl Component {
         target: CallTarget<'_>,
         mut context: GuestContext,
         cpu_profile: &Arc<CpuProfile>,
-        guest: impl FnOnce(GuestStore) -> F,
+        guest: impl FnOnce(PreparedStore) -> F,
     ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, GuestError>> + Send + 'static,
@@ -45,37 +46,41 @@ impl Component {
         };
         let held = context.held.take();
         let data = CallData::new(context, self.limits.time);
-        let grants = &self.open_grants;
-        let store = sandbox::new_store(&self.engine, &self.limits, grants, owner, &span, data);
-        let guest = grants.with_blocking_pool(guest(store));
+        let store = self.spare_instances.store(owner, data);
+        let guest = self.open_grants.with_blocking_pool(guest(store));
         // Dropped after the guest, also if this future is dropped before its end.
-        let guest = async move {
+        let guest = span.clone().scope(async move {
             let output = guest.await;
             drop(held);
             output
-        };
+        });
         let call = async {
             let guest_runtime = self.engine.guest_runtime();
             let run = sandbox::execute(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
             let mut log_if_dropped = LogIfDropped { has_ended: false };
             let result = run.await;
             log_if_dropped.has_ended = true;
+            if result.is_ok() && !cpu_profile.is_heavy() {
+                self.spare_instances.refill();
+            }
             let output = self.log_failure(target.kind, result)?;
             self.check_output(target.kind, &output)?;
             Ok(output)
         };
-        call.instrument(span.clone()).await
+        span.scope(call).await
     }
 
     fn check_output(&self, target: TargetKind, output: &impl GuestOutput) -> Result<(), CallError> {
         let bytes = output.size_bytes();
         let max_bytes = self.limits.output_bytes;
         if bytes > max_bytes {
-            tracing::info!(
-                output.bytes = bytes,
-                limit.bytes = max_bytes,
-                "output over its limit"
-            );
+            in_call(|| {
+                tracing::info!(
+                    output.bytes = bytes,
+                    limit.bytes = max_bytes,
+                    "output over its limit"
+                );
+            });
             return Err(CallError::OutputTooLarge(target, max_bytes));
         }
         output.validate().map_err(|e| invalid_output(target, &e))
@@ -98,13 +103,15 @@ impl Component {
         match &error {
             GuestError::Trap { error, .. } => {
                 let trap = bounded(format_args!("{error:?}"), MAX_LOGGED_BYTES);
-                tracing::info!(guest.trap = %for_log(&trap), "guest trapped");
+                in_call(|| tracing::info!(guest.trap = %for_log(&trap), "guest trapped"));
             }
             GuestError::OutputTooLarge => {
-                tracing::info!(
-                    limit.bytes = self.limits.output_bytes,
-                    "output over its limit"
-                );
+                in_call(|| {
+                    tracing::info!(
+                        limit.bytes = self.limits.output_bytes,
+                        "output over its limit"
+                    );
+                });
             }
             GuestError::InvalidArguments(_) | GuestError::Failed(_) | GuestError::NotFound => {}
         }
@@ -126,26 +133,30 @@ impl Drop for LogIfDropped {
 }
 
 fn log_stopped(reason: Stopped) {
-    tracing::info!(call.stopped = %reason, "call stopped");
+    in_call(|| tracing::info!(call.stopped = %reason, "call stopped"));
 }
 
 /// Creates the error of an output that violates the contract or its schema, and logs the violation.
 pub(super) fn invalid_output(target: TargetKind, violation: &str) -> CallError {
-    tracing::warn!(output.violation = %violation, "output rejected");
+    in_call(|| tracing::warn!(output.violation = %violation, "output rejected"));
     CallError::InvalidOutput(target)
 }
 
-fn call_span(component: &str, target: &CallTarget<'_>, context: &GuestContext) -> tracing::Span {
-    let span = tracing::info_span!(
-        "call", call.id = %context.id, component.name = %component,
-        tool.name = tracing::field::Empty, call.kind = %target.kind, call.name = tracing::field::Empty
-    );
-    let field = match target.kind {
-        TargetKind::Tool => "tool.name",
-        _ => "call.name",
-    };
-    span.record(field, for_log(target.name).as_ref());
-    span
+fn call_span(component: &str, target: &CallTarget<'_>, context: &GuestContext) -> CallSpan {
+    let (component, kind) = (component.to_owned(), target.kind);
+    let (id, name) = (context.id.clone(), target.name.to_owned());
+    CallSpan::new(move || {
+        let span = tracing::info_span!(
+            "call", call.id = %id, component.name = %component,
+            tool.name = tracing::field::Empty, call.kind = %kind, call.name = tracing::field::Empty
+        );
+        let field = match kind {
+            TargetKind::Tool => "tool.name",
+            _ => "call.name",
+        };
+        span.record(field, for_log(&name).as_ref());
+        span
+    })
 }
 
 /// Truncates and escapes a text of a guest or a client for the log.

@@ -14,6 +14,7 @@ use super::describe::{DescribeError, Describer};
 use super::functions::{Function, Functions, SkippedExport, ToolSet};
 use super::load_error::LoadError;
 use super::schema::{Schema, Strings};
+use super::spare_instances::SpareInstances;
 use crate::engine::{self, CompileError, CompileLimits, Engine};
 use crate::sandbox::{self, CpuProfile, Grants, ImportReport, Limits, OpenGrants, keyvalue};
 
@@ -51,6 +52,7 @@ pub struct Component {
     /// The access granted to its calls.
     pub grants: Grants,
     pub(super) open_grants: Arc<OpenGrants>,
+    pub(super) spare_instances: Arc<SpareInstances>,
     /// The CPU profile of prompts, resources and completions. Each tool has its own.
     pub(super) cpu_profile: Arc<CpuProfile>,
     pub(super) guest: Arc<Guest>,
@@ -113,6 +115,9 @@ impl Component {
         let resources = checked(run.await, definitions::check_resources)?;
         let run = describer.run("templates", |store| guest.clone().templates(store));
         let templates = checked(run.await, definitions::check_templates)?;
+        let open_grants = Arc::new(open_grants);
+        let spare_instances =
+            SpareInstances::new(name, engine, guest.clone(), open_grants.clone(), &limits);
         let component = Self {
             name: name.to_owned(),
             digest,
@@ -126,7 +131,8 @@ impl Component {
             limits,
             lenient_arguments: true,
             grants,
-            open_grants: Arc::new(open_grants),
+            open_grants,
+            spare_instances,
             cpu_profile: Arc::default(),
             guest,
             functions,

@@ -5,9 +5,9 @@
 //!
 //! - `binary_format`, `engine_error`, `guest_json`, then `schema`: formats and errors, independent of the contract;
 //! - `contract`: generated bindings, the host's imports, the guest's exports;
-//! - `definitions`, `output_validation`, `call_error`: checks of what a guest says and returns;
+//! - `definitions`, `output_validation`, `tool_result`, `call_error`: checks of what a guest says and returns;
 //! - `describe`, `functions`: the two sources of tools, the contract and plain functions;
-//! - `load_error`, then `load`: [`Component`];
+//! - `load_error`, `spare_instances`, then `load`: [`Component`];
 //! - `execute`, then `call`: one call.
 
 mod binary_format;
@@ -21,11 +21,13 @@ mod contract;
 mod call_error;
 mod definitions;
 mod output_validation;
+mod tool_result;
 
 mod describe;
 mod functions;
 
 mod load_error;
+mod spare_instances;
 
 mod load;
 
@@ -38,8 +40,8 @@ pub use call_error::{CallError, TargetKind};
 pub use contract::{
     Annotations, Answer, Audience, Block, Body, ClientFeatures, Completion, CompletionRequest,
     CompletionSubject, Content, DescribeCaller, Embedded, Event, GuestContext, Icon, Level, Link,
-    Outcome, Output, Principal, Prompt, PromptArgument, PromptMessage, PromptResult, Question,
-    Questions, Resource, Role, Template,
+    Outcome, Principal, Prompt, PromptArgument, PromptMessage, PromptResult, Question, Questions,
+    Resource, Role, Template,
 };
 pub use definitions::{
     MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, ResourceTemplate, TaskMode, Tool, is_tool_name,
@@ -53,5 +55,6 @@ pub use load::{Component, digest};
 pub use load_error::LoadError;
 pub use schema::Schema;
 pub(crate) use schema::Strings;
+pub use tool_result::ToolResult;
 
 pub use crate::sandbox::ImportReport;

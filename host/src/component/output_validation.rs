@@ -1,7 +1,6 @@
-//! Checks of a guest's output: its size, its form, and its structured content against the tool's output schema.
+//! Checks of a guest's output: its size and its form.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -9,8 +8,6 @@ use super::contract::{
     Block, Body, Completion, Content, Embedded, Outcome, Output, PromptResult, Question,
 };
 use super::guest_json;
-use super::schema::{Schema, Strings};
-use crate::engine::GuestRuntime;
 
 /// Maximum number of questions of one outcome.
 const MAX_QUESTIONS: usize = 16;
@@ -62,8 +59,7 @@ impl GuestOutput for Output {
     }
 
     fn validate(&self) -> Result<(), String> {
-        self.content.iter().try_for_each(validate_content)?;
-        validate_meta(self.meta.as_deref())
+        self.content.iter().try_for_each(validate_content)
     }
 }
 
@@ -104,33 +100,6 @@ impl GuestOutput for Completion {
 
     fn validate(&self) -> Result<(), String> {
         Ok(())
-    }
-}
-
-/// Validates the structured content of a tool's result against the tool's output schema.
-///
-/// # Errors
-/// The violated rule, for the log.
-pub(super) async fn validate_structured(
-    output: &Output,
-    schema: Option<&Schema>,
-    guest_runtime: &GuestRuntime,
-) -> Result<(), String> {
-    let Some(text) = &output.structured else {
-        return match schema {
-            Some(_) => Err("`structured` is missing although the tool has an output schema".into()),
-            None => Ok(()),
-        };
-    };
-    let value = guest_json::parse(text);
-    let value = value.map_err(|e| format!("`structured` is not valid JSON: {e}"))?;
-    let Some(schema) = schema else {
-        return Ok(());
-    };
-    let value = Arc::new(value);
-    match schema.validate(&value, Strings::Exact, guest_runtime).await {
-        Ok(_) => Ok(()),
-        Err(e) => Err(format!("`structured` breaks the output schema: {e}")),
     }
 }
 

@@ -8,6 +8,9 @@ use crate::sandbox::Limits;
 /// Size of the address space of a 32-bit guest.
 const MAX_MEMORY_BYTES: usize = 4 << 30;
 
+/// Spare instances of one component. More would only help bursts of more calls at once.
+const MAX_SPARE_INSTANCES: u32 = 16;
+
 /// Address space that a compiler process needs for small components.
 const MIN_COMPILE_MEMORY_BYTES: usize = 256 << 20;
 
@@ -31,6 +34,13 @@ pub(super) fn read_limits(section: Section<'_, '_>, default: &Limits) -> Limits 
             .positive_integer("calls-per-minute")
             .and_then(NonZeroU32::new)
             .or(default.calls_per_minute),
+        spare_instances: section
+            .small_integer(
+                "spare-instances",
+                MAX_SPARE_INSTANCES,
+                "a whole number from 0 to 16",
+            )
+            .unwrap_or(default.spare_instances),
         compile: section.duration("compile").unwrap_or(default.compile),
         compile_memory_bytes: section
             .size_bytes("compile-memory")

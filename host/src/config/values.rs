@@ -41,6 +41,20 @@ impl<'t> Section<'_, 't> {
         })
     }
 
+    /// Reads a whole number from 0 to `max`; `expected` says so.
+    pub(super) fn small_integer(
+        &self,
+        key: &'static str,
+        max: u32,
+        expected: &'static str,
+    ) -> Option<u32> {
+        self.read(key, expected, |value| {
+            let integer = value.as_integer()?;
+            let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok()?;
+            (number <= max).then_some(Ok(number))
+        })
+    }
+
     pub(super) fn string_list(&self, key: &'static str) -> Option<Vec<String>> {
         self.read(key, "a list of strings", |value| self.resolve_list(value))
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Component;
 
 use cache::Cache;
@@ -53,6 +54,7 @@ pub struct Engine {
     cache: Option<Arc<Cache>>,
     compilers: Option<Arc<CompilerPool>>,
     guest_runtime: Arc<GuestRuntime>,
+    spare_instances: Arc<Semaphore>,
 }
 
 /// The reason the engine could not be created.
@@ -87,6 +89,7 @@ impl Engine {
                     slots: config.slots,
                     source: e.into(),
                 })?;
+        let spare_instances = settings::spare_instances(config.slots);
         start_clock(&wasmtime).map_err(EngineError::Clock)?;
         let cache = config
             .cache
@@ -106,7 +109,13 @@ impl Engine {
             cache,
             compilers: config.compiler.clone().map(CompilerPool::new).map(Arc::new),
             guest_runtime: Arc::default(),
+            spare_instances: Arc::new(Semaphore::new(spare_instances as usize)),
         })
+    }
+
+    /// Returns the permission to keep an instance that no call uses; `None` if there are too many.
+    pub fn spare_instance_permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.spare_instances.clone().try_acquire_owned().ok()
     }
 
     /// Returns the compiled component, from the cache if it has been compiled before. `digest` is the lower-case

@@ -5,6 +5,9 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAll
 /// Pool slots reserved for components that are asked for their definitions while calls run.
 pub const SPARE_SLOTS: usize = 4;
 
+/// Upper limit of the instances that wait for a call, of all components.
+const MAX_SPARE_INSTANCES: u32 = 32;
+
 /// Core instances in one component. The largest known guests (Python) have 110.
 const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 160;
 /// Linear memories in one component. The largest known guests have 3.
@@ -36,7 +39,9 @@ pub(super) fn compiler_settings() -> Config {
 /// with linear memories of up to `memory_bytes`.
 pub(super) fn host_settings(slots: u32, memory_bytes: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    let slots = slots.saturating_add(SPARE_SLOTS as u32);
+    let slots = slots
+        .saturating_add(SPARE_SLOTS as u32)
+        .saturating_add(spare_instances(slots));
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
         .total_memories(slots.saturating_mul(MAX_MEMORIES_PER_COMPONENT))
@@ -56,6 +61,11 @@ pub(super) fn host_settings(slots: u32, memory_bytes: usize) -> Config {
     let mut config = compiler_settings();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
+}
+
+/// Returns the pool slots for instances that wait for a call, beside those of `slots` calls.
+pub(super) fn spare_instances(slots: u32) -> u32 {
+    slots.min(MAX_SPARE_INSTANCES)
 }
 
 #[cfg(test)]

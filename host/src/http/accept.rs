@@ -11,9 +11,20 @@ pub(super) struct Accepted {
     names_event_stream: bool,
 }
 
+/// The header of almost every client, which need not be parsed.
+const USUAL: &str = "application/json, text/event-stream";
+
 impl Accepted {
     /// Reads the `Accept` headers of a request. A request without a media range accepts everything.
     pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut all = headers.get_all(header::ACCEPT).iter();
+        if all.next().is_some_and(|accept| accept == USUAL) && all.next().is_none() {
+            return Self {
+                json: true,
+                event_stream: true,
+                names_event_stream: true,
+            };
+        }
         let json = best_match(headers, "application", "json");
         let event_stream = best_match(headers, "text", "event-stream");
         let is_anything = media_ranges(headers).next().is_none();

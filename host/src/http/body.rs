@@ -33,7 +33,7 @@ enum BodyError {
 /// The response that rejects the body.
 pub(super) async fn read_json(
     headers: &HeaderMap,
-    body: Body,
+    body: &mut Body,
     max_bytes: usize,
     budget: &Budget,
 ) -> Result<Bytes, Box<Response>> {
@@ -71,7 +71,7 @@ pub(super) async fn read_json(
     }
 }
 
-async fn read(mut body: Body, max_bytes: usize, budget: &Budget) -> Result<Bytes, BodyError> {
+async fn read(body: &mut Body, max_bytes: usize, budget: &Budget) -> Result<Bytes, BodyError> {
     let mut reservation = budget.reserve(0).map_err(BodyError::Exhausted)?;
     let started = Instant::now();
     // Copied from the frames: a small frame may keep a large buffer of the connection.

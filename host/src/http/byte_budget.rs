@@ -106,7 +106,7 @@ impl ByteBudgets {
     /// Returns the budget of a request to the endpoint. `user_key` is `None` if callers cannot be distinguished.
     pub(super) fn for_call(
         &self,
-        user_key: Option<String>,
+        user_key: Option<&str>,
         connection: Option<&ConnectionAccounts>,
     ) -> Budget {
         let caller = user_key.map(|key| self.caller(key));
@@ -115,16 +115,16 @@ impl ByteBudgets {
         Budget(accounts.chain([self.all.clone()]).collect())
     }
 
-    fn caller(&self, user_key: String) -> Arc<Account> {
+    fn caller(&self, user_key: &str) -> Arc<Account> {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = callers.get(&user_key).and_then(Weak::upgrade) {
+        if let Some(account) = callers.get(user_key).and_then(Weak::upgrade) {
             return account;
         }
         if callers.len() >= MAX_CALLERS {
             callers.retain(|_, account| account.strong_count() > 0);
         }
         let account = Account::new(MAX_CALLER_BYTES, Exhausted::OfCaller);
-        callers.insert(user_key, Arc::downgrade(&account));
+        callers.insert(user_key.to_owned(), Arc::downgrade(&account));
         account
     }
 }
@@ -221,7 +221,7 @@ mod tests {
     fn accounts_are_shared_by_caller_and_by_connection() {
         let (budgets, first, second) =
             <(ByteBudgets, ConnectionAccounts, ConnectionAccounts)>::default();
-        let alice = budgets.for_call(Some("alice".into()), Some(&first));
+        let alice = budgets.for_call(Some("alice"), Some(&first));
         let held = alice.reserve(MAX_CALLER_BYTES).unwrap();
         for (user, connection, exhausted) in [
             ("alice", Some(&first), true),
@@ -231,7 +231,7 @@ mod tests {
             ("bob", Some(&first), true),
             ("bob", Some(&second), false),
         ] {
-            let budget = budgets.for_call(Some(user.into()), connection);
+            let budget = budgets.for_call(Some(user), connection);
             let error = budget.reserve(1).err();
             assert_eq!(error, exhausted.then_some(Exhausted::OfCaller), "{user}");
         }
@@ -245,14 +245,14 @@ mod tests {
         let budgets = ByteBudgets::default();
         let mut held = Vec::new();
         for caller in 0..5 {
-            let budget = budgets.for_call(Some(caller.to_string()), None);
+            let budget = budgets.for_call(Some(&caller.to_string()), None);
             // The last reservation of an account may exceed its limit.
             held.extend(
                 (0..3).map_while(|_| budget.reserve(MAX_CALLER_BYTES / 2 - OVERHEAD_BYTES).ok()),
             );
         }
         assert_eq!(held.len(), 8);
-        let late = budgets.for_call(Some("late".into()), None);
+        let late = budgets.for_call(Some("late"), None);
         assert_eq!(late.reserve(1).err(), Some(Exhausted::OfServer));
         // The bytes counted in the caller's account before are taken back.
         assert_eq!(used(&late)[0], 0);

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta, ProtocolVersion};
@@ -27,7 +28,7 @@ use crate::auth::{Caller, Guard};
 use crate::catalog::{CallTicket, LiveCatalog};
 use crate::mcp::{self, AdmissionError, PROTOCOL_VERSIONS, RequestScope, ToolServer};
 
-/// The state of the endpoint's handler.
+/// The MCP endpoint.
 pub(super) struct Endpoint {
     pub(super) server: ToolServer,
     pub(super) stateless: Stateless,
@@ -50,55 +51,58 @@ enum Route<'a> {
 
 type RejectedOr<T> = Result<T, Box<Response>>;
 
-/// Answers one request.
-pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    let caller = request.extensions().get::<Arc<Caller>>().cloned();
-    let connection = request.extensions().get::<Arc<Connection>>();
-    let budget = endpoint.budgets.for_call(
-        caller.as_deref().map(Caller::user_key),
-        connection.map(|connection| &connection.accounts),
-    );
-    match (request.method(), &endpoint.sessions) {
-        (&Method::POST, _) => {
-            let response = endpoint.post(request, caller, &budget).await;
-            response.unwrap_or_else(|rejected| outgoing::count_small(*rejected, &budget))
-        }
-        (&Method::GET | &Method::DELETE, Some(sessions)) => {
-            let key = mcp::user_client_key(caller.as_deref());
-            let response = sessions.handle(request, &key).await;
-            // The stream of a session never ends by itself, so it would delay the shutdown.
-            let draining = endpoint.draining.clone();
-            let expiry = token_expiry(caller.as_deref());
-            let response = event_stream::end_when(response, async move {
-                tokio::select! {
-                    () = expiry => {}
-                    () = draining.cancelled_owned() => {}
-                }
-            });
-            outgoing::count(response, &budget)
-                .unwrap_or_else(|exhausted| responses::bytes_exhausted(exhausted, None))
-        }
-        (_, sessions) => method_not_allowed(sessions.is_some()),
-    }
-}
-
 impl Endpoint {
+    /// Answers one request.
+    pub(super) async fn handle(
+        &self,
+        head: Parts,
+        body: &mut Body,
+        caller: Option<Arc<Caller>>,
+        connection: Option<&Arc<Connection>>,
+    ) -> Response {
+        let budget = self.budgets.for_call(
+            caller.as_deref().map(Caller::user_key),
+            connection.map(|connection| &connection.accounts),
+        );
+        match (&head.method, &self.sessions) {
+            (&Method::POST, _) => {
+                let response = self.post(&head.headers, body, caller, &budget).await;
+                response.unwrap_or_else(|rejected| outgoing::count_small(*rejected, &budget))
+            }
+            (&Method::GET | &Method::DELETE, Some(sessions)) => {
+                let key = mcp::user_client_key(caller.as_deref());
+                let response = sessions.handle(head, key).await;
+                // The stream of a session never ends by itself, so it would delay the shutdown.
+                let draining = self.draining.clone();
+                let expiry = token_expiry(caller.as_deref());
+                let response = event_stream::end_when(response, async move {
+                    tokio::select! {
+                        () = expiry => {}
+                        () = draining.cancelled_owned() => {}
+                    }
+                });
+                outgoing::count(response, &budget)
+                    .unwrap_or_else(|exhausted| responses::bytes_exhausted(exhausted, None))
+            }
+            (_, sessions) => outgoing::count_small(method_not_allowed(sessions.is_some()), &budget),
+        }
+    }
+
     async fn post(
         &self,
-        request: Request,
+        headers: &HeaderMap,
+        body: &mut Body,
         caller: Option<Arc<Caller>>,
         budget: &Budget,
     ) -> RejectedOr<Response> {
-        let (head, body) = request.into_parts();
-        let headers = &head.headers;
         let body = body::read_json(headers, body, self.max_body_bytes, budget).await?;
         let user = mcp::user_key(caller.as_deref());
-        let parsed = self.messages.parse(body, &user).await?;
+        let parsed = self.messages.parse(body, user).await?;
         let incoming = parsed.incoming;
         let accepted = Accepted::of(headers);
         self.check_headers(headers, accepted, &incoming)?;
         let session_owner = mcp::user_client_key(caller.as_deref());
-        let route = self.route(headers, &incoming, &session_owner).await?;
+        let route = self.route(headers, &incoming, session_owner).await?;
         let ticket = match parsed.has_unknown_target {
             true => None,
             false => self.admit(&incoming, caller.as_deref()).await?,
@@ -114,7 +118,7 @@ impl Endpoint {
 
         let Incoming { id, message } = incoming;
         let id = id.as_ref();
-        let scope = RequestScope::new(caller, ticket, parsed.memory);
+        let scope = RequestScope::new(caller.clone(), ticket, parsed.memory);
         let response = match route {
             Route::Stateless => {
                 let stateless = &self.stateless;

@@ -4,8 +4,9 @@
 //! different tools. `rmcp`'s own deserializer keeps the last of two equal keys.
 
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ClientRequest, ClientResult, ErrorData, GetMeta,
-    JsonObject, ProtocolVersion, RequestId,
+    CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage,
+    ClientNotification, ClientRequest, ClientResult, ConstString, ErrorData, GetMeta, JsonObject,
+    ProtocolVersion, RequestId,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -92,21 +93,13 @@ fn parse_fields<const SKIP: bool>(body: &[u8]) -> Result<Incoming, Malformed> {
                 let message = format!("the parameters of `{method}` are malformed");
                 return Err(malformed(INVALID_PARAMS, message));
             }
-            let mut params = params.map(|params| params.value);
-            let arguments = params.as_mut().and_then(take_arguments);
-            // The method comes first: the variants of the untagged enum that do not match fail early.
-            let mut message = Map::new();
-            message.insert("method".into(), method.into_owned().into());
-            message.extend(params.map(|params| ("params".into(), params)));
-            let message = Value::Object(message);
+            let params = params.map(|params| params.value);
             match fields.id {
-                // Parameters of a wrong type make a `CustomRequest`, which the MCP server rejects.
                 Some(id) => request_id(&id).and_then(|id| {
-                    let mut request: ClientRequest = serde_json::from_value(message).ok()?;
-                    put_arguments(&mut request, arguments);
+                    let request = typed_request(&method, params)?;
                     Some(ClientJsonRpcMessage::request(request, id))
                 }),
-                None => serde_json::from_value::<ClientNotification>(message)
+                None => serde_json::from_value::<ClientNotification>(untyped(&method, params))
                     .ok()
                     .map(ClientJsonRpcMessage::notification),
             }
@@ -136,6 +129,39 @@ fn parse_fields<const SKIP: bool>(body: &[u8]) -> Result<Incoming, Malformed> {
         Some(message) => Ok(Incoming { id, message }),
         None => Err(not_mcp()),
     }
+}
+
+/// Returns the typed request. Parameters of a wrong type make a `CustomRequest`, which the MCP server rejects.
+fn typed_request(method: &str, mut params: Option<Value>) -> Option<ClientRequest> {
+    let arguments = params.as_mut().and_then(take_arguments);
+    let call = params
+        .as_ref()
+        .filter(|_| method == CallToolRequestMethod::VALUE);
+    let mut request = match call.and_then(tool_call) {
+        Some(request) => request,
+        None => serde_json::from_value(untyped(method, params)).ok()?,
+    };
+    put_arguments(&mut request, arguments);
+    Some(request)
+}
+
+/// Returns a `tools/call` if the parameters are of its type. The untagged enum would try a dozen types before it.
+fn tool_call(params: &Value) -> Option<ClientRequest> {
+    let mut params = CallToolRequestParams::deserialize(params).ok()?;
+    let meta = params.meta.take();
+    let mut request = CallToolRequest::new(params);
+    if let Some(meta) = meta {
+        request.extensions.insert(meta);
+    }
+    Some(ClientRequest::CallToolRequest(request))
+}
+
+/// Returns a message for the untagged enums. The method comes first: variants that do not match fail early.
+fn untyped(method: &str, params: Option<Value>) -> Value {
+    let mut message = Map::new();
+    message.insert("method".into(), method.into());
+    message.extend(params.map(|params| ("params".into(), params)));
+    Value::Object(message)
 }
 
 /// Takes the arguments out of the parameters of a request, because the untagged enum would copy them several times.

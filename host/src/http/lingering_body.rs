@@ -4,40 +4,19 @@
 //! closed at that point, TCP would reset it and the client would see a broken pipe instead of the response
 //! (RFC 9112, section 9.6).
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::sync::oneshot;
 
 /// Bytes of an unread body that are discarded; after them the connection is closed.
 const MAX_DISCARDED_BYTES: usize = 16 << 20;
 /// Time that discarding may take.
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(2);
 
-/// Middleware that runs the inner service and then discards the part of the body that it left unread.
-pub(super) async fn discard(request: Request, next: Next) -> Response {
-    let (give_back, mut given_back) = oneshot::channel();
-    let response = next
-        .run(request.map(|body| {
-            Body::new(LentBody {
-                body: Some(body),
-                give_back: Some(give_back),
-            })
-        }))
-        .await;
-    if let Ok(body) = given_back.try_recv()
-        && !body.is_end_stream()
-    {
-        let _ = tokio::time::timeout(MAX_DISCARD_TIME, discard_frames(body)).await;
-    }
-    response
+/// Reads and discards the part of a body that was left unread, up to the limits.
+pub(super) async fn discard(body: Body) {
+    let _ = tokio::time::timeout(MAX_DISCARD_TIME, discard_frames(body)).await;
 }
 
 /// Reads a body frame by frame, keeping none, up to its limit.
@@ -48,45 +27,5 @@ async fn discard_frames(mut body: Body) {
         if discarded_bytes > MAX_DISCARDED_BYTES {
             return;
         }
-    }
-}
-
-/// A body that is sent back to the middleware when the inner service drops it.
-struct LentBody {
-    body: Option<Body>,
-    give_back: Option<oneshot::Sender<Body>>,
-}
-
-impl Drop for LentBody {
-    fn drop(&mut self) {
-        if let (Some(body), Some(give_back)) = (self.body.take(), self.give_back.take()) {
-            // Fails if the response has been sent already.
-            let _ = give_back.send(body);
-        }
-    }
-}
-
-impl HttpBody for LentBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(SizeHint::default, Body::size_hint)
     }
 }

@@ -2,12 +2,9 @@
 //!
 //! Defends against DNS rebinding and against web pages that call a server on the user's own machine.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use url::Url;
 
@@ -146,20 +143,22 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     (!host.as_str().contains('@')).then_some(host)
 }
 
-/// Middleware that rejects requests whose `Host` or `Origin` is not accepted.
-pub(super) async fn check(
-    State(policy): State<Arc<Policy>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let reject = |status, message| json_rpc(status, INVALID_REQUEST, message, None, None);
-    let Some(authority) = authority(request.uri(), request.headers()) else {
+/// Checks the `Host` and `Origin` of a request.
+///
+/// # Errors
+/// The response that rejects the request.
+pub(super) fn check(policy: &Policy, request: &Parts) -> Result<(), Box<Response>> {
+    let reject = |status, message| {
+        let response = json_rpc(status, INVALID_REQUEST, message, None, None);
+        Err(Box::new(response))
+    };
+    let Some(authority) = authority(&request.uri, &request.headers) else {
         return reject(
             StatusCode::BAD_REQUEST,
             "the request has no valid Host header",
         );
     };
-    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    let mut origins = request.headers.get_all(header::ORIGIN).iter();
     let origin = (origins.next(), origins.next());
     // A page of the public URL cannot be one that DNS rebinding brought to this address, whatever `Host` a proxy sends.
     let is_public_page = match origin {
@@ -175,7 +174,7 @@ pub(super) async fn check(
     }
     let allowed = match origin {
         (None, _) => true,
-        (Some(origin), None) => policy.allows_origin(origin, request.uri(), request.headers()),
+        (Some(origin), None) => policy.allows_origin(origin, &request.uri, &request.headers),
         (Some(_), Some(_)) => false,
     };
     if !allowed {
@@ -185,5 +184,5 @@ pub(super) async fn check(
             "this Origin is not allowed; the operator can list it in `server.allowed-origins`",
         );
     }
-    next.run(request).await
+    Ok(())
 }

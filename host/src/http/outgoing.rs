@@ -9,58 +9,50 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use futures::FutureExt;
+use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::byte_budget::{Budget, Exhausted, Reservation, attach};
+use super::byte_budget::{Budget, Exhausted, Reservation};
 use super::connection::Connection;
-
-/// Marks responses that are counted.
-#[derive(Clone)]
-struct Counted;
 
 /// Counts the response to a call.
 ///
 /// # Errors
 /// The account that is full. The response is dropped.
 pub(super) fn count(response: Response, budget: &Budget) -> Result<Response, Exhausted> {
-    let bytes = match response.body().size_hint().exact() {
-        Some(0) => return Ok(response),
-        Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+    match exact_bytes(&response) {
+        Some(0) => Ok(response),
+        Some(bytes) => Ok(hold(response, budget.reserve(bytes)?)),
         None => {
             let budget = budget.clone();
-            return Ok(mark(response.map(|body| prefetched(body, budget))));
+            Ok(response.map(|body| prefetched(body, budget)))
         }
-    };
-    Ok(hold(response, budget.reserve(bytes)?))
+    }
 }
 
 /// Counts a response of the host itself, which is small, unless an account is full.
 pub(super) fn count_small(response: Response, budget: &Budget) -> Response {
-    let bytes = response.body().size_hint().exact();
-    let bytes = bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    match budget.reserve(bytes) {
+    match budget.reserve(exact_bytes(&response).unwrap_or_default()) {
         Ok(reservation) => hold(response, reservation),
         Err(_) => response,
     }
 }
 
-/// Middleware that counts the responses that no other account has in one of their connection. If that is full, only
-/// their heads are sent, which need not wait for the client.
-pub(super) async fn count_other(request: Request, next: Next) -> Response {
-    let connection = request.extensions().get::<Arc<Connection>>().cloned();
-    let response = next.run(request).await;
+/// Counts a small response that belongs to no call in the account of its connection. If that is full, only the head is
+/// sent, which need not wait for the client.
+pub(super) fn count_other(response: Response, connection: Option<&Arc<Connection>>) -> Response {
     let Some(connection) = connection else {
         return response;
     };
-    if is_counted(&response) {
-        return response;
-    }
-    let response = count_small(response, &connection.accounts.for_other());
-    if is_counted(&response) {
-        return response;
+    let bytes = match exact_bytes(&response) {
+        Some(0) => return response,
+        bytes => bytes.unwrap_or_default(),
+    };
+    if let Ok(reservation) = connection.accounts.for_other().reserve(bytes) {
+        return hold(response, reservation);
     }
     let (mut head, _) = response.into_parts();
     head.headers.remove(header::CONTENT_TYPE);
@@ -68,19 +60,28 @@ pub(super) async fn count_other(request: Request, next: Next) -> Response {
     Response::from_parts(head, Body::empty())
 }
 
-fn is_counted(response: &Response) -> bool {
-    response.body().is_end_stream() || response.extensions().get::<Counted>().is_some()
+/// Middleware with [`count_other`].
+pub(super) async fn count_response(request: Request, next: Next) -> Response {
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    count_other(next.run(request).await, connection.as_ref())
 }
 
-fn mark(mut response: Response) -> Response {
-    response.extensions_mut().insert(Counted);
-    response
+/// Returns the size of a response's body, if it is known.
+fn exact_bytes(response: &Response) -> Option<usize> {
+    let bytes = response.body().size_hint().exact()?;
+    Some(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 /// Returns the response with a reservation that lasts until it has been sent.
 fn hold(response: Response, reservation: Reservation) -> Response {
-    let reservation = Arc::new(reservation);
-    mark(response.map(|body| Body::new(CountedBody { body, reservation })))
+    response.map(|mut body| match body.frame().now_or_never() {
+        // A body of known size is one frame.
+        Some(Some(Ok(frame))) => match frame.into_data() {
+            Ok(data) => Body::from(reservation.attach(data)),
+            Err(_) => Body::empty(),
+        },
+        _ => Body::empty(),
+    })
 }
 
 /// Returns a body that reads ahead of its client, so that events count from the time at which they are made: those of a
@@ -135,34 +136,5 @@ impl HttpBody for Prefetched {
         };
         self.is_ended = frame.as_ref().is_none_or(Result::is_err);
         Poll::Ready(frame)
-    }
-}
-
-/// A body of known size, whose reservation lasts until the last frame has been sent.
-struct CountedBody {
-    body: Body,
-    reservation: Arc<Reservation>,
-}
-
-impl HttpBody for CountedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let reservation = self.reservation.clone();
-        let attach = |frame: Frame<Bytes>| frame.map_data(|data| attach(reservation, data));
-        Poll::Ready(frame.map(|frame| frame.map(attach)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -4,6 +4,7 @@
 //! A response is passed to hyper in pieces, each of which is dropped when it has been written to the connection. The
 //! last frame of an HTTP/2 stream follows when all its pieces have been sent, because a stream cannot be reset after it.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -13,10 +14,12 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, Version};
 use futures::task::AtomicWaker;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::Service;
 use tokio::time::Instant;
 
+use super::application::Application;
 use super::byte_budget::attach;
 use super::connection::{Connection, Exchange};
 
@@ -134,27 +137,25 @@ impl Drop for UnsentPiece {
 }
 
 /// The service of one connection. Each exchange is open until its response has been sent whole.
-pub(super) struct ConnectionService<S> {
+pub(super) struct ConnectionService {
     pub(super) connection: Arc<Connection>,
-    pub(super) service: S,
+    pub(super) application: Application,
 }
 
-impl<B, S> Service<Request<B>> for ConnectionService<S>
-where
-    S: Service<Request<B>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-{
+impl Service<Request<Incoming>> for ConnectionService {
     type Response = Response<SentBody>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, mut request: Request<B>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let is_http2 = request.version() == Version::HTTP_2;
-        let exchange = Arc::new(self.connection.start_exchange(is_http2));
-        request.extensions_mut().insert(self.connection.clone());
-        let response = self.service.call(request);
+        let connection = self.connection.clone();
+        let exchange = Arc::new(connection.start_exchange(is_http2));
+        let application = self.application.clone();
         Box::pin(async move {
-            let response = response.await?;
+            let response = application
+                .handle(request.map(Body::new), &connection)
+                .await;
             let stream = STREAM.try_with(Arc::clone).ok();
             Ok(response.map(|body| SentBody {
                 body,

@@ -5,16 +5,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::application::Application;
 use super::connection::Connection;
 use super::connection_threads::ConnectionThreads;
 use super::listener::{Listener, Stream};
@@ -68,13 +67,13 @@ pub struct Serving {
 /// returns.
 pub async fn serve(
     listener: Listener,
-    router: Router,
+    application: Application,
     stop: impl Future<Output = ()>,
     serving: Serving,
 ) {
     let server = Server {
         builder: Arc::new(builder()),
-        service: TowerToHyperService::new(router),
+        application,
         draining: serving.draining.clone(),
     };
     let connection_permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -151,7 +150,7 @@ fn builder() -> auto::Builder<StreamExecutor> {
 #[derive(Clone)]
 struct Server {
     builder: Arc<auto::Builder<StreamExecutor>>,
-    service: TowerToHyperService<Router>,
+    application: Application,
     /// Cancelled when connections are to end after their open requests.
     draining: CancellationToken,
 }
@@ -174,7 +173,7 @@ impl Server {
         let stream = TimedStream::new(stream, connection.clone(), limits);
         let service = ConnectionService {
             connection: connection.clone(),
-            service: self.service,
+            application: self.application,
         };
         let serving = self
             .builder

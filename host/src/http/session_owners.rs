@@ -89,9 +89,9 @@ impl SessionOwners {
     }
 
     /// Records the owner of a new session.
-    pub(super) fn insert(&self, session_id: &str, caller: String) {
+    pub(super) fn insert(&self, session_id: &str, caller: &str) {
         let session = OwnedSession {
-            owner: caller,
+            owner: caller.to_owned(),
             requests: SessionRequests::default(),
         };
         self.lock().insert(session_id.to_owned(), session);

@@ -9,8 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
 use http_body_util::Full;
@@ -112,11 +112,11 @@ impl Sessions {
     pub(super) async fn open(
         &self,
         initialize: ClientJsonRpcMessage,
-        caller: String,
+        caller: &str,
         accepted: Accepted,
         id: Option<&Value>,
     ) -> Response {
-        let _reserved = match self.owners.reserve(&caller).await {
+        let _reserved = match self.owners.reserve(caller).await {
             Ok(reserved) => reserved,
             Err(error) => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -257,8 +257,7 @@ impl Sessions {
     }
 
     /// Answers GET, which opens the stream of a session, and DELETE, which ends it.
-    pub(super) async fn handle(&self, request: Request, caller: &str) -> Response {
-        let (mut head, _) = request.into_parts();
+    pub(super) async fn handle(&self, mut head: Parts, caller: &str) -> Response {
         let Some(session_id) = head.headers.get(SESSION_ID) else {
             let message = "the Mcp-Session-Id header is missing";
             let status = StatusCode::BAD_REQUEST;

@@ -64,7 +64,7 @@ pub async fn authorize_and_admit(
         );
         return Err(AdmissionError::MissingScopes(found.scopes().to_vec()));
     }
-    match catalog.admit(&found, &user_key(caller)).await {
+    match catalog.admit(&found, user_key(caller)).await {
         Ok(permit) => Ok(CallTicket {
             target: found,
             permit,

@@ -15,13 +15,13 @@ pub(super) fn caller(context: &RequestContext<RoleServer>) -> Option<&Arc<Caller
 }
 
 /// Returns the key of a user, for rates and concurrency. Without authentication all callers share one.
-pub(crate) fn user_key(caller: Option<&Caller>) -> String {
-    caller.map_or_else(|| "anonymous".into(), Caller::user_key)
+pub(crate) fn user_key(caller: Option<&Caller>) -> &str {
+    caller.map_or("anonymous", Caller::user_key)
 }
 
 /// Returns the key of a user at one client, for tasks, sessions and quotas. Without authentication all callers share one.
-pub fn user_client_key(caller: Option<&Caller>) -> String {
-    caller.map_or_else(String::new, Caller::user_client_key)
+pub fn user_client_key(caller: Option<&Caller>) -> &str {
+    caller.map_or("", Caller::user_client_key)
 }
 
 /// Returns whether a request uses 2026-07-28 or a later revision.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::admission::AdmissionError;
 use super::call_context::CallContext;
-use super::caller::{user_client_key, user_key};
+use super::caller::user_client_key;
 use super::downgrade::Downgrade;
 use super::in_flight::{Failed, GuestFuture, RunningRound};
 use super::input_required::{Binding, Rounds};
@@ -186,11 +186,10 @@ pub(super) async fn run<M: GuestMethod>(
         binding,
         rounds,
         client: context.client,
-        user_key: user_key(caller),
         // The status of a task shows progress even if the client asked for no notifications.
         reports_events: time_limit.is_some() || listener.is_wanted(),
         message_memory: context.memory,
-        memory: server.memory.share(&user_client_key(caller)),
+        memory: server.memory.share(user_client_key(caller)),
         live: server.live.clone(),
         seal: server.seal.clone(),
         shutdown: server.shutdown.clone(),

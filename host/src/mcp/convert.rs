@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::catalog::{Target, TargetName, ToolEntry};
 use crate::component::{
     self, Block, Body, CallError, Completion, CompletionSubject, Content, DescribeCaller, Embedded,
-    Level, Outcome, Output, Principal, PromptResult,
+    Level, Outcome, Principal, PromptResult, ToolResult,
 };
 
 /// Converts a catalog entry to its form in `tools/list`.
@@ -143,25 +143,23 @@ impl DescribeCaller for Caller {
     }
 }
 
-/// Converts a validated output to the result of `tools/call`. Structured output without other content is repeated as
-/// text for clients that do not read structured content (MCP, tools, structured content).
-pub(super) fn result(output: Output) -> CallToolResult {
-    // `Outcome::checked` has already parsed the JSON texts.
-    let parse = |text: String| component::parse_guest_json(&text).ok();
-    let mut content: Vec<_> = output.content.into_iter().map(block).collect();
+/// Converts the result of a tool to that of `tools/call`. Structured content without other content is repeated as text
+/// for clients that do not read it (MCP, tools, structured content).
+pub(super) fn result(result: ToolResult) -> CallToolResult {
+    let mut content: Vec<_> = result.content.into_iter().map(block).collect();
     if content.is_empty()
-        && let Some(text) = &output.structured
+        && let Some(text) = result.structured_text
     {
-        content.push(ContentBlock::text(text.clone()));
+        content.push(ContentBlock::text(text));
     }
-    let mut result = CallToolResult::success(content);
-    result.structured_content = output.structured.and_then(parse);
-    result.meta = meta(output.meta.as_deref());
-    result
+    let mut converted = CallToolResult::success(content);
+    converted.structured_content = result.structured;
+    converted.meta = result.meta.map(MetaObject);
+    converted
 }
 
 /// Converts an outcome for a caller that cannot answer input requests.
-pub(super) fn outcome(outcome: Result<Outcome, CallError>) -> CallToolResult {
+pub(super) fn outcome(outcome: Result<Outcome<ToolResult>, CallError>) -> CallToolResult {
     match outcome {
         Ok(Outcome::Complete(output)) => result(output),
         Ok(Outcome::InputRequired(_)) => {

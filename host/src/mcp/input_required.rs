@@ -75,7 +75,7 @@ impl Binding {
         let caller = self
             .caller
             .as_ref()
-            .map_or_else(|| "null".to_owned(), |caller| caller.user_client_key());
+            .map_or("null", |caller| caller.user_client_key());
         let (method, name) = (json!(self.method), json!(self.name));
         format!("[{method},{name},{arguments},{caller}]").into_bytes()
     }

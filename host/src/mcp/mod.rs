@@ -43,10 +43,10 @@ pub use stdio::serve_stdio;
 
 use serde_json::Value;
 
-use crate::component::{CallError, Outcome};
+use crate::component::{CallError, Outcome, ToolResult};
 
 /// Returns the `tools/call` result for an outcome as JSON, and whether it is an error.
-pub fn result_json(outcome: Result<Outcome, CallError>) -> (Value, bool) {
+pub fn result_json(outcome: Result<Outcome<ToolResult>, CallError>) -> (Value, bool) {
     let result = convert::outcome(outcome);
     let is_error = result.is_error == Some(true);
     (serde_json::to_value(result).unwrap_or_default(), is_error)

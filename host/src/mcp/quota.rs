@@ -100,7 +100,9 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.resize(0);
+        if self.amount > 0 {
+            self.resize(0);
+        }
     }
 }
 

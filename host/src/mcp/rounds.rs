@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask_client::{AskClient, NotAnswered, TOO_MANY_WAITING};
 use super::call_id;
+use super::caller::user_key;
 use super::in_flight::{Failed, GuestFuture, RunningRound};
 use super::input_required::{
     Binding, MAX_ROUNDS, Rounds, Seal, client_features, missing_capabilities,
@@ -42,8 +43,6 @@ pub(super) struct GuestCall<T> {
     pub(super) rounds: Rounds,
     /// The capabilities that the client declared; `None` if it cannot be asked.
     pub(super) client: Option<ClientCapabilities>,
-    /// The key for rates and concurrency.
-    pub(super) user_key: String,
     /// Whether anybody listens to the guest's events.
     pub(super) reports_events: bool,
     /// The memory of the request until the call ends or its memory counts as that of a waiting call.
@@ -174,7 +173,8 @@ impl<T: Send + 'static> GuestCall<T> {
             }
             // The permit of the previous round was released with it.
             let catalog = self.live.current();
-            round = match catalog.admit(&self.target, &self.user_key).await {
+            let caller = self.binding.caller.as_deref();
+            round = match catalog.admit(&self.target, user_key(caller)).await {
                 Ok(permit) => self.begin(permit),
                 Err(limit) => return Ending::Rejected(limit.to_string()),
             };

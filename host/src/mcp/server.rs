@@ -300,7 +300,7 @@ impl ServerHandler for ToolServer {
     async fn listen(&self, stream: SubscriptionContext) -> Result<(), ErrorData> {
         let caller = caller(stream.request_context()).map(|caller| &**caller);
         let streams = &self.state.streams;
-        let Some(_place) = streams.take(&user_client_key(caller), 1) else {
+        let Some(_place) = streams.take(user_client_key(caller), 1) else {
             let message = "there are too many open streams already; close one, or try again later";
             return Err(ErrorData::internal_error(message, None));
         };
@@ -338,7 +338,7 @@ impl ServerHandler for ToolServer {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let owner = owner(&context);
-        let task = self.state.tasks.state(&request.task_id, &owner)?;
+        let task = self.state.tasks.state(&request.task_id, owner)?;
         let mut result = GetTaskResult::new(task);
         result.meta = self.state.with_server_info(result.meta);
         Ok(result)
@@ -351,7 +351,7 @@ impl ServerHandler for ToolServer {
     ) -> Result<(), ErrorData> {
         let owner = owner(&context);
         let (id, answers) = (&request.task_id, request.input_responses);
-        self.state.tasks.answer(id, &owner, answers)
+        self.state.tasks.answer(id, owner, answers)
     }
 
     async fn cancel_task(
@@ -360,7 +360,7 @@ impl ServerHandler for ToolServer {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let owner = owner(&context);
-        self.state.tasks.cancel(&request.task_id, &owner)
+        self.state.tasks.cancel(&request.task_id, owner)
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -404,7 +404,7 @@ impl ServerHandler for ToolServer {
 }
 
 /// Returns the key of the owner of a task.
-fn owner(context: &RequestContext<RoleServer>) -> String {
+fn owner(context: &RequestContext<RoleServer>) -> &str {
     user_client_key(caller(context).map(|caller| &**caller))
 }
 

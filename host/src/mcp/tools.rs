@@ -23,7 +23,7 @@ use super::rounds::{Ending, GuestCall, RoundInput};
 use super::state::ServerState;
 use super::tasks::{TASK_THRESHOLD, TaskSlot};
 use crate::catalog::{Target, TargetName};
-use crate::component::{Call, CallError, Output, TaskMode};
+use crate::component::{Call, CallError, TaskMode, ToolResult};
 
 /// The method `tools/call`.
 pub(super) struct ToolsCall;
@@ -42,11 +42,16 @@ pub(super) fn request(params: CallToolRequestParams) -> CallRequest<ToolsCall> {
 
 impl GuestMethod for ToolsCall {
     const NAME: &'static str = "tools/call";
-    type Output = Output;
+    type Output = ToolResult;
     type Result = CallToolResult;
     type Response = CallToolResponse;
 
-    fn start(&self, target: &Target, binding: &Binding, input: RoundInput) -> GuestFuture<Output> {
+    fn start(
+        &self,
+        target: &Target,
+        binding: &Binding,
+        input: RoundInput,
+    ) -> GuestFuture<ToolResult> {
         let Target::Tool(tool) = target.clone() else {
             return Box::pin(async { Err(CallError::NotFound) });
         };
@@ -76,7 +81,7 @@ impl GuestMethod for ToolsCall {
             let limits = &tool.component().limits;
             let caller = user_client_key(context.caller.as_deref());
             let tasks = &server.tasks;
-            tasks.reserve(&caller, limits.time, limits.output_bytes)
+            tasks.reserve(caller, limits.time, limits.output_bytes)
         };
         let reject = |sentence| Ok(TaskPlan::Reject(convert::failure(sentence)));
         match tool.tool().task {
@@ -105,8 +110,8 @@ impl GuestMethod for ToolsCall {
     fn continue_as_task(
         server: &ServerState,
         task: TaskSlot,
-        call: GuestCall<Output>,
-        round: RunningRound<Output>,
+        call: GuestCall<ToolResult>,
+        round: RunningRound<ToolResult>,
     ) -> Result<CallToolResponse, ErrorData> {
         let task = task.spawn(|task| Box::pin(run_as_task(call, round, task)));
         let mut created = CreateTaskResult::new(task);
@@ -114,7 +119,7 @@ impl GuestMethod for ToolsCall {
         Ok(created.into())
     }
 
-    fn result(output: Output, _: bool) -> CallToolResult {
+    fn result(output: ToolResult, _: bool) -> CallToolResult {
         convert::result(output)
     }
 
@@ -145,8 +150,8 @@ impl GuestMethod for ToolsCall {
 /// # Errors
 /// The task was cancelled, the guest crashed, or the client lacks a capability that a question needs.
 async fn run_as_task(
-    call: GuestCall<Output>,
-    round: RunningRound<Output>,
+    call: GuestCall<ToolResult>,
+    round: RunningRound<ToolResult>,
     task: TaskContext,
 ) -> Result<CallToolResult, TaskExit> {
     let listener = Listener::Task(task.clone());

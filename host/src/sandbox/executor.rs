@@ -46,7 +46,8 @@ pub enum Stopped {
 pub struct CpuProfile(AtomicBool);
 
 impl CpuProfile {
-    fn is_heavy(&self) -> bool {
+    /// Returns whether the last call was CPU-heavy.
+    pub fn is_heavy(&self) -> bool {
         self.0.load(Relaxed)
     }
 

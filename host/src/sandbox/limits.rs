@@ -56,6 +56,8 @@ pub struct Limits {
     pub concurrency_per_caller: Option<u32>,
     /// Calls per caller and minute; `None` means unlimited.
     pub calls_per_minute: Option<NonZeroU32>,
+    /// Instances that wait for the next call of a component that is called often.
+    pub spare_instances: u32,
     /// Time for compiling the component.
     pub compile: Duration,
     /// Memory for compiling the component: the address space of the compiler process, in bytes.
@@ -73,6 +75,7 @@ impl Default for Limits {
             concurrency: 64,
             concurrency_per_caller: None,
             calls_per_minute: None,
+            spare_instances: 1,
             compile: Duration::from_secs(300),
             compile_memory_bytes: 2 << 30,
         }

@@ -13,6 +13,7 @@ use super::limits::{MAX_LISTED_ENTRIES, MAX_OPEN_FILES};
 use super::store::StoreData;
 use super::{egress, filesystem, keyvalue, sockets};
 use crate::engine::Engine;
+use crate::telemetry::in_call;
 
 // The interfaces with replaced functions, as wasmtime names them. A test fails when wasmtime changes the version.
 const PREOPENS: &str = "wasi:filesystem/preopens@0.2.12";
@@ -89,7 +90,7 @@ fn replace_file_functions<C: Send + 'static>(
          (dir, path_flags, path, open_flags, flags): OpenAt| {
             Box::new(async move {
                 if !store.data_mut().open_files.has_room_for_file() {
-                    tracing::info!(limit.files = MAX_OPEN_FILES, "file not opened");
+                    in_call(|| tracing::info!(limit.files = MAX_OPEN_FILES, "file not opened"));
                     // WASI has no error code for too many open files.
                     return Ok((Err(ErrorCode::InsufficientMemory),));
                 }
@@ -114,7 +115,9 @@ fn replace_file_functions<C: Send + 'static>(
                     Err(error) => return Ok((Err(error),)),
                 };
                 if !data.open_files.has_room_for_listing(&data.table, entries) {
-                    tracing::info!(limit.entries = MAX_LISTED_ENTRIES, "directory not listed");
+                    in_call(|| {
+                        tracing::info!(limit.entries = MAX_LISTED_ENTRIES, "directory not listed");
+                    });
                     return Ok((Err(ErrorCode::InsufficientMemory),));
                 }
                 let mut files = data.filesystem();

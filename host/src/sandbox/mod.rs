@@ -27,4 +27,4 @@ pub use limits::{Limits, MAX_HANDLES, MAX_LOG_LINES, MAX_OPEN_FILES, MAX_PROGRES
 pub use linker::new_linker;
 pub use open_grants::OpenGrants;
 pub use sockets::TcpRule;
-pub use store::{StoreData, exit_status, is_out_of_handles, new_store};
+pub use store::{StoreData, exit_status, is_out_of_handles, new_store, start_call};

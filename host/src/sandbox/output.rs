@@ -12,6 +12,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
 use super::limits::MAX_LOG_LINES;
+use crate::telemetry::CallSpan;
 use crate::text::escape_untrusted;
 
 /// Bytes that a guest may write at once.
@@ -24,8 +25,8 @@ const MAX_LINE_BYTES: usize = 4_096;
 pub(super) struct GuestOutput {
     /// `stdout` or `stderr`.
     stream: &'static str,
-    /// The call's span, with the component, the tool and the call's id.
-    span: tracing::Span,
+    /// The span in which the stream was opened, for lines logged by other tasks.
+    span: Option<CallSpan>,
     buffer: Arc<Mutex<LineBuffer>>,
 }
 
@@ -36,10 +37,10 @@ struct LineBuffer {
 }
 
 impl GuestOutput {
-    pub(super) fn new(stream: &'static str, span: tracing::Span) -> Self {
+    pub(super) fn new(stream: &'static str) -> Self {
         Self {
             stream,
-            span,
+            span: CallSpan::current(),
             buffer: Arc::default(),
         }
     }
@@ -61,19 +62,22 @@ impl GuestOutput {
 
     /// Logs the buffered line, or, once, that the limit of lines has been reached.
     fn log_line(&self, buffer: &mut LineBuffer) {
-        let _entered = self.span.enter();
         buffer.lines_logged += 1;
-        if buffer.lines_logged > MAX_LOG_LINES {
-            tracing::warn!(
+        let lines_logged = buffer.lines_logged;
+        let line = String::from_utf8_lossy(&buffer.line);
+        let log = || match lines_logged > MAX_LOG_LINES {
+            true => tracing::warn!(
                 guest.stream = self.stream,
                 limit.lines = MAX_LOG_LINES,
                 "guest output truncated"
-            );
-        } else {
-            let line = String::from_utf8_lossy(&buffer.line);
-            tracing::info!(
+            ),
+            false => tracing::info!(
                 guest.stream = self.stream, guest.line = %escape_untrusted(&line), "guest output"
-            );
+            ),
+        };
+        match CallSpan::current().as_ref().or(self.span.as_ref()) {
+            Some(span) => span.log(log),
+            None => log(),
         }
         buffer.line.clear();
     }

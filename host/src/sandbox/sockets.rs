@@ -14,6 +14,7 @@ use wasmtime_wasi::p2::{Network, TcpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 
 use crate::network::AddressPolicy;
+use crate::telemetry::in_call;
 
 /// An entry of `tcp`, such as `10.0.0.5:5432` or `db.internal:5432`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +138,9 @@ pub(super) fn allow_granted(builder: &mut WasiCtxBuilder, grant: &Arc<TcpGrant>)
                         let check = tokio::spawn(async move { grant.permits(address).await });
                         let is_permitted = check.await.unwrap_or(false);
                         if !is_permitted {
-                            tracing::info!(tcp.address = %address, "connection refused");
+                            in_call(|| {
+                                tracing::info!(tcp.address = %address, "connection refused");
+                            });
                         }
                         is_permitted
                     }

@@ -21,6 +21,7 @@ use super::open_grants::OpenGrants;
 use super::output::GuestOutput;
 use super::sockets;
 use crate::engine::Engine;
+use crate::telemetry::in_call;
 use crate::text::bounded;
 
 /// Length of a cause's text that is searched: texts with names from a guest can have megabytes.
@@ -30,8 +31,6 @@ const MAX_SEARCHED_BYTES: usize = 1_000;
 pub struct StoreData<C> {
     /// Created when the guest first uses WASI, because many guests never do.
     wasi: Option<WasiCtx>,
-    /// The guest's output is logged in it.
-    span: tracing::Span,
     http: WasiHttpCtx,
     egress: EgressHooks,
     pub(super) grants: Arc<OpenGrants>,
@@ -57,7 +56,9 @@ impl<C: Send> StoreData<C> {
         open: impl FnOnce(&mut WasiFilesystemCtxView<'_>) -> FsResult<T>,
     ) -> wasmtime::Result<Result<T, ErrorCode>> {
         if !self.open_files.has_room_for_stream() {
-            tracing::info!(limit.streams = MAX_FILE_STREAMS, "file stream not opened");
+            in_call(|| {
+                tracing::info!(limit.streams = MAX_FILE_STREAMS, "file stream not opened");
+            });
             return Ok(Err(ErrorCode::InsufficientMemory));
         }
         let mut files = self.filesystem();
@@ -68,7 +69,7 @@ impl<C: Send> StoreData<C> {
     /// Counts a new socket or name lookup; returns `false` if the call has used up [`MAX_SOCKETS`].
     pub(super) fn count_socket(&mut self) -> bool {
         if self.sockets_used == MAX_SOCKETS {
-            tracing::warn!(limit.sockets = MAX_SOCKETS, "socket refused");
+            in_call(|| tracing::warn!(limit.sockets = MAX_SOCKETS, "socket refused"));
             return false;
         }
         self.sockets_used += 1;
@@ -78,13 +79,12 @@ impl<C: Send> StoreData<C> {
 
 /// Creates the store of one call.
 ///
-/// The guest's output is logged in `span`. `owner` owns the `@caller` parts of the buckets.
+/// `owner` owns the `@caller` parts of the buckets.
 pub fn new_store<C: Send + 'static>(
     engine: &Engine,
     limits: &Limits,
     grants: &Arc<OpenGrants>,
     owner: Option<Owner>,
-    span: &tracing::Span,
     contract: C,
 ) -> Store<StoreData<C>> {
     let mut http = WasiHttpCtx::new();
@@ -93,7 +93,6 @@ pub fn new_store<C: Send + 'static>(
     table.set_max_capacity(MAX_HANDLES);
     let data = StoreData {
         wasi: None,
-        span: span.clone(),
         http,
         egress: EgressHooks::new(grants.http.clone()),
         grants: grants.clone(),
@@ -119,11 +118,26 @@ pub fn new_store<C: Send + 'static>(
     store
 }
 
-fn wasi_context(grants: &OpenGrants, span: &tracing::Span) -> WasiCtx {
+/// Prepares a store in which only start functions have run for a call.
+pub fn start_call<C>(
+    store: &mut Store<StoreData<C>>,
+    limits: &Limits,
+    owner: Option<Owner>,
+    contract: C,
+) {
+    let data = store.data_mut();
+    data.owner = owner;
+    data.contract = contract;
+    store.set_hostcall_fuel(host_call_bytes(limits));
+    // The deadline of the start functions is over.
+    store.set_epoch_deadline(1);
+}
+
+fn wasi_context(grants: &OpenGrants) -> WasiCtx {
     // The builder's defaults deny everything. They are repeated here so that a change of a default has no effect.
     let mut wasi = WasiCtx::builder();
-    wasi.stdout(GuestOutput::new("stdout", span.clone()))
-        .stderr(GuestOutput::new("stderr", span.clone()))
+    wasi.stdout(GuestOutput::new("stdout"))
+        .stderr(GuestOutput::new("stderr"))
         .envs(&grants.env)
         .allow_tcp(false)
         .allow_udp(false)
@@ -151,9 +165,7 @@ pub fn is_out_of_handles(error: &wasmtime::Error) -> bool {
 impl<C: Send> WasiView for StoreData<C> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
-            ctx: self
-                .wasi
-                .get_or_insert_with(|| wasi_context(&self.grants, &self.span)),
+            ctx: self.wasi.get_or_insert_with(|| wasi_context(&self.grants)),
             table: &mut self.table,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Every field of every event and span is escaped and truncated, also those of libraries.
 
+mod call_span;
 mod fields;
 
 mod json;
@@ -18,6 +19,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use call_span::{CallSpan, in_call};
 use fields::TextFields;
 use json::{JsonEvents, JsonFields};
 use library_events::{LibraryEvents, Summary};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Component, HasSelf, InstancePre};
+use wasmtime::component::{Component, HasSelf, Instance, InstancePre};
 
 use super::bindings::Everything;
 use super::bindings::exports::toolcrib::mcp::{completions, prompts, resources, tool};
@@ -30,11 +30,40 @@ pub(crate) fn has_supported_version(contract_interface: &str) -> bool {
 
 /// A linked component, and the interfaces of the contract that it exports.
 pub(crate) struct Guest {
-    pub(crate) pre: InstancePre<StoreData<CallData>>,
+    pre: InstancePre<StoreData<CallData>>,
     tool: Option<tool::GuestIndices>,
     prompts: Option<prompts::GuestIndices>,
     resources: Option<resources::GuestIndices>,
     completions: Option<completions::GuestIndices>,
+}
+
+/// A store for one call of a guest, and the guest's instance in it once there is one.
+pub(crate) struct PreparedStore {
+    pub(crate) store: GuestStore,
+    instance: Option<Instance>,
+}
+
+impl PreparedStore {
+    /// A store without an instance.
+    pub(crate) fn new(store: GuestStore) -> Self {
+        Self {
+            store,
+            instance: None,
+        }
+    }
+
+    /// Returns the instance of the guest, which is made by the first call of this function.
+    ///
+    /// # Errors
+    /// The engine cannot make it, or a start function traps.
+    pub(crate) async fn instantiate(&mut self, guest: &Guest) -> wasmtime::Result<Instance> {
+        if let Some(instance) = self.instance {
+            return Ok(instance);
+        }
+        let instance = guest.pre.instantiate_async(&mut self.store).await?;
+        self.instance = Some(instance);
+        Ok(instance)
+    }
 }
 
 /// The reason why a guest's call has no outcome.
@@ -88,13 +117,13 @@ pub(crate) fn trap(error: wasmtime::Error, store: &GuestStore) -> GuestError {
 macro_rules! call_guest {
     ($guest:ident.$interface:ident.$function:ident, $store:ident $(, $argument:expr)*) => {{
         let call = async {
-            let instance = $guest.pre.instantiate_async(&mut $store).await?;
+            let instance = $store.instantiate(&$guest).await?;
             let indices = $guest.$interface.as_ref();
             let indices = indices.ok_or_else(|| wasmtime::Error::msg("it is not exported"))?;
-            let interface = indices.load(&mut $store, &instance)?;
-            interface.$function(&mut $store $(, $argument)*).await
+            let interface = indices.load(&mut $store.store, &instance)?;
+            interface.$function(&mut $store.store $(, $argument)*).await
         };
-        call.await.map_err(|error| trap(error, &$store))
+        call.await.map_err(|error| trap(error, &$store.store))
     }};
 }
 
@@ -143,7 +172,7 @@ impl Guest {
     /// Asks the component for its tools. Empty without the interface, as for the functions below.
     pub(crate) async fn tools(
         self: Arc<Self>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
     ) -> Result<Vec<types::Definition>, GuestError> {
         if self.tool.is_none() {
             return Ok(Vec::new());
@@ -153,7 +182,7 @@ impl Guest {
 
     pub(crate) async fn prompts(
         self: Arc<Self>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
     ) -> Result<Vec<prompts::Definition>, GuestError> {
         if self.prompts.is_none() {
             return Ok(Vec::new());
@@ -163,7 +192,7 @@ impl Guest {
 
     pub(crate) async fn resources(
         self: Arc<Self>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
     ) -> Result<Vec<resources::Resource>, GuestError> {
         if self.resources.is_none() {
             return Ok(Vec::new());
@@ -173,7 +202,7 @@ impl Guest {
 
     pub(crate) async fn templates(
         self: Arc<Self>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
     ) -> Result<Vec<resources::Template>, GuestError> {
         if self.resources.is_none() {
             return Ok(Vec::new());
@@ -183,15 +212,15 @@ impl Guest {
 
     pub(crate) async fn call_tool(
         self: Arc<Self>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
         request: types::Request,
-    ) -> Result<Outcome, GuestError> {
+    ) -> Result<Outcome<types::Output>, GuestError> {
         Ok(call_guest!(self.tool.call_call, store, &request)??.into())
     }
 
     pub(crate) async fn get_prompt(
         self: Arc<Self>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
         request: prompts::Request,
     ) -> Result<Outcome<prompts::Prompt>, GuestError> {
         Ok(call_guest!(self.prompts.call_get, store, &request)??.into())
@@ -199,7 +228,7 @@ impl Guest {
 
     pub(crate) async fn read_resource(
         self: Arc<Self>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
         request: resources::Request,
     ) -> Result<Outcome<Vec<types::Embedded>>, GuestError> {
         Ok(call_guest!(self.resources.call_read, store, &request)??.into())
@@ -207,7 +236,7 @@ impl Guest {
 
     pub(crate) async fn complete(
         self: Arc<Self>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
         request: completions::Request,
     ) -> Result<completions::Completion, GuestError> {
         Ok(call_guest!(

@@ -11,6 +11,7 @@ use wasmtime::Store;
 use super::bindings::toolcrib::mcp::call::{self, Level, Principal};
 use super::bindings::toolcrib::mcp::types;
 use crate::sandbox::{MAX_LOG_LINES, MAX_PROGRESS_EVENTS, StoreData};
+use crate::telemetry::in_call;
 use crate::text::{escape_untrusted, truncate};
 
 /// Maximum length of the text of a progress event or a log line.
@@ -83,6 +84,20 @@ pub struct GuestContext {
     pub cancelled: CancellationToken,
     /// Dropped when the guest has ended and released its memory.
     pub held: Option<Arc<dyn Send + Sync>>,
+}
+
+impl GuestContext {
+    /// The context of a guest that runs for no caller and no client.
+    pub(crate) fn without_caller(cancelled: &CancellationToken) -> Self {
+        Self {
+            id: String::new(),
+            client_features: ClientFeatures::default(),
+            caller: None,
+            events: None,
+            cancelled: cancelled.clone(),
+            held: None,
+        }
+    }
 }
 
 /// The state of the `call` interface during one call.
@@ -160,17 +175,17 @@ impl call::Host for CallData {
         self.log_lines = self.log_lines.saturating_add(1);
         if self.log_lines > MAX_LOG_LINES {
             if self.log_lines == MAX_LOG_LINES + 1 {
-                tracing::warn!(limit.lines = MAX_LOG_LINES, "guest log truncated");
+                in_call(|| tracing::warn!(limit.lines = MAX_LOG_LINES, "guest log truncated"));
             }
             return;
         }
         let message = escape_untrusted(truncate(&message, MAX_MESSAGE_BYTES)).into_owned();
-        match level {
+        in_call(|| match level {
             Level::Debug => tracing::debug!(guest.line = %message, "guest log"),
             Level::Info => tracing::info!(guest.line = %message, "guest log"),
             Level::Warning => tracing::warn!(guest.line = %message, "guest log"),
             Level::Error => tracing::error!(guest.line = %message, "guest log"),
-        }
+        });
         self.send(Event::Log { level, message }).await;
     }
 }

@@ -22,15 +22,16 @@ pub(super) use bindings::exports::toolcrib::mcp::resources::Request as ResourceR
 pub use bindings::exports::toolcrib::mcp::resources::{Resource, Template};
 pub use bindings::toolcrib::mcp::call::{Level, Principal};
 pub use bindings::toolcrib::mcp::types::{
-    Annotations, Answer, Audience, Block, Body, Content, Embedded, Icon, Link, Output, Question,
-    Questions, Role,
+    Annotations, Answer, Audience, Block, Body, Content, Embedded, Icon, Link, Question, Questions,
+    Role,
 };
 pub(super) use bindings::toolcrib::mcp::types::{
-    Definition as ToolDefinition, Request as ToolRequest,
+    Definition as ToolDefinition, Output, Request as ToolRequest,
 };
 pub(super) use guest::{
-    Guest, GuestError, TOOL_INTERFACE, has_supported_version, is_contract_interface, trap,
+    Guest, GuestError, PreparedStore, TOOL_INTERFACE, has_supported_version, is_contract_interface,
+    trap,
 };
-pub(super) use host::{CallData, GuestStore};
+pub(super) use host::CallData;
 pub use host::{ClientFeatures, DescribeCaller, Event, GuestContext};
 pub use outcome::Outcome;

@@ -5,7 +5,7 @@ use super::bindings::toolcrib::mcp::types::{self, Embedded, Output, Questions};
 
 /// The outcome of a call: a result, or questions that the client has to answer first.
 #[derive(Debug, Clone)]
-pub enum Outcome<T = Output> {
+pub enum Outcome<T> {
     /// The result of the finished call.
     Complete(T),
     /// Questions for the client, which answers them and calls again.

@@ -9,9 +9,10 @@ use super::decode::decode;
 use super::encode::encode;
 use super::function::Function;
 use super::types::{TypeKind, WitType};
-use crate::component::contract::{self, Block, Content, Guest, GuestError, GuestStore, Output};
+use crate::component::contract::{self, Block, Content, Guest, GuestError, PreparedStore};
 use crate::component::output_validation::GuestOutput;
 use crate::component::schema::Strings;
+use crate::component::tool_result::ToolResult;
 
 /// A function with decoded arguments.
 pub(crate) struct PreparedCall {
@@ -21,7 +22,7 @@ pub(crate) struct PreparedCall {
 
 /// The result of a function, as text and as structured content.
 pub(crate) struct FunctionOutput {
-    pub(crate) output: Output,
+    pub(crate) result: ToolResult,
     /// The size of the result as text. The structured copy is the host's own.
     size_bytes: usize,
 }
@@ -30,11 +31,7 @@ impl FunctionOutput {
     /// Returns the output of a function without result.
     fn empty() -> Self {
         Self {
-            output: Output {
-                content: Vec::new(),
-                structured: None,
-                meta: None,
-            },
+            result: ToolResult::default(),
             size_bytes: 0,
         }
     }
@@ -98,16 +95,16 @@ impl Function {
         let text = to_text(&value);
         Ok(FunctionOutput {
             size_bytes: text.len(),
-            output: Output {
+            result: ToolResult {
                 structured: Some(match self.returns_record() {
-                    true => text.clone(),
-                    false => json!({ "result": value }).to_string(),
+                    true => value,
+                    false => json!({ "result": value }),
                 }),
                 content: vec![Content {
                     block: Block::Text(text),
                     audience: None,
                 }],
-                meta: None,
+                ..ToolResult::default()
             },
         })
     }
@@ -118,7 +115,7 @@ impl PreparedCall {
     pub(crate) async fn run(
         self,
         guest: Arc<Guest>,
-        mut store: GuestStore,
+        mut store: PreparedStore,
         max_output_bytes: usize,
     ) -> Result<FunctionOutput, GuestError> {
         let Self {
@@ -127,21 +124,23 @@ impl PreparedCall {
         } = self;
         // Every value takes the size of a `Val` in the host, and at least 2 bytes in the output, except those of bytes.
         let max_result_bytes = max_output_bytes.saturating_mul(size_of::<Val>() / 2);
-        let max_result_bytes = max_result_bytes.max(store.hostcall_fuel());
-        store.set_hostcall_fuel(max_result_bytes / function.max_bytes_per_fuel);
+        let max_result_bytes = max_result_bytes.max(store.store.hostcall_fuel());
+        store
+            .store
+            .set_hostcall_fuel(max_result_bytes / function.max_bytes_per_fuel);
         let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
         let call = async {
-            let instance = guest.pre.instantiate_async(&mut store).await?;
+            let instance = store.instantiate(&guest).await?;
             let export = instance
-                .get_func(&mut store, &function.export)
+                .get_func(&mut store.store, &function.export)
                 .ok_or_else(|| wasmtime::Error::msg("the export is not a function"))?;
             export
-                .call_async(&mut store, &arguments, &mut results)
+                .call_async(&mut store.store, &arguments, &mut results)
                 .await
         };
         match call.await {
             Ok(()) => function.output(&results, max_output_bytes),
-            Err(error) => Err(contract::trap(error, &store)),
+            Err(error) => Err(contract::trap(error, &store.store)),
         }
     }
 }

@@ -19,6 +19,7 @@ use super::connect_timeout::{ConnectTimeout, ConnectTimeoutLayer, Connection, MA
 use super::header_limits::{MAX_HEADER_SECTION_BYTES, header_section_bytes};
 use super::http_grant::{EgressDenied, HttpGrant};
 use crate::network::{PrivateAddress, Resolver, Unresolved, cause};
+use crate::telemetry::in_call;
 use crate::text::{error_chain, escape_untrusted, truncate};
 
 /// Maximum length of an error in the log: parts of it come from the server.
@@ -105,7 +106,7 @@ impl EgressClient {
                 match tokio::task::spawn_blocking(move || build_client(resolver)).await {
                     Ok(Ok(client)) => Ok(client),
                     Ok(Err(error)) => {
-                        tracing::error!(%error, "failed to create HTTP client");
+                        in_call(|| tracing::error!(%error, "failed to create HTTP client"));
                         Err(Error::ConfigurationError)
                     }
                     Err(_) => Err(Error::ConfigurationError),
@@ -140,11 +141,13 @@ fn to_guest_error(error: &reqwest::Error) -> Error {
         return Error::HttpRequestBodySize(*max_bytes);
     }
     if cause::<PrivateAddress>(error).is_some() {
-        tracing::info!(
-            http.host = error.url().and_then(Url::host_str).unwrap_or_default(),
-            http.denied = %EgressDenied::PrivateAddress,
-            "outgoing request refused"
-        );
+        in_call(|| {
+            tracing::info!(
+                http.host = error.url().and_then(Url::host_str).unwrap_or_default(),
+                http.denied = %EgressDenied::PrivateAddress,
+                "outgoing request refused"
+            );
+        });
         return Error::DestinationIpProhibited;
     }
     if cause::<Unresolved>(error).is_some() {
@@ -163,11 +166,13 @@ fn to_guest_error(error: &reqwest::Error) -> Error {
         Some(ErrorKind::InvalidData) => {
             // The error itself names the URL, whose path and query may contain secrets.
             let reason = error.source().map(error_chain).unwrap_or_default();
-            tracing::info!(
-                http.host = error.url().and_then(Url::host_str).unwrap_or_default(),
-                error = %escape_untrusted(truncate(&reason, MAX_LOGGED_ERROR_BYTES)),
-                "outgoing request failed: no TLS connection"
-            );
+            in_call(|| {
+                tracing::info!(
+                    http.host = error.url().and_then(Url::host_str).unwrap_or_default(),
+                    error = %escape_untrusted(truncate(&reason, MAX_LOGGED_ERROR_BYTES)),
+                    "outgoing request failed: no TLS connection"
+                );
+            });
             Error::TlsCertificateError
         }
         _ if error.is_connect() => Error::DestinationUnavailable,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderName};
 use tokio::sync::Semaphore;
-use tracing::Instrument;
 use url::Url;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody,
@@ -14,6 +13,7 @@ use wasmtime_wasi_http::{
 use super::client::{EgressClient, Timeouts};
 use super::header_limits::{MAX_HEADER_SECTION_BYTES, header_section_bytes};
 use super::http_grant::EgressDenied;
+use crate::telemetry::{CallSpan, in_call};
 
 /// Requests of one call, refused ones included.
 const MAX_REQUESTS: u32 = 200;
@@ -51,10 +51,12 @@ impl EgressHooks {
         request: &http::Request<WasiBody>,
     ) -> Result<(Arc<EgressClient>, Url), Error> {
         if self.requests_made == MAX_REQUESTS {
-            tracing::warn!(
-                limit.requests = MAX_REQUESTS,
-                "outgoing request limit reached"
-            );
+            in_call(|| {
+                tracing::warn!(
+                    limit.requests = MAX_REQUESTS,
+                    "outgoing request limit reached"
+                );
+            });
         }
         self.requests_made = self.requests_made.saturating_add(1);
         if self.requests_made > MAX_REQUESTS {
@@ -79,7 +81,9 @@ impl EgressHooks {
         authorized.map_err(|denied| {
             // Path and query are not logged, since they may contain personal data or secrets.
             let host = request.uri().host().unwrap_or_default();
-            tracing::info!(http.host = host, http.denied = %denied, "outgoing request refused");
+            in_call(|| {
+                tracing::info!(http.host = host, http.denied = %denied, "outgoing request refused");
+            });
             match denied {
                 EgressDenied::NotGranted | EgressDenied::Connect => Error::HttpRequestDenied,
                 EgressDenied::PrivateAddress => Error::DestinationIpProhibited,
@@ -132,6 +136,9 @@ impl WasiHttpHooks for EgressHooks {
             Ok((response, driver))
         };
         // wasmtime runs it in a task of its own, whose log lines would lack the component and the call.
-        Box::new(sending.in_current_span())
+        match CallSpan::current() {
+            Some(span) => Box::new(span.scope(sending)),
+            None => Box::new(sending),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Errors of the store, for the operator and for the guest.
 
 use super::limits::{MAX_BATCH_BYTES, MAX_COUNT};
+use crate::telemetry::in_call;
 
 /// The reason the store cannot be used. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,7 @@ impl KeyValueError {
 
     /// Logs the cause for the operator; the guest learns only that the store is unavailable.
     pub(super) fn unavailable(error: &StoreError) -> Self {
-        tracing::warn!(%error, "key-value store unavailable");
+        in_call(|| tracing::warn!(%error, "key-value store unavailable"));
         Self::other("the store cannot be used now")
     }
 

@@ -1,0 +1,145 @@
+//! The entry to the MCP endpoint: `Host` and `Origin`, CORS, the guard, and the endpoint, in this order.
+//!
+//! One future instead of a stack of layers: each layer of axum would allocate a future of its own for every request. The
+//! connections of the host call it directly; an application that mounts the router reaches it through the router.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, Method, Uri, header};
+use axum::response::Response;
+use futures::FutureExt;
+use http_body::Body as HttpBody;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use super::connection::Connection;
+use super::endpoint::Endpoint;
+use super::origin::{self, Policy};
+use super::{lingering_body, outgoing, responses};
+use crate::auth::{Caller, GuardLayer};
+
+/// Everything between a connection and the MCP endpoint, and the endpoint itself.
+pub(super) struct Entry {
+    /// The path of the endpoint, without a slash at the end unless it is `/`.
+    pub(super) path: String,
+    pub(super) policy: Arc<Policy>,
+    /// Authenticates callers; `None` accepts everybody.
+    pub(super) guard: Option<GuardLayer>,
+    pub(super) cors: CorsLayer,
+    pub(super) endpoint: Endpoint,
+}
+
+/// Handles a request that the router has directed to the endpoint.
+pub(super) async fn handle(State(entry): State<Arc<Entry>>, request: Request) -> Response {
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    entry.handle(request, connection.as_ref()).await
+}
+
+impl Entry {
+    /// Returns whether a path is that of the endpoint.
+    pub(super) fn is_at(&self, uri: &Uri) -> bool {
+        let path = uri.path();
+        // As in the router, a slash at the end makes no difference.
+        let with_slash = path
+            .strip_suffix('/')
+            .filter(|path| !path.is_empty() && *path != "/");
+        path == self.path || with_slash.is_some_and(|path| path == self.path)
+    }
+
+    /// Answers a request to the endpoint. `connection` is `None` in a server that is not the host's own.
+    pub(super) async fn handle(
+        &self,
+        request: Request,
+        connection: Option<&Arc<Connection>>,
+    ) -> Response {
+        let (head, mut body) = request.into_parts();
+        let response = match origin::check(&self.policy, &head) {
+            Err(rejected) => outgoing::count_other(*rejected, connection),
+            // Only these need the headers of CORS.
+            Ok(())
+                if head.headers.contains_key(header::ORIGIN) || head.method == Method::OPTIONS =>
+            {
+                self.with_cors(head, &mut body, connection).await
+            }
+            Ok(()) => self.guarded(head, &mut body, connection).await,
+        };
+        if !body.is_end_stream() {
+            lingering_body::discard(body).await;
+        }
+        response
+    }
+
+    /// Answers a preflight request, or adds the headers that let a web page read the response.
+    async fn with_cors(
+        &self,
+        head: Parts,
+        body: &mut Body,
+        connection: Option<&Arc<Connection>>,
+    ) -> Response {
+        let mut body = Some(body);
+        let guarded = service_fn(|request: Request<()>| {
+            let (head, ()) = request.into_parts();
+            let body = body.take();
+            async move {
+                Ok::<_, Infallible>(match body {
+                    Some(body) => self.guarded(head, body, connection).await,
+                    // The layer calls the service once.
+                    None => Response::default(),
+                })
+            }
+        });
+        let answered = self
+            .cors
+            .layer(guarded)
+            .oneshot(Request::from_parts(head, ()));
+        let Ok(response) = answered.await;
+        response
+    }
+
+    /// Answers a request of an accepted `Host` and `Origin`. A panic is a failure of this request only.
+    async fn guarded(
+        &self,
+        mut head: Parts,
+        body: &mut Body,
+        connection: Option<&Arc<Connection>>,
+    ) -> Response {
+        let answered = async {
+            let caller = match &self.guard {
+                Some(guard) => match guard.authorize(&mut head.headers).await {
+                    Ok(caller) => Some(caller),
+                    Err(rejected) => return outgoing::count_other(*rejected, connection),
+                },
+                // A guard outside of this router may have authenticated the caller.
+                None => head.extensions.get::<Arc<Caller>>().cloned(),
+            };
+            self.endpoint.handle(head, body, caller, connection).await
+        };
+        match AssertUnwindSafe(answered).catch_unwind().await {
+            Ok(response) => response,
+            Err(panic) => outgoing::count_other(responses::panicked(panic), connection),
+        }
+    }
+}
+
+/// Returns the CORS layer. `origin::check` has rejected other origins before.
+pub(super) fn cors(policy: Arc<Policy>) -> CorsLayer {
+    const EXPOSED: [HeaderName; 3] = [
+        header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
+        HeaderName::from_static("mcp-session-id"),
+    ];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, parts| {
+            policy.allows_origin(origin, &parts.uri, &parts.headers)
+        }))
+        .allow_methods([Method::POST, Method::GET, Method::DELETE])
+        // Tools define the names of `Mcp-Param-*` headers.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED)
+        .max_age(std::time::Duration::from_secs(3600))
+}
