@@ -101,10 +101,13 @@ where
                 }
                 Err(error) => {
                     tracing::info!(
-                        auth.status = error.status().as_u16(),
-                        auth.error = error.error(),
-                        auth.reason = error.description(),
-                        auth.detail = error.detail(),
+                        target: "toolcrib::refused::token",
+                        {
+                            auth.status = error.status().as_u16(),
+                            auth.error = error.error(),
+                            auth.reason = error.description(),
+                            auth.detail = error.detail(),
+                        },
                         "request refused"
                     );
                     let body = (layer.body)(&error);

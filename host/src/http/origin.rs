@@ -167,7 +167,7 @@ pub(super) async fn check(
         _ => false,
     };
     if !is_public_page && !policy.allows_host(&authority) {
-        tracing::info!(http.host = %authority, "host denied");
+        tracing::info!(target: "toolcrib::refused::host", { http.host = %authority }, "host denied");
         return reject(
             StatusCode::FORBIDDEN,
             "this Host is not served; the operator can list it in `server.allowed-hosts`",
@@ -179,7 +179,7 @@ pub(super) async fn check(
         (Some(_), Some(_)) => false,
     };
     if !allowed {
-        tracing::info!("origin denied");
+        tracing::info!(target: "toolcrib::refused::origin", "origin denied");
         return reject(
             StatusCode::FORBIDDEN,
             "this Origin is not allowed; the operator can list it in `server.allowed-origins`",
