@@ -20,7 +20,7 @@ use super::header_checks::{self, PROTOCOL_VERSION};
 use super::jsonrpc::Incoming;
 use super::message_limits::MessageLimits;
 use super::responses::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
-use super::sessions::{SessionRoute, Sessions};
+use super::sessions::{Session, SessionRoute, Sessions};
 use super::stateless::Stateless;
 use super::{body, event_stream, outgoing};
 use crate::auth::{Caller, Guard};
@@ -45,7 +45,7 @@ pub(super) struct Endpoint {
 enum Route<'a> {
     Stateless,
     OpenSession(&'a Sessions),
-    InSession(&'a Sessions, Arc<str>),
+    InSession(&'a Sessions, Session),
 }
 
 type RejectedOr<T> = Result<T, Box<Response>>;
@@ -65,7 +65,8 @@ pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Reque
         }
         (&Method::GET | &Method::DELETE, Some(sessions)) => {
             let key = mcp::user_client_key(caller.as_deref());
-            let response = sessions.handle(request, &key).await;
+            let (head, _) = request.into_parts();
+            let response = sessions.handle(&head.method, &head.headers, &key).await;
             // The stream of a session never ends by itself, so it would delay the shutdown.
             let draining = endpoint.draining.clone();
             let expiry = token_expiry(caller.as_deref());
@@ -124,9 +125,9 @@ impl Endpoint {
                 let message = with_scope(message, scope);
                 sessions.open(message, session_owner, accepted, id).await
             }
-            Route::InSession(sessions, session_id) => {
+            Route::InSession(sessions, session) => {
                 let message = with_scope(message, scope);
-                sessions.forward(&session_id, message, accepted, id).await
+                sessions.forward(&session, message, accepted, id).await
             }
         };
         let response = match stream_end {
@@ -197,7 +198,7 @@ impl Endpoint {
         let id = incoming.id.as_ref();
         let session = sessions.route(headers, session_owner, id).await?;
         match (session, incoming.request()) {
-            (SessionRoute::Existing(session_id), _) => Ok(Route::InSession(sessions, session_id)),
+            (SessionRoute::Existing(session), _) => Ok(Route::InSession(sessions, session)),
             (SessionRoute::Absent, Some(ClientRequest::InitializeRequest(_))) => {
                 Ok(Route::OpenSession(sessions))
             }
