@@ -5,6 +5,7 @@ mod accept;
 mod admission;
 mod call_limits;
 mod connections;
+mod disconnects;
 mod http_rules;
 mod lifecycle;
 mod log;

@@ -1,5 +1,7 @@
 //! Sessions (`sessions = true`) of the older revisions behind the guard: ownership, limits and expiry.
 
+mod streams;
+
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
@@ -238,4 +240,126 @@ async fn a_request_that_ends_with_its_session_is_answered_without_a_failure() {
     assert_eq!(delete(&client, &session).await, StatusCode::NO_CONTENT);
     let response = spinning.await.unwrap().unwrap();
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}
+
+/// Starts a call that never returns, and waits until it has the only place of its component.
+async fn start_spinning(client: &Client, session: &str, accept: &'static str) -> Spinning {
+    let mut spin = client.message("tools/call", json!({ "name": "spins", "arguments": {} }));
+    spin["id"] = 2.into();
+    let request = client.post(&spin).header("mcp-session-id", session);
+    let mut request = request.build().unwrap();
+    request
+        .headers_mut()
+        .insert("accept", accept.parse().unwrap());
+    let spinning = tokio::spawn(reqwest::Client::new().execute(request));
+    let started = Instant::now();
+    while call(client, session).await.status == StatusCode::OK {
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    spinning
+}
+
+type Spinning = tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>;
+
+/// A component with one place, whose calls would not end by themselves in the time of a test.
+fn one_place(config: &mut Config) {
+    config.limits.concurrency = 1;
+    config.limits.time = Duration::from_secs(600);
+    config.limits.cpu = Duration::from_secs(600);
+}
+
+/// Waits until another call gets the place, and returns the time that it took.
+async fn wait_for_place(client: &Client, session: &str) -> Duration {
+    let started = Instant::now();
+    while call(client, session).await.status != StatusCode::OK {
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    started.elapsed()
+}
+
+/// `rmcp` alone would let the calls go on for five seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_session_stops_its_calls() {
+    let (issuer, host) = start_with(one_place).await;
+    let client = client(&host, &issuer.token(|_| {}));
+    let other = open(&client).await;
+    for accept in ["application/json", "application/json, text/event-stream"] {
+        let session = open(&client).await;
+        let spinning = start_spinning(&client, &session, accept).await;
+        assert_eq!(delete(&client, &session).await, StatusCode::NO_CONTENT);
+        let waited = wait_for_place(&client, &other).await;
+        assert!(waited < Duration::from_secs(4), "{accept}: {waited:?}");
+        drop(spinning.await.unwrap());
+    }
+}
+
+/// Without an event stream, a client cannot fetch the response later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_without_event_streams_that_disconnects_stops_its_call() {
+    let (issuer, host) = start_with(one_place).await;
+    let client = client(&host, &issuer.token(|_| {}));
+    let session = open(&client).await;
+    for _ in 0..2 {
+        // The id of the stopped request is free again.
+        let spinning = start_spinning(&client, &session, "application/json").await;
+        spinning.abort();
+        wait_for_place(&client, &session).await;
+    }
+    // The response to a client with event streams may be fetched later.
+    let both = "application/json, text/event-stream";
+    let spinning = start_spinning(&client, &session, both).await;
+    drop(spinning.await.unwrap());
+    let refused = call(&client, &session).await;
+    let (status, limit) = (refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(status, limit, "{refused:?}");
+}
+
+#[tokio::test]
+async fn requests_of_a_session_have_its_protocol_version() {
+    let (issuer, host) = start().await;
+    let client = client(&host, &issuer.token(|_| {}));
+    let session = &open(&client).await;
+    for (version, is_accepted) in [
+        (Some("2025-11-25"), true),
+        // Clients of the oldest revisions do not have the header.
+        (None, true),
+        (Some("2025-06-18"), false),
+        (Some("2024-11-05"), false),
+    ] {
+        let call = client.message("tools/call", json!({ "name": "greet", "arguments": {} }));
+        let session = &open(&client).await;
+        let send = async |method: Method| {
+            let request = match method {
+                Method::POST => client.post(&call),
+                _ => client.bare(method).header("accept", "text/event-stream"),
+            };
+            let mut request = request.header("mcp-session-id", session).build().unwrap();
+            let headers = request.headers_mut();
+            headers.remove("mcp-protocol-version");
+            if let Some(version) = version {
+                headers.insert("mcp-protocol-version", version.parse().unwrap());
+            }
+            reqwest::Client::new().execute(request).await.unwrap()
+        };
+        for (method, accepted) in [
+            (Method::POST, StatusCode::OK),
+            (Method::GET, StatusCode::OK),
+            (Method::DELETE, StatusCode::NO_CONTENT),
+        ] {
+            let response = send(method.clone()).await;
+            match is_accepted {
+                true => assert_eq!(response.status(), accepted, "{method} {version:?}"),
+                false => {
+                    assert_eq!(
+                        response.status(),
+                        StatusCode::BAD_REQUEST,
+                        "{method} {version:?}"
+                    );
+                    let body = response.text().await.unwrap();
+                    assert!(body.contains("this session is 2025-11-25"), "{body}");
+                }
+            }
+        }
+    }
+    assert_eq!(call(&client, session).await.text(), "hello");
 }

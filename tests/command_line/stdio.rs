@@ -240,3 +240,32 @@ fn lines_above_the_limit_of_bodies_are_rejected_without_being_collected() {
     let output = client.child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
 }
+
+/// A cursor that is not a string is not the missing cursor of the first page.
+#[test]
+fn malformed_cursors_are_rejected() {
+    let toolcrib = toolcrib();
+    let mut client = StdioClient::open(&toolcrib, "echo.wasm");
+    client
+        .input
+        .as_mut()
+        .unwrap()
+        .write_all(OPENING.as_bytes())
+        .unwrap();
+    assert_eq!(client.read()["id"], 1);
+    for (id, cursor, code) in [
+        (2, json!(7), json!(-32602)),
+        (3, json!({}), json!(-32602)),
+        (4, json!("no-such"), json!(-32602)),
+        (5, json!(""), Value::Null),
+        (6, Value::Null, Value::Null),
+    ] {
+        let answer = client.ask(id, "tools/list", json!({ "cursor": cursor }));
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+        assert_eq!(
+            answer["result"]["tools"].is_array(),
+            code.is_null(),
+            "{answer}"
+        );
+    }
+}

@@ -200,3 +200,40 @@ async fn cancellation_does_not_wait_for_a_silent_redis() {
     pending.abort();
     call_hello(&client, "get").await;
 }
+
+/// Nothing interrupts an instruction that fills memory. Until the guest of a call without a client has ended, it has its
+/// memory, so no other call takes its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_without_a_client_keeps_its_place_until_its_guest_has_ended() {
+    const FILLS: usize = 300;
+    let mut guest = Guest::saying("hello", "hello");
+    guest.pages(1024);
+    let start = "(call $progress (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
+    let fill = "(memory.fill (i32.const 1048576) (i32.const 7) (i32.const 62914560))";
+    let text = guest.string("filled");
+    guest
+        .tool(
+            Tool::new("fills"),
+            format!("{start} {} (call $text {text})", fill.repeat(FILLS)),
+        )
+        .tool(Tool::new("spins"), format!("{start} (call $spin)"));
+    let host = Host::start(&[("guest", &guest)], |config| {
+        config.limits.concurrency = 1;
+    })
+    .await;
+    let client = host.client();
+    let started = Instant::now();
+    assert_eq!(client.call("fills", json!({})).await.text(), "filled");
+    let time = started.elapsed();
+    for (tool, keeps_its_place) in [("fills", true), ("spins", false)] {
+        drop(start_call(&client, None, tool).await);
+        let started = Instant::now();
+        call_hello(&client, tool).await;
+        let waited = started.elapsed();
+        assert_eq!(
+            waited > time / 2,
+            keeps_its_place,
+            "{tool}: {waited:?} of {time:?}"
+        );
+    }
+}

@@ -250,3 +250,53 @@ async fn warnings_of_libraries_that_clients_cause_are_counted() {
         );
     }
 }
+
+/// Requests that are refused before a token has been verified are counted too: anybody can send any number of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_refused_without_a_token_are_counted() {
+    const REQUESTS: usize = 20;
+    let (host, origin) = (("host", "evil.example"), ("origin", "https://evil.example"));
+    let token = ("authorization", "Bearer e.y.J");
+    for (level, (header, value), refused, message) in [
+        ("info", host, "host", "host denied"),
+        ("info", origin, "origin", "origin denied"),
+        ("info", token, "token", "request refused"),
+        ("debug", host, "host", "host denied"),
+        ("debug", token, "token", "request refused"),
+    ] {
+        let toolcrib = Toolcrib::new();
+        toolcrib.write("guest", &Guest::saying("hello", "hello").component());
+        let text = format!(
+            "components = [\"guest.wasm\"]\n[server]\npublic-url = \"http://localhost\"\n\
+             [auth]\nissuer = \"https://login.example\"\naudience = \"tools\"\njwks-uri = \"http://127.0.0.1:9/jwks\"\n\
+             [telemetry]\nlevel = \"{level}\"\n"
+        );
+        toolcrib.file("c.toml", text);
+        let mut command = toolcrib.command(&["serve", "--config", "c.toml"]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let (sender, lines) = std::sync::mpsc::channel();
+        let process = Process::start_with_log(command, move |line| {
+            let _ = sender.send(line.to_owned());
+        });
+        let url = format!("http://{}/mcp", process.address);
+        let client = Client::new(&url, Revision::July2026);
+        let list = client.message("tools/list", json!({}));
+        for _ in 0..REQUESTS {
+            let request = client.post(&list).header(header, value);
+            assert!(request.send().await.unwrap().status().is_client_error());
+        }
+        let mut events = 0;
+        let mut log = Vec::new();
+        while events < REQUESTS {
+            let line = lines.recv_timeout(std::time::Duration::from_secs(30));
+            let line = line.unwrap_or_else(|_| panic!("{level} {header}: {log:#?}"));
+            let counted = line.split_once(&format!(" refused={refused:?} events="));
+            match counted {
+                Some((_, count)) => events += count.trim().parse::<usize>().unwrap(),
+                None if line.contains(message) && level == "debug" => events += 1,
+                None => assert!(!line.contains(message), "{line}"),
+            }
+            log.push(line);
+        }
+    }
+}

@@ -63,6 +63,20 @@ impl Http2 {
         id
     }
 
+    /// Sends the head of a request with a body, and returns its stream.
+    pub(crate) async fn start_request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> u32 {
+        let (id, mut frames) = self.request_frames(method, path, headers, &[]);
+        // The flags follow the length and the type.
+        frames[4] &= !END_STREAM;
+        self.write(&frames).await;
+        id
+    }
+
     /// Sends requests, each of which is reset at once.
     pub(crate) async fn send_and_reset(&mut self, requests: usize) {
         let mut all = Vec::new();

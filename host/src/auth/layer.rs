@@ -75,10 +75,13 @@ impl GuardLayer {
             Err(error) => error,
         };
         tracing::info!(
-            auth.status = error.status().as_u16(),
-            auth.error = error.error(),
-            auth.reason = error.description(),
-            auth.detail = error.detail(),
+            target: "toolcrib::refused::token",
+            {
+                auth.status = error.status().as_u16(),
+                auth.error = error.error(),
+                auth.reason = error.description(),
+                auth.detail = error.detail(),
+            },
             "request refused"
         );
         let body = (self.body)(&error);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::byte_budget::{Budget, Exhausted};
+use super::lingering_body::RequestBody;
 use super::responses::{self, INVALID_REQUEST, json_rpc};
 
 /// Time a client may take to send its body.
@@ -33,7 +33,7 @@ enum BodyError {
 /// The response that rejects the body.
 pub(super) async fn read_json(
     headers: &HeaderMap,
-    body: &mut Body,
+    body: &mut RequestBody,
     max_bytes: usize,
     budget: &Budget,
 ) -> Result<Bytes, Box<Response>> {
@@ -71,7 +71,11 @@ pub(super) async fn read_json(
     }
 }
 
-async fn read(body: &mut Body, max_bytes: usize, budget: &Budget) -> Result<Bytes, BodyError> {
+async fn read(
+    body: &mut RequestBody,
+    max_bytes: usize,
+    budget: &Budget,
+) -> Result<Bytes, BodyError> {
     let mut reservation = budget.reserve(0).map_err(BodyError::Exhausted)?;
     let started = Instant::now();
     // Copied from the frames: a small frame may keep a large buffer of the connection.

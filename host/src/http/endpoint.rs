@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -19,9 +18,10 @@ use super::byte_budget::{Budget, ByteBudgets};
 use super::connection::Connection;
 use super::header_checks::{self, PROTOCOL_VERSION};
 use super::jsonrpc::Incoming;
+use super::lingering_body::RequestBody;
 use super::message_limits::MessageLimits;
 use super::responses::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
-use super::sessions::{SessionRoute, Sessions};
+use super::sessions::{Session, SessionRoute, Sessions};
 use super::stateless::Stateless;
 use super::{body, event_stream, outgoing};
 use crate::auth::{Caller, Guard};
@@ -46,7 +46,7 @@ pub(super) struct Endpoint {
 enum Route<'a> {
     Stateless,
     OpenSession(&'a Sessions),
-    InSession(&'a Sessions, Arc<str>),
+    InSession(&'a Sessions, Session),
 }
 
 type RejectedOr<T> = Result<T, Box<Response>>;
@@ -55,8 +55,8 @@ impl Endpoint {
     /// Answers one request.
     pub(super) async fn handle(
         &self,
-        head: Parts,
-        body: &mut Body,
+        head: &Parts,
+        body: &mut RequestBody,
         caller: Option<Arc<Caller>>,
         connection: Option<&Arc<Connection>>,
     ) -> Response {
@@ -71,7 +71,7 @@ impl Endpoint {
             }
             (&Method::GET | &Method::DELETE, Some(sessions)) => {
                 let key = mcp::user_client_key(caller.as_deref());
-                let response = sessions.handle(head, key).await;
+                let response = sessions.handle(&head.method, &head.headers, key).await;
                 // The stream of a session never ends by itself, so it would delay the shutdown.
                 let draining = self.draining.clone();
                 let expiry = token_expiry(caller.as_deref());
@@ -91,7 +91,7 @@ impl Endpoint {
     async fn post(
         &self,
         headers: &HeaderMap,
-        body: &mut Body,
+        body: &mut RequestBody,
         caller: Option<Arc<Caller>>,
         budget: &Budget,
     ) -> RejectedOr<Response> {
@@ -128,9 +128,9 @@ impl Endpoint {
                 let message = with_scope(message, scope);
                 sessions.open(message, session_owner, accepted, id).await
             }
-            Route::InSession(sessions, session_id) => {
+            Route::InSession(sessions, session) => {
                 let message = with_scope(message, scope);
-                sessions.forward(&session_id, message, accepted, id).await
+                sessions.forward(&session, message, accepted, id).await
             }
         };
         let response = match stream_end {
@@ -201,7 +201,7 @@ impl Endpoint {
         let id = incoming.id.as_ref();
         let session = sessions.route(headers, session_owner, id).await?;
         match (session, incoming.request()) {
-            (SessionRoute::Existing(session_id), _) => Ok(Route::InSession(sessions, session_id)),
+            (SessionRoute::Existing(session), _) => Ok(Route::InSession(sessions, session)),
             (SessionRoute::Absent, Some(ClientRequest::InitializeRequest(_))) => {
                 Ok(Route::OpenSession(sessions))
             }

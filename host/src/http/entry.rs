@@ -7,20 +7,19 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, Uri, header};
 use axum::response::Response;
 use futures::FutureExt;
-use http_body::Body as HttpBody;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::connection::Connection;
 use super::endpoint::Endpoint;
+use super::lingering_body::RequestBody;
 use super::origin::{self, Policy};
-use super::{lingering_body, outgoing, responses};
+use super::{outgoing, responses};
 use crate::auth::{Caller, GuardLayer};
 
 /// Everything between a connection and the MCP endpoint, and the endpoint itself.
@@ -57,7 +56,8 @@ impl Entry {
         request: Request,
         connection: Option<&Arc<Connection>>,
     ) -> Response {
-        let (head, mut body) = request.into_parts();
+        let (head, body) = request.into_parts();
+        let mut body = RequestBody::new(&head, body);
         let response = match origin::check(&self.policy, &head) {
             Err(rejected) => outgoing::count_other(*rejected, connection),
             // Only these need the headers of CORS.
@@ -68,9 +68,7 @@ impl Entry {
             }
             Ok(()) => self.guarded(head, &mut body, connection).await,
         };
-        if !body.is_end_stream() {
-            lingering_body::discard(body).await;
-        }
+        body.discard_rest().await;
         response
     }
 
@@ -78,7 +76,7 @@ impl Entry {
     async fn with_cors(
         &self,
         head: Parts,
-        body: &mut Body,
+        body: &mut RequestBody,
         connection: Option<&Arc<Connection>>,
     ) -> Response {
         let mut body = Some(body);
@@ -105,7 +103,7 @@ impl Entry {
     async fn guarded(
         &self,
         mut head: Parts,
-        body: &mut Body,
+        body: &mut RequestBody,
         connection: Option<&Arc<Connection>>,
     ) -> Response {
         let answered = async {
@@ -117,7 +115,8 @@ impl Entry {
                 // A guard outside of this router may have authenticated the caller.
                 None => head.extensions.get::<Arc<Caller>>().cloned(),
             };
-            self.endpoint.handle(head, body, caller, connection).await
+            let endpoint = &self.endpoint;
+            endpoint.handle(&head, body, caller, connection).await
         };
         match AssertUnwindSafe(answered).catch_unwind().await {
             Ok(response) => response,

@@ -166,7 +166,7 @@ pub(super) fn check(policy: &Policy, request: &Parts) -> Result<(), Box<Response
         _ => false,
     };
     if !is_public_page && !policy.allows_host(&authority) {
-        tracing::info!(http.host = %authority, "host denied");
+        tracing::info!(target: "toolcrib::refused::host", { http.host = %authority }, "host denied");
         return reject(
             StatusCode::FORBIDDEN,
             "this Host is not served; the operator can list it in `server.allowed-hosts`",
@@ -178,7 +178,7 @@ pub(super) fn check(policy: &Policy, request: &Parts) -> Result<(), Box<Response
         (Some(_), Some(_)) => false,
     };
     if !allowed {
-        tracing::info!("origin denied");
+        tracing::info!(target: "toolcrib::refused::origin", "origin denied");
         return reject(
             StatusCode::FORBIDDEN,
             "this Origin is not allowed; the operator can list it in `server.allowed-origins`",

@@ -4,10 +4,8 @@ use std::any::Any;
 use std::fmt::Display;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use http_body_util::{BodyExt, Limited};
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde_json::{Value, json};
 
@@ -130,35 +128,6 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
 fn host_failed(status: StatusCode, id: Option<&Value>) -> Response {
     let message = "the host failed; its log has the cause";
     json_rpc(status, INTERNAL_ERROR, message, id, None)
-}
-
-/// Returns `rmcp`'s response with a JSON-RPC body if it is an error in plain text.
-pub(super) async fn normalize(response: Response) -> Response {
-    const MAX_TEXT_BYTES: usize = 1_024;
-    let status = response.status();
-    let is_json = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    if is_json || !(status.is_client_error() || status.is_server_error()) {
-        return response;
-    }
-    let (head, body) = response.into_parts();
-    let text = match Limited::<Body>::new(body, MAX_TEXT_BYTES).collect().await {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        Err(_) => String::new(),
-    };
-    let mut normalized = if status.is_server_error() {
-        tracing::error!(http.status = status.as_u16(), cause = %text, "request failed");
-        host_failed(status, None)
-    } else {
-        json_rpc(status, INVALID_REQUEST, &text, None, None)
-    };
-    if let Some(allow) = head.headers.get(header::ALLOW) {
-        let headers = normalized.headers_mut();
-        headers.insert(header::ALLOW, allow.clone());
-    }
-    normalized
 }
 
 /// Returns the JSON-RPC code of an error that only HTTP defines: its status. JSON-RPC reserves -32768 to -32000, and MCP

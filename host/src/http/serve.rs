@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::connection_threads::ConnectionThreads;
 use super::listener::{Listener, Stream};
 use super::sending::{ConnectionService, StreamExecutor};
+use super::socket::{self, PeerWatch};
 use super::timed_stream::{StreamLimits, TimedStream};
 use super::tls::TlsAcceptor;
 
@@ -40,6 +41,9 @@ const MAX_STALLED_TIME: Duration = Duration::from_secs(30);
 const MAX_IDLE_TIME: Duration = Duration::from_secs(75);
 /// Time a client may take to close an idle HTTP/2 connection after it was told to.
 const MAX_CLOSE_TIME: Duration = Duration::from_secs(10);
+/// Time for the responses to a client that has closed its side of the connection. It may still read, but most such
+/// clients are gone.
+const MAX_HALF_CLOSED_TIME: Duration = Duration::from_secs(1);
 /// Time that responses may take to be sent after the running calls were stopped.
 const MAX_FLUSH_TIME: Duration = Duration::from_secs(2);
 /// Time a client may take for the TLS handshake.
@@ -103,7 +107,10 @@ pub async fn serve(
         let tls = serving.tls.clone();
         threads.spawn(stream, move |stream| async move {
             match tls {
-                None => server.serve_connection(stream).await,
+                None => {
+                    let (stream, peer) = socket::split(stream);
+                    server.serve_connection(stream, peer).await;
+                }
                 Some(tls) => server.serve_tls_connection(stream, &tls).await,
             }
             drop((permit, token));
@@ -132,6 +139,8 @@ fn builder() -> auto::Builder<StreamExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
+        // `serve_connection` ends the connection of a client that is gone.
+        .half_close(true)
         // Includes the time before a further request.
         .header_read_timeout(MAX_IDLE_TIME)
         .max_buf_size(MAX_HEAD_BYTES);
@@ -157,14 +166,19 @@ struct Server {
 
 impl Server {
     async fn serve_tls_connection(self, stream: Stream, tls: &TlsAcceptor) {
+        let (stream, peer) = socket::split(stream);
         match tokio::time::timeout(MAX_HANDSHAKE_TIME, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.serve_connection(stream).await,
+            Ok(Ok(stream)) => self.serve_connection(stream, peer).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake timed out"),
         }
     }
 
-    async fn serve_connection(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn serve_connection(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: PeerWatch,
+    ) {
         let connection = Connection::new();
         let limits = StreamLimits {
             head: MAX_HEAD_TIME,
@@ -186,12 +200,22 @@ impl Server {
                 () = connection.idle_for(MAX_IDLE_TIME) => {}
             }
         };
+        let gone = async {
+            peer.closed().await;
+            tokio::select! {
+                () = peer.reset() => {}
+                () = tokio::time::sleep(MAX_HALF_CLOSED_TIME) => {}
+            }
+        };
+        let mut gone = pin!(gone);
         let served = tokio::select! {
             served = serving.as_mut() => served,
+            () = &mut gone => return,
             () = closing => {
                 serving.as_mut().graceful_shutdown();
                 tokio::select! {
                     served = serving => served,
+                    () = gone => return,
                     () = connection.idle_for(MAX_CLOSE_TIME) => Ok(()),
                 }
             }

@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rmcp::model::ProtocolVersion;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use tokio::sync::MutexGuard;
+use tokio_util::sync::CancellationToken;
 
 use super::session_requests::SessionRequests;
 
@@ -20,15 +22,28 @@ const MAX_SESSIONS_PER_CALLER: usize = 64;
 /// The open sessions by their id.
 pub(super) struct SessionOwners {
     manager: Arc<LocalSessionManager>,
-    sessions: Mutex<HashMap<String, OwnedSession>>,
+    sessions: Mutex<HashMap<String, Arc<OwnedSession>>>,
     /// Held while a session is opened, so that concurrent openings cannot exceed the limits.
     opening: tokio::sync::Mutex<()>,
 }
 
-struct OwnedSession {
+/// An open session.
+pub(super) struct OwnedSession {
     /// The key of the owner.
-    owner: String,
-    requests: SessionRequests,
+    pub(super) owner: String,
+    /// The protocol version of the handshake.
+    pub(super) version: ProtocolVersion,
+    pub(super) requests: SessionRequests,
+    /// Cancels the calls of the session.
+    pub(super) ended: CancellationToken,
+}
+
+impl OwnedSession {
+    /// Returns whether event streams begin with an event that has no message. Clients of the revisions before 2025-11-25
+    /// report one as malformed.
+    pub(super) fn has_priming_events(&self) -> bool {
+        self.version.as_str() >= ProtocolVersion::V_2025_11_25.as_str()
+    }
 }
 
 /// The limit that prevents another session.
@@ -49,19 +64,10 @@ impl SessionOwners {
         }
     }
 
-    /// Returns whether the session exists and belongs to the caller.
-    pub(super) fn is_owner(&self, session_id: &str, caller: &str) -> bool {
-        self.lock()
-            .get(session_id)
-            .is_some_and(|session| session.owner == caller)
-    }
-
-    /// Returns the requests of a session; `None` if it has ended.
-    pub(super) fn requests(&self, session_id: &str) -> Option<SessionRequests> {
-        let sessions = self.lock();
-        sessions
-            .get(session_id)
-            .map(|session| session.requests.clone())
+    /// Returns a session if it belongs to the caller.
+    pub(super) fn find(&self, session_id: &str, caller: &str) -> Option<Arc<OwnedSession>> {
+        let session = self.lock().get(session_id).cloned();
+        session.filter(|session| session.owner == caller)
     }
 
     /// Reserves one more session of the caller until the returned guard is dropped.
@@ -88,12 +94,8 @@ impl SessionOwners {
         }
     }
 
-    /// Records the owner of a new session.
-    pub(super) fn insert(&self, session_id: &str, caller: &str) {
-        let session = OwnedSession {
-            owner: caller.to_owned(),
-            requests: SessionRequests::default(),
-        };
+    /// Records a new session.
+    pub(super) fn insert(&self, session_id: &str, session: Arc<OwnedSession>) {
         self.lock().insert(session_id.to_owned(), session);
     }
 
@@ -102,7 +104,7 @@ impl SessionOwners {
         self.lock().remove(session_id);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, OwnedSession>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<OwnedSession>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,7 +7,13 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rmcp::model::RequestId;
+use rmcp::model::{
+    CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification,
+    RequestId,
+};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{SessionId, SessionManager};
+use tokio::runtime::Handle;
 
 /// Requests of one session without a response, including those whose client has disconnected.
 const MAX_UNANSWERED: usize = 1_024;
@@ -25,6 +31,7 @@ struct State {
 
 /// One request without a response. Its id stays in use until [`Self::answered`]: a request whose client has disconnected
 /// may still run, and its response may be fetched later.
+#[derive(Clone)]
 pub(super) struct UnansweredRequest {
     session: SessionRequests,
     hash: u64,
@@ -71,6 +78,58 @@ impl UnansweredRequest {
     /// Frees the id of the request.
     pub(super) fn answered(&self) {
         self.session.lock().remove(&self.hash);
+    }
+}
+
+/// Cancels a request whose client disconnects before it has the response. Without an event stream, the client cannot
+/// fetch the response later.
+pub(super) struct CancelOnDrop {
+    manager: Arc<LocalSessionManager>,
+    session_id: SessionId,
+    /// `None` after the response.
+    request: Option<(RequestId, UnansweredRequest)>,
+}
+
+impl CancelOnDrop {
+    pub(super) fn new(
+        manager: Arc<LocalSessionManager>,
+        session_id: SessionId,
+        id: RequestId,
+        request: UnansweredRequest,
+    ) -> Self {
+        Self {
+            manager,
+            session_id,
+            request: Some((id, request)),
+        }
+    }
+
+    /// The request has its response.
+    pub(super) fn disarm(mut self) {
+        self.request = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let Some((id, request)) = self.request.take() else {
+            return;
+        };
+        // Absent while the runtime shuts down, which stops the calls too.
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let (manager, session_id) = (self.manager.clone(), self.session_id.clone());
+        runtime.spawn(async move {
+            let params = CancelledNotificationParam::new(Some(id), None);
+            let cancelled = CancelledNotification::new(params);
+            let cancelled = ClientNotification::CancelledNotification(cancelled);
+            let message = ClientJsonRpcMessage::notification(cancelled);
+            if let Err(error) = manager.accept_message(&session_id, message).await {
+                tracing::debug!(%error, "request of a client that has disconnected not cancelled");
+            }
+            request.answered();
+        });
     }
 }
 

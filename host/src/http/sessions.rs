@@ -1,38 +1,36 @@
 //! Sessions for clients of the revisions before 2026-07-28.
 //!
-//! POSTs use `rmcp`'s session manager directly, since their message has been parsed already. GET and DELETE have no
-//! body and go through its `StreamableHttpService`, which also resumes streams.
+//! They use `rmcp`'s session manager without its `StreamableHttpService`: messages have been parsed already, and that
+//! service neither tells revisions apart nor stops the calls of a session that has ended.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::future::ready;
 use futures::{Stream, StreamExt, stream};
-use http_body_util::Full;
 use rmcp::model::{
-    ClientJsonRpcMessage, ErrorCode, ErrorData, ProtocolVersion, ServerJsonRpcMessage, ServerResult,
+    ClientJsonRpcMessage, ErrorCode, ErrorData, InitializeResult, ServerJsonRpcMessage,
+    ServerResult,
 };
 use rmcp::service::serve_server_with_ct;
+use rmcp::transport::TransportAdapterIdentity;
 use rmcp::transport::common::server_side_http::ServerSseMessage;
-use rmcp::transport::streamable_http_server::session::local::{
-    LocalSessionManager, LocalSessionManagerError, SessionConfig, SessionError,
-};
+use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use rmcp::transport::streamable_http_server::{SessionId, SessionManager};
-use rmcp::transport::{
-    StreamableHttpServerConfig, StreamableHttpService, TransportAdapterIdentity,
-};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Accepted;
 use super::event_stream;
+use super::header_checks::PROTOCOL_VERSION;
 use super::responses::{self, INVALID_REQUEST, json_rpc};
-use super::session_owners::SessionOwners;
+use super::session_errors::{self, failed, no_such_session};
+use super::session_owners::{OwnedSession, SessionOwners};
+use super::session_requests::{CancelOnDrop, SessionRequests};
 use crate::json;
 use crate::mcp::ToolServer;
 
@@ -44,19 +42,25 @@ const RETRY_AFTER_SECONDS: u64 = 60;
 const RECONNECT_DELAY: Duration = Duration::from_secs(3);
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The sessions of the endpoint.
 pub(super) struct Sessions {
     server: ToolServer,
     manager: Arc<LocalSessionManager>,
     owners: SessionOwners,
-    service: StreamableHttpService<ToolServer, LocalSessionManager>,
+}
+
+/// A session of the caller.
+pub(super) struct Session {
+    id: SessionId,
+    owned: Arc<OwnedSession>,
 }
 
 /// The way a POST of an older revision is answered.
 pub(super) enum SessionRoute {
-    /// Within the session of this id, which belongs to the caller.
-    Existing(SessionId),
+    /// Within this session.
+    Existing(Session),
     /// The request has no session yet.
     Absent,
 }
@@ -68,28 +72,18 @@ impl Sessions {
         let mut manager = LocalSessionManager::default();
         manager.session_config = config;
         let manager = Arc::new(manager);
-        let config = StreamableHttpServerConfig::default()
-            // The endpoint checks both before the guard.
-            .disable_allowed_hosts()
-            .disable_allowed_origins()
-            // Never cancelled: `serve` ends streams at shutdown without cutting responses short.
-            .with_cancellation_token(CancellationToken::new());
-        let factory = {
-            let server = server.clone();
-            move || Ok(server.for_connection())
-        };
         Self {
             server,
             owners: SessionOwners::new(manager.clone()),
-            service: StreamableHttpService::new(factory, manager.clone(), config),
             manager,
         }
     }
 
-    /// Returns the session that a POST belongs to.
+    /// Returns the session that a request belongs to.
     ///
     /// # Errors
-    /// The response for a session that does not exist or belongs to another caller.
+    /// The response for a session that does not exist or belongs to another caller, and for a header with another protocol
+    /// version than that of the session.
     pub(super) async fn route(
         &self,
         headers: &HeaderMap,
@@ -101,11 +95,21 @@ impl Sessions {
         };
         let session_id: SessionId = session_id.to_str().unwrap_or_default().into();
         let is_alive = self.manager.has_session(&session_id).await.unwrap_or(false);
-        if is_alive && self.owners.is_owner(&session_id, caller) {
-            Ok(SessionRoute::Existing(session_id))
-        } else {
-            Err(Box::new(no_such_session(id)))
+        let owned = self.owners.find(&session_id, caller);
+        let Some(owned) = owned.filter(|_| is_alive) else {
+            return Err(no_such_session(id).into());
+        };
+        let version = owned.version.as_str();
+        if headers
+            .get(PROTOCOL_VERSION)
+            .is_some_and(|in_header| in_header.as_bytes() != version.as_bytes())
+        {
+            return Err(session_errors::other_version(version, id).into());
         }
+        Ok(SessionRoute::Existing(Session {
+            id: session_id,
+            owned,
+        }))
     }
 
     /// Opens a session and answers its `initialize` request.
@@ -126,21 +130,34 @@ impl Sessions {
                 return response;
             }
         };
-        let (session_id, initialized) = match self.start(initialize).await {
+        let ended = CancellationToken::new();
+        let (session_id, initialized) = match self.start(initialize, ended.clone()).await {
             Ok(started) => started,
             Err(error) => return responses::internal_error(&error, id),
         };
-        self.owners.insert(&session_id, caller);
+        let (mut priming, mut header) = (None, None);
+        // A rejected handshake leaves no session.
+        if let Some(result) = initialize_result(&initialized) {
+            let owned = OwnedSession {
+                owner: caller.to_owned(),
+                version: result.protocol_version.clone(),
+                requests: SessionRequests::default(),
+                ended,
+            };
+            if owned.has_priming_events() {
+                priming = Some(ServerSseMessage::priming("0", RECONNECT_DELAY));
+            }
+            self.owners.insert(&session_id, owned.into());
+            // A session id is a UUID.
+            header = HeaderValue::from_str(&session_id).ok();
+        }
         let mut response = if accepted.prefers_event_stream() {
-            let priming =
-                is_primed(&initialized).then(|| ServerSseMessage::priming("0", RECONNECT_DELAY));
             let initialized = ServerSseMessage::from_message(initialized);
             event_stream::respond(stream::iter(priming.into_iter().chain([initialized])))
         } else {
             json::response(StatusCode::OK, &initialized)
         };
-        // A session id is a UUID.
-        if let Ok(session_id) = HeaderValue::from_str(&session_id) {
+        if let Some(session_id) = header {
             response.headers_mut().insert(SESSION_ID, session_id);
         }
         response
@@ -150,15 +167,15 @@ impl Sessions {
     async fn start(
         &self,
         initialize: ClientJsonRpcMessage,
+        ended: CancellationToken,
     ) -> Result<(SessionId, ServerJsonRpcMessage), <LocalSessionManager as SessionManager>::Error>
     {
         let (session_id, transport) = self.manager.create_session().await?;
         let server = self.server.for_connection();
         let (manager, id) = (self.manager.clone(), session_id.clone());
         tokio::spawn(async move {
-            let never = CancellationToken::new();
             let serving =
-                serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(server, transport, never);
+                serve_server_with_ct::<_, _, _, TransportAdapterIdentity>(server, transport, ended);
             match serving.await {
                 Ok(service) => drop(service.waiting().await),
                 Err(error) => tracing::info!(%error, "session initialization failed"),
@@ -178,35 +195,34 @@ impl Sessions {
     /// prepare for events, everything else with 202.
     pub(super) async fn forward(
         &self,
-        session_id: &SessionId,
+        session: &Session,
         message: ClientJsonRpcMessage,
         accepted: Accepted,
         id: Option<&Value>,
     ) -> Response {
         let ClientJsonRpcMessage::Request(request) = &message else {
-            return match self.manager.accept_message(session_id, message).await {
+            return match self.manager.accept_message(&session.id, message).await {
                 Ok(()) => StatusCode::ACCEPTED.into_response(),
                 Err(error) => failed(&error, id),
             };
         };
-        let Some(requests) = self.owners.requests(session_id) else {
-            return no_such_session(id);
-        };
-        let request = match requests.start(&request.id) {
-            Ok(request) => request,
+        let request_id = request.id.clone();
+        let unanswered = match session.owned.requests.start(&request_id) {
+            Ok(unanswered) => unanswered,
             Err(error) => {
                 let (status, error) = (StatusCode::BAD_REQUEST, error.to_string());
                 return json_rpc(status, INVALID_REQUEST, &error, id, None);
             }
         };
-        let messages = match self.manager.create_stream(session_id, message).await {
+        let messages = match self.manager.create_stream(&session.id, message).await {
             Ok(messages) => messages,
             Err(error) => {
-                request.answered();
+                unanswered.answered();
                 return failed(&error, id);
             }
         };
-        let mut messages = Box::pin(messages);
+        let mut messages = Box::pin(session.without_priming(messages));
+        let request = unanswered.clone();
         let messages = stream::poll_fn(move |context| {
             let next = messages.poll_next_unpin(context);
             // The stream of a cancelled request ends without a response.
@@ -218,10 +234,17 @@ impl Sessions {
             next
         });
         if accepted.prefers_event_stream() {
-            event_stream::respond(messages)
-        } else {
-            self.respond_with_last(session_id, messages, id).await
+            return event_stream::respond(messages);
         }
+        let cancel_on_drop = CancelOnDrop::new(
+            self.manager.clone(),
+            session.id.clone(),
+            request_id,
+            unanswered,
+        );
+        let response = self.respond_with_last(&session.id, messages, id).await;
+        cancel_on_drop.disarm();
+        response
     }
 
     /// Returns the response among the messages about a request as JSON. Notifications are dropped and questions declined.
@@ -257,35 +280,76 @@ impl Sessions {
     }
 
     /// Answers GET, which opens the stream of a session, and DELETE, which ends it.
-    pub(super) async fn handle(&self, mut head: Parts, caller: &str) -> Response {
-        let Some(session_id) = head.headers.get(SESSION_ID) else {
-            let message = "the Mcp-Session-Id header is missing";
-            let status = StatusCode::BAD_REQUEST;
-            return json_rpc(status, INVALID_REQUEST, message, None, None);
-        };
-        let session_id = session_id.to_str().unwrap_or_default().to_owned();
-        if !self.owners.is_owner(&session_id, caller) {
-            return no_such_session(None);
-        }
-        let is_delete = head.method == Method::DELETE;
-        if !is_delete {
-            if !Accepted::of(&head.headers).event_stream {
-                let message =
-                    "this is an event stream: the Accept header must cover text/event-stream";
-                let status = StatusCode::NOT_ACCEPTABLE;
+    pub(super) async fn handle(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        caller: &str,
+    ) -> Response {
+        let session = match self.route(headers, caller, None).await {
+            Ok(SessionRoute::Existing(session)) => session,
+            Ok(SessionRoute::Absent) => {
+                let message = "the Mcp-Session-Id header is missing";
+                let status = StatusCode::BAD_REQUEST;
                 return json_rpc(status, INVALID_REQUEST, message, None, None);
             }
-            // The service does not know media ranges.
-            let event_stream = HeaderValue::from_static("text/event-stream");
-            head.headers.insert(header::ACCEPT, event_stream);
+            Err(response) => return *response,
+        };
+        if *method == Method::DELETE {
+            self.end(&session).await
+        } else {
+            self.listen(&session, headers).await
         }
-        let request = Request::from_parts(head, Full::new(Bytes::new()));
-        let response = self.service.handle(request).await.map(Body::new);
-        if is_delete && response.status() == StatusCode::ACCEPTED {
-            self.owners.remove(&session_id);
-            return StatusCode::NO_CONTENT.into_response();
+    }
+
+    /// Ends a session and stops its calls.
+    async fn end(&self, session: &Session) -> Response {
+        let closed = self.manager.close_session(&session.id).await;
+        self.owners.remove(&session.id);
+        session.owned.ended.cancel();
+        match closed {
+            Ok(()) => StatusCode::NO_CONTENT.into_response(),
+            Err(error) => failed(&error, None),
         }
-        responses::normalize(response).await
+    }
+
+    /// Opens the stream of messages that belong to no request, or resumes a stream after its last event.
+    async fn listen(&self, session: &Session, headers: &HeaderMap) -> Response {
+        if !Accepted::of(headers).event_stream {
+            let message = "this is an event stream: the Accept header must cover text/event-stream";
+            let status = StatusCode::NOT_ACCEPTABLE;
+            return json_rpc(status, INVALID_REQUEST, message, None, None);
+        }
+        if let Some(last_event) = headers.get(LAST_EVENT_ID) {
+            let last_event = last_event.to_str().unwrap_or_default().to_owned();
+            return match self.manager.resume(&session.id, last_event).await {
+                Ok(messages) => event_stream::respond(session.without_priming(messages)),
+                Err(error) => {
+                    tracing::debug!(%error, "event stream not resumed");
+                    // After an error, browsers would try again with the same event for ever.
+                    event_stream::respond(stream::empty())
+                }
+            };
+        }
+        match self.manager.create_standalone_stream(&session.id).await {
+            Ok(messages) => {
+                let priming = ServerSseMessage::priming("0", RECONNECT_DELAY);
+                let messages = stream::iter([priming]).chain(messages);
+                event_stream::respond(session.without_priming(messages))
+            }
+            Err(error) => failed(&error, None),
+        }
+    }
+}
+
+impl Session {
+    /// Removes events without a message from a stream of a revision that has none.
+    fn without_priming(
+        &self,
+        messages: impl Stream<Item = ServerSseMessage> + Send + 'static,
+    ) -> impl Stream<Item = ServerSseMessage> + Send + 'static {
+        let has_priming_events = self.owned.has_priming_events();
+        messages.filter(move |event| ready(has_priming_events || event.message.is_some()))
     }
 }
 
@@ -296,33 +360,12 @@ fn is_response(event: &ServerSseMessage) -> bool {
     )
 }
 
-/// Returns the response to a message that a session did not take. A client may end its session at any time, so that is
-/// not logged as a failure.
-fn failed(error: &LocalSessionManagerError, id: Option<&Value>) -> Response {
-    match error {
-        LocalSessionManagerError::SessionNotFound(_)
-        | LocalSessionManagerError::SessionError(SessionError::SessionServiceTerminated) => {
-            no_such_session(id)
-        }
-        _ => responses::internal_error(error, id),
-    }
-}
-
-/// Returns whether the stream of a response to `initialize` begins with an event that has no message. Clients of the
-/// revisions before 2025-11-25 report one as malformed.
-fn is_primed(initialized: &ServerJsonRpcMessage) -> bool {
-    match initialized {
+fn initialize_result(message: &ServerJsonRpcMessage) -> Option<&InitializeResult> {
+    match message {
         ServerJsonRpcMessage::Response(response) => match &response.result {
-            ServerResult::InitializeResult(result) => {
-                result.protocol_version.as_str() >= ProtocolVersion::V_2025_11_25.as_str()
-            }
-            _ => false,
+            ServerResult::InitializeResult(result) => Some(result),
+            _ => None,
         },
-        _ => false,
+        _ => None,
     }
-}
-
-fn no_such_session(id: Option<&Value>) -> Response {
-    let message = "there is no such session; start again with initialize";
-    json_rpc(StatusCode::NOT_FOUND, INVALID_REQUEST, message, id, None)
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData, RequestId};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, RequestId};
 use rmcp::service::{RxJsonRpcMessage, ServerInitializeError, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServiceExt};
@@ -227,7 +227,12 @@ fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Box<Rejection>> {
             id: Some(id),
         } => {
             let id = RequestId::deserialize(id).map_err(|_| not_a_message(None))?;
-            message.map(Some).map_err(|_| not_a_message(Some(id)))
+            let message = message.map_err(|_| not_a_message(Some(id.clone())))?;
+            if is_list(&message) && has_malformed_cursor(text) {
+                let message = "the cursor of a list is a string".into();
+                return Err(Rejection::new(ErrorCode::INVALID_PARAMS, message, Some(id)));
+            }
+            Ok(Some(message))
         }
         Fields {
             method: Some(_),
@@ -236,6 +241,28 @@ fn parse(line: &[u8]) -> Result<Option<ClientJsonRpcMessage>, Box<Rejection>> {
         // A response: its id is that of a request of the server, and means another request in an answer.
         Fields { method: None, .. } => message.map(Some).map_err(|_| not_a_message(None)),
     }
+}
+
+/// Returns whether a message asks for a page of a list.
+fn is_list(message: &ClientJsonRpcMessage) -> bool {
+    let ClientJsonRpcMessage::Request(request) = message else {
+        return false;
+    };
+    matches!(
+        request.request,
+        ClientRequest::ListToolsRequest(_)
+            | ClientRequest::ListPromptsRequest(_)
+            | ClientRequest::ListResourcesRequest(_)
+            | ClientRequest::ListResourceTemplatesRequest(_)
+    )
+}
+
+/// Returns whether the cursor of a list is not a string. `rmcp` reads such a cursor as a missing one and would return the
+/// first page.
+fn has_malformed_cursor(text: &str) -> bool {
+    let message: Value = serde_json::from_str(text).unwrap_or_default();
+    let cursor = &message["params"]["cursor"];
+    !cursor.is_string() && !cursor.is_null()
 }
 
 /// The fields that tell how to answer a malformed message.

@@ -5,8 +5,8 @@
 mod call_span;
 mod fields;
 
+mod counted_events;
 mod json;
-mod library_events;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
@@ -20,9 +20,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use call_span::{CallSpan, in_call};
+use counted_events::{CountedEvents, Summary};
 use fields::TextFields;
 use json::{JsonEvents, JsonFields};
-use library_events::{LibraryEvents, Summary};
 
 /// `[telemetry]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,13 +70,13 @@ pub fn init(config: LogConfig) {
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("toolcrib", config.level);
-    let library_events = LibraryEvents {
+    let counted_events = CountedEvents {
         logged: config.level >= Level::DEBUG,
         summary: Arc::<Mutex<Summary>>::default(),
     };
     let registry = tracing_subscriber::registry()
         .with(targets)
-        .with(library_events);
+        .with(counted_events);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         // Reporting that standard error cannot be written would fail too, with a panic.

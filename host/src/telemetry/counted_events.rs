@@ -1,5 +1,6 @@
-//! Warnings and errors of libraries that clients can cause at will, such as those about HTTP/2 frames and JSON-RPC
-//! requests that fail. They are counted instead of logged, unless the level is `debug` or lower.
+//! Events that clients can cause at will: requests that are refused before a token has been verified, and warnings and
+//! errors of libraries, such as those about HTTP/2 frames. They are counted instead of logged, unless the level is `debug`
+//! or lower.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -22,13 +23,15 @@ const LIBRARIES: [&str; 7] = [
     "tokio_rustls",
     "tower_http",
 ];
+/// The beginning of the target of an event about a refused request. The rest says what was refused.
+const REFUSED: &str = "toolcrib::refused::";
 /// Time between two summaries.
 const MIN_SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
 /// Time in which events are counted before the first summary.
 const SUMMARY_DELAY: Duration = Duration::from_secs(1);
 
-/// Counts the events of the libraries.
-pub(super) struct LibraryEvents {
+/// Counts the events.
+pub(super) struct CountedEvents {
     /// Whether they are logged too.
     pub(super) logged: bool,
     pub(super) summary: Arc<Mutex<Summary>>,
@@ -36,22 +39,30 @@ pub(super) struct LibraryEvents {
 
 #[derive(Default)]
 pub(super) struct Summary {
-    events: BTreeMap<&'static str, u64>,
+    events: BTreeMap<Source, u64>,
     /// Whether a thread waits to write the summary.
     is_scheduled: bool,
     last_written: Option<Instant>,
 }
 
-impl<S: Subscriber> Layer<S> for LibraryEvents {
+/// The origin of an event.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Library(&'static str),
+    /// A refused request: its `Host`, `Origin` or token.
+    Refused(&'static str),
+}
+
+impl<S: Subscriber> Layer<S> for CountedEvents {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         if self.logged {
             return true;
         }
-        let Some(library) = library(event) else {
+        let Some(source) = source(event) else {
             return true;
         };
         let mut summary = lock(&self.summary);
-        *summary.events.entry(library).or_default() += 1;
+        *summary.events.entry(source).or_default() += 1;
         if !summary.is_scheduled {
             let since_last = summary.last_written.map(|last| last.elapsed());
             let rest = since_last.and_then(|since| MIN_SUMMARY_INTERVAL.checked_sub(since));
@@ -75,12 +86,19 @@ fn write(summary: &Mutex<Summary>) {
         summary.last_written = Some(Instant::now());
         std::mem::take(&mut summary.events)
     };
-    for (library, events) in events {
-        tracing::info!(
-            library,
-            events,
-            "warnings of a library not logged; the level \"debug\" logs them"
-        );
+    for (source, events) in events {
+        match source {
+            Source::Library(library) => tracing::info!(
+                library,
+                events,
+                "warnings of a library not logged; the level \"debug\" logs them"
+            ),
+            Source::Refused(refused) => tracing::info!(
+                refused,
+                events,
+                "requests refused; the level \"debug\" logs each"
+            ),
+        }
     }
 }
 
@@ -88,9 +106,9 @@ fn lock(summary: &Mutex<Summary>) -> MutexGuard<'_, Summary> {
     summary.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns which of the libraries an event is from.
-fn library(event: &Event<'_>) -> Option<&'static str> {
-    let crate_of = |target: &str| {
+/// Returns the origin of an event that is counted.
+fn source(event: &Event<'_>) -> Option<Source> {
+    let library = |target: &str| {
         let name = target.split("::").next()?;
         LIBRARIES.into_iter().find(|library| *library == name)
     };
@@ -99,9 +117,12 @@ fn library(event: &Event<'_>) -> Option<&'static str> {
         "log" => {
             let mut target = LogTarget(String::new());
             event.record(&mut target);
-            crate_of(&target.0)
+            library(&target.0).map(Source::Library)
         }
-        target => crate_of(target),
+        target => match target.strip_prefix(REFUSED) {
+            Some(refused) => Some(Source::Refused(refused)),
+            None => library(target).map(Source::Library),
+        },
     }
 }
 
