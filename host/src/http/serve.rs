@@ -43,7 +43,7 @@ const MAX_IDLE_TIME: Duration = Duration::from_secs(75);
 const MAX_CLOSE_TIME: Duration = Duration::from_secs(10);
 /// Time for the responses to a client that has closed its side of the connection. It may still read, but most such
 /// clients are gone.
-const MAX_HALF_CLOSED_TIME: Duration = Duration::from_secs(1);
+const MAX_HALF_CLOSED_TIME: Duration = Duration::from_millis(250);
 /// Time that responses may take to be sent after the running calls were stopped.
 const MAX_FLUSH_TIME: Duration = Duration::from_secs(2);
 /// Time a client may take for the TLS handshake.
