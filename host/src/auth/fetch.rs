@@ -14,11 +14,13 @@ use url::Url;
 
 use super::compare::is_same;
 use super::jwks::KeySet;
-use super::outbound::{MAX_FETCH_SECONDS, Outbound};
 use crate::json::{self, DuplicateKeys};
 use crate::network::{
-    AddressPolicy, HttpsProxy, PrivateAddress, Resolver, cause, is_loopback, literal_address,
+    AddressPolicy, Outbound, PrivateAddress, cause, is_loopback, literal_address,
 };
+
+/// The time limit for one refresh, metadata and JWKS together.
+pub(super) const MAX_FETCH_SECONDS: u64 = 10;
 
 /// The size limit of one response body.
 pub(super) const MAX_RESPONSE_BYTES: usize = 256 * 1024;
@@ -213,14 +215,14 @@ impl Fetcher {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let proxy = self.outbound.proxy.as_ref().filter(|_| !is_direct);
-        let resolver =
-            Resolver::new(self.policy(is_direct)).trusting(proxy.and_then(HttpsProxy::host));
-        let mut builder = self.outbound.client_builder().dns_resolver(resolver);
-        if let Some(proxy) = proxy {
-            builder = builder.proxy(proxy.to_reqwest().map_err(FetchError::Client)?);
-        }
-        let client = builder.build().map_err(FetchError::Client)?;
+        let policy = self.policy(is_direct);
+        let builder = self.outbound.client_builder(policy, is_direct);
+        let builder = builder.map_err(FetchError::Client)?;
+        let client = builder
+            .timeout(Duration::from_secs(MAX_FETCH_SECONDS))
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(FetchError::Client)?;
         Ok(cell.get_or_init(|| client))
     }
 }

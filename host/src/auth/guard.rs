@@ -8,14 +8,14 @@ use axum::response::{IntoResponse, Response};
 use super::caller::Caller;
 use super::challenge::{AuthError, ChallengeBuilder};
 use super::clock::Clock;
-use super::config::{GuardConfig, GuardConfigError};
+use super::config::{GuardConfig, GuardConfigError, KeySource};
 use super::explain::{self, Finding};
 use super::issuer::Issuer;
 use super::metadata::ResourceMetadata;
-use super::outbound::Outbound;
 use super::trusted::trusted_issuers;
 use super::validate;
 use super::verifier::{Verifier, VerifyError};
+use crate::network::Outbound;
 
 /// An OAuth 2.1 resource-server guard. Cheap to clone; clones share keys and caches.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ impl Guard {
         validate::check(&config, &mut errors);
         let trusted = trusted_issuers(&config, &mut errors);
         let metadata = ResourceMetadata::new(&config, &trusted, &mut errors);
-        let outbound = Arc::new(Outbound::new(&config, &mut errors));
+        let outbound = Arc::new(outbound(&config, &mut errors));
         let issuers: Vec<Issuer> = trusted
             .iter()
             .filter_map(|issuer| Issuer::new(issuer, config.outage, &outbound, &clock, &mut errors))
@@ -170,6 +170,17 @@ impl Guard {
     pub(super) fn challenge_builder(&self) -> &ChallengeBuilder {
         &self.inner.challenge_builder
     }
+}
+
+/// Validates the proxy and the certificates for the fetching of keys, and reports every error.
+fn outbound(config: &GuardConfig, errors: &mut Vec<GuardConfigError>) -> Outbound {
+    let is_fetched = |keys: &KeySource| matches!(keys, KeySource::Discover | KeySource::JwksUri(_));
+    let fetches_keys = config.issuers.iter().any(|issuer| is_fetched(&issuer.keys));
+    let (outbound, found) =
+        Outbound::new(config.proxy.as_ref(), config.ca.as_deref(), fetches_keys);
+    let found = found.into_iter();
+    errors.extend(found.map(|error| GuardConfigError::new(error.key, error.message)));
+    outbound
 }
 
 impl std::fmt::Debug for Guard {

@@ -15,8 +15,8 @@ use super::fetch::{FetchError, Fetcher, JwksSource, check_url};
 use super::jwks::KeySet;
 use super::key::Key;
 use super::key_source::{IssuerKeys, RemoteKeys};
-use super::outbound::Outbound;
 use super::trusted::TrustedIssuer;
+use crate::network::Outbound;
 
 /// A trusted issuer.
 pub(super) struct Issuer {

@@ -67,7 +67,6 @@ mod challenge;
 mod key;
 
 mod jwks;
-mod outbound;
 
 mod fetch;
 mod trusted;

@@ -38,6 +38,21 @@ impl AddressPolicy {
         }
     }
 
+    /// Creates the policy for requests to this machine only.
+    pub(crate) fn loopback() -> AddressPolicy {
+        AddressPolicy {
+            private: false,
+            loopback: true,
+            literal: None,
+            only_private: true,
+        }
+    }
+
+    /// Returns whether loopback addresses may be contacted.
+    pub(crate) fn permits_loopback(self) -> bool {
+        self.loopback || self.private
+    }
+
     /// Returns the same policy without public addresses.
     pub(crate) fn only_private(self) -> AddressPolicy {
         AddressPolicy {
