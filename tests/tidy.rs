@@ -14,14 +14,15 @@ use source::{Source, comments, sources};
 const MAX_LINES: usize = 500;
 
 /// The modules of the host in the order of `lib.rs`, and those that each may use.
-const MODULES: [(&str, &[&str]); 18] = [
+const MODULES: [(&str, &[&str]); 19] = [
     ("json", &[]),
     ("network", &[]),
     ("text", &[]),
     ("auth", &["json", "network", "text"]),
     ("engine", &["text"]),
-    ("reference", &[]),
+    ("reference", &["network"]),
     ("telemetry", &["text"]),
+    ("artifact", &["json", "network", "text", "reference"]),
     ("sandbox", &["telemetry", "network", "text", "engine"]),
     (
         "component",
@@ -81,7 +82,7 @@ const MODULES: [(&str, &[&str]); 18] = [
 const LOWEST: usize = 7;
 
 /// Libraries, and the modules that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 11] = [
+const LIBRARIES: [(&[&str], &[&str]); 12] = [
     (&["rmcp"], &["mcp", "http"]),
     (
         &[
@@ -95,7 +96,8 @@ const LIBRARIES: [(&[&str], &[&str]); 11] = [
         ],
         &["engine", "sandbox", "component"],
     ),
-    (&["reqwest"], &["network", "auth", "sandbox"]),
+    (&["reqwest"], &["network", "auth", "artifact", "sandbox"]),
+    (&["docker_credential", "http_auth"], &["artifact"]),
     (&["redb", "redis"], &["sandbox"]),
     (&["jsonwebtoken"], &["auth"]),
     // TLS is told its cryptography provider.

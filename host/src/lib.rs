@@ -13,6 +13,7 @@
 //! | [`engine`] | wasmtime's engine: instance pool, epochs, compilation cache |
 //! | [`reference`](mod@reference) | strings that name components, and the files they resolve to |
 //! | [`telemetry`] | the log |
+//! | [`artifact`] | components from web servers and registries |
 //! | [`sandbox`] | limits, grants and the store of one call |
 //! | [`component`] | a compiled component: load, describe, call |
 //! | [`catalog`] | lookup of tools, prompts and resources by name, and limits on calls |
@@ -32,6 +33,8 @@ pub mod auth;
 pub mod engine;
 pub mod reference;
 pub mod telemetry;
+
+pub mod artifact;
 
 pub mod sandbox;
 

@@ -8,7 +8,7 @@ use super::section::Section;
 use super::tool::read_tool;
 use crate::catalog::ToolConfig;
 use crate::component::is_tool_name;
-use crate::reference::Reference;
+use crate::reference::{Reference, is_digest};
 use crate::sandbox::{Grants, Limits};
 
 /// Upper limit of `uri-prefix`. Clients and logs have limits for whole URIs.
@@ -127,13 +127,4 @@ fn is_uri_prefix(text: &str) -> bool {
         && rest
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"+-._~:/".contains(&b))
-}
-
-fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| {
-        hex.len() == 64
-            && hex
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
 }

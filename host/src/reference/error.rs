@@ -10,10 +10,12 @@ pub(super) const MAX_FILES: usize = 10_000;
 pub enum ReferenceError {
     /// The scheme is not supported.
     #[error(
-        "`{0}` has the scheme `{1}:`, which is not supported; download the component and name the \
-         file"
+        "`{0}` has the scheme `{1}:`, which is not supported; name a file, https://… or oci://…"
     )]
     Scheme(String, String),
+    /// A part of a remote reference is wrong. Credentials are not shown.
+    #[error("`{0}` {1}")]
+    Remote(String, &'static str),
     /// The glob pattern is malformed.
     #[error("`{0}` is not a glob pattern: {1}")]
     Pattern(String, String),

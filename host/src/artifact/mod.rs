@@ -1,0 +1,14 @@
+//! Components from web servers and registries, and the store that keeps them.
+//!
+//! Everything that is fetched is untrusted: each size, time and number of redirects is bounded, and each address is
+//! checked before it is connected to. A component is used only if its bytes have the expected digest.
+
+mod error;
+
+mod body;
+mod http_client;
+
+pub(crate) mod registry;
+
+pub use error::FetchError;
+pub(crate) use http_client::HttpClients;

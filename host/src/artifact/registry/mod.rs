@@ -1,0 +1,18 @@
+//! A client for OCI registries (OCI distribution specification 1.1), limited to components and their signatures.
+//!
+//! Every document is bounded, every digest is computed and compared, and every address is checked. Credentials and tokens
+//! are sent to the registry itself, and to the token service that it names over https.
+
+mod credentials;
+mod manifest;
+
+mod challenge;
+
+mod repository;
+
+mod pull;
+#[allow(dead_code, reason = "used by the publishing of components")]
+mod push;
+
+pub(crate) use manifest::{Descriptor, Manifest, media_type};
+pub(crate) use repository::{Access, Repository};
