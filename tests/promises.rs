@@ -20,6 +20,7 @@ mod input_required;
 mod library;
 mod prompts_resources;
 mod protocol;
+mod references;
 mod reload;
 mod sandbox;
 mod sessions;

@@ -14,15 +14,19 @@ use source::{Source, comments, sources};
 const MAX_LINES: usize = 500;
 
 /// The modules of the host in the order of `lib.rs`, and those that each may use.
-const MODULES: [(&str, &[&str]); 19] = [
+const MODULES: [(&str, &[&str]); 20] = [
+    ("cache", &[]),
     ("json", &[]),
     ("network", &[]),
     ("text", &[]),
     ("auth", &["json", "network", "text"]),
-    ("engine", &["text"]),
+    ("engine", &["cache", "text"]),
     ("reference", &["network"]),
     ("telemetry", &["text"]),
-    ("artifact", &["json", "network", "text", "reference"]),
+    (
+        "artifact",
+        &["cache", "json", "network", "text", "reference"],
+    ),
     ("sandbox", &["telemetry", "network", "text", "engine"]),
     (
         "component",
@@ -45,9 +49,11 @@ const MODULES: [(&str, &[&str]); 19] = [
     (
         "reload",
         &[
+            "network",
             "text",
             "engine",
             "reference",
+            "artifact",
             "sandbox",
             "component",
             "catalog",
@@ -66,7 +72,9 @@ const MODULES: [(&str, &[&str]); 19] = [
             "text",
             "auth",
             "engine",
+            "reference",
             "telemetry",
+            "artifact",
             "component",
             "catalog",
             "mcp",
@@ -79,10 +87,10 @@ const MODULES: [(&str, &[&str]); 19] = [
 ];
 
 /// The first modules of [`MODULES`] use only each other in alphabetical groups; `lib.rs` may declare them in any order.
-const LOWEST: usize = 7;
+const LOWEST: usize = 8;
 
 /// Libraries, and the modules that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 12] = [
+const LIBRARIES: [(&[&str], &[&str]); 13] = [
     (&["rmcp"], &["mcp", "http"]),
     (
         &[
@@ -104,7 +112,8 @@ const LIBRARIES: [(&[&str], &[&str]); 12] = [
     (&["aws_lc_rs"], &["auth", "http"]),
     (&["tokio_rustls"], &["http"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
-    (&["toml", "bytesize", "humantime", "strsim"], &["config"]),
+    (&["toml", "bytesize", "strsim"], &["config"]),
+    (&["humantime"], &["artifact", "config"]),
     (
         &["jsonschema_regex", "regex_automata", "percent_encoding"],
         &["component"],

@@ -14,6 +14,7 @@ static ENGINE: LazyLock<(Runtime, Engine, Store)> = LazyLock::new(|| {
         slots: 2,
         memory_bytes: 16 << 20,
         cache: None,
+        cache_max_bytes: 0,
         compiler: None,
     };
     let engine = Engine::new(&config).expect("address space");

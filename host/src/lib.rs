@@ -6,6 +6,7 @@
 //!
 //! | module | purpose |
 //! |---|---|
+//! | `cache` | the directory of compiled and fetched components |
 //! | `json` | untrusted JSON, bounded in depth |
 //! | `network` | addresses that may be connected to, and name resolution limited to them |
 //! | `text` | truncation, escaping of untrusted text, error chains |
@@ -25,6 +26,7 @@
 //! | `fuzzing` | entry points of the fuzz targets |
 //! | [`cli`] | the command line, one file per subcommand |
 
+mod cache;
 mod json;
 mod network;
 mod text;

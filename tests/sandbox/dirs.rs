@@ -287,6 +287,8 @@ async fn invalid_entries_of_an_embedder_are_rejected() {
             reference,
             name: None,
             digest: None,
+            allow_unpinned: false,
+            follow: None,
             prefix: String::new(),
             uri_prefix: String::new(),
             include: None,

@@ -13,3 +13,4 @@ pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod stdio_client;
 pub(crate) mod upstream;
+pub(crate) mod web;

@@ -67,7 +67,7 @@ pub struct App {
 }
 
 impl App {
-    /// Builds the guard, the components and the catalog. The network is not used.
+    /// Builds the guard, the components and the catalog. The network is used for remote components only.
     ///
     /// # Errors
     /// Every problem that can be found, not only the first.

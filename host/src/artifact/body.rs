@@ -183,7 +183,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     digest_text(Sha256::new_with_prefix(bytes))
 }
 
-fn digest_text(hasher: Sha256) -> String {
+pub(super) fn digest_text(hasher: Sha256) -> String {
     let hex = hasher.finalize();
     let hex = hex.iter().map(|byte| format!("{byte:02x}"));
     format!("sha256:{}", hex.collect::<String>())

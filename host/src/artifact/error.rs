@@ -135,6 +135,21 @@ pub enum FetchError {
     /// The artefact is something else than a component.
     #[error("it is {0}")]
     NotAComponent(String),
+    /// The digest differs from the pinned one.
+    #[error(
+        "its digest is {found}, not the pinned {pinned}; review the new version, then pin what it is"
+    )]
+    Pinned {
+        /// The digest of the component now.
+        found: String,
+        /// The digest in the configuration.
+        pinned: String,
+    },
+    /// The network is not to be used, and the cache does not have the component.
+    #[error(
+        "it is not in the cache, and `offline` in [cache] (or --offline) forbids to fetch it; fetch it with `toolcrib pull`"
+    )]
+    Offline,
     /// The component cannot be kept.
     #[error(
         "the component cannot be kept in `{dir}`; free space there, or choose another with `dir` in [cache]"

@@ -208,3 +208,79 @@ pub(super) fn status_error(url: &Url, status: StatusCode, detail: String) -> Fet
         detail,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A URL that a server gave is requested only if the reference or the configuration allows its address.
+    #[tokio::test]
+    async fn addresses_that_the_reference_does_not_allow_are_refused() {
+        // Reference, `private-network`, URL, part of the error. Nothing listens on port 9.
+        for (reference, private, url, part) in [
+            (
+                "https://web.example",
+                false,
+                "https://localhost:9/",
+                "private address",
+            ),
+            (
+                "https://web.example",
+                false,
+                "https://127.0.0.1:9/",
+                "private address",
+            ),
+            (
+                "https://web.example",
+                false,
+                "https://[::1]:9/",
+                "private address",
+            ),
+            (
+                "https://web.example",
+                true,
+                "https://127.0.0.1:9/",
+                "cannot be reached",
+            ),
+            (
+                "https://web.example",
+                true,
+                "http://127.0.0.1:9/",
+                "not https",
+            ),
+            (
+                "https://web.example",
+                true,
+                "https://169.254.169.254/",
+                "private address",
+            ),
+            (
+                "http://localhost:1",
+                false,
+                "http://127.0.0.1:9/",
+                "cannot be reached",
+            ),
+            (
+                "http://localhost:1",
+                false,
+                "https://10.0.0.1/",
+                "private address",
+            ),
+            (
+                "https://10.0.0.1",
+                false,
+                "https://10.0.0.2/",
+                "private address",
+            ),
+            ("http://localhost:1", false, "http://10.0.0.1/", "not https"),
+        ] {
+            let clients = HttpClients::new(Outbound::default(), private);
+            let reference = Url::parse(reference).expect("a URL");
+            let target = Url::parse(url).expect("a URL");
+            let client = clients.for_url(&reference);
+            let error = client.send(Request::new(Method::GET, target)).await;
+            let error = error.expect_err("nothing listens there").to_string();
+            assert!(error.contains(part), "{reference} {url}: {error}");
+        }
+    }
+}

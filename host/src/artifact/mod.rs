@@ -6,9 +6,18 @@
 mod error;
 
 mod body;
+
 mod http_client;
+
+mod download;
+mod record;
+mod store;
 
 pub(crate) mod registry;
 
+mod fetcher;
+
 pub use error::FetchError;
+pub(crate) use fetcher::{Artifact, Fetcher};
+#[allow(unused_imports, reason = "used by signatures and publishing")]
 pub(crate) use http_client::HttpClients;

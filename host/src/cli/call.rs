@@ -23,7 +23,7 @@ const LOCAL: &str = "local";
 
 #[derive(Args)]
 pub(super) struct Call {
-    /// A component: a file (`#tool` selects one of its tools), a directory or a glob pattern.
+    /// A component: a file (`#tool` selects one of its tools), a directory, a glob pattern, https://… or oci://…
     #[arg(value_name = "REF")]
     reference: String,
     /// The tool.

@@ -23,7 +23,7 @@ const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
 #[derive(Args)]
 pub(super) struct Check {
-    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
+    /// Components: files (`#tool` selects one tool of a file), directories, glob patterns, https://… or oci://…
     #[arg(value_name = "REF")]
     references: Vec<String>,
     /// Say claim by claim why this token is accepted or refused; `-` reads it

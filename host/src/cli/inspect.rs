@@ -15,7 +15,7 @@ use crate::component::{Component, ImportReport};
 
 #[derive(Args)]
 pub(super) struct Inspect {
-    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
+    /// Components: files (`#tool` selects one tool of a file), directories, glob patterns, https://… or oci://…
     #[arg(value_name = "REF", required = true)]
     references: Vec<String>,
     /// Print JSON.

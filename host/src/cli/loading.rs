@@ -14,7 +14,8 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) fn configure_loading(config: &mut Config) {
     config.compiler = own_program();
     if std::io::stderr().is_terminal() {
-        config.on_load_progress = Some(show_progress);
+        config.on_fetch_progress = Some(|done, total| show_progress("fetching", done, total));
+        config.on_load_progress = Some(|done, total| show_progress("loading", done, total));
     }
 }
 
@@ -29,7 +30,7 @@ fn own_program() -> Option<PathBuf> {
 }
 
 /// Shows a line that the next one overwrites; the last one is removed.
-fn show_progress(loaded: usize, total: usize) {
+fn show_progress(doing: &str, done: usize, total: usize) {
     /// Time of the last line, and whether there was one.
     static LAST: Mutex<Option<(Instant, bool)>> = Mutex::new(None);
 
@@ -39,7 +40,7 @@ fn show_progress(loaded: usize, total: usize) {
     let (time, is_shown) = *last.get_or_insert((Instant::now(), false));
     let mut terminal = std::io::stderr();
     // A terminal that is gone needs no progress.
-    let _ = if loaded == total {
+    let _ = if done == total {
         *last = None;
         match is_shown {
             true => write!(terminal, "\r\x1b[K"),
@@ -47,7 +48,7 @@ fn show_progress(loaded: usize, total: usize) {
         }
     } else if time.elapsed() >= PROGRESS_INTERVAL {
         *last = Some((Instant::now(), true));
-        write!(terminal, "\r\x1b[Kloading components: {loaded} of {total}")
+        write!(terminal, "\r\x1b[K{doing} components: {done} of {total}")
     } else {
         Ok(())
     };

@@ -10,10 +10,12 @@ mod call;
 mod completions;
 mod inspect;
 mod man;
+mod pull;
 mod serve;
 mod stdio;
 
 mod check;
+mod outdated;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,10 @@ enum Command {
     Call(call::Call),
     /// Report every fault of the configuration and of every component.
     Check(check::Check),
+    /// Fetch https:// and oci:// components into the cache and print how to pin them.
+    Pull(pull::Pull),
+    /// Show which https:// and oci:// components have changed on their servers; exit status 1 if one has.
+    Outdated(outdated::Outdated),
     /// Print a completion script for a shell.
     Completions(completions::Completions),
     /// Print the manual page, in roff.
@@ -84,6 +90,8 @@ pub fn run() -> ExitCode {
             Command::Inspect(inspect) => inspect.run().await,
             Command::Call(call) => call.run().await,
             Command::Check(check) => check.run().await,
+            Command::Pull(pull) => pull.run().await,
+            Command::Outdated(outdated) => outdated.run().await,
             Command::Completions(completions) => completions.run(Cli::command()),
             Command::Man => man::run(Cli::command()),
         }

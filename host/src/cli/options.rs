@@ -16,6 +16,12 @@ pub(super) struct ConfigOptions {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Fetch nothing: take https:// and oci:// components from the cache.
+    #[arg(long)]
+    offline: bool,
+    /// Accept https:// and oci:// components without a pinned digest.
+    #[arg(long)]
+    allow_unpinned: bool,
 }
 
 /// Options of `serve` and `check`.
@@ -52,6 +58,8 @@ impl ConfigOptions {
         Overrides {
             file: self.config.clone(),
             references,
+            offline: self.offline,
+            allow_unpinned: self.allow_unpinned,
             ..Overrides::default()
         }
     }

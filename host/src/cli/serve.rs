@@ -16,7 +16,7 @@ const INTERRUPTED: i32 = 130;
 
 #[derive(Args)]
 pub(super) struct Serve {
-    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
+    /// Components: files (`#tool` selects one tool of a file), directories, glob patterns, https://… or oci://…
     #[arg(value_name = "REF")]
     references: Vec<String>,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use crate::{app, mcp, reload};
 
 #[derive(Args)]
 pub(super) struct Stdio {
-    /// Components: a file (`#tool` selects one of its tools), a directory or a glob pattern.
+    /// Components: files (`#tool` selects one tool of a file), directories, glob patterns, https://… or oci://…
     #[arg(value_name = "REF")]
     references: Vec<String>,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub enum Access {
 pub(super) fn read_auth(
     section: Section<'_, '_>,
     server: &ServerConfig,
-    network: NetworkConfig,
+    network: &NetworkConfig,
 ) -> GuardConfig {
     if server.public_url.is_none() && server.listen.url_authority().is_none() {
         section.error(
@@ -34,8 +34,8 @@ pub(super) fn read_auth(
     }
     let mut config = GuardConfig::new(server.resource(), String::new(), String::new());
     config.metadata_url = server.metadata_url.clone();
-    config.proxy = network.proxy;
-    config.ca = network.ca;
+    config.proxy.clone_from(&network.proxy);
+    config.ca.clone_from(&network.ca);
     config.issuers = vec![read_issuer(&section)];
     for table in section.table_list("issuers") {
         config.issuers.push(read_issuer(&table));

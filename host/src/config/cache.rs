@@ -1,4 +1,4 @@
-//! `[cache]`: directory of compiled components.
+//! `[cache]`: directory of compiled and fetched components.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,21 @@ use etcetera::BaseStrategy;
 
 use super::section::Section;
 
-/// Reads `[cache]`; `None` turns the cache off.
-pub(super) fn read_cache_dir(section: Section<'_, '_>) -> Option<PathBuf> {
+/// Default of `size`. A component takes about four times its own size: its bytes and its compiled code.
+pub(super) const DEFAULT_MAX_BYTES: u64 = 2 << 30;
+
+/// `[cache]`
+pub(super) struct CacheConfig {
+    /// The directory; `None` turns the cache off.
+    pub(super) dir: Option<PathBuf>,
+    /// Size of all files in it, in bytes.
+    pub(super) max_bytes: u64,
+    /// Whether nothing is fetched.
+    pub(super) offline: bool,
+}
+
+/// Reads `[cache]`.
+pub(super) fn read_cache(section: Section<'_, '_>) -> CacheConfig {
     let is_off = section
         .value("dir")
         .is_some_and(|dir| dir.get_ref().as_bool() == Some(false));
@@ -20,11 +33,17 @@ pub(super) fn read_cache_dir(section: Section<'_, '_>) -> Option<PathBuf> {
             .parsed("dir", wanted, |text| Some(base.join(text)))
             .or_else(default_cache_dir)
     };
+    let max_bytes = section.size_bytes("size").map(|bytes| bytes as u64);
+    let offline = section.boolean("offline").unwrap_or(false);
     section.finish();
-    dir
+    CacheConfig {
+        dir,
+        max_bytes: max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
+        offline,
+    }
 }
 
-/// Returns the default: a directory in the platform's cache directory, or `None` if the user has no home directory.
+/// Returns a directory in the platform's cache directory, or `None` if the user has no home directory.
 pub(super) fn default_cache_dir() -> Option<PathBuf> {
     let strategy = etcetera::choose_base_strategy().ok()?;
     Some(strategy.cache_dir().join("toolcrib"))

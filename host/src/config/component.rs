@@ -1,6 +1,7 @@
 //! `[[component]]`: the operator's settings for one component.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::allow::read_grants;
 use super::limits::read_limits;
@@ -8,9 +9,11 @@ use super::section::Section;
 use super::tool::read_tool;
 use crate::catalog::ToolConfig;
 use crate::component::is_tool_name;
-use crate::reference::{Reference, is_digest};
+use crate::reference::{Reference, Remote, is_digest};
 use crate::sandbox::{Grants, Limits};
 
+/// Lower limit of `follow`: registries limit the rate of requests.
+const MIN_FOLLOW: Duration = Duration::from_secs(60);
 /// Upper limit of `uri-prefix`. Clients and logs have limits for whole URIs.
 const MAX_URI_PREFIX_BYTES: usize = 64;
 
@@ -21,8 +24,12 @@ pub struct ComponentConfig {
     pub reference: Reference,
     /// Name in logs and errors; `None` means the file's stem.
     pub name: Option<String>,
-    /// Required digest of the file: `sha256:…`.
+    /// Required digest of the component's bytes: `sha256:…`.
     pub digest: Option<String>,
+    /// Whether a remote component is served without a pinned digest.
+    pub allow_unpinned: bool,
+    /// Interval at which a remote component is resolved again; `None` means once per start.
+    pub follow: Option<Duration>,
     /// Prefix of the names of its tools and prompts.
     pub prefix: String,
     /// Prefix of the URIs of its resources and resource templates.
@@ -74,6 +81,11 @@ pub(super) fn read_component(
         "\"sha256:\" and 64 lower-case hexadecimal digits",
         |text| is_digest(text).then(|| text.to_owned()),
     );
+    let allow_unpinned = section.boolean("allow-unpinned").unwrap_or(false);
+    let follow = section.duration("follow");
+    if let Some(reference) = &reference {
+        check_remote_settings(&section, reference, digest.as_deref(), follow);
+    }
     let prefix = section.parsed("prefix", "characters of `A-Z a-z 0-9 _ -`", |text| {
         is_tool_name(text).then(|| text.to_owned())
     });
@@ -105,6 +117,8 @@ pub(super) fn read_component(
         reference: reference?,
         name,
         digest,
+        allow_unpinned,
+        follow,
         prefix: prefix.unwrap_or_default(),
         uri_prefix: uri_prefix.unwrap_or_default(),
         scopes,
@@ -114,6 +128,34 @@ pub(super) fn read_component(
         limits,
         allow: allow.unwrap_or_default(),
     })
+}
+
+/// Rejects settings for remote components that do not fit the reference.
+fn check_remote_settings(
+    section: &Section<'_, '_>,
+    reference: &Reference,
+    digest: Option<&str>,
+    follow: Option<Duration>,
+) {
+    let Some(remote) = reference.remote() else {
+        for key in ["allow-unpinned", "follow"] {
+            if section.value(key).is_some() {
+                section.error(key, "is for https:// and oci:// references; take it out");
+            }
+        }
+        return;
+    };
+    let Some(follow) = follow else { return };
+    let is_fixed = matches!(remote, Remote::Oci(location) if location.digest.is_some());
+    if is_fixed || digest.is_some() {
+        section.error(
+            "follow",
+            "has no effect beside a pinned digest; take one of them out",
+        );
+    }
+    if follow < MIN_FOLLOW {
+        section.error("follow", "must be at least \"1m\"");
+    }
 }
 
 /// Returns whether an absolute URI with this text before it is an absolute URI again (RFC 3986, section 3).

@@ -31,6 +31,7 @@ use toml::de::DeTable;
 pub use auth::Access;
 pub use component::ComponentConfig;
 pub use listen::Listen;
+pub use network::NetworkConfig;
 pub use overrides::Overrides;
 pub use section::ConfigError;
 pub use server::{MIN_STATE_KEY_BYTES, ServerConfig, TlsConfig};
@@ -66,11 +67,22 @@ pub struct Config {
     pub watch: WatchMode,
     /// Whether to start without the components that cannot be loaded, instead of failing.
     pub keep_going: bool,
-    /// `[cache]`: directory of compiled components; `None` compiles at every start.
+    /// `[cache]`: directory of compiled and fetched components; `None` compiles and fetches at every start.
     pub cache: Option<PathBuf>,
+    /// `[cache]` `size`: size of all files in that directory above which the least recently used ones are removed, in
+    /// bytes.
+    pub cache_max_bytes: u64,
+    /// `[cache]` `offline`: whether components are taken from the cache only, and never fetched.
+    pub offline: bool,
+    /// `--allow-unpinned`: whether remote components are served without a pinned digest.
+    pub allow_unpinned: bool,
+    /// `[network]`
+    pub network: NetworkConfig,
     /// A `toolcrib` binary of the same version, which compiles components in child processes with limits on time and
     /// memory. `None` compiles in this process, where a compilation can be neither ended nor limited in memory.
     pub compiler: Option<PathBuf>,
+    /// Called during the start with the number of fetched remote components and of all remote components.
+    pub on_fetch_progress: Option<fn(usize, usize)>,
     /// Called during the start with the number of loaded components and of all components.
     pub on_load_progress: Option<fn(usize, usize)>,
     /// `[kv]`: the key-value store behind `wasi:keyvalue`.
@@ -93,7 +105,12 @@ impl Default for Config {
             watch: WatchMode::Manual,
             keep_going: false,
             cache: cache::default_cache_dir(),
+            cache_max_bytes: cache::DEFAULT_MAX_BYTES,
+            offline: false,
+            allow_unpinned: false,
+            network: NetworkConfig::default(),
             compiler: None,
+            on_fetch_progress: None,
             on_load_progress: None,
             kv: kv::default_key_value(),
             telemetry: LogConfig::default(),
@@ -182,17 +199,24 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
         config.limits = limits::read_limits(section, &config.limits);
     }
     if let Some(section) = root.table("cache") {
-        config.cache = cache::read_cache_dir(section);
+        let cache = cache::read_cache(section);
+        config.cache = cache.dir;
+        config.cache_max_bytes = cache.max_bytes;
+        config.offline = cache.offline;
     }
+    config.offline |= overrides.offline;
+    config.allow_unpinned = overrides.allow_unpinned;
     if let Some(section) = root.table("kv") {
         config.kv = kv::read_key_value(section);
     }
     if let Some(section) = root.table("telemetry") {
         config.telemetry = telemetry::read_log(section);
     }
-    let network = root.table("network").map(network::read_network);
+    if let Some(section) = root.table("network") {
+        config.network = network::read_network(section);
+    }
     if let Some(section) = root.table("auth") {
-        let guard = auth::read_auth(section, &config.server, network.unwrap_or_default());
+        let guard = auth::read_auth(section, &config.server, &config.network);
         config.access = Access::Guarded(Box::new(guard));
     }
     if overrides.no_auth {

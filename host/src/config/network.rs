@@ -1,4 +1,4 @@
-//! `[network]`: how the host itself reaches the issuers' keys.
+//! `[network]`: how the host itself reaches the issuers' keys, registries and web servers.
 
 use url::Url;
 
@@ -7,13 +7,16 @@ use super::section::Section;
 /// Upper limit of the file with certificates. Bundles of all public authorities have about 250 KiB.
 const MAX_CA_BYTES: u64 = 4 << 20;
 
-/// `[network]`
-#[derive(Default)]
-pub(super) struct NetworkConfig {
+/// `[network]`: how the host itself reaches the issuers' keys, registries and web servers.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkConfig {
     /// The proxy for https; `None` means the one in `HTTPS_PROXY`.
-    pub(super) proxy: Option<Url>,
+    pub proxy: Option<Url>,
     /// PEM certificates of additional authorities.
-    pub(super) ca: Option<String>,
+    pub ca: Option<String>,
+    /// Whether names of registries and web servers, and their redirects, may lead to private addresses. A reference may
+    /// always name such an address itself. Keys of issuers have a setting of their own.
+    pub private_network: bool,
 }
 
 /// Reads `[network]`.
@@ -30,6 +33,11 @@ pub(super) fn read_network(section: Section<'_, '_>) -> NetworkConfig {
             .map_err(|message| section.error("ca", message))
             .ok()
     });
+    let private_network = section.boolean("private-network").unwrap_or(false);
     section.finish();
-    NetworkConfig { proxy, ca }
+    NetworkConfig {
+        proxy,
+        ca,
+        private_network,
+    }
 }

@@ -20,6 +20,10 @@ pub struct Overrides {
     pub open_to_network: bool,
     /// `--watch`, `--no-watch`
     pub watch: Option<bool>,
+    /// `--offline`
+    pub offline: bool,
+    /// `--allow-unpinned`
+    pub allow_unpinned: bool,
     /// `--keep-going`
     pub keep_going: bool,
     /// References; if there are any, they replace those of the file.

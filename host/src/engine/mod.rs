@@ -42,6 +42,8 @@ pub struct EngineConfig {
     pub memory_bytes: usize,
     /// Directory for compiled components; `None` compiles them at every start.
     pub cache: Option<PathBuf>,
+    /// Size of all files in that directory above which the least recently used ones are evicted, in bytes.
+    pub cache_max_bytes: u64,
     /// Binary that runs [`run_compiler_process`] if its first argument is [`COMPILER_SUBCOMMAND`]; `None` compiles in
     /// this process, where a compilation can be neither ended nor limited in memory.
     pub compiler: Option<PathBuf>,
@@ -91,10 +93,8 @@ impl Engine {
                 })?;
         let spare_instances = settings::spare_instances(config.slots);
         start_clock(&wasmtime).map_err(EngineError::Clock)?;
-        let cache = config
-            .cache
-            .as_deref()
-            .and_then(|dir| match Cache::open(dir, &wasmtime) {
+        let cache = config.cache.as_deref().and_then(|dir| {
+            match Cache::open(dir, config.cache_max_bytes, &wasmtime) {
                 Ok(cache) => Some(Arc::new(cache)),
                 Err(error) => {
                     tracing::warn!(
@@ -103,7 +103,8 @@ impl Engine {
                     );
                     None
                 }
-            });
+            }
+        });
         Ok(Self {
             wasmtime,
             cache,

@@ -11,6 +11,7 @@ use rustix::fs::OFlags;
 
 use super::error::{MAX_COMPONENT_BYTES, ReferenceError};
 use super::fingerprint::Fingerprint;
+use super::remote::Remote;
 
 /// Maximum time to wait for the writer of a pipe.
 const MAX_PIPE_WAIT: Duration = Duration::from_secs(10);
@@ -18,12 +19,25 @@ const MAX_PIPE_WAIT: Duration = Duration::from_secs(10);
 /// One file that a reference resolves to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentFile {
-    /// Path as the reference names it, not canonical.
+    /// Path as the reference names it, not canonical. For a remote reference, the path of the fetched file.
     pub path: PathBuf,
     /// File name without its extension.
     pub stem: String,
     /// Selected tools, as the component names them; `None` means all.
     pub tools: Option<Vec<String>>,
+    /// The place that a remote component was fetched from.
+    pub origin: Option<Origin>,
+}
+
+/// The place that a component was fetched from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The place.
+    pub remote: Remote,
+    /// Digest of the fetched bytes: `sha256:…`.
+    pub digest: String,
+    /// Digest of the manifest, in a registry, if it is known.
+    pub manifest: Option<String>,
 }
 
 impl ComponentFile {
@@ -33,7 +47,20 @@ impl ComponentFile {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Self { path, stem, tools }
+        Self {
+            path,
+            stem,
+            tools,
+            origin: None,
+        }
+    }
+
+    /// Returns the path of a local file, or the place of a remote component, whose file changes with its content.
+    pub fn name(&self) -> PathBuf {
+        match &self.origin {
+            Some(origin) => origin.remote.to_string().into(),
+            None => self.path.clone(),
+        }
     }
 
     /// Adds the tools that another reference selects of the same file.
@@ -53,7 +80,7 @@ impl ComponentFile {
         &self,
         known: Option<Fingerprint>,
     ) -> Result<Option<(Vec<u8>, Fingerprint)>, ReferenceError> {
-        let name = || self.path.display().to_string();
+        let name = || self.name().display().to_string();
         let unreadable = |e| ReferenceError::Unreadable(name(), e);
         // Opened even if the fingerprint is known: network file systems refresh a file's metadata when it is opened.
         // Without the flag, opening a pipe waits for its writer.

@@ -34,6 +34,9 @@ pub enum ReferenceError {
     /// The file is too large.
     #[error("`{0}` is larger than {MAX_COMPONENT_BYTES} bytes")]
     TooLarge(String),
+    /// The fetched file has other bytes than those that were fetched.
+    #[error("`{0}` was altered in the cache after it was fetched; start again to fetch it anew")]
+    Altered(String),
     /// The file or directory cannot be read.
     #[error("`{0}` cannot be read: {1}")]
     Unreadable(String, std::io::Error),

@@ -46,6 +46,7 @@ impl WatchPaths {
                 }
             }
             Location::Glob(pattern) => self.add_glob(Path::new(pattern)),
+            Location::Remote(_) => {}
         }
     }
 

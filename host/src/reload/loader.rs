@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::problem::ComponentProblem;
 use super::protected_paths;
+use super::remotes::Remotes;
 use super::sources::SourceFile;
 use crate::catalog::{ComponentCallLimits, Registration};
 use crate::component::{self, Component, LoadError};
@@ -31,9 +32,10 @@ pub(super) struct Loader {
     pub(super) config: Arc<Config>,
     pub(super) engine: Engine,
     pub(super) store: Store,
+    pub(super) remotes: Arc<Remotes>,
 }
 
-/// Loaded components by the path of their file.
+/// Loaded components by the path of their file, or by their remote reference.
 pub(super) type LoadedFiles = BTreeMap<PathBuf, Loaded>;
 
 /// A component loaded from a file.
@@ -91,7 +93,7 @@ impl Loader {
         let source = &input.source;
         let selected = &source.file.tools;
         let mut result = ScanResult {
-            path: source.file.path.clone(),
+            path: source.file.name(),
             to_serve: input.served.map(|served| served.with_selected(selected)),
             problems: Vec::new(),
             failed: None,
@@ -110,6 +112,16 @@ impl Loader {
             Some(failed) => failed.fingerprint,
             None => last.and_then(|last| last.fingerprint),
         };
+        let origin = source.file.origin.as_ref();
+        let is_last = |last: &&Loaded| {
+            let digest = &last.registration.component.digest;
+            origin.is_some_and(|origin| origin.digest == *digest)
+        };
+        // The store may have evicted the file of a loaded component.
+        if let Some(last) = last.filter(is_last) {
+            result.to_serve = Some(last.with_selected(selected));
+            return result;
+        }
         let content = match read(&source.file, known).await {
             Ok(Some(content)) => content,
             Ok(None) => {
@@ -121,8 +133,9 @@ impl Loader {
             }
             Err(error) => {
                 // A missing file existed when the reference was resolved, so it is probably being replaced.
-                result.is_unsettled = matches!(&error, ReferenceError::Unreadable(_, cause)
-                    if cause.kind() == std::io::ErrorKind::NotFound);
+                result.is_unsettled = origin.is_none()
+                    && matches!(&error, ReferenceError::Unreadable(_, cause)
+                        if cause.kind() == std::io::ErrorKind::NotFound);
                 return result.with_failure(&input, vec![error.into()], None);
             }
         };
@@ -141,7 +154,7 @@ impl Loader {
             });
             return result;
         }
-        if input.may_defer && is_younger_than(SETTLE_TIME) {
+        if input.may_defer && origin.is_none() && is_younger_than(SETTLE_TIME) {
             result.is_unsettled = true;
             return result;
         }
@@ -167,7 +180,7 @@ impl Loader {
                 result
             }
             Err(errors) => {
-                result.is_unsettled = is_younger_than(REPORT_AGE);
+                result.is_unsettled = origin.is_none() && is_younger_than(REPORT_AGE);
                 // A grant may become valid without a change of the component's file.
                 let has_grant_error = errors.iter().any(|e| matches!(e, LoadError::Grant(_)));
                 let path = result.path.clone();
@@ -270,15 +283,22 @@ async fn read(
     let reading = {
         let file = file.clone();
         tokio::task::spawn_blocking(move || {
-            let read = file.read(known)?;
-            Ok(read.map(|(bytes, fingerprint)| Content {
-                digest: component::digest(&bytes),
+            let Some((bytes, fingerprint)) = file.read(known)? else {
+                return Ok(None);
+            };
+            let digest = component::digest(&bytes);
+            let origin = file.origin.as_ref();
+            if origin.is_some_and(|origin| origin.digest != digest) {
+                return Err(ReferenceError::Altered(file.name().display().to_string()));
+            }
+            Ok(Some(Content {
                 bytes,
+                digest,
                 fingerprint,
             }))
         })
     };
-    let name = || file.path.display().to_string();
+    let name = || file.name().display().to_string();
     reading
         .await
         .unwrap_or_else(|error| Err(ReferenceError::Unreadable(name(), error.into())))

@@ -1,11 +1,13 @@
 //! Loads the configured components and replaces them when their files change.
 //!
-//! `sources` resolves references to files, `loader` loads one file, `conflicts` decides which components the next
+//! `remotes` fetches remote components, `sources` resolves references to files, `loader` loads one file, `conflicts` decides which components the next
 //! catalog has, `registry` publishes that catalog, and `watcher` triggers a rescan after a file has changed.
 
 mod problem;
 
 mod protected_paths;
+mod remotes;
+
 mod sources;
 
 mod loader;
@@ -16,6 +18,7 @@ mod status;
 
 mod registry;
 
+mod follow;
 mod watcher;
 
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use tokio::sync::watch;
 
 pub use problem::ComponentProblem;
 pub(crate) use registry::ComponentRegistry;
+pub(crate) use remotes::fetcher;
 
 use crate::config::Config;
 use watcher::Watcher;
@@ -52,6 +56,7 @@ pub(crate) async fn start(
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run(registry.clone()));
     }
+    follow::start(&registry);
     Ok((registry, problems))
 }
 

@@ -1,7 +1,9 @@
 //! Problems with references and components, each one sentence that names the thing and the way out.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::artifact::FetchError;
 use crate::catalog::CatalogError;
 use crate::component::LoadError;
 use crate::engine::EngineError;
@@ -48,6 +50,36 @@ pub enum ComponentProblem {
     /// A reference cannot be resolved.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// A setting of `[network]` or a variable of the environment is wrong.
+    #[error("{0}")]
+    Network(String),
+    /// A remote component cannot be fetched.
+    #[error("`{reference}`: {error}")]
+    Remote {
+        /// The reference.
+        reference: String,
+        /// The reason.
+        #[source]
+        error: Arc<FetchError>,
+    },
+    /// A remote component is not pinned.
+    #[error(
+        "`{reference}` is not pinned, so that its server decides what runs; review it, then pin it in its \
+         [[component]] with `digest = \"{digest}\"`, or accept any version with `allow-unpinned = true` \
+         (on the command line --allow-unpinned)"
+    )]
+    Unpinned {
+        /// The reference.
+        reference: String,
+        /// The digest that it has now.
+        digest: String,
+    },
+    /// A remote component is followed without required signatures.
+    #[error(
+        "`{0}` has `follow`, which takes in what its server offers later, and that needs required signatures; \
+         require them in [trust], or take `follow` out"
+    )]
+    FollowUnsigned(String),
     /// A component cannot be loaded.
     #[error("`{}`: {error}", path.display())]
     Component {
@@ -76,7 +108,11 @@ impl ComponentProblem {
     pub(super) fn is_skippable(&self) -> bool {
         matches!(
             self,
-            Self::Reference(_) | Self::Component { .. } | Self::Catalog(_)
+            Self::Reference(_)
+                | Self::Remote { .. }
+                | Self::Unpinned { .. }
+                | Self::Component { .. }
+                | Self::Catalog(_)
         )
     }
 
@@ -85,6 +121,9 @@ impl ComponentProblem {
         matches!(
             self,
             Self::NothingNamed
+                | Self::Network(_)
+                | Self::Unpinned { .. }
+                | Self::FollowUnsigned(_)
                 | Self::SettingsForMany(..)
                 | Self::DuplicateSettings(..)
                 | Self::Catalog(

@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 
 use super::conflicts::{self, Resolution};
 use super::loader::{Loaded, Loader};
 use super::problem::ComponentProblem;
+use super::remotes::{Remotes, is_signature_required};
 use super::scan::{Scan, Scope, State};
 use super::status;
 use crate::catalog::{CallLimits, Catalog, LiveCatalog};
-use crate::config::{Config, WatchMode};
+use crate::config::{ComponentConfig, Config, WatchMode};
 use crate::engine::{self, Engine};
-use crate::reference::ReferenceError;
+use crate::reference::{Reference, ReferenceError};
 use crate::sandbox::keyvalue::Store;
 
 /// The components that are served, and the state needed to reload them.
@@ -42,6 +44,17 @@ impl ComponentRegistry {
         config: Arc<Config>,
         watched: Vec<bool>,
     ) -> Result<(Self, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
+        let unsigned = |component: &&ComponentConfig| {
+            component.follow.is_some() && !is_signature_required(&config, &component.reference)
+        };
+        let unsigned = config.components.iter().filter(unsigned);
+        let unsigned: Vec<_> = unsigned
+            .map(|component| ComponentProblem::FollowUnsigned(component.reference.to_string()))
+            .collect();
+        if !unsigned.is_empty() {
+            return Err(unsigned);
+        }
+        let remotes = Arc::new(Remotes::fetch(&config).await?);
         let limits = config.components.iter().map(|component| &component.limits);
         let limits = limits.chain([&config.limits]);
         let memory_bytes = limits.map(|limits| limits.memory_bytes).max();
@@ -50,6 +63,7 @@ impl ComponentRegistry {
             slots: config.server.max_concurrent_calls,
             memory_bytes: memory_bytes.unwrap_or(config.limits.memory_bytes),
             cache: config.cache.clone(),
+            cache_max_bytes: config.cache_max_bytes,
             compiler: config.compiler.clone(),
         })
         .map_err(|error| vec![error.into()])?;
@@ -62,6 +76,7 @@ impl ComponentRegistry {
                 store: Store::new(&config.kv),
                 config,
                 engine,
+                remotes,
             }),
             call_limits,
             problems,
@@ -91,6 +106,7 @@ impl ComponentRegistry {
 
     /// Rescans every reference and publishes the changes. Returns the remaining problems.
     pub(crate) async fn reload(&self) -> Vec<ComponentProblem> {
+        self.loader.remotes.retry(&self.loader.config).await;
         let mut state = self.state.lock().await;
         let mut scan = Scan::run(&self.loader, &state, Scope::All, engine::SPARE_SLOTS).await;
         let mut found = scan.take_problems();
@@ -104,8 +120,16 @@ impl ComponentRegistry {
     /// # Errors
     /// A file may still be written. Its problems are not reported yet.
     pub(super) async fn rescan_watched(&self) -> Result<(), Unsettled> {
+        self.rescan(&self.watched).await
+    }
+
+    /// Rescans the references with these flags, in the order of the references, and publishes the changes.
+    ///
+    /// # Errors
+    /// A file may still be written. Its problems are not reported yet.
+    async fn rescan(&self, flags: &[bool]) -> Result<(), Unsettled> {
         let mut state = self.state.lock().await;
-        let scope = Scope::Watched(&self.watched);
+        let scope = Scope::Watched(flags);
         let mut scan = Scan::run(&self.loader, &state, scope, engine::SPARE_SLOTS).await;
         let mut is_unsettled = false;
         for result in scan.results.iter_mut().filter(|r| r.is_unsettled) {
@@ -122,6 +146,31 @@ impl ComponentRegistry {
         }
         status::report_problems(&self.problems, &found, &earlier);
         if is_unsettled { Err(Unsettled) } else { Ok(()) }
+    }
+
+    /// Returns the references that are resolved again at intervals.
+    pub(super) fn followed(&self) -> Vec<(Reference, Duration)> {
+        let config = &self.loader.config;
+        if matches!(config.watch, WatchMode::Never | WatchMode::Manual) {
+            return Vec::new();
+        }
+        let components = config.components.iter();
+        let followed = components.filter_map(|c| Some((c.reference.clone(), c.follow?)));
+        followed
+            .filter(|(reference, _)| config.references.contains(reference))
+            .collect()
+    }
+
+    /// Resolves a remote reference again, and replaces its component if it names another one now.
+    pub(super) async fn refresh(&self, reference: &Reference) {
+        let config = &self.loader.config;
+        if self.loader.remotes.refresh(config, reference).await {
+            let references = config.references.iter();
+            let flags = references.map(|other| other.remote() == reference.remote());
+            let flags: Vec<_> = flags.collect();
+            // Fetched files are complete.
+            let _ = self.rescan(&flags).await;
+        }
     }
 
     /// Opens the key-value store if a component is granted a bucket.
@@ -148,7 +197,9 @@ impl ComponentRegistry {
 
     /// Returns whether the catalog can be replaced.
     pub(crate) fn can_change(&self) -> bool {
-        self.loader.config.watch == WatchMode::Manual || self.watched.contains(&true)
+        self.loader.config.watch == WatchMode::Manual
+            || self.watched.contains(&true)
+            || !self.followed().is_empty()
     }
 
     /// Returns whether the problem is a watched directory or pattern without components, such as a new volume: those that

@@ -55,7 +55,7 @@ impl Scan {
         scope: Scope<'_>,
         concurrency: usize,
     ) -> Self {
-        let config = loader.config.clone();
+        let (config, remotes) = (loader.config.clone(), loader.remotes.clone());
         let previous = state.by_reference.clone();
         let watched = match scope {
             Scope::Initial | Scope::All => None,
@@ -67,7 +67,7 @@ impl Scan {
                 let watched = watched.as_ref();
                 watched.is_some_and(|watched| watched.get(index) != Some(&true))
             };
-            sources::resolve(&config, &previous, is_fixed)
+            sources::resolve(&config, &remotes, &previous, is_fixed)
         });
         let sources = match resolving.await {
             Ok(sources) => sources,
@@ -83,11 +83,11 @@ impl Scan {
             }
         };
         let scans = sources.files.into_iter().map(|source| {
-            let path = &source.file.path;
-            let failed = state.failed.get(path);
+            let path = source.file.name();
+            let failed = state.failed.get(&path);
             loader.scan(ScanInput {
-                served: state.served.get(path),
-                loaded: state.loaded.get(path),
+                served: state.served.get(&path),
+                loaded: state.loaded.get(&path),
                 failed: failed.filter(|_| is_after_change),
                 may_defer: is_after_change,
                 source,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::problem::ComponentProblem;
+use super::remotes::Remotes;
 use crate::config::{ComponentConfig, Config};
 use crate::reference::{ComponentFile, ReferenceError};
 
@@ -26,9 +27,10 @@ pub(super) struct SourceFile {
     pub(super) is_frozen: bool,
 }
 
-/// Resolves the references. A reference for which `is_fixed` returns `true` keeps its `previous` files.
+/// Resolves the references, remote ones to their fetched files. A reference for which `is_fixed` returns `true` keeps its `previous` files.
 pub(super) fn resolve(
     config: &Config,
+    remotes: &Remotes,
     previous: &[Vec<ComponentFile>],
     is_fixed: impl Fn(usize) -> bool,
 ) -> Sources {
@@ -42,12 +44,16 @@ pub(super) fn resolve(
         let previous = previous.get(index);
         let (files, is_frozen) = match previous.filter(|_| is_fixed(index)) {
             Some(previous) => (previous.clone(), true),
-            None => match reference.resolve() {
+            None => match remotes.files(reference) {
                 Ok(files) => (files, false),
-                Err(error) => {
-                    let is_gone =
-                        matches!(error, ReferenceError::Missing(_) | ReferenceError::Empty(_));
-                    problems.push(error.into());
+                Err(problem) => {
+                    let is_gone = matches!(
+                        problem,
+                        ComponentProblem::Reference(
+                            ReferenceError::Missing(_) | ReferenceError::Empty(_)
+                        )
+                    );
+                    problems.push(problem);
                     let previous = previous.filter(|_| !is_gone).cloned();
                     (previous.unwrap_or_default(), true)
                 }
@@ -56,7 +62,7 @@ pub(super) fn resolve(
         resolved.push((files, is_frozen));
     }
 
-    let lookup = ConfigLookup::new(config, &mut problems);
+    let lookup = ConfigLookup::new(config, remotes, &mut problems);
     let mut positions = HashMap::new();
     let mut files: Vec<SourceFile> = Vec::new();
     for (found, is_frozen) in &resolved {
@@ -102,7 +108,7 @@ struct ConfigLookup<'a> {
 }
 
 impl<'a> ConfigLookup<'a> {
-    fn new(config: &'a Config, problems: &mut Vec<ComponentProblem>) -> Self {
+    fn new(config: &'a Config, remotes: &Remotes, problems: &mut Vec<ComponentProblem>) -> Self {
         let mut lookup = Self {
             config,
             by_path: HashMap::new(),
@@ -111,7 +117,7 @@ impl<'a> ConfigLookup<'a> {
         for (index, component) in config.components.iter().enumerate() {
             let reference = &component.reference;
             // An error is reported where the references are resolved: this one is among them.
-            let files = reference.resolve().unwrap_or_default();
+            let files = remotes.files(reference).unwrap_or_default();
             let problem = if files.len() > 1 && component.is_for_one_component() {
                 ComponentProblem::SettingsForMany(reference.to_string(), files.len())
             } else if !component.allow.is_empty() && !reference.is_single_file() {
@@ -174,9 +180,14 @@ impl<'a> ConfigLookup<'a> {
     }
 }
 
-/// Returns the canonical path, which is the same however a reference names the file.
+/// Returns the canonical path, which is the same however a reference names the file. A remote component has its
+/// reference.
 fn canonical(file: &ComponentFile) -> PathBuf {
-    file.path
-        .canonicalize()
-        .unwrap_or_else(|_| file.path.clone())
+    match file.origin {
+        Some(_) => file.name(),
+        None => file
+            .path
+            .canonicalize()
+            .unwrap_or_else(|_| file.path.clone()),
+    }
 }
