@@ -1,4 +1,4 @@
-//! Egress rules by resolved address, tested in a network namespace with its own DNS, addresses and servers.
+//! Egress rules and remote components by resolved address, tested in a network namespace with its own DNS, addresses and servers.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -259,6 +259,57 @@ fn http_requests_are_allowed_by_resolved_address() {
 }
 
 /// A name in a `tcp` grant is resolved at each connection, with the same rules as for HTTP.
+/// A registry or web server whose name resolves to a private address is contacted only if the configuration allows it.
+#[test]
+fn components_are_fetched_by_resolved_address() {
+    let one = |address: &str| json!([[address]]);
+    let namespace = NetworkNamespace::new(&json!({
+        "public.test": one("93.184.216.34"),
+        "private.test": one("10.0.0.1"),
+        "loopback.test": one("127.0.0.1"),
+        "metadata.test": one("169.254.169.254"),
+    }));
+    let toolcrib = Toolcrib::new();
+    // The server there has no TLS, so that nothing is fetched from an address that may be contacted.
+    let contacted = "cannot be reached or broke off";
+    for (host, private_network, part) in [
+        ("public.test", false, contacted),
+        (
+            "private.test",
+            false,
+            "`private.test:80` is at a private address",
+        ),
+        ("loopback.test", false, "is at a private address"),
+        ("metadata.test", false, "is at a private address"),
+        ("private.test", true, contacted),
+        ("loopback.test", true, contacted),
+        ("metadata.test", true, "is at a private address"),
+        ("10.0.0.1", false, contacted),
+        ("169.254.169.254", true, "is at a private address"),
+    ] {
+        let text =
+            format!("[cache]\ndir = \"cache\"\n[network]\nprivate-network = {private_network}\n");
+        toolcrib.file("c.toml", text);
+        for reference in [
+            format!("https://{host}:80/x.wasm"),
+            format!("oci://{host}:80/team/tool:1"),
+        ] {
+            let output = namespace
+                .command(TOOLCRIB)
+                .args(["pull", "--config", "c.toml", &reference])
+                .current_dir(toolcrib.path())
+                .output()
+                .unwrap();
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{errors}");
+            assert!(
+                errors.contains(part),
+                "{reference} {private_network}: {errors}"
+            );
+        }
+    }
+}
+
 #[test]
 fn tcp_connections_are_allowed_by_resolved_address() {
     const REFUSED: &str = "E1";

@@ -8,6 +8,7 @@ pub(crate) mod issuer;
 pub(crate) mod keyvalue_suite;
 #[allow(dead_code, reason = "the benchmarks use the rest")]
 pub(crate) mod process;
+pub(crate) mod registry;
 pub(crate) mod rng;
 pub(crate) mod server;
 pub(crate) mod session;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs system programs for the complete tests: Redis, and `ip` for network namespaces. Fails if the system has no
-# /dev/fuse, which the tests need for a file system that hangs.
+# Installs system programs for the complete tests: Redis, `ip` for network namespaces, and a registry with the tools that
+# push to it. Fails if the system has no /dev/fuse, which the tests need for a file system that hangs.
 set -euo pipefail
+cd "$(dirname "$0")"
 
 if [ ! -c /dev/fuse ] && [ "$(id -u)" -eq 0 ]; then
   # A container may lack the device although its kernel supports FUSE.
@@ -16,6 +17,39 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 # `ip` may be in a directory that only root has in its PATH.
 PATH=$PATH:/usr/sbin:/sbin
 command -v ip >/dev/null || missing+=(iproute2)
+command -v docker-registry >/dev/null || missing+=(docker-registry)
+
+# Unpacks a package of Debian 13 into `trixie/`, where the tests find its programs.
+unpack_from_trixie() {
+  local dir mirror
+  dir=$(mktemp -d)
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Created-By: Packages' | head -1)
+  mkdir -p "$dir/lists/partial" "$dir/archives/partial" trixie
+  echo "deb $mirror trixie main" >"$dir/sources.list"
+  cat >"$dir/apt.conf" <<CONF
+Dir::Etc::sourcelist "$dir/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State::lists "$dir/lists";
+Dir::Cache "$dir";
+Dir::Cache::archives "$dir/archives";
+CONF
+  (cd "$dir" && export APT_CONFIG="$dir/apt.conf" && apt-get update -qq && apt-get download -qq "$@")
+  for package in "$dir"/*.deb; do
+    dpkg -x "$package" trixie
+  done
+  rm -r "$dir"
+}
+
+if ! command -v oras >/dev/null && [ ! -x trixie/usr/bin/oras ]; then
+  echo "unpacking Debian's oras, for the tests of registries"
+  unpack_from_trixie oras
+fi
+# A stamp that is newer than the list means that the installation is up to date.
+if [ ! .venv/stamp -nt requirements.txt ]; then
+  python3 -m venv .venv
+  .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+  touch .venv/stamp
+fi
 if [ ${#missing[@]} -eq 0 ]; then
   exit 0
 fi
@@ -27,6 +61,6 @@ if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
   echo "the complete tests need ${missing[*]}; install it (Debian: apt-get install ${missing[*]})" >&2
   exit 1
 fi
-echo "installing Debian's ${missing[*]}, for the tests that need a store or a network of their own"
+echo "installing Debian's ${missing[*]}, for the tests that need a store, a registry or a network of their own"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
