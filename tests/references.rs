@@ -7,6 +7,7 @@ mod forms;
 mod interrupted;
 mod pinning;
 mod refusals;
+mod serving;
 
 use crate::support::command::{CommandOutput, Toolcrib};
 use crate::support::guest::Guest;

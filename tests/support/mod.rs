@@ -8,6 +8,7 @@ pub(crate) mod issuer;
 pub(crate) mod keyvalue_suite;
 #[allow(dead_code, reason = "the benchmarks use the rest")]
 pub(crate) mod process;
+#[allow(dead_code, reason = "the `complete` tests use it")]
 pub(crate) mod registry;
 pub(crate) mod rng;
 pub(crate) mod server;

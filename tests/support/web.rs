@@ -25,7 +25,8 @@ pub(crate) const WASM: &str = "application/wasm";
 pub(crate) struct Web {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
-    _runtime: Runtime,
+    /// `None` while it is dropped.
+    runtime: Option<Runtime>,
 }
 
 #[derive(Default)]
@@ -76,16 +77,19 @@ impl Reply {
 impl Web {
     pub(crate) fn start() -> Self {
         let runtime = Runtime::new().unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0");
-        let listener = runtime.block_on(listener).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shared: Arc<Shared> = Arc::default();
         let router = Router::new().fallback(answer).with_state(shared.clone());
-        runtime.spawn(async move { axum::serve(listener, router).await });
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, router).await
+        });
         Self {
             address,
             shared,
-            _runtime: runtime,
+            runtime: Some(runtime),
         }
     }
 
@@ -140,6 +144,15 @@ impl Web {
     /// Returns the reference of an artefact in the repository `team/tool`.
     pub(crate) fn oci(&self, suffix: &str) -> String {
         format!("oci://{}/team/tool{suffix}", self.address)
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        // A runtime cannot be dropped in a test that is asynchronous itself.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -144,7 +144,7 @@ mod tests {
             written.replace("c:1", "c:2"),
             written.replace("sha256:", "sha512:"),
             written.replace("1800000000", "-1"),
-            "[]".repeat(1),
+            "[]".to_owned(),
             String::new(),
         ] {
             std::fs::write(path(&dir, &first), &damaged).expect("written");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tracing::Level;
 
 use super::options::{ConfigOptions, configure};
-use super::output::{Failure, fail, fail_usage, print_json, say};
+use super::output::{Failure, fail_usage, print_json, report, say};
 use super::pull::print_failure;
 use crate::artifact::{FetchError, Fetcher};
 use crate::config::Config;
@@ -48,10 +48,7 @@ impl Outdated {
                 "no https:// or oci:// reference is named; name one, or a file with --config",
             ));
         }
-        let fetcher = reload::fetcher(&config).map_err(|problems| {
-            let failures = problems.iter().map(|problem| fail(error_chain(problem)));
-            failures.last().unwrap_or(Failure::Failed)
-        })?;
+        let fetcher = reload::fetcher(&config).map_err(|problems| report(&problems.into()))?;
         let checks = references.iter().filter_map(|reference| {
             let remote = reference.remote()?;
             let pinned = pinned(&config, reference);

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use tracing::Level;
 
 use super::options::{ConfigOptions, configure};
-use super::output::{Failure, fail, fail_usage, say};
+use super::output::{Failure, fail, fail_usage, report, say};
 use crate::artifact::{Artifact, FetchError};
 use crate::reference::{Reference, Remote};
 use crate::reload;
@@ -31,10 +31,7 @@ impl Pull {
         let references = references?;
         // The references of the configuration are not pulled.
         let config = configure(&self.config.overrides(Vec::new()), Level::WARN)?;
-        let fetcher = reload::fetcher(&config).map_err(|problems| {
-            let failures = problems.iter().map(|problem| fail(error_chain(problem)));
-            failures.last().unwrap_or(Failure::Failed)
-        })?;
+        let fetcher = reload::fetcher(&config).map_err(|problems| report(&problems.into()))?;
         let fetches = references.iter().map(|remote| fetcher.pull(remote));
         let fetches: Vec<_> = fetches.collect();
         let mut fetches = futures::stream::iter(fetches).buffered(MAX_CONCURRENT_FETCHES);
