@@ -24,6 +24,7 @@ mod references;
 mod reload;
 mod sandbox;
 mod sessions;
+mod shared_files;
 mod tasks;
 mod tidy;
 mod tls;

@@ -15,7 +15,7 @@ use super::functions::{Function, Functions, SkippedExport, ToolSet};
 use super::load_error::LoadError;
 use super::schema::{Schema, Strings};
 use super::spare_instances::SpareInstances;
-use crate::engine::{self, CompileError, CompileLimits, Engine};
+use crate::engine::{self, CompileError, CompileLimits, Compiled, Engine};
 use crate::sandbox::{self, CpuProfile, Grants, ImportReport, Limits, OpenGrants, keyvalue};
 
 /// Returns the SHA-256 digest of a component's bytes: `sha256:` and lower-case hexadecimal digits.
@@ -59,6 +59,8 @@ pub struct Component {
     /// The functions behind tools, by tool name. The remaining tools are called through the contract.
     pub(super) functions: HashMap<String, Arc<Function>>,
     pub(super) engine: Engine,
+    /// Kept, so that the same bytes are not compiled again for other settings.
+    _compiled: Compiled,
 }
 
 impl Component {
@@ -85,8 +87,8 @@ impl Component {
         let size_bytes = bytes.len();
         let compiled = compile(engine, &digest, bytes, &limits).await;
         let (compiled, functions) = compiled.map_err(|e| vec![e.into()])?;
-        let imports = import_names(engine, &compiled);
-        let guest = Guest::new(engine, &compiled)
+        let imports = import_names(engine, &compiled.component);
+        let guest = Guest::new(engine, &compiled.component)
             .map_err(|reason| vec![LoadError::not_linked(reason, &imports)])?;
         let open_grants = OpenGrants::open(&grants, name, store)
             .map_err(|errors| errors.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
@@ -137,6 +139,7 @@ impl Component {
             guest,
             functions,
             engine: engine.clone(),
+            _compiled: compiled,
         };
         if component.tools.is_empty() && !component.has_prompts_or_resources() {
             let has_definitions = component.guest.has_definitions();
@@ -196,7 +199,7 @@ async fn compile(
     digest: &str,
     bytes: Vec<u8>,
     limits: &Limits,
-) -> Result<(wasmtime::component::Component, Functions), CompileError> {
+) -> Result<(Compiled, Functions), CompileError> {
     let bytes = Bytes::from(bytes);
     let cache_key = digest.trim_start_matches("sha256:");
     let compile_limits = CompileLimits {
@@ -207,7 +210,7 @@ async fn compile(
     let compiled = compiled.await?;
     let engine = engine.clone();
     engine::run_within(limits.compile, move || {
-        let functions = Functions::discover(engine.wasmtime(), &compiled, &bytes);
+        let functions = Functions::discover(engine.wasmtime(), &compiled.component, &bytes);
         (compiled, functions)
     })
     .await

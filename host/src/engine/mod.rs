@@ -6,6 +6,7 @@
 mod cache;
 mod compile;
 mod compile_error;
+mod compiled;
 mod compiler_pool;
 mod compiler_process;
 mod compiler_protocol;
@@ -23,6 +24,8 @@ use wasmtime::component::Component;
 use cache::Cache;
 pub use compile::run_within;
 pub use compile_error::{CompileError, CompileLimits, error_summary};
+pub use compiled::Compiled;
+use compiled::CompiledComponents;
 use compiler_pool::CompilerPool;
 pub use compiler_process::run_compiler_process;
 pub use compiler_protocol::COMPILER_SUBCOMMAND;
@@ -55,6 +58,7 @@ pub struct Engine {
     wasmtime: wasmtime::Engine,
     cache: Option<Arc<Cache>>,
     compilers: Option<Arc<CompilerPool>>,
+    compiled: Arc<CompiledComponents>,
     guest_runtime: Arc<GuestRuntime>,
     spare_instances: Arc<Semaphore>,
 }
@@ -109,6 +113,7 @@ impl Engine {
             wasmtime,
             cache,
             compilers: config.compiler.clone().map(CompilerPool::new).map(Arc::new),
+            compiled: Arc::default(),
             guest_runtime: Arc::default(),
             spare_instances: Arc::new(Semaphore::new(spare_instances as usize)),
         })
@@ -119,12 +124,22 @@ impl Engine {
         self.spare_instances.clone().try_acquire_owned().ok()
     }
 
-    /// Returns the compiled component, from the cache if it has been compiled before. `digest` is the lower-case
-    /// hexadecimal SHA-256 of `bytes`.
+    /// Returns the compiled component: the one in use, or from the cache if it has been compiled before. `digest` is the
+    /// lower-case hexadecimal SHA-256 of `bytes`.
     ///
     /// # Errors
     /// `bytes` are not a component that this engine supports, or compiling them exceeds the limits.
     pub async fn compile(
+        &self,
+        bytes: Bytes,
+        digest: &str,
+        limits: CompileLimits,
+    ) -> Result<Compiled, CompileError> {
+        let compile = self.compile_or_load(bytes, digest, limits);
+        self.compiled.get(digest, compile).await
+    }
+
+    async fn compile_or_load(
         &self,
         bytes: Bytes,
         digest: &str,

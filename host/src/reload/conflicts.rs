@@ -3,11 +3,11 @@
 //! If components conflict, those that are served already take precedence.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::loader::{Loaded, LoadedFiles, ScanResult};
 use super::problem::ComponentProblem;
+use super::sources::SourceKey;
 use crate::catalog::{CallLimits, Catalog, CatalogError};
 
 /// The next catalog and the files it is made of.
@@ -22,7 +22,7 @@ pub(super) struct Resolution {
 pub(super) fn reject_shared_data(results: &mut [ScanResult], served: &LoadedFiles) {
     let mut names = HashSet::new();
     let mut results: Vec<_> = results.iter_mut().collect();
-    results.sort_by_key(|result| !served.contains_key(&result.path));
+    results.sort_by_key(|result| !served.contains_key(&result.key));
     for result in results {
         let Some(loaded) = &result.to_serve else {
             continue;
@@ -47,8 +47,8 @@ pub(super) fn resolve(
 ) -> Resolution {
     let candidates = results
         .into_iter()
-        .filter_map(|result| Some((result.path, result.to_serve?)));
-    let candidates: Vec<(PathBuf, Loaded)> = candidates.collect();
+        .filter_map(|result| Some((result.key, result.to_serve?)));
+    let candidates: Vec<(SourceKey, Loaded)> = candidates.collect();
     let registrations = candidates.iter().map(|(_, loaded)| &loaded.registration);
     if let Ok(catalog) = Catalog::build(registrations, call_limits.clone()) {
         return Resolution {
@@ -74,13 +74,13 @@ pub(super) fn resolve(
 
 /// Chooses the components that do not conflict, and of each changed one the new or the served version.
 fn choose(
-    mut candidates: Vec<(PathBuf, Loaded)>,
+    mut candidates: Vec<(SourceKey, Loaded)>,
     served: &LoadedFiles,
     call_limits: &Arc<CallLimits>,
     errors: &mut Vec<CatalogError>,
-) -> Vec<(PathBuf, Loaded)> {
-    let is_served = |(path, loaded): &(PathBuf, Loaded)| {
-        let served = served.get(path);
+) -> Vec<(SourceKey, Loaded)> {
+    let is_served = |(key, loaded): &(SourceKey, Loaded)| {
+        let served = served.get(key);
         served.is_some_and(|served| served.registration.is_same(&loaded.registration))
     };
     loop {
@@ -97,24 +97,24 @@ fn choose(
                 next.push(candidate);
                 continue;
             }
-            let (path, loaded) = candidate;
-            match (catalog.add(&loaded.registration), served.get(&path)) {
-                (Ok(()), _) => next.push((path, loaded)),
+            let (key, loaded) = candidate;
+            match (catalog.add(&loaded.registration), served.get(&key)) {
+                (Ok(()), _) => next.push((key, loaded)),
                 (Err(found), Some(old)) => {
                     errors.extend(found);
-                    next.push((path, old.clone()));
+                    next.push((key, old.clone()));
                     has_reverted = true;
                 }
                 (Err(found), None) => {
-                    rejected.push((path.clone(), found));
-                    next.push((path, loaded));
+                    rejected.push((key.clone(), found));
+                    next.push((key, loaded));
                 }
             }
         }
         candidates = next;
         if !has_reverted {
-            for (path, found) in rejected {
-                candidates.retain(|(other, _)| *other != path);
+            for (key, found) in rejected {
+                candidates.retain(|(other, _)| *other != key);
                 errors.extend(found);
             }
             return candidates;

@@ -4,7 +4,6 @@
 //! version is loaded; or the last version is kept because the new one cannot be loaded or is still being written.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tracing::Instrument;
 use super::problem::ComponentProblem;
 use super::protected_paths;
 use super::remotes::Remotes;
-use super::sources::SourceFile;
+use super::sources::{SourceFile, SourceKey};
 use crate::catalog::{ComponentCallLimits, Registration};
 use crate::component::{self, Component, LoadError};
 use crate::config::Config;
@@ -35,14 +34,12 @@ pub(super) struct Loader {
     pub(super) remotes: Arc<Remotes>,
 }
 
-/// Loaded components by the path of their file, or by their remote reference.
-pub(super) type LoadedFiles = BTreeMap<PathBuf, Loaded>;
+/// Loaded components by their file and settings.
+pub(super) type LoadedFiles = BTreeMap<SourceKey, Loaded>;
 
 /// A component loaded from a file.
 #[derive(Clone)]
 pub(super) struct Loaded {
-    /// Index of the `[[component]]` that applies to it.
-    pub(super) config_index: Option<usize>,
     pub(super) registration: Registration,
     /// Fingerprint of the file; `None` if a later version could have the same one.
     fingerprint: Option<Fingerprint>,
@@ -51,7 +48,6 @@ pub(super) struct Loaded {
 /// A file that could not be loaded.
 #[derive(Clone)]
 pub(super) struct FailedLoad {
-    config_index: Option<usize>,
     /// Fingerprint of the file at the failed load; `None` if the failure may be transient.
     fingerprint: Option<Fingerprint>,
     /// The problems, one line each.
@@ -71,7 +67,7 @@ pub(super) struct ScanInput<'a> {
 
 /// The result of scanning a file.
 pub(super) struct ScanResult {
-    pub(super) path: PathBuf,
+    pub(super) key: SourceKey,
     /// The version to serve.
     pub(super) to_serve: Option<Loaded>,
     pub(super) problems: Vec<ComponentProblem>,
@@ -93,7 +89,7 @@ impl Loader {
         let source = &input.source;
         let selected = &source.file.tools;
         let mut result = ScanResult {
-            path: source.file.name(),
+            key: source.key(),
             to_serve: input.served.map(|served| served.with_selected(selected)),
             problems: Vec::new(),
             failed: None,
@@ -103,11 +99,7 @@ impl Loader {
             result.failed = input.failed.cloned();
             return result;
         }
-        // The configuration does not change, so the same index means the same settings.
-        let last = input.loaded;
-        let last = last.filter(|last| last.config_index == source.config_index);
-        let failed = input.failed;
-        let failed = failed.filter(|failed| failed.config_index == source.config_index);
+        let (last, failed) = (input.loaded, input.failed);
         let known = match failed {
             Some(failed) => failed.fingerprint,
             None => last.and_then(|last| last.fingerprint),
@@ -173,7 +165,6 @@ impl Loader {
         match loaded {
             Ok(registration) => {
                 result.to_serve = Some(Loaded {
-                    config_index: source.config_index,
                     registration,
                     fingerprint: reliable_fingerprint,
                 });
@@ -183,15 +174,24 @@ impl Loader {
                 result.is_unsettled = origin.is_none() && is_younger_than(REPORT_AGE);
                 // A grant may become valid without a change of the component's file.
                 let has_grant_error = errors.iter().any(|e| matches!(e, LoadError::Grant(_)));
-                let path = result.path.clone();
+                let name = self.name(source);
                 let problems = errors.into_iter().map(|error| ComponentProblem::Component {
-                    path: path.clone(),
+                    path: source.file.name(),
+                    name: source.is_shared.then(|| name.to_owned()),
                     error,
                 });
                 let fingerprint = reliable_fingerprint.filter(|_| !has_grant_error);
                 result.with_failure(&input, problems.collect(), fingerprint)
             }
         }
+    }
+
+    /// Returns the name of a component in logs and for its data.
+    fn name<'a>(&'a self, source: &'a SourceFile) -> &'a str {
+        let config = source.config_index;
+        let config = config.map(|index| &self.config.components[index]);
+        let name = config.and_then(|config| config.name.as_ref());
+        name.unwrap_or(&source.file.stem)
     }
 
     /// Loads a component. `call_limits` are those of the last version, if there is one.
@@ -204,9 +204,7 @@ impl Loader {
         let config = source
             .config_index
             .map(|index| &self.config.components[index]);
-        let name = config
-            .and_then(|c| c.name.as_deref())
-            .unwrap_or(&source.file.stem);
+        let name = self.name(&source);
         let limits = config.map_or(&self.config.limits, |c| &c.limits).clone();
         let digest = config.and_then(|c| c.digest.as_deref());
         let grants = config.map(|c| c.allow.clone()).unwrap_or_default();
@@ -246,9 +244,9 @@ impl Loaded {
 
 impl ScanResult {
     /// Returns the result for a file that is not scanned.
-    pub(super) fn unchanged((path, served): (&PathBuf, &Loaded)) -> Self {
+    pub(super) fn unchanged((key, served): (&SourceKey, &Loaded)) -> Self {
         Self {
-            path: path.clone(),
+            key: key.clone(),
             to_serve: Some(served.clone()),
             problems: Vec::new(),
             failed: None,
@@ -265,7 +263,6 @@ impl ScanResult {
     ) -> Self {
         if !(input.may_defer && self.is_unsettled) {
             self.failed = Some(FailedLoad {
-                config_index: input.source.config_index,
                 fingerprint: fingerprint.filter(|_| !self.is_unsettled),
                 lines: problems.iter().map(ComponentProblem::line).collect(),
             });

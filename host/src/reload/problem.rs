@@ -26,10 +26,11 @@ pub enum ComponentProblem {
          for one, so name its file"
     )]
     SettingsForMany(String, usize),
-    /// Two `[[component]]` sections apply to the same file.
+    /// Two `[[component]]` sections apply to the same file, and their components would have the same name.
     #[error(
         "`{0}` and `{1}` have a [[component]] each and are of one file; name the file in one of them, \
-         with `tools` and [component.tool.…]"
+         with `tools` and [component.tool.…], or in both with a `name` and a `prefix` of their own to \
+         serve it twice"
     )]
     DuplicateSettings(String, String),
     /// Grants have a reference that components can be added to.
@@ -81,10 +82,12 @@ pub enum ComponentProblem {
     )]
     FollowUnsigned(String),
     /// A component cannot be loaded.
-    #[error("`{}`: {error}", path.display())]
+    #[error("`{}`{}: {error}", path.display(), served_as(.name))]
     Component {
         /// The component's file.
         path: PathBuf,
+        /// The component's name, if the file is loaded several times.
+        name: Option<String>,
         /// The reason.
         error: LoadError,
     },
@@ -139,5 +142,13 @@ impl ComponentProblem {
                     ..
                 }
         )
+    }
+}
+
+/// Formats the name of one of several components of a file.
+fn served_as(name: &Option<String>) -> String {
+    match name {
+        Some(name) => format!(" as `{name}`"),
+        None => String::new(),
     }
 }

@@ -1,6 +1,5 @@
 //! The components that are served: loaded at startup, and rescanned when their files may have changed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use super::loader::{Loaded, Loader};
 use super::problem::ComponentProblem;
 use super::remotes::{Remotes, is_signature_required};
 use super::scan::{Scan, Scope, State};
+use super::sources::SourceKey;
 use super::status;
 use crate::catalog::{CallLimits, Catalog, LiveCatalog};
 use crate::config::{ComponentConfig, Config, WatchMode};
@@ -220,15 +220,15 @@ impl ComponentRegistry {
     /// Replaces the catalog with the components of a scan. Returns the conflicts between them.
     fn publish(&self, state: &mut State, mut scan: Scan) -> Vec<ComponentProblem> {
         let failed = scan.results.iter_mut();
-        let failed = failed.filter_map(|r| Some((r.path.clone(), r.failed.take()?)));
+        let failed = failed.filter_map(|r| Some((r.key.clone(), r.failed.take()?)));
         let failed = failed.collect();
         let Resolution {
             catalog,
             served,
             errors,
         } = conflicts::resolve(scan.results, &state.served, &self.call_limits);
-        let is_same = |(path, loaded): (&PathBuf, &Loaded)| {
-            let before = state.served.get(path);
+        let is_same = |(key, loaded): (&SourceKey, &Loaded)| {
+            let before = state.served.get(key);
             before.is_some_and(|before| before.registration.is_same(&loaded.registration))
         };
         if served.len() != state.served.len() || !served.iter().all(is_same) {

@@ -1,7 +1,6 @@
 //! Scans the references: resolves them to files and loads the files that have changed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -9,7 +8,7 @@ use futures::StreamExt;
 use super::conflicts;
 use super::loader::{FailedLoad, LoadedFiles, Loader, ScanInput, ScanResult};
 use super::problem::ComponentProblem;
-use super::sources;
+use super::sources::{self, SourceKey};
 use crate::catalog::Registration;
 use crate::reference::{ComponentFile, ReferenceError};
 
@@ -21,7 +20,7 @@ pub(super) struct State {
     pub(super) served: LoadedFiles,
     /// The versions loaded last, including those that are not served because of a conflict.
     pub(super) loaded: LoadedFiles,
-    pub(super) failed: BTreeMap<PathBuf, FailedLoad>,
+    pub(super) failed: BTreeMap<SourceKey, FailedLoad>,
     /// Digests of components with grants, by the index of the `[[component]]` with the grants. Kept after a component
     /// is gone, because another one may take its place.
     pub(super) granted_digests: BTreeMap<usize, String>,
@@ -57,6 +56,7 @@ impl Scan {
     ) -> Self {
         let (config, remotes) = (loader.config.clone(), loader.remotes.clone());
         let previous = state.by_reference.clone();
+        let served: Vec<_> = state.served.keys().cloned().collect();
         let watched = match scope {
             Scope::Initial | Scope::All => None,
             Scope::Watched(watched) => Some(watched.to_vec()),
@@ -67,7 +67,7 @@ impl Scan {
                 let watched = watched.as_ref();
                 watched.is_some_and(|watched| watched.get(index) != Some(&true))
             };
-            sources::resolve(&config, &remotes, &previous, is_fixed)
+            sources::resolve(&config, &remotes, &previous, &served, is_fixed)
         });
         let sources = match resolving.await {
             Ok(sources) => sources,
@@ -83,11 +83,11 @@ impl Scan {
             }
         };
         let scans = sources.files.into_iter().map(|source| {
-            let path = source.file.name();
-            let failed = state.failed.get(&path);
+            let key = source.key();
+            let failed = state.failed.get(&key);
             loader.scan(ScanInput {
-                served: state.served.get(&path),
-                loaded: state.loaded.get(&path),
+                served: state.served.get(&key),
+                loaded: state.loaded.get(&key),
                 failed: failed.filter(|_| is_after_change),
                 may_defer: is_after_change,
                 source,
@@ -108,7 +108,7 @@ impl Scan {
         }
         let loaded = results
             .iter()
-            .filter_map(|result| Some((result.path.clone(), result.to_serve.clone()?)))
+            .filter_map(|result| Some((result.key.clone(), result.to_serve.clone()?)))
             .collect();
         conflicts::reject_shared_data(&mut results, &state.served);
         Self {

@@ -1,12 +1,13 @@
-//! Resolves the references to files, each listed once, and finds the `[[component]]` that applies to each.
+//! Resolves the references to files, and finds the `[[component]]` sections that apply to each: the file is loaded once
+//! for each of them.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::problem::ComponentProblem;
 use super::remotes::Remotes;
-use crate::config::{ComponentConfig, Config};
-use crate::reference::{ComponentFile, ReferenceError};
+use crate::config::Config;
+use crate::reference::{ComponentFile, Reference, ReferenceError};
 
 /// The files that the references resolve to.
 pub(super) struct Sources {
@@ -17,6 +18,16 @@ pub(super) struct Sources {
     pub(super) problems: Vec<ComponentProblem>,
 }
 
+/// Identity of a component that is served: a file, and the settings that apply to it. One file can be served several
+/// times, each time with the settings of another `[[component]]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SourceKey {
+    /// Path as the reference names it, not canonical; or a remote reference.
+    pub(super) path: PathBuf,
+    /// Index of the `[[component]]` that applies to it.
+    pub(super) config_index: Option<usize>,
+}
+
 /// One file to load.
 #[derive(Clone)]
 pub(super) struct SourceFile {
@@ -25,13 +36,34 @@ pub(super) struct SourceFile {
     pub(super) config_index: Option<usize>,
     /// Whether to keep serving the loaded component without reading the file.
     pub(super) is_frozen: bool,
+    /// Whether the file is loaded several times, with different settings.
+    pub(super) is_shared: bool,
 }
 
-/// Resolves the references, remote ones to their fetched files. A reference for which `is_fixed` returns `true` keeps its `previous` files.
+impl SourceFile {
+    pub(super) fn key(&self) -> SourceKey {
+        SourceKey {
+            path: self.file.name(),
+            config_index: self.config_index,
+        }
+    }
+}
+
+/// A file that a reference names.
+struct NamedFile<'a> {
+    reference: &'a Reference,
+    file: &'a ComponentFile,
+    canonical: PathBuf,
+    is_frozen: bool,
+}
+
+/// Resolves the references, remote ones to their fetched files. A reference for which `is_fixed` returns `true` keeps its `previous` files. `served` are the
+/// components that are served now.
 pub(super) fn resolve(
     config: &Config,
     remotes: &Remotes,
     previous: &[Vec<ComponentFile>],
+    served: &[SourceKey],
     is_fixed: impl Fn(usize) -> bool,
 ) -> Sources {
     let mut problems = Vec::new();
@@ -63,45 +95,92 @@ pub(super) fn resolve(
     }
 
     let lookup = ConfigLookup::new(config, remotes, &mut problems);
-    let mut positions = HashMap::new();
-    let mut files: Vec<SourceFile> = Vec::new();
-    for (found, is_frozen) in &resolved {
-        for file in found {
-            let path = canonical(file);
-            let config_index = lookup.find(file, &path);
-            let is_ambiguous = config_index.is_err();
-            match positions.get(&path) {
-                Some(position) => {
-                    let first: &mut SourceFile = &mut files[*position];
-                    first.file.merge(file.clone());
-                    first.is_frozen = first.is_frozen && *is_frozen || is_ambiguous;
-                }
-                None => {
-                    positions.insert(path, files.len());
-                    files.push(SourceFile {
-                        file: file.clone(),
-                        config_index: config_index.unwrap_or_default(),
-                        is_frozen: *is_frozen || is_ambiguous,
-                    });
-                }
+    let references = config.references.iter().zip(&resolved);
+    let named = references.flat_map(|(reference, (files, is_frozen))| {
+        let lookup = &lookup;
+        files.iter().map(move |file| {
+            let canonical = canonical(file);
+            NamedFile {
+                reference,
+                file,
+                is_frozen: *is_frozen || lookup.find(reference, file, &canonical).is_err(),
+                canonical,
             }
-        }
-    }
+        })
+    });
+    let named: Vec<_> = named.collect();
     Sources {
-        files,
-        by_reference: resolved.into_iter().map(|(files, _)| files).collect(),
+        files: files_to_load(&named, &lookup, served),
+        by_reference: resolved.iter().map(|(files, _)| files.clone()).collect(),
         problems,
     }
+}
+
+/// Lists each file once for each `[[component]]` that applies to it.
+fn files_to_load(
+    named: &[NamedFile<'_>],
+    lookup: &ConfigLookup<'_>,
+    served: &[SourceKey],
+) -> Vec<SourceFile> {
+    let mut served_indices: HashMap<&Path, Vec<_>> = HashMap::new();
+    for key in served {
+        let indices = served_indices.entry(&key.path).or_default();
+        indices.push(key.config_index);
+    }
+    let to_read = named.iter().filter(|named| !named.is_frozen);
+    let to_read: HashSet<_> = to_read.map(|named| &named.canonical).collect();
+    let mut positions = HashMap::new();
+    let mut times: HashMap<_, usize> = HashMap::new();
+    let mut files: Vec<SourceFile> = Vec::new();
+    for named in named {
+        let path = &named.canonical;
+        // A file that is not read is served with the settings that it has.
+        let indices = served_indices.get(named.file.name().as_path());
+        let indices = match indices.filter(|_| !to_read.contains(path)) {
+            Some(indices) => indices.clone(),
+            None => match lookup.find(named.reference, named.file, path) {
+                Ok(indices) => indices,
+                Err(Ambiguous) => vec![None],
+            },
+        };
+        for config_index in indices {
+            if let Some(position) = positions.get(&(path, config_index)) {
+                let first: &mut SourceFile = &mut files[*position];
+                first.file.merge(named.file.clone());
+                first.is_frozen &= named.is_frozen;
+                continue;
+            }
+            positions.insert((path, config_index), files.len());
+            *times.entry(path).or_default() += 1;
+            files.push(SourceFile {
+                file: named.file.clone(),
+                config_index,
+                is_frozen: named.is_frozen,
+                is_shared: false,
+            });
+        }
+    }
+    for ((path, _), position) in positions {
+        files[position].is_shared = times[path] > 1;
+    }
+    files
 }
 
 /// It is not clear which `[[component]]` applies to a file.
 struct Ambiguous;
 
-/// Finds the `[[component]]` that applies to a file.
+/// A `[[component]]` that applies to a file.
+struct Settings {
+    index: usize,
+    /// Name of the component in logs and for its data.
+    name: String,
+}
+
+/// Finds the `[[component]]` sections that apply to a file.
 struct ConfigLookup<'a> {
     config: &'a Config,
-    /// Index of the `[[component]]`, by canonical path.
-    by_path: HashMap<PathBuf, usize>,
+    /// By canonical path. Several if all of them name the file itself and differ in the name of the component.
+    by_path: HashMap<PathBuf, Vec<Settings>>,
     /// Canonical paths of files with conflicting settings. They are not served without settings instead, which could
     /// lack a scope or a digest.
     ambiguous: HashSet<PathBuf>,
@@ -124,7 +203,7 @@ impl<'a> ConfigLookup<'a> {
                 ComponentProblem::GrantsForMany(reference.to_string())
             } else {
                 for file in files {
-                    problems.extend(lookup.insert(index, canonical(&file)));
+                    problems.extend(lookup.insert(index, &file));
                 }
                 continue;
             };
@@ -136,46 +215,70 @@ impl<'a> ConfigLookup<'a> {
 
     /// Records that a `[[component]]` names a file. One that names the file itself takes precedence over a directory or
     /// pattern.
-    fn insert(&mut self, index: usize, path: PathBuf) -> Option<ComponentProblem> {
-        let Some(other) = self.by_path.get(&path) else {
-            self.by_path.insert(path, index);
-            return None;
+    fn insert(&mut self, index: usize, file: &ComponentFile) -> Option<ComponentProblem> {
+        let components = &self.config.components;
+        let is_single = |index: usize| components[index].reference.is_single_file();
+        let has_tool = |index: usize| components[index].reference.tool().is_some();
+        let path = canonical(file);
+        let name = components[index].name.as_ref().unwrap_or(&file.stem);
+        let settings = Settings {
+            index,
+            name: name.clone(),
         };
-        let has_tool = |component: &ComponentConfig| component.reference.tool().is_some();
-        let (first, second) = (
-            &self.config.components[*other],
-            &self.config.components[index],
-        );
-        let is_second_single = second.reference.is_single_file();
-        if has_tool(first)
-            || has_tool(second)
-            || first.reference.is_single_file() == is_second_single
-        {
-            self.ambiguous.insert(path);
-            return Some(ComponentProblem::DuplicateSettings(
-                first.reference.to_string(),
-                second.reference.to_string(),
-            ));
+        let others = self.by_path.entry(path.clone()).or_default();
+        for other in others.iter() {
+            let are_both_single = is_single(other.index) && is_single(index);
+            if are_both_single && other.name != settings.name {
+                continue;
+            }
+            if has_tool(other.index)
+                || has_tool(index)
+                || is_single(other.index) == is_single(index)
+            {
+                self.ambiguous.insert(path);
+                return Some(ComponentProblem::DuplicateSettings(
+                    components[other.index].reference.to_string(),
+                    components[index].reference.to_string(),
+                ));
+            }
         }
-        if is_second_single {
-            self.by_path.insert(path, index);
+        let other_is_single = others.first().map(|other| is_single(other.index));
+        if other_is_single.is_none_or(|other| other == is_single(index)) {
+            others.push(settings);
+        } else if is_single(index) {
+            *others = vec![settings];
         }
         None
     }
 
-    /// Returns the index of the `[[component]]` that applies to a file; `path` is its canonical path.
-    fn find(&self, file: &ComponentFile, path: &Path) -> Result<Option<usize>, Ambiguous> {
+    /// Returns the indices of the `[[component]]` sections that apply to a file of a reference; `None` stands for no
+    /// section. `path` is the canonical path of the file.
+    fn find(
+        &self,
+        reference: &Reference,
+        file: &ComponentFile,
+        path: &Path,
+    ) -> Result<Vec<Option<usize>>, Ambiguous> {
         if self.ambiguous.contains(path) {
             return Err(Ambiguous);
         }
-        if let Some(index) = self.by_path.get(path) {
-            return Ok(Some(*index));
+        let components = &self.config.components;
+        if let Some(settings) = self.by_path.get(path) {
+            let indices = settings.iter().map(|settings| settings.index);
+            // The reference of a section is for this section, any other one for all sections.
+            let own = indices.clone();
+            let own = own.filter(|index| components[*index].reference == *reference);
+            let own: Vec<_> = own.map(Some).collect();
+            return Ok(match own.is_empty() {
+                true => indices.map(Some).collect(),
+                false => own,
+            });
         }
         // The file may have appeared after `new` resolved the references.
-        let mut components = self.config.components.iter();
+        let mut components = components.iter();
         match components.any(|c| c.reference.covers(&file.path) || c.reference.covers(path)) {
             true => Err(Ambiguous),
-            false => Ok(None),
+            false => Ok(vec![None]),
         }
     }
 }

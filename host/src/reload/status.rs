@@ -37,9 +37,9 @@ pub(super) fn report_problems(
 
 /// Logs which components were loaded, replaced and removed.
 pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
-    for (path, loaded) in now {
+    for (key, loaded) in now {
         let component = &loaded.registration.component;
-        let old = before.get(path).map(|old| &old.registration.component);
+        let old = before.get(key).map(|old| &old.registration.component);
         if old.is_none_or(|old| !Arc::ptr_eq(old, component)) {
             tracing::info!(
                 component.name = %component.name,
@@ -48,8 +48,8 @@ pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
             );
         }
     }
-    for (path, loaded) in before {
-        if !now.contains_key(path) {
+    for (key, loaded) in before {
+        if !now.contains_key(key) {
             let component = &loaded.registration.component;
             tracing::info!(component.name = %component.name, "component removed");
         }
@@ -59,9 +59,9 @@ pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
 /// Logs which components have changed while their grants stay the same, and records the new digests. A component with a
 /// pinned digest cannot change.
 pub(super) fn log_changed_grantees(digests: &mut BTreeMap<usize, String>, now: &LoadedFiles) {
-    for loaded in now.values() {
+    for (key, loaded) in now {
         let component = &loaded.registration.component;
-        let Some(config_index) = loaded.config_index else {
+        let Some(config_index) = key.config_index else {
             continue;
         };
         if component.grants.is_empty() {
