@@ -3,6 +3,7 @@
 mod app;
 mod calls;
 mod command_line;
+mod config_maps;
 mod during_startup;
 mod files;
 mod grants;

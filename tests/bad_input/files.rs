@@ -83,3 +83,25 @@ fn hidden_files_are_left_out() {
     let output = toolcrib.run(&["inspect", "tools/._hello.wasm"]);
     check("named", &output, FAILED, &[&["._hello.wasm"]]);
 }
+
+/// File systems without case, and people who shout: a directory includes `*.WASM` too. A pattern is as exact as in a shell.
+#[test]
+fn extensions_in_upper_case_count() {
+    let toolcrib = Toolcrib::new();
+    std::fs::create_dir(toolcrib.path().join("tools")).unwrap();
+    for name in ["lower.wasm", "UPPER.WASM", "Mixed.Wasm"] {
+        let stem = name.split('.').next().unwrap();
+        toolcrib.file(
+            &format!("tools/{name}"),
+            Guest::saying(stem, stem).component(),
+        );
+    }
+    toolcrib.file("tools/other.wasm.txt", "text");
+    toolcrib.file("tools/._UPPER.WASM", "rubbish");
+    for (reference, components) in [("tools", 3), ("tools/*.wasm", 1), ("tools/UPPER.WASM", 1)] {
+        let output = toolcrib.run(&["inspect", "--json", reference]);
+        assert_eq!(output.status, 0, "{reference}: {output:?}");
+        let found: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(found.as_array().unwrap().len(), components, "{reference}");
+    }
+}

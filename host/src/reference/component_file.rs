@@ -145,15 +145,18 @@ impl Read for PipeReader {
     }
 }
 
-/// Returns whether a directory reference includes a file with this name. Like in a shell, `*.wasm` leaves out hidden
-/// files, such as `._tool.wasm`, which macOS writes beside `tool.wasm` on other file systems.
+/// Pattern of the names that [`has_component_name`] accepts, and of hidden ones.
+pub(super) const COMPONENT_NAMES: &str = "*.[wW][aA][sS][mM]";
+
+/// Returns whether a directory reference includes a file with this name: it ends in `.wasm`, in any case. Hidden files are
+/// left out, such as `._tool.wasm`, which macOS writes beside `tool.wasm` on other file systems.
 pub(super) fn has_component_name(path: &Path) -> bool {
     let is_hidden = path
         .file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let is_component = path
         .extension()
-        .is_some_and(|extension| extension == "wasm");
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"));
     is_component && !is_hidden
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::component_file::{GLOB_OPTIONS, has_component_name};
+use super::component_file::{COMPONENT_NAMES, GLOB_OPTIONS, has_component_name};
 use super::error::MAX_FILES;
 use super::parsed::{Location, Reference};
 
@@ -36,7 +36,7 @@ impl WatchPaths {
                 let Ok(entries) = std::fs::read_dir(&resolved) else {
                     return;
                 };
-                self.add_pattern(&resolved, "*.wasm");
+                self.add_pattern(&resolved, COMPONENT_NAMES);
                 // The target of a dangling link may appear later.
                 for entry in entries.flatten().take(MAX_FILES) {
                     let path = entry.path();

@@ -69,6 +69,8 @@ pub fn init(config: LogConfig) {
     // arguments at the levels below.
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
+        // Its warnings are about watches of directories that are gone. A failure to watch is returned, and logged there.
+        .with_target("notify", LevelFilter::ERROR)
         .with_target("toolcrib", config.level);
     let counted_events = CountedEvents {
         logged: config.level >= Level::DEBUG,
