@@ -7,7 +7,7 @@ use toolcrib::config::{Config, Overrides};
 use crate::tidy::ROOT;
 
 /// A table of the configuration: its heading in the documentation, the TOML that opens it, and the tables below it.
-const TABLES: [(&str, &str, &[&str]); 13] = [
+const TABLES: [(&str, &str, &[&str]); 15] = [
     (
         "Top level",
         "",
@@ -17,6 +17,7 @@ const TABLES: [(&str, &str, &[&str]); 13] = [
             "network",
             "limits",
             "component",
+            "trust",
             "kv",
             "cache",
             "telemetry",
@@ -48,6 +49,8 @@ const TABLES: [(&str, &str, &[&str]); 13] = [
         "[[component]]\nref = \"a.wasm\"\n[component.allow]",
         &[],
     ),
+    ("[trust]", "[trust]", &["rule"]),
+    ("[[trust.rule]]", "[[trust.rule]]", &[]),
     ("[kv]", "[kv]", &[]),
     ("[cache]", "[cache]", &[]),
 ];

@@ -97,6 +97,7 @@ targets!(
     keys,
     message,
     schema,
+    signature,
     token,
     wit_types
 );

@@ -30,3 +30,4 @@ mod tidy;
 mod tls;
 mod token_check;
 mod tool_overrides;
+mod trust;

@@ -31,7 +31,7 @@ use crate::support::server::{Host, write};
 const MAX_RELOAD_TIME: Duration = Duration::from_secs(30);
 
 /// Waits until `condition` returns `true`; fails after [`MAX_RELOAD_TIME`].
-async fn wait_until(description: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn wait_until(description: &str, mut condition: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !condition().await {
         assert!(
@@ -51,7 +51,7 @@ async fn tool_names(client: &Client) -> Vec<String> {
 }
 
 /// Waits until exactly these tools are listed.
-async fn wait_for_tools(client: &Client, expected: &[&str]) {
+pub(crate) async fn wait_for_tools(client: &Client, expected: &[&str]) {
     wait_until(&format!("the tools {expected:?}"), async || {
         tool_names(client).await == expected
     })
@@ -59,7 +59,7 @@ async fn wait_for_tools(client: &Client, expected: &[&str]) {
 }
 
 /// Waits until a call of the tool returns this text.
-async fn wait_for_text(client: &Client, tool: &str, text: &str) {
+pub(crate) async fn wait_for_text(client: &Client, tool: &str, text: &str) {
     wait_until(&format!("{text:?} from {tool}"), async || {
         let answer = client.call(tool, serde_json::json!({})).await;
         answer.last()["result"]["content"][0]["text"] == text
@@ -84,7 +84,7 @@ async fn ready_problems(host: &Host) -> Vec<String> {
 }
 
 /// Waits until `/readyz` lists one problem, which contains all of `parts`.
-async fn wait_for_problem(host: &Host, parts: &[&str]) {
+pub(crate) async fn wait_for_problem(host: &Host, parts: &[&str]) {
     wait_until(&format!("a problem with {parts:?}"), async || {
         let problems = ready_problems(host).await;
         let matches = |line: &String| parts.iter().all(|part| line.contains(part));
@@ -93,7 +93,7 @@ async fn wait_for_problem(host: &Host, parts: &[&str]) {
     .await;
 }
 
-async fn wait_for_no_problems(host: &Host) {
+pub(crate) async fn wait_for_no_problems(host: &Host) {
     wait_until("no problems", async || {
         ready_problems(host).await.is_empty()
     })

@@ -23,9 +23,10 @@ const MODULES: [(&str, &[&str]); 20] = [
     ("engine", &["cache", "text"]),
     ("reference", &["network"]),
     ("telemetry", &["text"]),
+    ("trust", &["json", "text"]),
     (
         "artifact",
-        &["cache", "json", "network", "text", "reference"],
+        &["cache", "json", "network", "text", "reference", "trust"],
     ),
     ("sandbox", &["telemetry", "network", "text", "engine"]),
     (
@@ -41,6 +42,7 @@ const MODULES: [(&str, &[&str]); 20] = [
             "auth",
             "reference",
             "telemetry",
+            "trust",
             "sandbox",
             "component",
             "catalog",
@@ -53,6 +55,7 @@ const MODULES: [(&str, &[&str]); 20] = [
             "text",
             "engine",
             "reference",
+            "trust",
             "artifact",
             "sandbox",
             "component",
@@ -65,7 +68,7 @@ const MODULES: [(&str, &[&str]); 20] = [
         "app",
         &["auth", "catalog", "mcp", "config", "reload", "http"],
     ),
-    ("fuzzing", &["engine", "sandbox", "component"]),
+    ("fuzzing", &["engine", "trust", "sandbox", "component"]),
     (
         "cli",
         &[
@@ -118,6 +121,7 @@ const LIBRARIES: [(&[&str], &[&str]); 13] = [
         &["jsonschema_regex", "regex_automata", "percent_encoding"],
         &["component"],
     ),
+    (&["minisign_verify", "sigstore_verify"], &["trust"]),
     (&["notify"], &["reload"]),
 ];
 

@@ -34,7 +34,7 @@ pub fn run(input: &[u8]) {
     let load = Component::load(
         engine,
         "fuzzed",
-        input.to_vec(),
+        input.to_vec().into(),
         None,
         limits,
         (Grants::default(), store),

@@ -9,6 +9,7 @@ pub mod http_rule;
 pub mod keys;
 pub mod message;
 pub mod schema;
+pub mod signature;
 pub mod token;
 pub mod wit_types;
 

@@ -14,6 +14,7 @@
 //! | [`engine`] | wasmtime's engine: instance pool, epochs, compilation cache |
 //! | [`reference`](mod@reference) | strings that name components, and the files they resolve to |
 //! | [`telemetry`] | the log |
+//! | [`trust`] | signatures of components and the keys that are trusted |
 //! | [`artifact`] | components from web servers and registries |
 //! | [`sandbox`] | limits, grants and the store of one call |
 //! | [`component`] | a compiled component: load, describe, call |
@@ -35,6 +36,7 @@ pub mod auth;
 pub mod engine;
 pub mod reference;
 pub mod telemetry;
+pub mod trust;
 
 pub mod artifact;
 

@@ -13,6 +13,7 @@ pub(crate) mod registry;
 pub(crate) mod rng;
 pub(crate) mod server;
 pub(crate) mod session;
+pub(crate) mod signer;
 pub(crate) mod stdio_client;
 pub(crate) mod upstream;
 pub(crate) mod web;

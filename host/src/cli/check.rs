@@ -60,6 +60,12 @@ impl Check {
             return print_report(&result, &warnings);
         }
         let app = result.map_err(|error| report(&error))?;
+        for entry in app.catalog().components() {
+            let component = &entry.component;
+            if let Some(signer) = &component.signed_by {
+                say!("{}: signed by {signer}", component.name);
+            }
+        }
         // Grants come from the configuration file. Without one every import would be reported as not granted.
         if overrides.file.is_some() {
             for entry in app.catalog().components() {

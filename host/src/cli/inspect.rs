@@ -57,6 +57,7 @@ pub(super) fn describe(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Value 
     json!({
         "name": component.name,
         "digest": component.digest,
+        "signedBy": component.signed_by,
         "size": component.size_bytes,
         "imports": component.imports,
         "access": describe_access(component),
@@ -144,6 +145,9 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Result<(), Failure> 
     let component = &entry.component;
     say!("{}", component.name);
     say!("  digest   {}", component.digest);
+    if let Some(signer) = &component.signed_by {
+        say!("  signed   by {signer}");
+    }
     say!("  size     {} bytes", component.size_bytes);
     if component.imports.is_empty() {
         say!("  imports  nothing");

@@ -31,6 +31,8 @@ pub struct Component {
     pub name: String,
     /// The digest of its bytes, as [`digest`] returns it.
     pub digest: String,
+    /// A description of the trusted signer; `None` if it is not signed or signatures do not matter.
+    pub signed_by: Option<String>,
     /// The size of its file.
     pub size_bytes: usize,
     /// The interfaces that it imports.
@@ -71,7 +73,7 @@ impl Component {
     pub async fn load(
         engine: &Engine,
         name: &str,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         pinned: Option<&str>,
         limits: Limits,
         (grants, store): (Grants, &keyvalue::Store),
@@ -123,6 +125,7 @@ impl Component {
         let component = Self {
             name: name.to_owned(),
             digest,
+            signed_by: None,
             size_bytes,
             imports,
             tools,
@@ -197,10 +200,9 @@ impl Component {
 async fn compile(
     engine: &Engine,
     digest: &str,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     limits: &Limits,
 ) -> Result<(Compiled, Functions), CompileError> {
-    let bytes = Bytes::from(bytes);
     let cache_key = digest.trim_start_matches("sha256:");
     let compile_limits = CompileLimits {
         time: limits.compile,

@@ -17,6 +17,7 @@ mod network;
 mod server;
 mod telemetry;
 mod tool;
+mod trust;
 mod watch;
 
 mod auth;
@@ -42,6 +43,7 @@ use crate::reference::Reference;
 use crate::sandbox::Limits;
 use crate::sandbox::keyvalue::KeyValueConfig;
 use crate::telemetry::LogConfig;
+use crate::trust::TrustPolicy;
 use section::{Section, Source};
 
 /// The configuration of the host.
@@ -63,6 +65,8 @@ pub struct Config {
     pub references: Vec<Reference>,
     /// `[[component]]`: settings for the components named there.
     pub components: Vec<ComponentConfig>,
+    /// `[trust]`: the signatures that components need.
+    pub trust: TrustPolicy,
     /// The changes of components that take effect while they are served.
     pub watch: WatchMode,
     /// Whether to start without the components that cannot be loaded, instead of failing.
@@ -102,6 +106,7 @@ impl Default for Config {
             limits: Limits::default(),
             references: Vec::new(),
             components: Vec::new(),
+            trust: TrustPolicy::default(),
             watch: WatchMode::Manual,
             keep_going: false,
             cache: cache::default_cache_dir(),
@@ -206,6 +211,9 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
     }
     config.offline |= overrides.offline;
     config.allow_unpinned = overrides.allow_unpinned;
+    if let Some(section) = root.table("trust") {
+        config.trust = trust::read_trust(section);
+    }
     if let Some(section) = root.table("kv") {
         config.kv = kv::read_key_value(section);
     }

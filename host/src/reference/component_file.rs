@@ -145,6 +145,18 @@ impl Read for PipeReader {
     }
 }
 
+/// The extensions that a signature file has after the name of its component: minisign's, and those of Sigstore bundles.
+pub const SIGNATURE_EXTENSIONS: [&str; 3] = [".minisig", ".sigstore.json", ".bundle"];
+
+/// Returns whether this is the name of a signature file of a component in a directory.
+pub(super) fn has_signature_name(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    let mut components = SIGNATURE_EXTENSIONS
+        .iter()
+        .filter_map(|extension| name.strip_suffix(extension));
+    components.any(|component| has_component_name(Path::new(component)))
+}
+
 /// Pattern of the names that [`has_component_name`] accepts, and of hidden ones.
 pub(super) const COMPONENT_NAMES: &str = "*.[wW][aA][sS][mM]";
 

@@ -16,7 +16,7 @@ mod parsed;
 
 mod watch_paths;
 
-pub use component_file::{ComponentFile, Origin};
+pub use component_file::{ComponentFile, Origin, SIGNATURE_EXTENSIONS};
 pub use error::ReferenceError;
 pub use fingerprint::Fingerprint;
 pub use parsed::Reference;

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::component_file::{COMPONENT_NAMES, GLOB_OPTIONS, has_component_name};
+use super::component_file::{
+    COMPONENT_NAMES, GLOB_OPTIONS, SIGNATURE_EXTENSIONS, has_component_name, has_signature_name,
+};
 use super::error::MAX_FILES;
 use super::parsed::{Location, Reference};
 
@@ -30,17 +32,23 @@ impl WatchPaths {
     pub fn add(&mut self, reference: &Reference) {
         match &reference.location {
             Location::Path(path) => {
-                let Some(resolved) = self.add_path(path) else {
+                let resolved = self.add_path(path);
+                for extension in SIGNATURE_EXTENSIONS {
+                    let mut signature = path.clone().into_os_string();
+                    signature.push(extension);
+                    self.add_path(Path::new(&signature));
+                }
+                let Some(resolved) = resolved else {
                     return;
                 };
                 let Ok(entries) = std::fs::read_dir(&resolved) else {
                     return;
                 };
-                self.add_pattern(&resolved, COMPONENT_NAMES);
+                self.add_patterns(&resolved, COMPONENT_NAMES);
                 // The target of a dangling link may appear later.
                 for entry in entries.flatten().take(MAX_FILES) {
                     let path = entry.path();
-                    if has_component_name(&path) {
+                    if has_component_name(&path) || has_signature_name(&path) {
                         self.add_path(&path);
                     }
                 }
@@ -90,7 +98,7 @@ impl WatchPaths {
         let mut dirs: Vec<_> = self.add_path(&prefix).into_iter().collect();
         for part in parts {
             let name = part.to_string_lossy();
-            dirs.iter().for_each(|dir| self.add_pattern(dir, &name));
+            dirs.iter().for_each(|dir| self.add_patterns(dir, &name));
             prefix.push(part);
             let matches = glob_matches(&prefix);
             let matches = matches.iter().filter_map(|path| self.add_path(path));
@@ -102,6 +110,14 @@ impl WatchPaths {
             } else {
                 dirs = matches;
             }
+        }
+    }
+
+    /// Adds a pattern for components and those for their signatures.
+    fn add_patterns(&mut self, dir: &Path, pattern: &str) {
+        self.add_pattern(dir, pattern);
+        for extension in SIGNATURE_EXTENSIONS {
+            self.add_pattern(dir, &format!("{pattern}{extension}"));
         }
     }
 

@@ -7,19 +7,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::problem::ComponentProblem;
-use super::protected_paths;
 use super::remotes::Remotes;
 use super::sources::{SourceFile, SourceKey};
+use super::{protected_paths, signatures};
 use crate::catalog::{ComponentCallLimits, Registration};
 use crate::component::{self, Component, LoadError};
 use crate::config::Config;
 use crate::engine::{CompileError, Engine};
 use crate::reference::{ComponentFile, Fingerprint, ReferenceError};
 use crate::sandbox::keyvalue::Store;
+use crate::trust::TrustError;
 
 /// Age from which a file counts as completely written.
 pub(super) const SETTLE_TIME: Duration = Duration::from_millis(100);
@@ -78,7 +80,7 @@ pub(super) struct ScanResult {
 
 /// Content of a file.
 struct Content {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     digest: String,
     fingerprint: Fingerprint,
 }
@@ -150,9 +152,24 @@ impl Loader {
             result.is_unsettled = true;
             return result;
         }
+        let signed_by = match self.verify(source, &content).await {
+            Ok(signed_by) => signed_by,
+            Err(error) => {
+                result.is_unsettled = is_younger_than(REPORT_AGE);
+                let problem = ComponentProblem::Untrusted {
+                    path: source.file.path.clone(),
+                    name: source.is_shared.then(|| self.name(source).to_owned()),
+                    error,
+                };
+                // A signature may be added without a change of the component's file.
+                return result.with_failure(&input, vec![problem], None);
+            }
+        };
         let call_limits = last.map(|last| last.registration.call_limits.clone());
         // A task of its own, so that the components of a scan are loaded in parallel.
-        let loading = self.clone().load(source.clone(), content, call_limits);
+        let loading = self
+            .clone()
+            .load(source.clone(), content, signed_by, call_limits);
         let loading = AbortOnDropHandle::new(tokio::spawn(loading.in_current_span()));
         let loaded = match loading.await {
             Ok(loaded) => loaded,
@@ -194,11 +211,44 @@ impl Loader {
         name.unwrap_or(&source.file.stem)
     }
 
+    /// Verifies the signatures of a component, if they matter. Returns a description of the signer; `None` if it is not
+    /// signed and need not be.
+    ///
+    /// # Errors
+    /// A signature is required, and none is accepted.
+    async fn verify(
+        self: &Arc<Self>,
+        source: &SourceFile,
+        content: &Content,
+    ) -> Result<Option<String>, TrustError> {
+        let Some((signers, is_required)) = self.config.trust.for_component(None) else {
+            return Ok(None);
+        };
+        let (signers, bytes) = (signers.clone(), content.bytes.clone());
+        let path = source.file.path.clone();
+        let verifying =
+            tokio::task::spawn_blocking(move || signers.verify(&bytes, &signatures::beside(&path)));
+        let verified = verifying.await.unwrap_or(Err(TrustError::NotVerified));
+        match verified {
+            Ok(signer) => Ok(Some(signer)),
+            Err(error) if is_required => Err(error),
+            Err(TrustError::Unsigned { .. }) => Ok(None),
+            Err(error) => {
+                tracing::warn!(
+                    component.name = self.name(source), %error,
+                    "signature not accepted, the component is served without one"
+                );
+                Ok(None)
+            }
+        }
+    }
+
     /// Loads a component. `call_limits` are those of the last version, if there is one.
     async fn load(
         self: Arc<Self>,
         source: SourceFile,
         content: Content,
+        signed_by: Option<String>,
         call_limits: Option<Arc<ComponentCallLimits>>,
     ) -> Result<Registration, Vec<LoadError>> {
         let config = source
@@ -216,6 +266,7 @@ impl Loader {
         let bytes = content.bytes;
         let mut component =
             Component::load(&self.engine, name, bytes, digest, limits, grants).await?;
+        component.signed_by = signed_by;
         component.lenient_arguments = self.config.server.lenient_arguments;
         let call_limits =
             call_limits.unwrap_or_else(|| Arc::new(ComponentCallLimits::new(&component)));
@@ -289,7 +340,7 @@ async fn read(
                 return Err(ReferenceError::Altered(file.name().display().to_string()));
             }
             Ok(Some(Content {
-                bytes,
+                bytes: bytes.into(),
                 digest,
                 fingerprint,
             }))

@@ -10,6 +10,7 @@ use crate::engine::EngineError;
 use crate::reference::ReferenceError;
 use crate::sandbox::keyvalue::StoreError;
 use crate::text::{error_chain, escape_untrusted, truncate};
+use crate::trust::TrustError;
 
 /// Upper limit of [`ComponentProblem::line`]: part of it comes from a component.
 const MAX_LINE_BYTES: usize = 2_000;
@@ -91,6 +92,16 @@ pub enum ComponentProblem {
         /// The reason.
         error: LoadError,
     },
+    /// A component is not trusted.
+    #[error("`{}`{}: {error}", path.display(), served_as(.name))]
+    Untrusted {
+        /// The component's file.
+        path: PathBuf,
+        /// The component's name, if the file is loaded several times.
+        name: Option<String>,
+        /// The reason.
+        error: TrustError,
+    },
     /// A component conflicts with another one or with its settings.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -115,6 +126,7 @@ impl ComponentProblem {
                 | Self::Remote { .. }
                 | Self::Unpinned { .. }
                 | Self::Component { .. }
+                | Self::Untrusted { .. }
                 | Self::Catalog(_)
         )
     }

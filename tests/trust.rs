@@ -1,0 +1,6 @@
+//! `[trust]`: signatures of components, the keys and identities that are trusted, and signed-only mode.
+
+mod configurations;
+mod files;
+mod forms;
+mod reload;
