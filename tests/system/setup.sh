@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs system programs for the complete tests: Redis, `ip` for network namespaces, and a registry with the tools that
-# push to it. Fails if the system has no /dev/fuse, which the tests need for a file system that hangs.
+# Installs system programs for the complete tests: Redis, `ip` for network namespaces, a registry with the tools that push to
+# it, and minisign and cosign for signatures. Fails if the system has no /dev/fuse, which the tests need for a file system
+# that hangs.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -18,6 +19,7 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 PATH=$PATH:/usr/sbin:/sbin
 command -v ip >/dev/null || missing+=(iproute2)
 command -v docker-registry >/dev/null || missing+=(docker-registry)
+command -v minisign >/dev/null || missing+=(minisign)
 
 # Unpacks a package of Debian 13 into `trixie/`, where the tests find its programs.
 unpack_from_trixie() {
@@ -44,6 +46,10 @@ if ! command -v oras >/dev/null && [ ! -x trixie/usr/bin/oras ]; then
   echo "unpacking Debian's oras, for the tests of registries"
   unpack_from_trixie oras
 fi
+if ! command -v cosign >/dev/null && [ ! -x trixie/usr/bin/cosign ]; then
+  echo "unpacking Debian's cosign, for the tests of signatures"
+  unpack_from_trixie cosign
+fi
 # A stamp that is newer than the list means that the installation is up to date.
 if [ ! .venv/stamp -nt requirements.txt ]; then
   python3 -m venv .venv
@@ -61,6 +67,6 @@ if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
   echo "the complete tests need ${missing[*]}; install it (Debian: apt-get install ${missing[*]})" >&2
   exit 1
 fi
-echo "installing Debian's ${missing[*]}, for the tests that need a store, a registry or a network of their own"
+echo "installing Debian's ${missing[*]}, for the tests that need a store, a registry, signatures or a network of their own"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null

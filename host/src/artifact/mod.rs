@@ -16,6 +16,8 @@ mod store;
 pub(crate) mod registry;
 
 mod fetcher;
+mod publish;
+mod web_signatures;
 
 pub use error::FetchError;
 pub(crate) use fetcher::{Artifact, Fetcher};

@@ -49,7 +49,7 @@ pub use definitions::{
 pub(crate) use definitions::{TooMuchWork, UriPattern, Work};
 #[doc(hidden)]
 pub use functions::GeneratedFunction;
-pub use functions::SkippedExport;
+pub use functions::{SkippedExport, World};
 pub(crate) use guest_json::parse as parse_guest_json;
 pub use load::{Component, digest};
 pub use load_error::LoadError;

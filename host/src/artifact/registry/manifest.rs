@@ -37,6 +37,7 @@ pub(crate) mod media_type {
 pub(crate) struct Manifest {
     /// The digest of its bytes.
     pub(crate) digest: String,
+    pub(crate) bytes: Vec<u8>,
     /// Its media type, from the document or else from the response.
     pub(crate) media_type: String,
     pub(crate) document: Value,
@@ -66,6 +67,7 @@ impl Manifest {
         let media_type = own.unwrap_or(media_type).to_owned();
         Ok(Self {
             digest: digest(bytes),
+            bytes: bytes.to_vec(),
             media_type,
             document,
         })

@@ -14,6 +14,7 @@ mod pull;
 #[allow(dead_code, reason = "used by the publishing of components")]
 mod push;
 
-#[allow(unused_imports, reason = "used by signatures and publishing")]
+mod signatures;
+
 pub(crate) use manifest::{Descriptor, Manifest, media_type};
 pub(crate) use repository::{Access, Repository};

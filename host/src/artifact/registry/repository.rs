@@ -186,6 +186,11 @@ impl Repository {
         }
     }
 
+    /// Returns the registry and the name, as in a reference.
+    pub(super) fn full_name(&self) -> String {
+        format!("{}/{}", self.registry, self.name)
+    }
+
     /// Returns the name of the repository with its registry, for errors.
     pub(super) fn name(&self) -> &str {
         &self.name

@@ -48,6 +48,11 @@ impl Declarations {
         }
     }
 
+    /// Returns the decoded world; `None` if the types cannot be read.
+    pub(super) fn decoded(&self) -> Option<&(Resolve, WorldId)> {
+        self.decoded.as_ref()
+    }
+
     /// Returns the declaration of an exported function.
     pub(super) fn function(&self, path: &FunctionPath) -> Option<&Function> {
         let (resolve, world) = self.decoded.as_ref()?;

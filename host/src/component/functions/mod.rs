@@ -46,8 +46,10 @@ mod invoke;
 mod discover;
 
 mod generated;
+mod world;
 
 pub(super) use discover::{Functions, NameConflict, ToolSet};
 pub use exports::SkippedExport;
 pub(super) use function::Function;
 pub use generated::GeneratedFunction;
+pub use world::World;
