@@ -12,10 +12,7 @@ use crate::support::guest::Guest;
 use registry::Registry;
 
 /// Path of cosign, if it was unpacked beside the tests.
-const UNPACKED_COSIGN: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/system/trixie/usr/bin/cosign"
-);
+const UNPACKED_COSIGN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/system/trixie/usr/bin/cosign");
 
 /// Runs a program to success and returns its standard output.
 fn run(command: &mut Command) -> String {
@@ -86,7 +83,13 @@ impl Published {
         let (name, digest) = name.split_once(":1@").unwrap();
         let name = format!("{name}@{digest}");
         let always = ["--tlog-upload=false", "-y", "--allow-http-registry"];
-        let arguments = [&[subcommand, "--key", &key], &always[..], arguments, &[&name]].concat();
+        let arguments = [
+            &[subcommand, "--key", &key],
+            &always[..],
+            arguments,
+            &[&name],
+        ]
+        .concat();
         cosign(self.toolcrib.path(), &arguments);
     }
 
@@ -100,7 +103,10 @@ impl Published {
         assert_eq!(output.status, 0, "{context}: {output:?}");
         let found: Value = serde_json::from_str(&output.stdout).unwrap();
         let signer = found[0]["signedBy"].as_str().unwrap_or_default();
-        assert!(signer.starts_with("the ECDSA key sha256:"), "{context}: {signer}");
+        assert!(
+            signer.starts_with("the ECDSA key sha256:"),
+            "{context}: {signer}"
+        );
     }
 
     fn assert_refused(&self, words: &[&str]) {
@@ -118,17 +124,30 @@ impl Published {
 fn each_form_of_cosign_is_accepted() {
     let predicate = "{\"buildDefinition\":{\"buildType\":\"x\",\"externalParameters\":{}},\
                      \"runDetails\":{\"builder\":{\"id\":\"x\"}}}";
-    let bundle = ["--new-bundle-format", "--type", "slsaprovenance1", "--predicate", "p.json"];
+    let bundle = [
+        "--new-bundle-format",
+        "--type",
+        "slsaprovenance1",
+        "--predicate",
+        "p.json",
+    ];
     for (name, subcommand, arguments) in [
         ("tag", "sign", &[][..]),
-        ("referrer", "sign", &["--registry-referrers-mode", "oci-1-1"]),
+        (
+            "referrer",
+            "sign",
+            &["--registry-referrers-mode", "oci-1-1"],
+        ),
         ("bundle", "attest", &bundle),
     ] {
         let published = Published::new();
         published.toolcrib.file("p.json", predicate);
         published.assert_refused(&["it is not signed", ".sig`", "the ECDSA key sha256:"]);
         published.sign(subcommand, "other", arguments);
-        published.assert_refused(&["its signature is not accepted", "not made with an expected key"]);
+        published.assert_refused(&[
+            "its signature is not accepted",
+            "not made with an expected key",
+        ]);
         published.sign(subcommand, "trusted", arguments);
         published.assert_signed(name);
         // A start with everything in the cache needs no registry.
@@ -136,7 +155,14 @@ fn each_form_of_cosign_is_accepted() {
         let arguments = ["call", "--config", "c.toml", &published.reference, "greet"];
         let output = published.toolcrib.run(&arguments);
         assert_eq!(output.stdout, "hello\n", "{name}: {output:?}");
-        let offline = ["call", "--offline", "--config", "c.toml", &published.reference, "greet"];
+        let offline = [
+            "call",
+            "--offline",
+            "--config",
+            "c.toml",
+            &published.reference,
+            "greet",
+        ];
         assert_eq!(published.toolcrib.run(&offline).stdout, "hello\n", "{name}");
     }
 }
@@ -157,7 +183,13 @@ fn signatures_for_another_repository_are_refused() {
 fn statements_that_are_no_signatures_are_refused() {
     let published = Published::new();
     published.toolcrib.file("p.json", "{}");
-    let arguments = ["--new-bundle-format", "--type", "custom", "--predicate", "p.json"];
+    let arguments = [
+        "--new-bundle-format",
+        "--type",
+        "custom",
+        "--predicate",
+        "p.json",
+    ];
     published.sign("attest", "trusted", &arguments);
     published.assert_refused(&["it attests `https://cosign.sigstore.dev/attestation/v1`"]);
 }
@@ -180,7 +212,9 @@ fn signatures_of_another_digest_and_garbled_ones_are_refused() {
     let reference = output.stdout.trim();
     let (_, other_digest) = reference.split_once('@').unwrap();
     let other_tag = format!("{}.sig", other_digest.replace(':', "-"));
-    published.registry.put_manifest("team/tool", &other_tag, &signature);
+    published
+        .registry
+        .put_manifest("team/tool", &other_tag, &signature);
     let arguments = ["inspect", "--config", "c.toml", reference];
     let output = published.toolcrib.run(&arguments);
     assert_eq!(output.status, 1, "{output:?}");
@@ -191,7 +225,10 @@ fn signatures_of_another_digest_and_garbled_ones_are_refused() {
     assert_ne!(altered, signature);
     for (content, word) in [
         (altered, "not made with an expected key"),
-        (signature.replace("cosign/signature", "cosign/x"), "it is not signed"),
+        (
+            signature.replace("cosign/signature", "cosign/x"),
+            "it is not signed",
+        ),
     ] {
         published.registry.put_manifest("team/tool", &tag, &content);
         // What was verified before stays in the cache.
@@ -248,15 +285,36 @@ fn files_are_signed_with_minisign_and_cosign() {
         assert_eq!(call().stdout, "hello\n", "{options:?}");
         remove("tool.wasm.minisig");
     }
-    let always = ["--key", "cosign.key", "--tlog-upload=false", "--new-bundle-format", "-y"];
+    let always = [
+        "--key",
+        "cosign.key",
+        "--tlog-upload=false",
+        "--new-bundle-format",
+        "-y",
+    ];
     for bundle in ["tool.wasm.sigstore.json", "tool.wasm.bundle"] {
-        let arguments = [&["sign-blob"], &always[..], &["--bundle", bundle, "tool.wasm"]].concat();
+        let arguments = [
+            &["sign-blob"],
+            &always[..],
+            &["--bundle", bundle, "tool.wasm"],
+        ]
+        .concat();
         cosign(toolcrib.path(), &arguments);
         assert_eq!(call().stdout, "hello\n", "{bundle}");
         remove(bundle);
     }
     // The default form of cosign 2 is named in the error.
-    let arguments = ["sign-blob", "--key", "cosign.key", "--tlog-upload=false", "-y", "--bundle"];
-    cosign(toolcrib.path(), &[&arguments[..], &["tool.wasm.bundle", "tool.wasm"]].concat());
+    let arguments = [
+        "sign-blob",
+        "--key",
+        "cosign.key",
+        "--tlog-upload=false",
+        "-y",
+        "--bundle",
+    ];
+    cosign(
+        toolcrib.path(),
+        &[&arguments[..], &["tool.wasm.bundle", "tool.wasm"]].concat(),
+    );
     assert!(call().stderr.contains("sign with `--new-bundle-format`"));
 }

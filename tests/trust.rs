@@ -4,3 +4,4 @@ mod configurations;
 mod files;
 mod forms;
 mod reload;
+mod remote;

@@ -66,7 +66,16 @@ impl Registry {
     pub(super) fn put_manifest(&self, repository: &str, tag: &str, manifest: &str) {
         let url = self.url(repository, tag);
         let content = format!("Content-Type: {MANIFEST}");
-        let arguments = ["-sSf", "-X", "PUT", "-H", &content, "--data-binary", manifest, &url];
+        let arguments = [
+            "-sSf",
+            "-X",
+            "PUT",
+            "-H",
+            &content,
+            "--data-binary",
+            manifest,
+            &url,
+        ];
         super::run(Command::new("curl").args(arguments));
     }
 

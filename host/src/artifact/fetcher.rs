@@ -20,9 +20,9 @@ use crate::text::error_chain;
 
 /// Resolves remote references.
 pub(crate) struct Fetcher {
-    clients: Arc<HttpClients>,
-    store: Store,
-    is_offline: bool,
+    pub(super) clients: Arc<HttpClients>,
+    pub(super) store: Store,
+    pub(super) is_offline: bool,
 }
 
 /// A component in the store. Its bytes had its digest when it was resolved; whoever loads it compares again.
@@ -60,12 +60,6 @@ impl Fetcher {
             store: Store::open(cache_dir, cache_max_bytes)?,
             is_offline,
         })
-    }
-
-    /// The HTTP clients, for what belongs to a component, such as its signatures.
-    #[allow(dead_code, reason = "used by the verification of signatures")]
-    pub(crate) fn clients(&self) -> &Arc<HttpClients> {
-        &self.clients
     }
 
     /// Fetches a component, unless the store has it. `pinned` is the digest that it must have. With `needs_manifest`, the

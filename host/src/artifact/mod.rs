@@ -19,7 +19,7 @@ mod fetcher;
 mod publish;
 mod web_signatures;
 
+mod signatures;
+
 pub use error::FetchError;
 pub(crate) use fetcher::{Artifact, Fetcher};
-#[allow(unused_imports, reason = "used by signatures and publishing")]
-pub(crate) use http_client::HttpClients;

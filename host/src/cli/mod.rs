@@ -16,6 +16,7 @@ mod stdio;
 
 mod check;
 mod outdated;
+mod push;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,8 @@ enum Command {
     Pull(pull::Pull),
     /// Show which https:// and oci:// components have changed on their servers; exit status 1 if one has.
     Outdated(outdated::Outdated),
+    /// Push a component to a registry and print its reference with the digest.
+    Push(push::Push),
     /// Print a completion script for a shell.
     Completions(completions::Completions),
     /// Print the manual page, in roff.
@@ -92,6 +95,7 @@ pub fn run() -> ExitCode {
             Command::Check(check) => check.run().await,
             Command::Pull(pull) => pull.run().await,
             Command::Outdated(outdated) => outdated.run().await,
+            Command::Push(push) => push.run().await,
             Command::Completions(completions) => completions.run(Cli::command()),
             Command::Man => man::run(Cli::command()),
         }

@@ -41,6 +41,11 @@ pub struct Origin {
 }
 
 impl ComponentFile {
+    /// Returns the component in a file.
+    pub fn local(path: PathBuf) -> Self {
+        Self::new(path, None)
+    }
+
     pub(super) fn new(path: PathBuf, tools: Option<Vec<String>>) -> Self {
         let stem = path
             .file_stem()

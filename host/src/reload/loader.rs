@@ -12,9 +12,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::problem::ComponentProblem;
+use super::protected_paths;
 use super::remotes::Remotes;
+use super::signatures::{self, VerifyError};
 use super::sources::{SourceFile, SourceKey};
-use super::{protected_paths, signatures};
 use crate::catalog::{ComponentCallLimits, Registration};
 use crate::component::{self, Component, LoadError};
 use crate::config::Config;
@@ -154,15 +155,12 @@ impl Loader {
         }
         let signed_by = match self.verify(source, &content).await {
             Ok(signed_by) => signed_by,
-            Err(error) => {
-                result.is_unsettled = is_younger_than(REPORT_AGE);
-                let problem = ComponentProblem::Untrusted {
-                    path: source.file.path.clone(),
-                    name: source.is_shared.then(|| self.name(source).to_owned()),
-                    error,
-                };
-                // A signature may be added without a change of the component's file.
-                return result.with_failure(&input, vec![problem], None);
+            Err(problem) => {
+                result.is_unsettled = origin.is_none() && is_younger_than(REPORT_AGE);
+                // A signature file may be added without a change of the component's file. A server is not asked at each
+                // rescan.
+                let fingerprint = origin.is_some().then_some(fingerprint);
+                return result.with_failure(&input, vec![problem], fingerprint);
             }
         };
         let call_limits = last.map(|last| last.registration.call_limits.clone());
@@ -215,24 +213,37 @@ impl Loader {
     /// signed and need not be.
     ///
     /// # Errors
-    /// A signature is required, and none is accepted.
+    /// A signature is required, and none is accepted or the server cannot be asked.
     async fn verify(
-        self: &Arc<Self>,
+        &self,
         source: &SourceFile,
         content: &Content,
-    ) -> Result<Option<String>, TrustError> {
-        let Some((signers, is_required)) = self.config.trust.for_component(None) else {
+    ) -> Result<Option<String>, ComponentProblem> {
+        let origin = source.file.origin.as_ref();
+        let remote = origin.map(|origin| origin.remote.to_string());
+        let Some((signers, is_required)) = self.config.trust.for_component(remote.as_deref())
+        else {
             return Ok(None);
         };
-        let (signers, bytes) = (signers.clone(), content.bytes.clone());
-        let path = source.file.path.clone();
-        let verifying =
-            tokio::task::spawn_blocking(move || signers.verify(&bytes, &signatures::beside(&path)));
-        let verified = verifying.await.unwrap_or(Err(TrustError::NotVerified));
+        let bytes = content.bytes.clone();
+        let verified = match (origin, self.remotes.fetcher()) {
+            (Some(origin), Some(fetcher)) => {
+                signatures::verify_remote(fetcher, origin, bytes, signers).await
+            }
+            _ => signatures::verify_file(&source.file.path, bytes, signers).await,
+        };
         match verified {
             Ok(signer) => Ok(Some(signer)),
-            Err(error) if is_required => Err(error),
-            Err(TrustError::Unsigned { .. }) => Ok(None),
+            Err(VerifyError::Trust(error)) if is_required => Err(ComponentProblem::Untrusted {
+                path: source.file.name(),
+                name: source.is_shared.then(|| self.name(source).to_owned()),
+                error,
+            }),
+            Err(VerifyError::Fetch(error)) if is_required => Err(ComponentProblem::Remote {
+                reference: source.file.name().display().to_string(),
+                error: Arc::new(error),
+            }),
+            Err(VerifyError::Trust(TrustError::Unsigned { .. })) => Ok(None),
             Err(error) => {
                 tracing::warn!(
                     component.name = self.name(source), %error,

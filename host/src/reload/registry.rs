@@ -1,5 +1,6 @@
 //! The components that are served: loaded at startup, and rescanned when their files may have changed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,13 +165,27 @@ impl ComponentRegistry {
     /// Resolves a remote reference again, and replaces its component if it names another one now.
     pub(super) async fn refresh(&self, reference: &Reference) {
         let config = &self.loader.config;
-        if self.loader.remotes.refresh(config, reference).await {
+        let is_other = self.loader.remotes.refresh(config, reference).await;
+        // A version that was not signed when it was pushed may be signed now.
+        if self.forget_failure(reference).await || is_other {
             let references = config.references.iter();
             let flags = references.map(|other| other.remote() == reference.remote());
             let flags: Vec<_> = flags.collect();
             // Fetched files are complete.
             let _ = self.rescan(&flags).await;
         }
+    }
+
+    /// Forgets that the component of a remote reference could not be loaded. Returns whether that was so.
+    async fn forget_failure(&self, reference: &Reference) -> bool {
+        let Some(remote) = reference.remote() else {
+            return false;
+        };
+        let name = PathBuf::from(remote.to_string());
+        let mut state = self.state.lock().await;
+        let failures = state.failed.len();
+        state.failed.retain(|key, _| key.path != name);
+        state.failed.len() < failures
     }
 
     /// Opens the key-value store if a component is granted a bucket.

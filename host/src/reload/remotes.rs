@@ -37,8 +37,9 @@ enum Refusal {
 }
 
 /// Returns whether a signature is required of the component that a reference names, which then needs no pinned digest.
-pub(super) fn is_signature_required(_config: &Config, _reference: &Reference) -> bool {
-    false
+pub(super) fn is_signature_required(config: &Config, reference: &Reference) -> bool {
+    let remote = reference.remote();
+    remote.is_some_and(|remote| config.trust.is_signature_required(&remote.to_string()))
 }
 
 /// Creates what fetches components, as configured.
@@ -69,6 +70,11 @@ pub(crate) fn fetcher(config: &Config) -> Result<Fetcher, Vec<ComponentProblem>>
 }
 
 impl Remotes {
+    /// Returns what fetches components; `None` if there are no remote references.
+    pub(super) fn fetcher(&self) -> Option<&Fetcher> {
+        self.fetcher.as_ref()
+    }
+
     /// Fetches the remote components that the store lacks. Their problems are those of [`Remotes::files`].
     ///
     /// # Errors

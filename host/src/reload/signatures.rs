@@ -1,18 +1,22 @@
-//! The signature files beside a component's file.
+//! The signatures of components: looked for beside a file, or at the server of a remote component.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use rustix::fs::OFlags;
 
-use crate::reference::SIGNATURE_EXTENSIONS;
-use crate::trust::{Content, Evidence, MAX_SIGNATURE_BYTES, Signature};
+use crate::artifact::{FetchError, Fetcher};
+use crate::reference::{Origin, SIGNATURE_EXTENSIONS};
+use crate::text::error_chain;
+use crate::trust::{Content, Evidence, MAX_SIGNATURE_BYTES, Signature, Signers, TrustError};
 
 /// Reads the signatures beside the file of a component.
-pub(super) fn beside(component: &Path) -> Evidence {
+fn beside(component: &Path) -> Evidence {
     let mut evidence = Evidence::default();
     for extension in SIGNATURE_EXTENSIONS {
         let mut path = OsString::from(component);
@@ -53,5 +57,77 @@ fn read(path: &Path) -> io::Result<String> {
             "it is larger than {MAX_SIGNATURE_BYTES} bytes"
         ))),
         Ok(_) => Ok(text),
+    }
+}
+
+/// The reason why a signature is not accepted, or could not be looked for.
+pub(super) enum VerifyError {
+    Fetch(FetchError),
+    Trust(TrustError),
+}
+
+/// Verifies the signatures beside the file of a component. Returns a description of the signer.
+///
+/// # Errors
+/// There is none, or none is accepted.
+pub(super) async fn verify_file(
+    component: &Path,
+    bytes: Bytes,
+    signers: &Signers,
+) -> Result<String, VerifyError> {
+    let (component, signers) = (component.to_owned(), signers.clone());
+    let verifying =
+        tokio::task::spawn_blocking(move || signers.verify(&bytes, &beside(&component)));
+    let verified = verifying.await.unwrap_or(Err(TrustError::NotVerified));
+    verified.map_err(VerifyError::Trust)
+}
+
+/// Verifies the signatures of a fetched component: those that were kept, or else those at its server. Returns a
+/// description of the signer.
+///
+/// # Errors
+/// There is none, none is accepted, or its server cannot be asked.
+pub(super) async fn verify_remote(
+    fetcher: &Fetcher,
+    origin: &Origin,
+    bytes: Bytes,
+    signers: &Signers,
+) -> Result<String, VerifyError> {
+    if let Some(kept) = fetcher.kept_signatures(origin)
+        && let (Ok(signer), _) = verify(bytes.clone(), kept, signers).await
+    {
+        return Ok(signer);
+    }
+    let found = fetcher.signatures(origin).await;
+    let found = found.map_err(VerifyError::Fetch)?;
+    let (verified, evidence) = verify(bytes, found, signers).await;
+    let signer = verified.map_err(VerifyError::Trust)?;
+    if let Some(evidence) = evidence {
+        fetcher.keep_signatures(origin, &evidence);
+    }
+    Ok(signer)
+}
+
+/// Verifies signatures on a thread for such work, and returns them, unless that panics.
+async fn verify(
+    bytes: Bytes,
+    evidence: Evidence,
+    signers: &Signers,
+) -> (Result<String, TrustError>, Option<Evidence>) {
+    let signers = signers.clone();
+    let verifying =
+        tokio::task::spawn_blocking(move || (signers.verify(&bytes, &evidence), evidence));
+    match verifying.await {
+        Ok((verified, evidence)) => (verified, Some(evidence)),
+        Err(_) => (Err(TrustError::NotVerified), None),
+    }
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetch(error) => f.write_str(&error_chain(error)),
+            Self::Trust(error) => error.fmt(f),
+        }
     }
 }

@@ -28,7 +28,6 @@ pub(crate) mod media_type {
     /// A component's layer, as older tools push it.
     pub(super) const OLD_WASM: &str = "application/vnd.wasm.content.layer.v1+wasm";
     /// The configuration of a component.
-    #[allow(dead_code, reason = "used by the publishing of components")]
     pub(crate) const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
 }
 

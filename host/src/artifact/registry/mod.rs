@@ -11,10 +11,9 @@ mod challenge;
 mod repository;
 
 mod pull;
-#[allow(dead_code, reason = "used by the publishing of components")]
 mod push;
 
 mod signatures;
 
-pub(crate) use manifest::{Descriptor, Manifest, media_type};
+pub(crate) use manifest::media_type;
 pub(crate) use repository::{Access, Repository};

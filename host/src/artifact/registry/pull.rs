@@ -81,7 +81,6 @@ impl Repository {
     ///
     /// # Errors
     /// It does not exist, cannot be fetched, is too large, or has another digest.
-    #[allow(dead_code, reason = "used by the verification of signatures")]
     pub(crate) async fn small_blob(
         &self,
         descriptor: &Descriptor,
@@ -106,7 +105,6 @@ impl Repository {
     ///
     /// # Errors
     /// They cannot be fetched.
-    #[allow(dead_code, reason = "used by the verification of signatures")]
     pub(crate) async fn referrers(&self, digest: &str) -> Result<Vec<Descriptor>, FetchError> {
         let url = self.url(&format!("referrers/{digest}")).await?;
         let mut request = Request::new(Method::GET, url);

@@ -28,7 +28,6 @@ const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Pull,
-    #[allow(dead_code, reason = "used by the publishing of components")]
     Push,
 }
 
