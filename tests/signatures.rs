@@ -231,7 +231,7 @@ fn signatures_of_another_digest_and_garbled_ones_are_refused() {
         ),
     ] {
         published.registry.put_manifest("team/tool", &tag, &content);
-        // What was verified before stays in the cache.
+        // The cache keeps signatures that were verified before.
         std::fs::remove_dir_all(published.toolcrib.path().join("cache")).unwrap();
         published.assert_refused(&[word]);
     }

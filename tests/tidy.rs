@@ -93,7 +93,7 @@ const MODULES: [(&str, &[&str]); 21] = [
 const LOWEST: usize = 9;
 
 /// Libraries, and the modules that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 13] = [
+const LIBRARIES: [(&[&str], &[&str]); 14] = [
     (&["rmcp"], &["mcp", "http"]),
     (
         &[
