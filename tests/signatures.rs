@@ -112,9 +112,14 @@ impl Published {
     fn assert_refused(&self, words: &[&str]) {
         let output = self.inspect();
         assert_eq!(output.status, 1, "{words:?}: {output:?}");
-        assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+        let errors = output
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "));
+        let errors: Vec<_> = errors.collect();
+        assert_eq!(errors.len(), 1, "{output:?}");
         for word in words {
-            assert!(output.stderr.contains(word), "{word:?}: {output:?}");
+            assert!(errors[0].contains(word), "{word:?}: {output:?}");
         }
     }
 }
@@ -260,6 +265,60 @@ fn signed_tags_need_no_digest() {
         let output = published.toolcrib.run(&arguments);
         assert_eq!(output.status, status, "{prefix}: {output:?}");
     }
+}
+
+/// The artefact of `wkg`: a configuration with the world of the component, and one layer.
+#[test]
+fn pushed_artefacts_have_the_common_form() {
+    let registry = Registry::start();
+    let toolcrib = Toolcrib::new();
+    let component = Guest::saying("greet", "hello").component();
+    toolcrib.write("tool", &component);
+    let reference = format!("oci://{}/team/tool:1.0", registry.address());
+    let push = || {
+        let mut command = toolcrib.command(&["push", "tool.wasm", &reference]);
+        command.env("SOURCE_DATE_EPOCH", "1700000000");
+        run(&mut command)
+    };
+    let pushed = push();
+    let digest = pushed
+        .trim()
+        .strip_prefix(&format!("{reference}@"))
+        .unwrap();
+    assert!(toolcrib::reference::is_digest(digest), "{pushed}");
+    // The same file at the same time has the same digest.
+    assert_eq!(push(), pushed);
+    let manifest: Value = serde_json::from_str(&registry.manifest("team/tool", digest)).unwrap();
+    assert_eq!(manifest["schemaVersion"], 2);
+    let config = &manifest["config"];
+    assert_eq!(config["mediaType"], "application/vnd.wasm.config.v0+json");
+    let layers = manifest["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 1);
+    assert_eq!(layers[0]["mediaType"], "application/wasm");
+    assert_eq!(layers[0]["digest"], toolcrib::component::digest(&component));
+    assert_eq!(layers[0]["size"], component.len());
+    let config = registry.blob("team/tool", config["digest"].as_str().unwrap());
+    let config: Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["architecture"], "wasm");
+    assert_eq!(config["os"], "wasip2");
+    assert_eq!(config["created"], "2023-11-14T22:13:20Z");
+    assert_eq!(
+        config["layerDigests"],
+        serde_json::json!([layers[0]["digest"]])
+    );
+    let exports = config["component"]["exports"].as_array().unwrap();
+    assert!(
+        exports.contains(&"toolcrib:mcp/tool@0.1.1".into()),
+        "{exports:?}"
+    );
+    assert!(config["component"]["imports"].is_array());
+    // Its own digest makes it servable.
+    let output = toolcrib.run(&["call", pushed.trim(), "greet"]);
+    assert_eq!(output.stdout, "hello\n", "{output:?}");
+    drop(registry);
+    let output = toolcrib.run(&["push", "tool.wasm", &reference]);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert!(output.stderr.contains("cannot be reached"), "{output:?}");
 }
 
 /// Files that minisign and cosign signed as their manuals say.

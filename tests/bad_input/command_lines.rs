@@ -190,3 +190,49 @@ fn invalid_command_lines_are_rejected() {
         );
     }
 }
+
+#[test]
+fn components_that_cannot_be_pushed_are_refused() {
+    const PLACE: &str = "oci://127.0.0.1:1/team/tool:1";
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("hello", &hello());
+    toolcrib.file("module.wasm", b"\0asm\x01\0\0\0");
+    toolcrib.file("text.wasm", "(component)");
+    let digest = format!("{PLACE}@sha256:{}", "0".repeat(64));
+    let tool = format!("{PLACE}#hello");
+    for (file, place, status, words) in [
+        (
+            "none.wasm",
+            PLACE,
+            FAILED,
+            &["`none.wasm`", "No such file"][..],
+        ),
+        (".", PLACE, FAILED, &["`.`", "neither a file nor a pipe"]),
+        (
+            "module.wasm",
+            PLACE,
+            FAILED,
+            &["`module.wasm`", "core module"],
+        ),
+        (
+            "text.wasm",
+            PLACE,
+            FAILED,
+            &["`text.wasm`", "WebAssembly text"],
+        ),
+        ("hello.wasm", PLACE, FAILED, &[PLACE, "cannot be reached"]),
+        (
+            "hello.wasm",
+            "https://a.b/x.wasm",
+            USAGE,
+            &["not in a registry", "oci://REGISTRY"],
+        ),
+        ("hello.wasm", "x.wasm", USAGE, &["`x.wasm`", "oci://"]),
+        ("hello.wasm", "oci://a.b", USAGE, &["names no repository"]),
+        ("hello.wasm", &digest, USAGE, &["has a digest"]),
+        ("hello.wasm", &tool, USAGE, &["selects a tool"]),
+    ] {
+        let output = toolcrib.run(&["push", file, place]);
+        check(&format!("{file} {place}"), &output, status, &[words]);
+    }
+}

@@ -62,6 +62,12 @@ impl Registry {
         super::run(Command::new("curl").args(["-sSf", "-H", &accept, &url]))
     }
 
+    /// Returns a blob, which must be text.
+    pub(super) fn blob(&self, repository: &str, digest: &str) -> String {
+        let url = format!("http://{}/v2/{repository}/blobs/{digest}", self.address);
+        super::run(Command::new("curl").args(["-sSfL", &url]))
+    }
+
     /// Writes a manifest under a tag.
     pub(super) fn put_manifest(&self, repository: &str, tag: &str, manifest: &str) {
         let url = self.url(repository, tag);

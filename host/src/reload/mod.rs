@@ -1,8 +1,8 @@
 //! Loads the configured components and replaces them when their files change.
 //!
-//! `remotes` fetches remote components, `sources` resolves references to files, `loader` loads one file and verifies its `signatures`,
-//! `conflicts` decides which components the next
-//! catalog has, `registry` publishes that catalog, and `watcher` triggers a rescan after a file has changed.
+//! `remotes` fetches remote components, `sources` resolves references to files, `loader` loads one file and verifies its
+//! `signatures`, `conflicts` decides which components the next catalog has, `registry` publishes that catalog, and `watcher`
+//! triggers a rescan after a file has changed.
 
 mod problem;
 
