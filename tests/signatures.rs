@@ -1,7 +1,5 @@
 //! Components that real programs signed: minisign, and cosign in each of its forms, in a real registry.
 
-mod registry;
-
 use std::path::Path;
 use std::process::Command;
 
@@ -9,8 +7,9 @@ use serde_json::Value;
 
 use crate::support::command::{CommandOutput, Toolcrib};
 use crate::support::guest::Guest;
-use registry::Registry;
+use crate::support::registry::Registry;
 
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Path of cosign, if it was unpacked beside the tests.
 const UNPACKED_COSIGN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/system/trixie/usr/bin/cosign");
 
@@ -19,6 +18,30 @@ fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Returns a document of an open registry: `manifests/TAG` or `blobs/DIGEST` of the repository `team/tool`.
+fn fetch(registry: &Registry, path: &str) -> String {
+    let url = format!("http://{}/v2/team/tool/{path}", registry.address);
+    let accept = format!("Accept: {MANIFEST}");
+    run(Command::new("curl").args(["-sSfL", "-H", &accept, &url]))
+}
+
+/// Writes a manifest of the repository `team/tool` under a tag.
+fn put_manifest(registry: &Registry, tag: &str, manifest: &str) {
+    let url = format!("http://{}/v2/team/tool/manifests/{tag}", registry.address);
+    let kind = format!("Content-Type: {MANIFEST}");
+    let arguments = [
+        "-sSf",
+        "-X",
+        "PUT",
+        "-H",
+        &kind,
+        "--data-binary",
+        manifest,
+        &url,
+    ];
+    run(Command::new("curl").args(arguments));
 }
 
 /// Runs cosign in a directory, with an empty password and without transparency log.
@@ -59,8 +82,8 @@ impl Published {
         toolcrib.write("tool", &Guest::saying("greet", "hello").component());
         create_key(toolcrib.path(), "trusted");
         create_key(toolcrib.path(), "other");
-        let registry = Registry::start();
-        let reference = format!("oci://{}/team/tool:1", registry.address());
+        let registry = Registry::open();
+        let reference = registry.oci("team/tool:1");
         let output = toolcrib.run(&["push", "tool.wasm", &reference]);
         assert_eq!(output.status, 0, "{output:?}");
         let reference = output.stdout.trim().to_owned();
@@ -176,7 +199,7 @@ fn each_form_of_cosign_is_accepted() {
 #[test]
 fn signatures_for_another_repository_are_refused() {
     let published = Published::new();
-    let other = format!("{}/team/other", published.registry.address());
+    let other = published.registry.image("team/other");
     published.sign("sign", "trusted", &["--sign-container-identity", &other]);
     published.assert_refused(&[&format!("it is for the repository `{other}`")]);
     published.sign("sign", "trusted", &[]);
@@ -207,19 +230,17 @@ fn signatures_of_another_digest_and_garbled_ones_are_refused() {
     published.assert_signed("its own");
     let (_, digest) = published.reference.split_once('@').unwrap();
     let tag = format!("{}.sig", digest.replace(':', "-"));
-    let signature = published.registry.manifest("team/tool", &tag);
+    let signature = fetch(&published.registry, &format!("manifests/{tag}"));
     // Another version of the component gets the signature of this one.
     let second = Toolcrib::new();
     second.write("tool", &Guest::saying("greet", "second").component());
-    let reference = format!("oci://{}/team/tool:2", published.registry.address());
+    let reference = published.registry.oci("team/tool:2");
     let output = second.run(&["push", "tool.wasm", &reference]);
     assert_eq!(output.status, 0, "{output:?}");
     let reference = output.stdout.trim();
     let (_, other_digest) = reference.split_once('@').unwrap();
     let other_tag = format!("{}.sig", other_digest.replace(':', "-"));
-    published
-        .registry
-        .put_manifest("team/tool", &other_tag, &signature);
+    put_manifest(&published.registry, &other_tag, &signature);
     let arguments = ["inspect", "--config", "c.toml", reference];
     let output = published.toolcrib.run(&arguments);
     assert_eq!(output.status, 1, "{output:?}");
@@ -235,7 +256,7 @@ fn signatures_of_another_digest_and_garbled_ones_are_refused() {
             "it is not signed",
         ),
     ] {
-        published.registry.put_manifest("team/tool", &tag, &content);
+        put_manifest(&published.registry, &tag, &content);
         // The cache keeps signatures that were verified before.
         std::fs::remove_dir_all(published.toolcrib.path().join("cache")).unwrap();
         published.assert_refused(&[word]);
@@ -259,7 +280,7 @@ fn signed_tags_need_no_digest() {
             "c.toml",
             format!(
                 "[[trust.rule]]\nprefix = \"oci://{}{prefix}\"\nkeys = [{{ file = \"trusted.pub\" }}]\n",
-                published.registry.address()
+                published.registry.address
             ),
         );
         let output = published.toolcrib.run(&arguments);
@@ -270,11 +291,11 @@ fn signed_tags_need_no_digest() {
 /// The artefact of `wkg`: a configuration with the world of the component, and one layer.
 #[test]
 fn pushed_artefacts_have_the_common_form() {
-    let registry = Registry::start();
+    let registry = Registry::open();
     let toolcrib = Toolcrib::new();
     let component = Guest::saying("greet", "hello").component();
     toolcrib.write("tool", &component);
-    let reference = format!("oci://{}/team/tool:1.0", registry.address());
+    let reference = registry.oci("team/tool:1.0");
     let push = || {
         let mut command = toolcrib.command(&["push", "tool.wasm", &reference]);
         command.env("SOURCE_DATE_EPOCH", "1700000000");
@@ -288,7 +309,8 @@ fn pushed_artefacts_have_the_common_form() {
     assert!(toolcrib::reference::is_digest(digest), "{pushed}");
     // The same file at the same time has the same digest.
     assert_eq!(push(), pushed);
-    let manifest: Value = serde_json::from_str(&registry.manifest("team/tool", digest)).unwrap();
+    let manifest: Value =
+        serde_json::from_str(&fetch(&registry, &format!("manifests/{digest}"))).unwrap();
     assert_eq!(manifest["schemaVersion"], 2);
     let config = &manifest["config"];
     assert_eq!(config["mediaType"], "application/vnd.wasm.config.v0+json");
@@ -297,7 +319,10 @@ fn pushed_artefacts_have_the_common_form() {
     assert_eq!(layers[0]["mediaType"], "application/wasm");
     assert_eq!(layers[0]["digest"], toolcrib::component::digest(&component));
     assert_eq!(layers[0]["size"], component.len());
-    let config = registry.blob("team/tool", config["digest"].as_str().unwrap());
+    let config = fetch(
+        &registry,
+        &format!("blobs/{}", config["digest"].as_str().unwrap()),
+    );
     let config: Value = serde_json::from_str(&config).unwrap();
     assert_eq!(config["architecture"], "wasm");
     assert_eq!(config["os"], "wasip2");
@@ -319,6 +344,32 @@ fn pushed_artefacts_have_the_common_form() {
     let output = toolcrib.run(&["push", "tool.wasm", &reference]);
     assert_eq!(output.status, 1, "{output:?}");
     assert!(output.stderr.contains("cannot be reached"), "{output:?}");
+}
+
+/// A registry with TLS and passwords.
+#[test]
+fn pushing_needs_access() {
+    let registry = Registry::guarded();
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("tool", &Guest::saying("greet", "hello").component());
+    let network = format!("[network]\nca = {:?}\n", registry.ca());
+    toolcrib.file("c.toml", network);
+    let reference = registry.oci("team/tool:1");
+    let arguments = ["push", "--config", "c.toml", "tool.wasm", &reference];
+    let output = toolcrib.run(&arguments);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert!(output.stderr.contains("docker login"), "{output:?}");
+    // `user` and `password`.
+    let auths = format!(
+        "{{\"auths\":{{\"{}\":{{\"auth\":\"dXNlcjpwYXNzd29yZA==\"}}}}}}",
+        registry.address
+    );
+    std::fs::create_dir(toolcrib.path().join(".docker")).unwrap();
+    toolcrib.file(".docker/config.json", auths);
+    let output = toolcrib.run(&arguments);
+    assert_eq!(output.status, 0, "{output:?}");
+    let call = ["call", "--config", "c.toml", output.stdout.trim(), "greet"];
+    assert_eq!(toolcrib.run(&call).stdout, "hello\n");
 }
 
 /// Files that minisign and cosign signed as their manuals say.

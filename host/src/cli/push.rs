@@ -33,8 +33,10 @@ impl Push {
         let reading = tokio::task::spawn_blocking(move || read(self.file));
         let (bytes, world) = reading.await.map_err(fail)?.map_err(fail)?;
         let fetcher = reload::fetcher(&config).map_err(|problems| {
-            let failures = problems.iter().map(|problem| fail(error_chain(problem)));
-            failures.last().unwrap_or(Failure::Failed)
+            for problem in &problems {
+                fail(error_chain(problem));
+            }
+            Failure::Failed
         })?;
         let digest = fetcher
             .push(&location, bytes.into(), world.imports, world.exports)

@@ -189,10 +189,9 @@ impl Loader {
                 result.is_unsettled = origin.is_none() && is_younger_than(REPORT_AGE);
                 // A grant may become valid without a change of the component's file.
                 let has_grant_error = errors.iter().any(|e| matches!(e, LoadError::Grant(_)));
-                let name = self.name(source);
+                let component = self.shown(source);
                 let problems = errors.into_iter().map(|error| ComponentProblem::Component {
-                    path: source.file.name(),
-                    name: source.is_shared.then(|| name.to_owned()),
+                    component: component.clone(),
                     error,
                 });
                 let fingerprint = reliable_fingerprint.filter(|_| !has_grant_error);
@@ -207,6 +206,15 @@ impl Loader {
         let config = config.map(|index| &self.config.components[index]);
         let name = config.and_then(|config| config.name.as_ref());
         name.unwrap_or(&source.file.stem)
+    }
+
+    /// Formats a component for a problem: its file or reference, and its name if the file is loaded several times.
+    fn shown(&self, source: &SourceFile) -> String {
+        let file = source.file.name();
+        match source.is_shared {
+            true => format!("`{}` as `{}`", file.display(), self.name(source)),
+            false => format!("`{}`", file.display()),
+        }
     }
 
     /// Verifies the signatures of a component, if they matter. Returns a description of the signer; `None` if it is not
@@ -235,8 +243,7 @@ impl Loader {
         match verified {
             Ok(signer) => Ok(Some(signer)),
             Err(VerifyError::Trust(error)) if is_required => Err(ComponentProblem::Untrusted {
-                path: source.file.name(),
-                name: source.is_shared.then(|| self.name(source).to_owned()),
+                component: self.shown(source),
                 error,
             }),
             Err(VerifyError::Fetch(error)) if is_required => Err(ComponentProblem::Remote {

@@ -1,6 +1,5 @@
 //! Problems with references and components, each one sentence that names the thing and the way out.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::artifact::FetchError;
@@ -83,22 +82,18 @@ pub enum ComponentProblem {
     )]
     FollowUnsigned(String),
     /// A component cannot be loaded.
-    #[error("`{}`{}: {error}", path.display(), served_as(.name))]
+    #[error("{component}: {error}")]
     Component {
-        /// The component's file.
-        path: PathBuf,
-        /// The component's name, if the file is loaded several times.
-        name: Option<String>,
+        /// The component's file or reference in quotes, and its name if the file is loaded several times.
+        component: String,
         /// The reason.
         error: LoadError,
     },
     /// A component is not trusted.
-    #[error("`{}`{}: {error}", path.display(), served_as(.name))]
+    #[error("{component}: {error}")]
     Untrusted {
-        /// The component's file.
-        path: PathBuf,
-        /// The component's name, if the file is loaded several times.
-        name: Option<String>,
+        /// The component's file or reference in quotes, and its name if the file is loaded several times.
+        component: String,
         /// The reason.
         error: TrustError,
     },
@@ -154,13 +149,5 @@ impl ComponentProblem {
                     ..
                 }
         )
-    }
-}
-
-/// Formats the name of one of several components of a file.
-fn served_as(name: &Option<String>) -> String {
-    match name {
-        Some(name) => format!(" as `{name}`"),
-        None => String::new(),
     }
 }

@@ -44,10 +44,7 @@ impl Repository {
             Err(error) => add_unreadable(&mut evidence, place, error)?,
         }
         let referrers = self.referrers(digest).await?;
-        let signatures: Vec<_> = referrers
-            .iter()
-            .filter(|found| is_signature(found))
-            .collect();
+        let signatures: Vec<_> = referrers.iter().filter(is_signature).collect();
         if signatures.is_empty() {
             let searched = format!("oci://{name}@{digest} (its referrers)");
             evidence.searched.push(searched);
