@@ -1,6 +1,6 @@
 //! Tests that need more than Rust, run by `make test-all`: the examples of every language, real clients that call them
-//! with an access token, the conformance suite, a Redis server, a registry and the tools that push to it and sign, network
-//! namespaces with their own DNS, and a disk that hangs.
+//! with an access token, the conformance suite, a Redis server, a Prometheus, a registry and the tools that push to it and
+//! sign, network namespaces with their own DNS, and a disk that hangs.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
@@ -11,6 +11,7 @@ mod conformance;
 mod disks;
 mod examples;
 mod oauth;
+mod prometheus;
 mod redis;
 mod registries;
 mod signatures;

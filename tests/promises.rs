@@ -18,6 +18,7 @@ mod guard;
 mod hostile;
 mod input_required;
 mod library;
+mod operations;
 mod prompts_resources;
 mod protocol;
 mod references;

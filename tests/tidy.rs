@@ -22,7 +22,7 @@ const MODULES: [(&str, &[&str]); 21] = [
     ("auth", &["json", "network", "text"]),
     ("engine", &["cache", "text"]),
     ("reference", &["network"]),
-    ("telemetry", &["text"]),
+    ("telemetry", &["json", "text", "auth"]),
     ("trust", &["json", "text"]),
     (
         "artifact",
@@ -31,10 +31,13 @@ const MODULES: [(&str, &[&str]); 21] = [
     ("sandbox", &["telemetry", "network", "text", "engine"]),
     (
         "component",
-        &["telemetry", "json", "text", "engine", "sandbox"],
+        &["json", "text", "engine", "telemetry", "sandbox"],
     ),
-    ("catalog", &["component"]),
-    ("mcp", &["text", "auth", "component", "catalog"]),
+    ("catalog", &["telemetry", "component"]),
+    (
+        "mcp",
+        &["text", "auth", "telemetry", "component", "catalog"],
+    ),
     (
         "config",
         &[
@@ -57,16 +60,28 @@ const MODULES: [(&str, &[&str]); 21] = [
             "reference",
             "trust",
             "artifact",
+            "telemetry",
             "sandbox",
             "component",
             "catalog",
             "config",
         ],
     ),
-    ("http", &["json", "text", "auth", "catalog", "mcp"]),
+    (
+        "http",
+        &["json", "text", "auth", "telemetry", "catalog", "mcp"],
+    ),
     (
         "app",
-        &["auth", "catalog", "mcp", "config", "reload", "http"],
+        &[
+            "auth",
+            "telemetry",
+            "catalog",
+            "mcp",
+            "config",
+            "reload",
+            "http",
+        ],
     ),
     ("fuzzing", &["engine", "trust", "sandbox", "component"]),
     (
@@ -93,7 +108,7 @@ const MODULES: [(&str, &[&str]); 21] = [
 const LOWEST: usize = 9;
 
 /// Libraries, and the modules that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 14] = [
+const LIBRARIES: [(&[&str], &[&str]); 15] = [
     (&["rmcp"], &["mcp", "http"]),
     (
         &[
@@ -112,11 +127,12 @@ const LIBRARIES: [(&[&str], &[&str]); 14] = [
     (&["redb", "redis"], &["sandbox"]),
     (&["jsonwebtoken"], &["auth"]),
     // TLS is told its cryptography provider.
-    (&["aws_lc_rs"], &["auth", "http"]),
+    (&["aws_lc_rs"], &["auth", "http", "telemetry"]),
+    (&["prometheus_client"], &["telemetry"]),
     (&["tokio_rustls"], &["http"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
     (&["toml", "bytesize", "strsim"], &["config"]),
-    (&["humantime"], &["artifact", "config"]),
+    (&["humantime"], &["artifact", "config", "telemetry"]),
     (
         &["jsonschema_regex", "regex_automata", "percent_encoding"],
         &["component"],

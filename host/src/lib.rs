@@ -13,7 +13,7 @@
 //! | [`auth`] | the guard: access tokens, keys, scopes, metadata; independent of MCP and WebAssembly |
 //! | [`engine`] | wasmtime's engine: instance pool, epochs, compilation cache |
 //! | [`reference`](mod@reference) | strings that name components, and the files they resolve to |
-//! | [`telemetry`] | the log |
+//! | [`telemetry`] | the log, the metrics, the audit |
 //! | [`trust`] | signatures of components and the keys that are trusted |
 //! | [`artifact`] | components from web servers and registries |
 //! | [`sandbox`] | limits, grants and the store of one call |

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs system programs for the complete tests: Redis, `ip` for network namespaces, a registry with the tools that push to
-# it, and minisign and cosign for signatures. Fails if the system has no /dev/fuse, which the tests need for a file system
-# that hangs.
+# Installs system programs for the complete tests: Redis, Prometheus, `ip` for network namespaces, a registry with the tools
+# that push to it, and minisign and cosign for signatures. Fails if the system has no /dev/fuse, which the tests need for a
+# file system that hangs.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -15,6 +15,7 @@ if [ ! -c /dev/fuse ]; then
 fi
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
+command -v prometheus >/dev/null || missing+=(prometheus)
 # `ip` may be in a directory that only root has in its PATH.
 PATH=$PATH:/usr/sbin:/sbin
 command -v ip >/dev/null || missing+=(iproute2)

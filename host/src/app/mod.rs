@@ -1,6 +1,7 @@
 //! The composition root: builds the guard, the components and the MCP server from a configuration, and serves them.
 
 mod problem;
+mod telemetry;
 
 use std::future::Future;
 use std::io;
@@ -12,13 +13,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use problem::{BuildError, Problem};
+pub(crate) use telemetry::observer;
 
 use crate::auth::Guard;
 use crate::catalog::Catalog;
 use crate::config::{self, Access, Config, Listen};
-use crate::http::{self, Listener, Policy, TlsAcceptor};
+use crate::http::{self, Listener, MetricsServer, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
 use crate::reload::{self, ComponentProblem, ComponentRegistry};
+use crate::telemetry::Observer;
 
 /// An application built from a configuration. Mount its [`router`](App::router) in a server of your own, or let it
 /// [`serve`](App::serve).
@@ -61,6 +64,7 @@ pub struct App {
     guard: Option<Guard>,
     tls: Option<TlsAcceptor>,
     server: ToolServer,
+    observer: Observer,
     config: Arc<Config>,
     draining: CancellationToken,
     shutdown: CancellationToken,
@@ -90,9 +94,13 @@ impl App {
             problems.push(error.into());
             None
         });
+        let observer = telemetry::observer(&config.telemetry).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Observer::default()
+        });
         let config = Arc::new(config);
         let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
-        let (registry, component_problems) = match reload::start(&config).await {
+        let (registry, component_problems) = match reload::start(&config, &observer).await {
             Ok(started) => started,
             Err(found) => {
                 problems.extend(found.into_iter().map(Problem::Component));
@@ -102,13 +110,27 @@ impl App {
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
-        let server = tool_server(&config, &registry, draining.clone(), shutdown.clone());
+        let server = tool_server(
+            &config,
+            &registry,
+            observer.clone(),
+            draining.clone(),
+            shutdown.clone(),
+        );
+        telemetry::add_sources(
+            &observer,
+            registry.live(),
+            component_problems.clone(),
+            guard.clone(),
+            server.clone(),
+        );
         Ok(Self {
             registry,
             problems: component_problems,
             guard,
             tls,
             server,
+            observer,
             config,
             draining,
             shutdown,
@@ -145,6 +167,7 @@ impl App {
             guard: self.guard.clone(),
             live: self.registry.live(),
             server: self.server.clone(),
+            observer: self.observer.clone(),
             problems: self.problems.clone(),
             draining: self.draining.clone(),
         })
@@ -162,16 +185,33 @@ impl App {
         }
     }
 
+    /// Listens on `telemetry.metrics`; `None` if it is not configured. [`App::serve`] does not serve the metrics.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub async fn listen_metrics(&self) -> io::Result<Option<MetricsServer>> {
+        let (address, metrics) = (self.config.telemetry.metrics, self.observer.metrics());
+        match (address, metrics) {
+            (Some(address), Some(metrics)) => {
+                Ok(Some(MetricsServer::bind(address, metrics.clone()).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Serves until `shutdown` resolves. Running calls then get `server.drain` to finish before they are stopped.
     pub async fn serve(self, listener: impl Into<Listener>, shutdown: impl Future<Output = ()>) {
         let application = self.application();
+        let observer = self.observer.clone();
         let serving = http::Serving {
             tls: self.tls,
+            observer: observer.clone(),
             draining: self.draining,
             drain: self.config.server.drain,
             shutdown: self.shutdown,
         };
         http::serve(listener.into(), application, shutdown, serving).await;
+        flush(observer).await;
     }
 
     /// Resolves every reference again and loads the components that have changed. A component that cannot be
@@ -216,6 +256,7 @@ impl App {
 pub(crate) fn tool_server(
     config: &Config,
     registry: &ComponentRegistry,
+    observer: Observer,
     draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> ToolServer {
@@ -226,8 +267,15 @@ pub(crate) fn tool_server(
         changes: registry.can_change(),
         state_key: config.server.state_key.clone(),
         task_ttl: config.server.task_ttl,
+        observer,
     };
     ToolServer::new(registry.live(), options, draining, shutdown)
+}
+
+/// Writes what is still to be written to the audit.
+pub(crate) async fn flush(observer: Observer) {
+    // Fails only if the runtime shuts down.
+    let _ = tokio::task::spawn_blocking(move || observer.flush()).await;
 }
 
 /// Builds the configured guard; `None` if every client may call.

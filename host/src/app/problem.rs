@@ -1,5 +1,8 @@
 //! Problems that prevent an application from being built, each one sentence that names the thing and the way out.
 
+use std::io;
+use std::path::PathBuf;
+
 use crate::auth;
 use crate::config;
 use crate::http::TlsError;
@@ -42,6 +45,14 @@ pub enum Problem {
         config::MIN_STATE_KEY_BYTES
     )]
     StateKey,
+    /// The audit cannot be written.
+    #[error("`telemetry.audit` names `{}`, which cannot be used: {error}", path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
     /// A reference or a component cannot be served.
     #[error(transparent)]
     Component(#[from] ComponentProblem),

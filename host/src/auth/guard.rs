@@ -9,6 +9,7 @@ use super::caller::Caller;
 use super::challenge::{AuthError, ChallengeBuilder};
 use super::clock::Clock;
 use super::config::{GuardConfig, GuardConfigError, KeySource};
+use super::counts::GuardCounts;
 use super::explain::{self, Finding};
 use super::issuer::Issuer;
 use super::metadata::ResourceMetadata;
@@ -121,6 +122,22 @@ impl Guard {
             return Err(self.insufficient_scope_error(&[]));
         }
         Ok(caller)
+    }
+
+    /// Returns the counts of tokens and of fetches of keys since the guard was built.
+    pub fn counts(&self) -> GuardCounts {
+        let mut counts = self.inner.verifier.counts.get();
+        for issuer in &self.inner.verifier.issuers {
+            let (succeeded, failed) = issuer.keys.fetches();
+            counts.key_fetches += succeeded;
+            counts.failed_key_fetches += failed;
+        }
+        counts
+    }
+
+    /// Counts a refused request.
+    pub(super) fn count_refusal(&self, error: &AuthError) {
+        self.inner.verifier.counts.refuse(error.description());
     }
 
     /// Returns the 403 response for a caller that lacks a scope of an operation. Its challenge lists all scopes of the

@@ -62,6 +62,8 @@ struct State {
     retry_at: Option<Instant>,
     last_error: String,
     unknown_kid_at: Option<Instant>,
+    /// Fetches that succeeded and that failed.
+    fetches: (u64, u64),
 }
 
 /// Closed when the fetch ends.
@@ -103,6 +105,14 @@ impl IssuerKeys {
         match self {
             IssuerKeys::Static(_) => None,
             IssuerKeys::Remote(remote) => remote.problem(),
+        }
+    }
+
+    /// Returns the numbers of fetches that succeeded and that failed.
+    pub(super) fn fetches(&self) -> (u64, u64) {
+        match self {
+            IssuerKeys::Static(_) => (0, 0),
+            IssuerKeys::Remote(remote) => remote.lock().fetches,
         }
     }
 
@@ -314,11 +324,13 @@ impl RemoteKeys {
                     discard_at: stale_at + self.outage,
                 });
                 state.failures = 0;
+                state.fetches.0 += 1;
                 state.retry_at = None;
             }
             Err(error) => {
                 let seconds = MAX_RETRY_SECONDS.min(1 << state.failures.min(5));
                 state.failures = state.failures.saturating_add(1);
+                state.fetches.1 += 1;
                 state.retry_at = Some(now + Duration::from_secs(seconds.into()));
                 // The failed fetch did not show whether the `kid` exists, so the next request may try again.
                 state.unknown_kid_at = None;

@@ -32,6 +32,8 @@ pub const MAX_AUTHORIZATION_BYTES: usize = 16 * 1024;
 /// | 431 | the header is longer than [`MAX_AUTHORIZATION_BYTES`] |
 /// | 503 | the issuer's keys are unknown and cannot be fetched |
 ///
+/// The response to a rejected request has the [`AuthError`] in its extensions.
+///
 /// A CORS preflight has no credentials, so the CORS layer must wrap this one.
 #[derive(Debug, Clone)]
 pub struct GuardLayer {
@@ -74,6 +76,7 @@ impl GuardLayer {
             Ok(caller) => return Ok(caller),
             Err(error) => error,
         };
+        self.guard.count_refusal(&error);
         tracing::info!(
             target: "toolcrib::refused::token",
             {
@@ -85,7 +88,9 @@ impl GuardLayer {
             "request refused"
         );
         let body = (self.body)(&error);
-        Err(Box::new(error.into_response_with(&body)))
+        let mut response = error.clone().into_response_with(&body);
+        response.extensions_mut().insert(error);
+        Err(Box::new(response))
     }
 }
 

@@ -56,6 +56,7 @@
 mod algorithm;
 mod clock;
 mod compare;
+mod counts;
 
 mod caller;
 mod claims;
@@ -97,6 +98,7 @@ pub use config::{
     GuardConfig, GuardConfigError, IssuerConfig, KeySource, MAX_LEEWAY_SECONDS, MAX_OUTAGE_SECONDS,
     Secret,
 };
+pub use counts::GuardCounts;
 pub use explain::Finding;
 pub use guard::Guard;
 pub use layer::{GuardLayer, GuardService, MAX_AUTHORIZATION_BYTES};

@@ -1,12 +1,14 @@
 //! Verifies tokens: from the cache, or by header, key, signature and claims, in this order.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::caller::{Caller, Keys};
 use super::challenge::TokenError;
 use super::clock::Clock;
 use super::config::GuardConfig;
+use super::counts::Counts;
 use super::issuer::Issuer;
 use super::jwks::KeySet;
 use super::jwt::{self, Check, Expected, Jwt};
@@ -26,6 +28,7 @@ pub(super) struct Verifier {
     scope_claims: Vec<String>,
     pass_claims: Vec<String>,
     token_cache: TokenCache,
+    pub(super) counts: Counts,
 }
 
 /// The reason a token could not be verified.
@@ -46,6 +49,7 @@ impl Verifier {
             scope_claims: config.scope_claims,
             pass_claims: config.pass_claims,
             token_cache: TokenCache::default(),
+            counts: Counts::default(),
         }
     }
 
@@ -56,6 +60,7 @@ impl Verifier {
             // This verifier cached the token, so the index is valid.
             && self.issuers[verified.issuer_index].keys.contains(&verified.key_id)
         {
+            self.counts.remembered.fetch_add(1, Ordering::Relaxed);
             return Ok(verified.caller);
         }
         let jwt = Jwt::parse(token)?;
@@ -79,6 +84,7 @@ impl Verifier {
             self.clock.monotonic(),
             Duration::from_secs(valid_for),
         );
+        self.counts.verified.fetch_add(1, Ordering::Relaxed);
         Ok(caller)
     }
 

@@ -30,6 +30,17 @@ impl CallPermit {
     }
 }
 
+/// The places for calls at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places {
+    /// Calls that run.
+    pub in_use: u64,
+    /// Calls that may run at the same time.
+    pub max: u64,
+    /// Calls that wait.
+    pub waiting: u64,
+}
+
 /// The limit that a call was rejected for, with the time after which to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
@@ -46,6 +57,7 @@ pub enum Rejection {
 
 /// Limits shared by all components. They outlive the catalogs that use them.
 pub struct CallLimits {
+    max: u64,
     total: Arc<Semaphore>,
     waiting: Semaphore,
     /// `None` if callers cannot be distinguished.
@@ -136,9 +148,20 @@ impl CallLimits {
     /// Creates limits of `total` concurrent calls and, if callers can be distinguished, `per_caller` for each of them.
     pub fn new(total: u32, per_caller: Option<u32>) -> Self {
         Self {
+            max: total.into(),
             total: Arc::new(Semaphore::new(total as usize)),
             waiting: Semaphore::new(MAX_WAITING),
             callers: per_caller.map(CallerLimits::new),
+        }
+    }
+
+    /// Returns the places of all components and how many of them are used.
+    pub(super) fn places(&self) -> Places {
+        let free = |semaphore: &Semaphore| semaphore.available_permits();
+        Places {
+            in_use: self.max.saturating_sub(free(&self.total) as u64),
+            max: self.max,
+            waiting: MAX_WAITING.saturating_sub(free(&self.waiting)) as u64,
         }
     }
 

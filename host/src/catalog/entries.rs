@@ -9,6 +9,7 @@ use crate::component::{
     Call, CallError, Component, Outcome, Prompt, PromptResult, Resource, ResourceTemplate, Schema,
     Tool, ToolResult,
 };
+use crate::telemetry::TargetCell;
 
 /// A component in the catalog.
 pub struct ComponentEntry {
@@ -31,6 +32,8 @@ pub struct ToolEntry {
     /// Index into the component's tools.
     pub(super) index: usize,
     pub(super) overlay: Overlay,
+    /// For the records of its calls.
+    pub recorded: TargetCell,
 }
 
 /// A prompt, resource or resource template under the name clients use.
@@ -43,6 +46,8 @@ pub struct Entry<T> {
     /// Selects the component's list that `index` refers to.
     pub(super) list: fn(&Component) -> &[T],
     pub(super) index: usize,
+    /// For the records of its calls.
+    pub recorded: TargetCell,
 }
 
 /// A prompt in the catalog.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::call_limits::{CallLimits, CallPermit, Rejection};
+use super::call_limits::{CallLimits, CallPermit, Places, Rejection};
 use super::entries::{ComponentEntry, Entry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry};
 use super::error::CatalogError;
 use super::registration::Registration;
@@ -148,6 +148,11 @@ impl Catalog {
                 }
             },
         }
+    }
+
+    /// Returns the places for calls of all components.
+    pub fn places(&self) -> Places {
+        self.call_limits.places()
     }
 
     /// Admits one call of the target, waiting a moment for a permit. `caller` is the caller's rate key.

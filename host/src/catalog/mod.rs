@@ -24,7 +24,7 @@ mod index;
 mod live;
 
 pub use argument_schema::ArgumentOverrideError;
-pub use call_limits::{CallLimits, CallPermit, ComponentCallLimits, Rejection};
+pub use call_limits::{CallLimits, CallPermit, ComponentCallLimits, Places, Rejection};
 pub use entries::{ComponentEntry, Entry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry};
 pub use error::CatalogError;
 pub use index::Catalog;

@@ -8,6 +8,7 @@ use super::entries::{ComponentEntry, Entry, ToolEntry};
 use super::error::CatalogError;
 use super::overlay::{Overlay, ToolConfig};
 use crate::component::{Component, Tool, is_tool_name};
+use crate::telemetry::TargetCell;
 
 /// A component and the settings it is served under. Tools are named as the component names them.
 #[derive(Clone)]
@@ -104,6 +105,7 @@ impl Registration {
                 owner: owner.clone(),
                 index,
                 overlay,
+                recorded: TargetCell::default(),
             })
         });
         entries.collect()
@@ -187,6 +189,7 @@ impl ComponentEntry {
             owner: self.clone(),
             list,
             index,
+            recorded: TargetCell::default(),
         })
     }
 }

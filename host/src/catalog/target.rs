@@ -8,6 +8,7 @@ use crate::component::{
     Call, CallError, Completion, CompletionRequest, Component, Embedded, GuestContext, Outcome,
     TargetKind,
 };
+use crate::telemetry::{Record, TargetFacts};
 
 /// The target of a request as the client names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,29 @@ impl Target {
             Self::Tool(_) => TargetKind::Tool,
             Self::Prompt(_) => TargetKind::Prompt,
             Self::Resource(_) | Self::Template(_) => TargetKind::Resource,
+        }
+    }
+
+    /// Starts to record a request as a call of this target.
+    pub fn record_in(&self, record: &Record) {
+        let cell = match self {
+            Self::Tool(entry) => &entry.recorded,
+            Self::Prompt(entry) => &entry.recorded,
+            Self::Resource(entry) => &entry.recorded,
+            Self::Template(entry) => &entry.recorded,
+        };
+        record.set_target(cell, || TargetFacts {
+            kind: match self.called() {
+                TargetKind::Tool => "tool",
+                TargetKind::Prompt => "prompt",
+                TargetKind::Resource | TargetKind::Completion => "resource",
+            },
+            name: self.name().into(),
+            component: self.component().name.as_str().into(),
+            digest: self.component().digest.as_str().into(),
+        });
+        if !self.scopes().is_empty() {
+            record.set(|facts| facts.scopes = self.scopes().to_vec());
         }
     }
 

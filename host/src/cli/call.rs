@@ -69,6 +69,7 @@ impl Call {
                 events: None,
                 cancelled: CancellationToken::new(),
                 held: None,
+                usage: Arc::default(),
             },
         };
         let result = entry.call(call, permit).await;

@@ -15,7 +15,7 @@ use super::output::{
 };
 use crate::app::{self, App, BuildError, Problem};
 use crate::config::{Access, Config, Overrides, WatchMode};
-use crate::telemetry::{self, LogConfig};
+use crate::telemetry::{self, LogConfig, TelemetryConfig};
 use crate::text::error_chain;
 
 /// Upper limit of the token's file. The guard rejects longer tokens.
@@ -43,10 +43,11 @@ impl Check {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let mut overrides = self.config.overrides(self.references);
         self.access.apply(&mut overrides);
-        telemetry::init(LogConfig {
+        let log = LogConfig {
             level: Level::WARN,
             ..LogConfig::default()
-        });
+        };
+        telemetry::init(&log).map_err(fail)?;
         if let Some(token) = &self.token {
             return check_token(&overrides, token, self.json).await;
         }
@@ -91,6 +92,8 @@ async fn build(overrides: &Overrides) -> Result<App, BuildError> {
         config.access = Access::Open;
     }
     config.watch = WatchMode::Never;
+    // The audit of a running server is not written by a check.
+    config.telemetry = TelemetryConfig::default();
     configure_loading(&mut config);
     App::build(config).await
 }

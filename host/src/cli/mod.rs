@@ -5,7 +5,9 @@ mod output;
 mod loading;
 
 mod options;
+mod signals;
 
+mod audit;
 mod call;
 mod completions;
 mod inspect;
@@ -13,6 +15,7 @@ mod man;
 mod pull;
 mod serve;
 mod stdio;
+mod usage;
 
 mod check;
 mod outdated;
@@ -53,6 +56,10 @@ enum Command {
     Outdated(outdated::Outdated),
     /// Push a component to a registry and print its reference with the digest.
     Push(push::Push),
+    /// Show who used which tool, from audit files.
+    Usage(usage::Usage),
+    /// Work with the files of the audit.
+    Audit(audit::Audit),
     /// Print a completion script for a shell.
     Completions(completions::Completions),
     /// Print the manual page, in roff.
@@ -96,6 +103,8 @@ pub fn run() -> ExitCode {
             Command::Pull(pull) => pull.run().await,
             Command::Outdated(outdated) => outdated.run().await,
             Command::Push(push) => push.run().await,
+            Command::Usage(usage) => usage.run(),
+            Command::Audit(audit) => audit.run(),
             Command::Completions(completions) => completions.run(Cli::command()),
             Command::Man => man::run(Cli::command()),
         }

@@ -6,7 +6,7 @@ use clap::Args;
 use tracing::Level;
 
 use super::loading::configure_loading;
-use super::output::{Failure, report_config_errors};
+use super::output::{Failure, fail, report_config_errors};
 use crate::config::{Config, Listen, Overrides};
 use crate::telemetry;
 
@@ -93,9 +93,15 @@ fn parse_listen(text: &str) -> Result<Listen, String> {
 pub(super) fn configure(overrides: &Overrides, default_level: Level) -> Result<Config, Failure> {
     let mut config = Config::load(overrides).map_err(|errors| report_config_errors(&errors))?;
     if overrides.file.is_none() {
-        config.telemetry.level = default_level;
+        config.telemetry.log.level = default_level;
     }
-    telemetry::init(config.telemetry);
+    let log = &config.telemetry.log;
+    telemetry::init(log).map_err(|error| {
+        let file = log.file.as_deref().unwrap_or(Path::new("")).display();
+        fail(format!(
+            "`telemetry.log-file` names `{file}`, which cannot be written: {error}"
+        ))
+    })?;
     configure_loading(&mut config);
     Ok(config)
 }

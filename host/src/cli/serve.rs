@@ -8,6 +8,7 @@ use tracing::Level;
 
 use super::options::{AccessOptions, ConfigOptions, WatchOptions, configure};
 use super::output::{Failure, fail, notice, report, summary};
+use super::signals::handle_reopen_signal;
 use crate::app::App;
 use crate::config::{Access, Listen};
 
@@ -63,6 +64,16 @@ impl Serve {
             fail(format!("cannot listen on {}: {error}{hint}", server.listen))
         })?;
         let bound = listener.tcp_address().map_err(fail)?;
+        let metrics = app.listen_metrics().await.map_err(|error| {
+            fail(format!(
+                "cannot listen on `telemetry.metrics`: {error}; choose another address, or stop what uses it"
+            ))
+        })?;
+        if let Some(metrics) = metrics {
+            notice(format!("metrics on http://{}/metrics", metrics.address()));
+            tokio::spawn(metrics.serve());
+        }
+        handle_reopen_signal();
         // Handlers are installed before the line below: a supervisor may send a signal as soon as it has read it.
         let stop = stop_signal();
         let (scheme, path) = (server.scheme(), &server.path);

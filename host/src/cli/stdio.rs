@@ -8,6 +8,8 @@ use tracing::Level;
 
 use super::options::{ConfigOptions, WatchOptions, configure};
 use super::output::{Failure, fail, report};
+use super::signals::handle_reopen_signal;
+use crate::app::BuildError;
 use crate::{app, mcp, reload};
 
 #[derive(Args)]
@@ -29,16 +31,29 @@ impl Stdio {
         let shutdown = CancellationToken::new();
         let draining = CancellationToken::new();
         // Dropping the receiver would stop watching.
-        let (registry, _problems) = reload::start(&config)
+        let observer = app::observer(&config.telemetry).map_err(|problem| {
+            report(&BuildError {
+                problems: vec![problem],
+            })
+        })?;
+        let (registry, _problems) = reload::start(&config, &observer)
             .await
             .map_err(|problems| report(&problems.into()))?;
         registry
             .open_store()
             .await
             .map_err(|problems| report(&problems.into()))?;
-        let server = app::tool_server(&config, &registry, draining, shutdown.clone());
+        handle_reopen_signal();
+        let server = app::tool_server(
+            &config,
+            &registry,
+            observer.clone(),
+            draining,
+            shutdown.clone(),
+        );
         let result = mcp::serve_stdio(&server, config.server.max_body_bytes).await;
         shutdown.cancel();
+        app::flush(observer).await;
         result.map_err(fail)
     }
 }

@@ -79,6 +79,11 @@ impl CallError {
         matches!(self, Self::Crashed(_) | Self::InvalidOutput(_))
     }
 
+    /// Returns whether the client cancelled the call, or the host is shutting down.
+    pub fn is_cancellation(&self) -> bool {
+        matches!(self, Self::Stopped(Stopped::Cancelled))
+    }
+
     pub(super) fn from_guest(target: TargetKind, error: GuestError, limits: &Limits) -> Self {
         match error {
             GuestError::InvalidArguments(text) => {

@@ -60,7 +60,8 @@ impl<'a> Describer<'a> {
         let cancelled = CancellationToken::new();
         let data = CallData::new(GuestContext::without_caller(&cancelled), self.limits.time);
         let grants = Arc::new(OpenGrants::nothing());
-        let store = sandbox::new_store(self.engine, &self.limits, &grants, None, data);
+        let (engine, limits) = (self.engine, &self.limits);
+        let store = sandbox::new_store(engine, limits, &grants, None, Arc::default(), data);
         let store = PreparedStore::new(store);
         let cpu_profile = Arc::default();
         let guest_runtime = self.engine.guest_runtime();
@@ -69,6 +70,7 @@ impl<'a> Describer<'a> {
             guest_runtime,
             &cancelled,
             &cpu_profile,
+            Arc::default(),
             span.scope(guest(store)),
         )
         .await;

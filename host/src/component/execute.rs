@@ -44,9 +44,9 @@ impl Component {
             Some(caller) if self.open_grants.has_buckets() => Some(keyvalue_owner(&**caller)),
             _ => None,
         };
-        let held = context.held.take();
+        let (held, usage) = (context.held.take(), context.usage.clone());
         let data = CallData::new(context, self.limits.time);
-        let store = self.spare_instances.store(owner, data);
+        let store = self.spare_instances.store(owner, usage.clone(), data);
         let guest = self.open_grants.with_blocking_pool(guest(store));
         // Dropped after the guest, also if this future is dropped before its end.
         let guest = span.clone().scope(async move {
@@ -55,8 +55,8 @@ impl Component {
             output
         });
         let call = async {
-            let guest_runtime = self.engine.guest_runtime();
-            let run = sandbox::execute(&self.limits, guest_runtime, &cancelled, cpu_profile, guest);
+            let (limits, runtime) = (&self.limits, self.engine.guest_runtime());
+            let run = sandbox::execute(limits, runtime, &cancelled, cpu_profile, usage, guest);
             let mut log_if_dropped = LogIfDropped { has_ended: false };
             let result = run.await;
             log_if_dropped.has_ended = true;

@@ -16,7 +16,9 @@ use super::load_error::LoadError;
 use super::schema::{Schema, Strings};
 use super::spare_instances::SpareInstances;
 use crate::engine::{self, CompileError, CompileLimits, Compiled, Engine};
-use crate::sandbox::{self, CpuProfile, Grants, ImportReport, Limits, OpenGrants, keyvalue};
+use crate::sandbox::{
+    self, CpuProfile, EgressCounts, Grants, ImportReport, Limits, OpenGrants, keyvalue,
+};
 
 /// Returns the SHA-256 digest of a component's bytes: `sha256:` and lower-case hexadecimal digits.
 pub fn digest(bytes: &[u8]) -> String {
@@ -178,6 +180,11 @@ impl Component {
             true => Strings::Lenient,
             false => Strings::Exact,
         }
+    }
+
+    /// Returns the counts of its outgoing requests.
+    pub fn egress_counts(&self) -> &EgressCounts {
+        &self.open_grants.egress
     }
 
     /// Compares the access that its imports need with its grants.

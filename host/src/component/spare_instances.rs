@@ -15,7 +15,7 @@ use super::contract::{CallData, Guest, GuestContext, PreparedStore};
 use crate::engine::Engine;
 use crate::sandbox::keyvalue::Owner;
 use crate::sandbox::{self, Limits, OpenGrants};
-use crate::telemetry::CallSpan;
+use crate::telemetry::{CallSpan, CallUsage};
 
 /// Time between two calls within which a component counts as called often.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
@@ -69,24 +69,35 @@ impl SpareInstances {
     }
 
     /// Returns the store for a call, with an instance if one waits.
-    pub(super) fn store(&self, owner: Option<Owner>, data: CallData) -> PreparedStore {
+    pub(super) fn store(
+        &self,
+        owner: Option<Owner>,
+        usage: Arc<CallUsage>,
+        data: CallData,
+    ) -> PreparedStore {
         let waiting = self.state().waiting.pop();
         match waiting {
             Some(mut spare) => {
-                sandbox::start_call(&mut spare.store.store, &self.limits, owner, data);
+                sandbox::start_call(&mut spare.store.store, &self.limits, owner, usage, data);
                 spare.store
             }
-            None => self.new_store(owner, data),
+            None => self.new_store(owner, usage, data),
         }
     }
 
-    fn new_store(&self, owner: Option<Owner>, data: CallData) -> PreparedStore {
+    fn new_store(
+        &self,
+        owner: Option<Owner>,
+        usage: Arc<CallUsage>,
+        data: CallData,
+    ) -> PreparedStore {
         let (limits, grants) = (&self.limits, &self.grants);
         PreparedStore::new(sandbox::new_store(
             &self.engine,
             limits,
             grants,
             owner,
+            usage,
             data,
         ))
     }
@@ -129,7 +140,7 @@ impl SpareInstances {
     async fn make(&self) -> Option<PreparedStore> {
         let cancelled = CancellationToken::new();
         let data = CallData::new(GuestContext::without_caller(&cancelled), self.limits.time);
-        let mut store = self.new_store(None, data);
+        let mut store = self.new_store(None, Arc::default(), data);
         let guest = self.guest.clone();
         let instantiating = async move {
             store.instantiate(&guest).await?;
@@ -148,6 +159,7 @@ impl SpareInstances {
             runtime,
             &cancelled,
             &cpu_profile,
+            Arc::default(),
             instantiating,
         )
         .await;

@@ -42,7 +42,7 @@ use crate::catalog::CallLimits;
 use crate::reference::Reference;
 use crate::sandbox::Limits;
 use crate::sandbox::keyvalue::KeyValueConfig;
-use crate::telemetry::LogConfig;
+use crate::telemetry::TelemetryConfig;
 use crate::trust::TrustPolicy;
 use section::{Section, Source};
 
@@ -92,7 +92,7 @@ pub struct Config {
     /// `[kv]`: the key-value store behind `wasi:keyvalue`.
     pub kv: KeyValueConfig,
     /// `[telemetry]`
-    pub telemetry: LogConfig,
+    pub telemetry: TelemetryConfig,
 }
 
 impl Default for Config {
@@ -118,7 +118,7 @@ impl Default for Config {
             on_fetch_progress: None,
             on_load_progress: None,
             kv: kv::default_key_value(),
-            telemetry: LogConfig::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -218,7 +218,7 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
         config.kv = kv::read_key_value(section);
     }
     if let Some(section) = root.table("telemetry") {
-        config.telemetry = telemetry::read_log(section);
+        config.telemetry = telemetry::read_telemetry(section);
     }
     if let Some(section) = root.table("network") {
         config.network = network::read_network(section);

@@ -24,6 +24,7 @@ use super::{outgoing, responses};
 use crate::auth::Guard;
 use crate::catalog::LiveCatalog;
 use crate::mcp::ToolServer;
+use crate::telemetry::{Observer, Sample};
 
 /// Problems listed by `/readyz`.
 const MAX_LISTED_PROBLEMS: usize = 100;
@@ -44,6 +45,8 @@ pub struct Parts {
     pub live: LiveCatalog,
     /// The MCP server of the catalog.
     pub server: ToolServer,
+    /// Records the requests.
+    pub observer: Observer,
     /// Problems of the components, one line each.
     pub problems: watch::Receiver<Vec<String>>,
     /// Cancelled when the host stops accepting connections.
@@ -73,6 +76,7 @@ impl Application {
             max_body_bytes: parts.max_body_bytes,
             budgets: ByteBudgets::default(),
             draining: parts.draining.clone(),
+            observer: parts.observer.clone(),
         };
         let policy = Arc::new(parts.policy);
         let guard_layer = |guard: &Guard| guard.layer().with_body(responses::auth_error_body);
@@ -81,8 +85,20 @@ impl Application {
             cors: entry::cors(policy.clone()),
             policy,
             guard: parts.guard.as_ref().map(guard_layer),
+            observer: parts.observer.clone(),
             endpoint,
         });
+        if let Some(metrics) = parts.observer.metrics() {
+            let entry = Arc::downgrade(&entry);
+            metrics.add_source(move |samples| {
+                let Some(entry) = entry.upgrade() else {
+                    return;
+                };
+                let sessions = entry.endpoint.sessions.as_ref();
+                let open = sessions.map_or(0, Sessions::count) as u64;
+                samples.push(Sample::gauge("toolcrib_sessions", "Open sessions", open));
+            });
+        }
         let readiness = Readiness {
             draining: parts.draining,
             problems: parts.problems,

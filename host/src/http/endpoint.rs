@@ -4,7 +4,7 @@
 //! and admit its call, and answer it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -23,10 +23,14 @@ use super::message_limits::MessageLimits;
 use super::responses::{self, INVALID_REQUEST, UNSUPPORTED_VERSION, json_rpc};
 use super::sessions::{Session, SessionRoute, Sessions};
 use super::stateless::Stateless;
-use super::{body, event_stream, outgoing};
+use super::{body, event_stream, observe, outgoing};
 use crate::auth::{Caller, Guard};
 use crate::catalog::{CallTicket, LiveCatalog};
 use crate::mcp::{self, AdmissionError, PROTOCOL_VERSIONS, RequestScope, ToolServer};
+use crate::telemetry::{Observer, Record};
+
+/// Time after which a call that cannot be recorded may be repeated.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The MCP endpoint.
 pub(super) struct Endpoint {
@@ -40,6 +44,7 @@ pub(super) struct Endpoint {
     pub(super) budgets: ByteBudgets,
     pub(super) messages: Arc<MessageLimits>,
     pub(super) draining: CancellationToken,
+    pub(super) observer: Observer,
 }
 
 /// The way a message is answered.
@@ -59,14 +64,23 @@ impl Endpoint {
         body: &mut RequestBody,
         caller: Option<Arc<Caller>>,
         connection: Option<&Arc<Connection>>,
+        record: &Arc<Record>,
     ) -> Response {
+        record.set(|facts| {
+            facts.caller = caller.clone();
+            if head.method != Method::POST {
+                facts.method = head.method.to_string().into();
+                facts.is_stream = head.method == Method::GET;
+            }
+        });
         let budget = self.budgets.for_call(
             caller.as_deref().map(Caller::user_key),
             connection.map(|connection| &connection.accounts),
         );
         match (&head.method, &self.sessions) {
             (&Method::POST, _) => {
-                let response = self.post(&head.headers, body, caller, &budget).await;
+                let headers = &head.headers;
+                let response = self.post(headers, body, caller, &budget, record).await;
                 response.unwrap_or_else(|rejected| outgoing::count_small(*rejected, &budget))
             }
             (&Method::GET | &Method::DELETE, Some(sessions)) => {
@@ -94,18 +108,21 @@ impl Endpoint {
         body: &mut RequestBody,
         caller: Option<Arc<Caller>>,
         budget: &Budget,
+        record: &Arc<Record>,
     ) -> RejectedOr<Response> {
         let body = body::read_json(headers, body, self.max_body_bytes, budget).await?;
+        let request_bytes = body.len() as u64;
         let user = mcp::user_key(caller.as_deref());
         let parsed = self.messages.parse(body, user).await?;
         let incoming = parsed.incoming;
+        observe::received(record, headers, &incoming, request_bytes);
         let accepted = Accepted::of(headers);
         self.check_headers(headers, accepted, &incoming)?;
         let session_owner = mcp::user_client_key(caller.as_deref());
         let route = self.route(headers, &incoming, session_owner).await?;
         let ticket = match parsed.has_unknown_target {
             true => None,
-            false => self.admit(&incoming, caller.as_deref()).await?,
+            false => self.admit(&incoming, caller.as_deref(), record).await?,
         };
 
         // A call runs to its end, even if its token expires before.
@@ -116,9 +133,11 @@ impl Endpoint {
             _ => None,
         };
 
+        let is_call = incoming.request().is_some_and(mcp::is_call);
         let Incoming { id, message } = incoming;
         let id = id.as_ref();
-        let scope = RequestScope::new(caller.clone(), ticket, parsed.memory);
+        let record = is_call.then(|| record.clone());
+        let scope = RequestScope::new(caller.clone(), ticket, parsed.memory, record);
         let response = match route {
             Route::Stateless => {
                 let stateless = &self.stateless;
@@ -221,15 +240,24 @@ impl Endpoint {
         &self,
         incoming: &Incoming,
         caller: Option<&Caller>,
+        record: &Record,
     ) -> RejectedOr<Option<CallTicket>> {
         let Some(target) = incoming.request().and_then(mcp::target_name) else {
             return Ok(None);
         };
         let id = incoming.id.as_ref();
-        let error = match mcp::authorize_and_admit(&self.live.current(), &target, caller).await {
+        let catalog = self.live.current();
+        let admitted = match self.observer.accepts_calls() {
+            true => mcp::authorize_and_admit(&catalog, &target, caller).await,
+            false => Err(AdmissionError::NotRecorded),
+        };
+        let error = match admitted {
             Ok(ticket) => return Ok(Some(ticket)),
             Err(error) => error,
         };
+        if let Some(target) = catalog.find(&target) {
+            target.record_in(record);
+        }
         Err(match (&error, &self.guard) {
             (AdmissionError::UnknownTarget, _) => return Ok(None),
             (AdmissionError::MissingScopes(scopes), Some(guard)) => {
@@ -242,6 +270,10 @@ impl Endpoint {
                 json_rpc(status, code, &error.to_string(), id, None).into()
             }
             (AdmissionError::LimitReached(limit), _) => responses::limit_reached(*limit, id).into(),
+            (AdmissionError::NotRecorded, _) => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                responses::retry_later(status, &error.to_string(), RETRY_AFTER, id).into()
+            }
         })
     }
 }

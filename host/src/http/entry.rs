@@ -19,8 +19,9 @@ use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::lingering_body::RequestBody;
 use super::origin::{self, Policy};
-use super::{outgoing, responses};
+use super::{observe, outgoing, responses};
 use crate::auth::{Caller, GuardLayer};
+use crate::telemetry::{Observer, Record};
 
 /// Everything between a connection and the MCP endpoint, and the endpoint itself.
 pub(super) struct Entry {
@@ -30,6 +31,7 @@ pub(super) struct Entry {
     /// Authenticates callers; `None` accepts everybody.
     pub(super) guard: Option<GuardLayer>,
     pub(super) cors: CorsLayer,
+    pub(super) observer: Observer,
     pub(super) endpoint: Endpoint,
 }
 
@@ -56,6 +58,7 @@ impl Entry {
         request: Request,
         connection: Option<&Arc<Connection>>,
     ) -> Response {
+        let record = Record::start(&self.observer, "http");
         let (head, body) = request.into_parts();
         let mut body = RequestBody::new(&head, body);
         let response = match origin::check(&self.policy, &head) {
@@ -64,12 +67,12 @@ impl Entry {
             Ok(())
                 if head.headers.contains_key(header::ORIGIN) || head.method == Method::OPTIONS =>
             {
-                self.with_cors(head, &mut body, connection).await
+                self.with_cors(head, &mut body, connection, &record).await
             }
-            Ok(()) => self.guarded(head, &mut body, connection).await,
+            Ok(()) => self.guarded(head, &mut body, connection, &record).await,
         };
         body.discard_rest().await;
-        response
+        observe::answered(record, response)
     }
 
     /// Answers a preflight request, or adds the headers that let a web page read the response.
@@ -78,6 +81,7 @@ impl Entry {
         head: Parts,
         body: &mut RequestBody,
         connection: Option<&Arc<Connection>>,
+        record: &Arc<Record>,
     ) -> Response {
         let mut body = Some(body);
         let guarded = service_fn(|request: Request<()>| {
@@ -85,7 +89,7 @@ impl Entry {
             let body = body.take();
             async move {
                 Ok::<_, Infallible>(match body {
-                    Some(body) => self.guarded(head, body, connection).await,
+                    Some(body) => self.guarded(head, body, connection, record).await,
                     // The layer calls the service once.
                     None => Response::default(),
                 })
@@ -105,6 +109,7 @@ impl Entry {
         mut head: Parts,
         body: &mut RequestBody,
         connection: Option<&Arc<Connection>>,
+        record: &Arc<Record>,
     ) -> Response {
         let answered = async {
             let caller = match &self.guard {
@@ -116,7 +121,9 @@ impl Entry {
                 None => head.extensions.get::<Arc<Caller>>().cloned(),
             };
             let endpoint = &self.endpoint;
-            endpoint.handle(&head, body, caller, connection).await
+            endpoint
+                .handle(&head, body, caller, connection, record)
+                .await
         };
         match AssertUnwindSafe(answered).catch_unwind().await {
             Ok(response) => response,

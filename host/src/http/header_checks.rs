@@ -112,7 +112,8 @@ fn check_declared_version(headers: &HeaderMap, request: &ClientRequest) -> Resul
     Err(ErrorData::header_mismatch(message, None))
 }
 
-fn notification_method(notification: &ClientNotification) -> &str {
+/// Returns the method of a notification.
+pub(super) fn notification_method(notification: &ClientNotification) -> &str {
     match notification {
         ClientNotification::CancelledNotification(_) => "notifications/cancelled",
         ClientNotification::ProgressNotification(_) => "notifications/progress",

@@ -19,7 +19,9 @@ mod lingering_body;
 mod listener;
 mod message_limits;
 mod message_scan;
+mod metrics_server;
 mod mirrored_headers;
+mod observe;
 mod origin;
 mod outgoing;
 mod responses;
@@ -37,6 +39,7 @@ mod tls;
 
 pub use application::{Application, Parts};
 pub use listener::Listener;
+pub use metrics_server::MetricsServer;
 pub use origin::Policy;
 pub use serve::{Serving, serve};
 pub use tls::{TlsAcceptor, TlsError, acceptor};

@@ -1,6 +1,7 @@
 //! Error responses: the one place that turns a failure into an HTTP status and a JSON-RPC body.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ pub(super) const INVALID_PARAMS: i32 = -32602;
 pub(super) const UNSUPPORTED_VERSION: i32 = -32022;
 const INTERNAL_ERROR: i32 = -32603;
 
+/// The message of an error response, in its extensions, for the record of the request.
+#[derive(Debug, Clone)]
+pub(super) struct Reason(pub(super) Cow<'static, str>);
+
 /// Returns a JSON-RPC error. An unknown id is omitted and never null (MCP 2026-07-28, base protocol, messages).
 pub(super) fn json_rpc(
     status: StatusCode,
@@ -36,7 +41,10 @@ pub(super) fn json_rpc(
     if let Some(id) = id {
         body["id"] = id.clone();
     }
-    json::response(status, &body)
+    let mut response = json::response(status, &body);
+    let reason = Reason(message.to_owned().into());
+    response.extensions_mut().insert(reason);
+    response
 }
 
 /// Returns an error of MCP as a 400 response.
@@ -104,7 +112,9 @@ pub(super) fn insufficient_scope(error: AuthError, id: Option<&Value>) -> Respon
     if let Some(id) = id {
         body["id"] = id.clone();
     }
-    error.into_response_with(&body)
+    let mut response = error.clone().into_response_with(&body);
+    response.extensions_mut().insert(error);
+    response
 }
 
 /// Logs a failure of the host and returns a response that does not reveal the cause.

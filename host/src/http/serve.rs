@@ -21,6 +21,7 @@ use super::sending::{ConnectionService, StreamExecutor};
 use super::socket::{self, PeerWatch};
 use super::timed_stream::{StreamLimits, TimedStream};
 use super::tls::TlsAcceptor;
+use crate::telemetry::{Observer, Sample};
 
 /// Connections open at the same time; further ones wait in the accept queue.
 const MAX_CONNECTIONS: usize = 4_096;
@@ -61,6 +62,8 @@ pub struct Serving {
     pub draining: CancellationToken,
     /// Time that running requests may take to finish after that.
     pub drain: Duration,
+    /// Has the metrics to which the number of connections is added.
+    pub observer: Observer,
     /// Cancelled by [`serve`] to stop the requests that are still running after `drain`.
     pub shutdown: CancellationToken,
 }
@@ -82,6 +85,17 @@ pub async fn serve(
     };
     let connection_permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
+    if let Some(metrics) = serving.observer.metrics() {
+        let connections = connections.clone();
+        metrics.add_source(move |samples| {
+            let open = connections.len() as u64;
+            samples.push(Sample::gauge(
+                "toolcrib_connections",
+                "Open connections of clients",
+                open,
+            ));
+        });
+    }
     let mut failures = AcceptFailures::default();
     let threads = ConnectionThreads::start();
     let mut stop = pin!(stop);

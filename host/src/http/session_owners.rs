@@ -64,6 +64,11 @@ impl SessionOwners {
         }
     }
 
+    /// Returns the number of sessions, those included that have ended since the last one was opened.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Returns a session if it belongs to the caller.
     pub(super) fn find(&self, session_id: &str, caller: &str) -> Option<Arc<OwnedSession>> {
         let session = self.lock().get(session_id).cloned();

@@ -79,6 +79,11 @@ impl Sessions {
         }
     }
 
+    /// Returns the number of open sessions.
+    pub(super) fn count(&self) -> usize {
+        self.owners.count()
+    }
+
     /// Returns the session that a request belongs to.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Authorization and admission of a call, the same for HTTP and standard input.
 
-use rmcp::model::ClientRequest;
+use rmcp::model::{ClientRequest, GetMeta};
 
 use super::caller::user_key;
 use super::convert;
@@ -16,9 +16,39 @@ pub enum AdmissionError {
     /// The caller's token lacks one of these scopes.
     #[error("the call needs the scopes {}", .0.join(" "))]
     MissingScopes(Vec<String>),
+    /// The audit is required and cannot be written.
+    #[error("calls are not accepted while they cannot be recorded; try again later")]
+    NotRecorded,
     /// A rate or concurrency limit is reached.
     #[error("{0}")]
     LimitReached(Rejection),
+}
+
+/// Returns whether a request runs a guest, if its target exists.
+pub fn is_call(request: &ClientRequest) -> bool {
+    matches!(
+        request,
+        ClientRequest::CallToolRequest(_)
+            | ClientRequest::GetPromptRequest(_)
+            | ClientRequest::ReadResourceRequest(_)
+            | ClientRequest::CompleteRequest(_)
+    )
+}
+
+/// Returns the trace id of a request's `_meta.traceparent` (W3C Trace Context, section 3.2.2).
+pub fn trace_id(request: &ClientRequest) -> Option<&str> {
+    parse_trace_id(request.get_meta().get_traceparent()?)
+}
+
+/// Returns the trace id in a `traceparent`.
+pub(super) fn parse_trace_id(traceparent: &str) -> Option<&str> {
+    const DIGITS: usize = 32;
+    let (_version, rest) = traceparent.split_once('-')?;
+    let id = rest.get(..DIGITS)?;
+    let is_hexadecimal = id
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (is_hexadecimal && rest.as_bytes().get(DIGITS) == Some(&b'-')).then_some(id)
 }
 
 /// Returns what a request would run; `None` if it runs no guest.
@@ -55,13 +85,7 @@ pub async fn authorize_and_admit(
     let Some(found) = catalog.find(target) else {
         return Err(AdmissionError::UnknownTarget);
     };
-    if let Some(caller) = caller.filter(|caller| !caller.has_scopes(found.scopes())) {
-        tracing::info!(
-            call.name = %found.name(),
-            caller.issuer = %caller.issuer,
-            caller.subject = %caller.subject,
-            "call denied"
-        );
+    if caller.is_some_and(|caller| !caller.has_scopes(found.scopes())) {
         return Err(AdmissionError::MissingScopes(found.scopes().to_vec()));
     }
     match catalog.admit(&found, user_key(caller)).await {

@@ -7,7 +7,7 @@ use rmcp::model::{ClientCapabilities, LoggingLevel};
 use rmcp::service::RequestContext;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{AdmissionError, authorize_and_admit};
+use super::admission::{AdmissionError, authorize_and_admit, parse_trace_id};
 use super::ask_client::AskClient;
 use super::connection::Connection;
 use super::notifications::{Notifier, Relay};
@@ -16,6 +16,7 @@ use super::request_scope::RequestScope;
 use super::revision::Revision;
 use crate::auth::Caller;
 use crate::catalog::{CallTicket, LiveCatalog, TargetName};
+use crate::telemetry::{Observer, Record};
 
 /// The context of a call, read once from the request.
 pub(super) struct CallContext {
@@ -31,6 +32,8 @@ pub(super) struct CallContext {
     pub(super) ask: AskClient,
     /// Cancelled when the client cancels the request or disconnects.
     pub(super) cancelled: CancellationToken,
+    /// The record of the request.
+    pub(super) record: Arc<Record>,
     /// The memory that the message takes, counted until the call ends; `None` if it is small.
     pub(super) memory: Option<Share>,
     admission: Admission,
@@ -45,10 +48,12 @@ enum Admission {
 }
 
 impl CallContext {
-    /// Reads the context of a request. `connection` is the client's lasting connection, if it has one.
+    /// Reads the context of a request for a method. `connection` is the client's lasting connection, if it has one.
     pub(super) fn new(
+        method: &'static str,
         context: RequestContext<RoleServer>,
         connection: Option<&Arc<Connection>>,
+        observer: &Observer,
     ) -> Self {
         let revision = Revision::of(&context);
         let is_modern = revision.is_modern();
@@ -57,6 +62,15 @@ impl CallContext {
         let client = context.client_capabilities().filter(|_| can_ask);
         let caller = scope.and_then(RequestScope::caller).cloned();
         let memory = scope.and_then(RequestScope::take_memory);
+        // A request over standard input has no record yet.
+        let record = scope.and_then(RequestScope::take_record);
+        let record = record.unwrap_or_else(|| Record::start(observer, "stdio"));
+        let trace_id = context.meta.get_traceparent().and_then(parse_trace_id);
+        record.set(|facts| {
+            facts.method = method.into();
+            facts.revision = revision.name();
+            facts.trace_id = trace_id.map(Into::into);
+        });
         let admission = match scope {
             Some(scope) => Admission::Done(scope.take_ticket()),
             None => Admission::Pending,
@@ -93,6 +107,7 @@ impl CallContext {
                 revision,
             },
             cancelled: context.ct,
+            record,
             memory,
             ask,
             admission,
@@ -107,9 +122,11 @@ impl CallContext {
         &mut self,
         live: &LiveCatalog,
         target: &TargetName,
+        observer: &Observer,
     ) -> Result<CallTicket, AdmissionError> {
         match &mut self.admission {
             Admission::Done(ticket) => ticket.take().ok_or(AdmissionError::UnknownTarget),
+            Admission::Pending if !observer.accepts_calls() => Err(AdmissionError::NotRecorded),
             Admission::Pending => {
                 authorize_and_admit(&live.current(), target, self.caller.as_deref()).await
             }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::admission::AdmissionError;
 use super::call_context::CallContext;
+use super::call_outcome;
 use super::caller::user_client_key;
 use super::downgrade::Downgrade;
 use super::in_flight::{Failed, GuestFuture, RunningRound};
@@ -18,6 +19,7 @@ use super::rounds::{Ending, GuestCall, RoundInput};
 use super::state::ServerState;
 use super::tasks::TaskSlot;
 use crate::catalog::{Target, TargetName};
+use crate::telemetry::Outcome;
 
 /// One of the four methods: what it runs, and how it reports results and failures.
 pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
@@ -147,18 +149,37 @@ pub(super) async fn run<M: GuestMethod>(
         }
         result.into()
     };
-    let ticket = match context.take_ticket(&server.live, &request.target).await {
+    let observer = &server.options.observer;
+    let record = context.record.clone();
+    let ticket = context
+        .take_ticket(&server.live, &request.target, observer)
+        .await;
+    let ticket = match ticket {
         Ok(ticket) => ticket,
-        Err(AdmissionError::UnknownTarget) => return Err(M::unknown_target(&request.name)),
-        Err(error) => return M::rejected(error.to_string()).map(Into::into),
+        Err(error) => {
+            let (outcome, reason) = call_outcome::of_rejection(&error);
+            record.end(outcome, reason);
+            return match error {
+                AdmissionError::UnknownTarget => Err(M::unknown_target(&request.name)),
+                error => M::rejected(error.to_string()).map(Into::into),
+            };
+        }
     };
-    if let Some(result) = request.method.check(&ticket.target, &request.arguments)? {
+    ticket.target.record_in(&record);
+    record.set_arguments(&request.arguments);
+    record.set(|facts| facts.caller = context.caller.clone());
+    let checked = request.method.check(&ticket.target, &request.arguments);
+    if let Some(result) = checked.inspect_err(|_| record.end(Outcome::Invalid, None))? {
+        record.end(Outcome::Ok, None);
         return Ok(complete(result));
     }
     let (time_limit, task) = match M::task_plan(server, &context, &ticket.target)? {
         TaskPlan::Never => (None, None),
         TaskPlan::After(time, task) => (Some(time), Some(task)),
-        TaskPlan::Reject(result) => return Ok(result.into()),
+        TaskPlan::Reject(result) => {
+            record.end(Outcome::Refused, Some("needs a task".into()));
+            return Ok(result.into());
+        }
     };
     let name = request.name.clone();
     let listener = if M::REPORTS_EVENTS {
@@ -186,6 +207,7 @@ pub(super) async fn run<M: GuestMethod>(
         binding,
         rounds,
         client: context.client,
+        record: record.clone(),
         // The status of a task shows progress even if the client asked for no notifications.
         reports_events: time_limit.is_some() || listener.is_wanted(),
         message_memory: context.memory,
@@ -203,6 +225,8 @@ pub(super) async fn run<M: GuestMethod>(
             call.run(round, &listener, &mut ask, time_limit, stop).await
         }
     };
+    let (outcome, reason) = call_outcome::of_ending(&ending);
+    record.end(outcome, reason);
     match ending {
         Ending::Complete(output) => Ok(complete(M::result(output, is_modern))),
         Ending::Failed(failed) => M::failed(&failed, &name).map(complete),

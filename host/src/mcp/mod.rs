@@ -6,6 +6,7 @@ mod admission;
 mod ask_client;
 mod call_context;
 mod call_id;
+mod call_outcome;
 mod caller;
 mod calls;
 mod completions;
@@ -30,7 +31,7 @@ mod subscriptions;
 mod tasks;
 mod tools;
 
-pub use admission::{AdmissionError, authorize_and_admit, target_name};
+pub use admission::{AdmissionError, authorize_and_admit, is_call, target_name, trace_id};
 pub use caller::user_client_key;
 pub(crate) use caller::user_key;
 pub use notifications::NotificationSender;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::auth::Secret;
+use crate::telemetry::Observer;
 
 /// The settings of a [`ToolServer`](super::ToolServer).
 #[derive(Debug, Clone)]
@@ -20,4 +21,6 @@ pub struct ServerOptions {
     pub state_key: Option<Secret>,
     /// Time a task may wait for its client, and time its result is kept.
     pub task_ttl: Duration,
+    /// Records the requests.
+    pub observer: Observer,
 }

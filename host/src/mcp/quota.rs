@@ -42,6 +42,11 @@ impl Quota {
         }))
     }
 
+    /// Returns the amount that all callers hold.
+    pub(super) fn in_use(&self) -> usize {
+        self.used().total
+    }
+
     /// Returns the limit of one caller.
     pub(crate) fn max_per_caller(&self) -> usize {
         self.0.max_per_caller

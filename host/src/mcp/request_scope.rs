@@ -8,6 +8,7 @@ use super::notifications::NotificationSender;
 use super::quota::Share;
 use crate::auth::Caller;
 use crate::catalog::CallTicket;
+use crate::telemetry::Record;
 
 /// The facts that HTTP has established about a message. Messages over standard input have none.
 #[derive(Clone)]
@@ -20,18 +21,22 @@ pub struct RequestScope {
     notifications: Option<NotificationSender>,
     /// Taken once, like the ticket.
     memory: Arc<Mutex<Option<Share>>>,
+    /// Taken once, since the request ends with its record. `None` if no guest runs.
+    record: Arc<Mutex<Option<Arc<Record>>>>,
 }
 
 impl RequestScope {
-    /// A scope with the authenticated caller, for a request that runs a guest the ticket of its admission, and the share
-    /// of the memory that the message takes.
+    /// A scope with the authenticated caller, for a request that runs a guest the ticket of its admission and its record,
+    /// and the share of the memory that the message takes.
     pub(crate) fn new(
         caller: Option<Arc<Caller>>,
         ticket: Option<CallTicket>,
         memory: Option<Share>,
+        record: Option<Arc<Record>>,
     ) -> Self {
         Self {
             caller,
+            record: Arc::new(Mutex::new(record)),
             ticket: Arc::new(Mutex::new(ticket)),
             memory: Arc::new(Mutex::new(memory)),
             notifications: None,
@@ -64,6 +69,12 @@ impl RequestScope {
     pub(super) fn take_ticket(&self) -> Option<CallTicket> {
         let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
         ticket.take()
+    }
+
+    /// Returns the record of the request, on the first call.
+    pub(super) fn take_record(&self) -> Option<Arc<Record>> {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.take()
     }
 
     /// Returns the share of the memory that the message takes, on the first call.

@@ -57,6 +57,11 @@ impl Revision {
         }
     }
 
+    /// Returns the name of the revision.
+    pub(super) fn name(self) -> &'static str {
+        PROTOCOL_VERSIONS[self as usize]
+    }
+
     /// Returns whether this is 2026-07-28 or a later revision.
     pub(super) fn is_modern(self) -> bool {
         self >= Self::July2026

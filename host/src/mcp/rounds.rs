@@ -19,6 +19,7 @@ use super::notifications::Listener;
 use super::quota::{self, Share};
 use crate::catalog::{CallPermit, LiveCatalog, Target};
 use crate::component::{Answer, DescribeCaller, GuestContext, Outcome};
+use crate::telemetry::Record;
 
 /// The input of one round of a guest. The arguments are those of [`Binding`].
 pub(super) struct RoundInput {
@@ -43,6 +44,8 @@ pub(super) struct GuestCall<T> {
     pub(super) rounds: Rounds,
     /// The capabilities that the client declared; `None` if it cannot be asked.
     pub(super) client: Option<ClientCapabilities>,
+    /// The record of the request, which ends with the last guest.
+    pub(super) record: Arc<Record>,
     /// Whether anybody listens to the guest's events.
     pub(super) reports_events: bool,
     /// The memory of the request until the call ends or its memory counts as that of a waiting call.
@@ -95,13 +98,17 @@ impl<T: Send + 'static> GuestCall<T> {
     /// Starts a round.
     pub(super) fn begin(&self, permit: CallPermit) -> RunningRound<T> {
         let (answers, state) = self.rounds.guest_input();
+        let id = call_id::next();
+        self.record
+            .set(|facts| facts.call_id = Some(id.as_str().into()));
         let context = GuestContext {
-            id: call_id::next(),
+            id,
             client_features: client_features(self.client.as_ref()),
             caller: self.caller(),
             events: None,
             cancelled: self.shutdown.child_token(),
-            held: Some(permit.held()),
+            held: Some(Arc::new((permit.held(), self.record.clone()))),
+            usage: self.record.usage(),
         };
         RunningRound::start(context, self.reports_events, |context| {
             let input = RoundInput {

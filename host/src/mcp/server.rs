@@ -21,14 +21,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::call_context::CallContext;
 use super::caller::{caller, is_modern, user_client_key};
+use super::calls::{self, CallRequest, GuestMethod};
 use super::connection::Connection;
 use super::downgrade::Downgrade;
 use super::options::ServerOptions;
 use super::request_scope::RequestScope;
 use super::revision::{Revision, SUPPORTED};
 use super::state::ServerState;
-use super::{calls, completions, prompts, resources, subscriptions, tools};
+use super::{completions, prompts, resources, subscriptions, tools};
 use crate::catalog::LiveCatalog;
+use crate::telemetry::Sample;
 
 /// Time for which clients may cache what does not depend on the caller.
 const CACHE_TTL: Duration = Duration::from_secs(60);
@@ -66,14 +68,36 @@ impl ToolServer {
         }
     }
 
+    /// Adds the numbers of tasks and streams to the metrics.
+    pub(crate) fn add_samples(&self, samples: &mut Vec<Sample>) {
+        let tasks = self.state.tasks.count() as u64;
+        let streams = self.state.streams.in_use() as u64;
+        samples.push(Sample::gauge(
+            "toolcrib_tasks",
+            "Tasks that run or whose result is kept",
+            tasks,
+        ));
+        samples.push(Sample::gauge(
+            "toolcrib_subscription_streams",
+            "Streams of subscriptions/listen",
+            streams,
+        ));
+    }
+
     /// Returns the input schema of a tool.
     pub(crate) fn input_schema(&self, tool: &str) -> Option<Arc<JsonObject>> {
         let view = self.state.view();
         view.tools.get(tool).map(|tool| tool.input_schema.clone())
     }
 
-    fn call_context(&self, context: RequestContext<RoleServer>) -> CallContext {
-        CallContext::new(context, self.connection.as_ref())
+    async fn call<M: GuestMethod>(
+        &self,
+        request: CallRequest<M>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<M::Response, ErrorData> {
+        let (connection, observer) = (self.connection.as_ref(), &self.state.options.observer);
+        let context = CallContext::new(M::NAME, context, connection, observer);
+        calls::run(&self.state, context, request).await
     }
 
     /// Returns for how long and by whom a list may be cached. A list that depends on the caller's scopes may change with
@@ -256,7 +280,7 @@ impl ServerHandler for ToolServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let request = tools::request(request);
-        calls::run(&self.state, self.call_context(context), request).await
+        self.call(request, context).await
     }
 
     async fn get_prompt(
@@ -266,7 +290,7 @@ impl ServerHandler for ToolServer {
     ) -> Result<GetPromptResponse, ErrorData> {
         self.require(|has| has.prompts.is_some())?;
         let request = prompts::request(request);
-        calls::run(&self.state, self.call_context(context), request).await
+        self.call(request, context).await
     }
 
     async fn read_resource(
@@ -276,7 +300,7 @@ impl ServerHandler for ToolServer {
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.require(|has| has.resources.is_some())?;
         let request = resources::request(request);
-        calls::run(&self.state, self.call_context(context), request).await
+        self.call(request, context).await
     }
 
     async fn complete(
@@ -286,7 +310,7 @@ impl ServerHandler for ToolServer {
     ) -> Result<CompleteResult, ErrorData> {
         self.require(|has| has.completions.is_some())?;
         let request = completions::request(request)?;
-        calls::run(&self.state, self.call_context(context), request).await
+        self.call(request, context).await
     }
 
     fn accepted_subscription_filter(

@@ -92,6 +92,11 @@ impl Tasks {
         })
     }
 
+    /// Returns the number of tasks, those included whose result is kept.
+    pub(super) fn count(&self) -> usize {
+        self.0.task_quota.in_use()
+    }
+
     /// Returns the state of a task (`tasks/get`).
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::ask_client::AskClient;
 use super::call_context::CallContext;
+use super::call_outcome;
 use super::caller::user_client_key;
 use super::calls::{CallRequest, GuestMethod, TaskPlan};
 use super::convert;
@@ -157,7 +158,11 @@ async fn run_as_task(
     let listener = Listener::Task(task.clone());
     let mut ask = AskClient::through(task.clone());
     let stop = || task.cancelled();
-    match call.run(round, &listener, &mut ask, None, stop).await {
+    let record = call.record.clone();
+    let ending = call.run(round, &listener, &mut ask, None, stop).await;
+    let (outcome, reason) = call_outcome::of_ending(&ending);
+    record.end_later(outcome, reason);
+    match ending {
         Ending::Complete(output) => Ok(convert::result(output)),
         Ending::Failed(_) if task.is_cancel_requested() => Err(TaskExit::Cancelled),
         // A task is `failed` only if the tool could not report the failure itself.

@@ -32,6 +32,7 @@ pub(crate) use registry::ComponentRegistry;
 pub(crate) use remotes::fetcher;
 
 use crate::config::Config;
+use crate::telemetry::Observer;
 use watcher::Watcher;
 
 /// Loads the configured components and rescans the watched ones after each change.
@@ -42,6 +43,7 @@ use watcher::Watcher;
 /// Every problem of every reference and component.
 pub(crate) async fn start(
     config: &Arc<Config>,
+    observer: &Observer,
 ) -> Result<(Arc<ComponentRegistry>, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
     // Decided once: a path that does not exist yet may become a file or a directory.
     let references = config.references.iter();
@@ -53,7 +55,8 @@ pub(crate) async fn start(
     let watcher = watched
         .contains(&true)
         .then(|| Watcher::start(references.collect()));
-    let (registry, problems) = ComponentRegistry::load(config.clone(), watched).await?;
+    let (registry, problems) =
+        ComponentRegistry::load(config.clone(), watched, observer.clone()).await?;
     let registry = Arc::new(registry);
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run(registry.clone()));
@@ -67,6 +70,8 @@ pub(crate) async fn start(
 /// # Errors
 /// Every problem of every reference and component.
 pub(crate) async fn load_once(config: &Config) -> Result<ComponentRegistry, Vec<ComponentProblem>> {
-    let (registry, _) = ComponentRegistry::load(Arc::new(config.clone()), Vec::new()).await?;
+    let config = Arc::new(config.clone());
+    let observer = Observer::default();
+    let (registry, _) = ComponentRegistry::load(config, Vec::new(), observer).await?;
     Ok(registry)
 }

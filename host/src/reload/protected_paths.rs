@@ -6,6 +6,7 @@ use crate::config::{Config, Listen};
 use crate::reference::WatchPaths;
 use crate::sandbox::keyvalue::StoreLocation;
 use crate::sandbox::{GrantError, Grants};
+use crate::telemetry::AuditConfig;
 
 /// Returns an error for each writable grant that covers a file of the host, or a directory or symbolic link through which
 /// the host finds one.
@@ -40,6 +41,9 @@ fn protected_in(config: &Config, dir: &Path) -> Option<&'static str> {
     };
     let is_in_cache = |cache: &PathBuf| dir.starts_with(canonicalize_existing(cache));
     let mut tls = config.server.tls.iter();
+    let (log, audit) = (&config.telemetry.log.file, &config.telemetry.audit);
+    let audit = audit.iter().filter_map(AuditConfig::file);
+    let mut telemetry = log.iter().chain(audit);
     let mut lookups = WatchPaths::default();
     config.references.iter().for_each(|r| lookups.add(r));
     let kinds = [
@@ -55,6 +59,7 @@ fn protected_in(config: &Config, dir: &Path) -> Option<&'static str> {
             "a file is that the configuration names (a key, a secret or a value)",
             config.value_files.iter().any(|path| finds(path)),
         ),
+        ("the log or the audit is", telemetry.any(|path| finds(path))),
         (
             "the certificate or the private key of [server.tls] is",
             tls.any(|tls| finds(&tls.cert) || finds(&tls.key)),

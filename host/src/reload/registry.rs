@@ -18,6 +18,7 @@ use crate::config::{ComponentConfig, Config, WatchMode};
 use crate::engine::{self, Engine};
 use crate::reference::{Reference, ReferenceError};
 use crate::sandbox::keyvalue::Store;
+use crate::telemetry::Observer;
 
 /// The components that are served, and the state needed to reload them.
 pub(crate) struct ComponentRegistry {
@@ -28,6 +29,7 @@ pub(crate) struct ComponentRegistry {
     problems: watch::Sender<Vec<String>>,
     /// Whether each reference is watched; empty if none is.
     watched: Vec<bool>,
+    observer: Observer,
     /// Locked during a scan.
     state: Mutex<State>,
 }
@@ -44,6 +46,7 @@ impl ComponentRegistry {
     pub(super) async fn load(
         config: Arc<Config>,
         watched: Vec<bool>,
+        observer: Observer,
     ) -> Result<(Self, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
         let unsigned = |component: &&ComponentConfig| {
             component.follow.is_some() && !is_signature_required(&config, &component.reference)
@@ -80,6 +83,7 @@ impl ComponentRegistry {
                 remotes,
             }),
             call_limits,
+            observer,
             problems,
             state: Mutex::default(),
         };
@@ -251,6 +255,7 @@ impl ComponentRegistry {
             if !state.by_reference.is_empty() {
                 status::log_changes(&state.served, &served);
             }
+            status::audit_changes(&self.observer, &state.served, &served);
             status::log_changed_grantees(&mut state.granted_digests, &served);
             self.live.replace(catalog);
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::loader::LoadedFiles;
+use super::loader::{Loaded, LoadedFiles};
 use super::problem::ComponentProblem;
+use crate::telemetry::{ComponentChange, Observer};
 
 /// Publishes the current problems and logs those that are new or resolved. `earlier` are lines reported before that
 /// still apply.
@@ -52,6 +53,34 @@ pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
         if !now.contains_key(key) {
             let component = &loaded.registration.component;
             tracing::info!(component.name = %component.name, "component removed");
+        }
+    }
+}
+
+/// Records in the audit which components were loaded, replaced and removed.
+pub(super) fn audit_changes(observer: &Observer, before: &LoadedFiles, now: &LoadedFiles) {
+    let changed = |change, loaded: &Loaded| {
+        let component = &loaded.registration.component;
+        observer.component_changed(ComponentChange {
+            change,
+            component: component.name.clone(),
+            digest: component.digest.clone(),
+        });
+    };
+    for (path, loaded) in now {
+        match before.get(path) {
+            None => changed("loaded", loaded),
+            Some(old) => {
+                let component = |loaded: &Loaded| loaded.registration.component.clone();
+                if !Arc::ptr_eq(&component(old), &component(loaded)) {
+                    changed("replaced", loaded);
+                }
+            }
+        }
+    }
+    for (path, loaded) in before {
+        if !now.contains_key(path) {
+            changed("removed", loaded);
         }
     }
 }

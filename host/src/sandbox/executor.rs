@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::limits::Limits;
 use crate::engine::GuestRuntime;
+use crate::telemetry::CallUsage;
 
 /// Time a guest may compute on its connection thread before it moves to the guest runtime. Most calls finish within it.
 const INLINE_BUDGET: Duration = Duration::from_millis(1);
@@ -61,7 +62,7 @@ impl CpuProfile {
 
 /// Runs `guest` until it finishes or reaches a limit.
 ///
-/// The guest yields at every [`TICK`](crate::engine::TICK) and has released its store when this returns. Dropping the
+/// Its processor time is added to `usage` when it has ended. The guest yields at every [`TICK`](crate::engine::TICK) and has released its store when this returns. Dropping the
 /// returned future stops the guest at its next tick.
 ///
 /// # Errors
@@ -71,6 +72,7 @@ pub async fn execute<T: Send + 'static>(
     runtime: &GuestRuntime,
     cancelled: &CancellationToken,
     profile: &Arc<CpuProfile>,
+    usage: Arc<CallUsage>,
     guest: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Stopped> {
     let mut guest = Metered {
@@ -78,6 +80,7 @@ pub async fn execute<T: Send + 'static>(
         used: Duration::ZERO,
         cpu_limit: limits.cpu,
         profile: profile.clone(),
+        usage,
     };
     let stop = async {
         tokio::select! {
@@ -185,6 +188,13 @@ struct Metered<F> {
     used: Duration,
     cpu_limit: Duration,
     profile: Arc<CpuProfile>,
+    usage: Arc<CallUsage>,
+}
+
+impl<F> Drop for Metered<F> {
+    fn drop(&mut self) {
+        self.usage.add_cpu(self.used);
+    }
 }
 
 impl<F: Future> Metered<F> {
@@ -232,4 +242,66 @@ impl<F: Future> Metered<F> {
 fn now(clock: ClockId) -> Duration {
     // The conversion fails only for negative values, which neither clock returns.
     clock_gettime(clock).try_into().unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// The place of a call among the concurrent ones is held by the guest.
+    #[tokio::test]
+    async fn a_dropped_call_keeps_what_its_guest_holds_until_it_yields() {
+        let (held, profile) = (Arc::new(()), Arc::new(CpuProfile::default()));
+        // Starts on the guest runtime.
+        profile.record(true);
+        let (started, has_started) = tokio::sync::oneshot::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let guest = {
+            let held = held.clone();
+            async move {
+                started.send(()).unwrap();
+                // Computes.
+                let _ = released.lock().unwrap().recv();
+                tokio::task::yield_now().await;
+                std::future::pending::<()>().await;
+                drop(held);
+            }
+        };
+        let runtime = Arc::new(GuestRuntime::default());
+        let runtime_of_call = runtime.clone();
+        let call = tokio::spawn(async move {
+            let (limits, cancelled) = (Limits::default(), CancellationToken::new());
+            let runtime = runtime_of_call;
+            execute(
+                &limits,
+                &runtime,
+                &cancelled,
+                &profile,
+                Arc::default(),
+                guest,
+            )
+            .await
+        });
+        has_started.await.unwrap();
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        assert_eq!(
+            Arc::strong_count(&held),
+            2,
+            "released before the guest yields"
+        );
+        release.send(()).unwrap();
+        let released = async {
+            while Arc::strong_count(&held) > 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let timeout = Duration::from_secs(20);
+        let released = tokio::time::timeout(timeout, released).await;
+        assert!(released.is_ok(), "not released after the guest yields");
+    }
 }

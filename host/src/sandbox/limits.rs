@@ -1,11 +1,13 @@
 //! The limits of one call, and the meter that enforces its memory limit.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
 use super::keyvalue::MAX_BATCH_BYTES;
+use crate::telemetry::CallUsage;
 
 /// Lines that one call may write to the log through `log`, and through each of its output streams.
 pub const MAX_LOG_LINES: u32 = 1_000;
@@ -104,15 +106,17 @@ pub(super) struct MemoryMeter {
     table_elements: usize,
     /// Whether growth has been refused, which is the usual cause of a later trap.
     pub(super) has_refused: bool,
+    pub(super) usage: Arc<CallUsage>,
 }
 
 impl MemoryMeter {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(super) fn new(max_bytes: usize, usage: Arc<CallUsage>) -> Self {
         Self {
             max_bytes,
             bytes: 0,
             table_elements: 0,
             has_refused: false,
+            usage,
         }
     }
 
@@ -131,6 +135,13 @@ impl MemoryMeter {
                 false
             }
         }
+    }
+}
+
+impl Drop for MemoryMeter {
+    fn drop(&mut self) {
+        // Linear memories never shrink.
+        self.usage.add_memory(self.bytes as u64);
     }
 }
 

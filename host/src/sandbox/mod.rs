@@ -18,7 +18,7 @@ mod output;
 mod sockets;
 mod store;
 
-pub use egress::{EgressDenied, HttpGrant, HttpRule};
+pub use egress::{EgressCounts, EgressDenied, HttpGrant, HttpRule};
 pub use executor::{CpuProfile, Stopped, execute};
 pub use filesystem::DirGrant;
 pub use grant_report::{ImportReport, import_report};

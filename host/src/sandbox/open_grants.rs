@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmtime_wasi_config::WasiConfigVariables;
 
 use super::blocking_pool::{BlockingPool, with_pool};
-use super::egress::EgressClient;
+use super::egress::{EgressClient, EgressCounts};
 use super::filesystem::{self, OpenDir};
 use super::grants::{GrantError, Grants};
 use super::keyvalue::{self, ComponentBuckets};
@@ -16,6 +16,8 @@ use super::sockets::TcpGrant;
 pub struct OpenGrants {
     /// `None` if no request is granted.
     pub(super) http: Option<Arc<EgressClient>>,
+    /// Counts outgoing requests.
+    pub egress: Arc<EgressCounts>,
     pub(super) tcp: Arc<TcpGrant>,
     pub(super) dirs: Vec<OpenDir>,
     pub(super) env: Vec<(String, String)>,
@@ -31,6 +33,7 @@ impl OpenGrants {
     pub fn nothing() -> Self {
         Self {
             http: None,
+            egress: Arc::default(),
             tcp: Arc::default(),
             dirs: Vec::new(),
             env: Vec::new(),
@@ -75,6 +78,7 @@ impl OpenGrants {
         let http = &grants.http;
         Ok(Self {
             http: (!http.rules.is_empty()).then(|| Arc::new(EgressClient::new(http.clone()))),
+            egress: Arc::new(EgressCounts::new(http)),
             tcp: Arc::new(grants.tcp()),
             dirs,
             env: grants.env.0.clone().into_iter().collect(),

@@ -21,7 +21,7 @@ use super::open_grants::OpenGrants;
 use super::output::GuestOutput;
 use super::sockets;
 use crate::engine::Engine;
-use crate::telemetry::in_call;
+use crate::telemetry::{CallUsage, in_call};
 use crate::text::bounded;
 
 /// Length of a cause's text that is searched: texts with names from a guest can have megabytes.
@@ -79,12 +79,13 @@ impl<C: Send> StoreData<C> {
 
 /// Creates the store of one call.
 ///
-/// `owner` owns the `@caller` parts of the buckets.
+/// `owner` owns the `@caller` parts of the buckets. The memory of the guest is counted in `usage`.
 pub fn new_store<C: Send + 'static>(
     engine: &Engine,
     limits: &Limits,
     grants: &Arc<OpenGrants>,
     owner: Option<Owner>,
+    usage: Arc<CallUsage>,
     contract: C,
 ) -> Store<StoreData<C>> {
     let mut http = WasiHttpCtx::new();
@@ -94,13 +95,13 @@ pub fn new_store<C: Send + 'static>(
     let data = StoreData {
         wasi: None,
         http,
-        egress: EgressHooks::new(grants.http.clone()),
+        egress: EgressHooks::new(grants.http.clone(), grants.egress.clone()),
         grants: grants.clone(),
         owner,
         table,
         open_files: OpenFiles::new(grants.blocking_pool.clone()),
         sockets_used: 0,
-        memory: MemoryMeter::new(limits.memory_bytes),
+        memory: MemoryMeter::new(limits.memory_bytes, usage),
         contract,
     };
     let mut store = Store::new(engine.wasmtime(), data);
@@ -123,10 +124,12 @@ pub fn start_call<C>(
     store: &mut Store<StoreData<C>>,
     limits: &Limits,
     owner: Option<Owner>,
+    usage: Arc<CallUsage>,
     contract: C,
 ) {
     let data = store.data_mut();
     data.owner = owner;
+    data.memory.usage = usage;
     data.contract = contract;
     store.set_hostcall_fuel(host_call_bytes(limits));
     // The deadline of the start functions is over.

@@ -1,5 +1,6 @@
 //! Values of fields, escaped and truncated, and the fields of the text format.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Debug, Write};
 
@@ -23,6 +24,9 @@ pub(super) fn value_text(value: &dyn Debug) -> String {
     // The writer never fails, and a value that cannot be formatted ends where it failed.
     let _ = write!(text, "{value:?}");
     let escaped = escape_untrusted(&text.0);
+    if matches!(escaped, Cow::Borrowed(_)) && escaped.len() <= MAX_VALUE_BYTES {
+        return text.0;
+    }
     ellipsize(&escaped, MAX_VALUE_BYTES).into_owned()
 }
 
@@ -52,6 +56,19 @@ impl<'w> FormatFields<'w> for TextFields {
 struct TextVisitor<'a>(DefaultVisitor<'a>);
 
 impl Visit for TextVisitor<'_> {
+    // Numbers need no escaping.
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.record_debug(field, &value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.record_debug(field, &value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.record_debug(field, &value);
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => self.record_debug(field, &format_args!("{value}")),

@@ -1,36 +1,83 @@
-//! The log, written to standard error. Tokens and arguments of calls are never logged.
+//! The log, the metrics and the audit. Tokens and arguments of calls are never logged.
 //!
-//! Every field of every event and span is escaped and truncated, also those of libraries.
+//! Every field of every event and span is escaped and truncated, also those of libraries. The [`Record`] of a request
+//! collects the facts about it; when it has ended, the [`Observer`] writes them to all three, so that these agree.
 
 mod call_span;
+mod call_usage;
+mod daily_file;
 mod fields;
+mod outcome;
 
+mod facts;
+
+mod audit;
 mod counted_events;
 mod json;
+mod metrics;
+
+mod request_log;
+
+mod observer;
+
+mod record;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use audit::{
+    Audit, AuditConfig, AuditOutput, ComponentChange, Fault, GroupBy, Usage, Verified, usage,
+    verify,
+};
 pub use call_span::{CallSpan, in_call};
+pub use call_usage::CallUsage;
 use counted_events::{CountedEvents, Summary};
+use daily_file::DailyFile;
+pub use daily_file::reopen_files;
+pub use facts::{Facts, TargetFacts};
 use fields::TextFields;
 use json::{JsonEvents, JsonFields};
+pub use metrics::{METRICS_MEDIA_TYPE, Metrics, Sample, SampleKind};
+pub use observer::Observer;
+pub use outcome::Outcome;
+pub use record::{Record, TargetCell};
+
+/// Days for which files of earlier days are kept, if not configured.
+pub const DEFAULT_KEEP_DAYS: u32 = 30;
 
 /// `[telemetry]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
+pub struct TelemetryConfig {
+    /// The log.
+    pub log: LogConfig,
+    /// Address on which the metrics are served; `None` serves none.
+    pub metrics: Option<SocketAddr>,
+    /// The audit; `None` writes none.
+    pub audit: Option<AuditConfig>,
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
     /// Format of the log.
     pub format: LogFormat,
     /// Least severe level that is logged.
     pub level: Level,
+    /// File of the log, a new one each day; `None` is standard error.
+    pub file: Option<PathBuf>,
+    /// Days for which files of earlier days are kept.
+    pub keep_days: u32,
 }
 
 /// Format of the log.
@@ -47,6 +94,8 @@ impl Default for LogConfig {
         Self {
             format: LogFormat::Text,
             level: Level::INFO,
+            file: None,
+            keep_days: DEFAULT_KEEP_DAYS,
         }
     }
 }
@@ -64,7 +113,20 @@ impl FromStr for LogFormat {
 }
 
 /// Installs the log as the process's `tracing` subscriber, unless there is one already. Panics are logged too.
-pub fn init(config: LogConfig) {
+///
+/// # Errors
+/// The file cannot be written.
+pub fn init(config: &LogConfig) -> io::Result<()> {
+    let (writer, is_terminal) = match &config.file {
+        Some(path) => {
+            let file = DailyFile::open(path, config.keep_days)?;
+            (BoxMakeWriter::new(Mutex::new(file)), false)
+        }
+        None => {
+            let is_terminal = io::stderr().is_terminal();
+            (BoxMakeWriter::new(io::stderr), is_terminal)
+        }
+    };
     // Libraries log warnings and errors only, regardless of `config.level`: `rmcp` logs whole requests with their
     // arguments at the levels below.
     let targets = Targets::new()
@@ -80,15 +142,15 @@ pub fn init(config: LogConfig) {
         .with(targets)
         .with(counted_events);
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        // Reporting that standard error cannot be written would fail too, with a panic.
+        .with_writer(writer)
+        // Reporting that the log cannot be written would fail too, with a panic.
         .log_internal_errors(false);
     let installed = match config.format {
         LogFormat::Text => registry
             .with(
                 layer
                     .fmt_fields(TextFields)
-                    .with_ansi(io::stderr().is_terminal())
+                    .with_ansi(is_terminal)
                     .with_target(false),
             )
             .try_init(),
@@ -100,6 +162,7 @@ pub fn init(config: LogConfig) {
     if installed.is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
+    Ok(())
 }
 
 /// Logs a panic as an event. The default hook prints its message, which may contain text of a client, as it is.

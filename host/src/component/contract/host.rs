@@ -11,7 +11,7 @@ use wasmtime::Store;
 use super::bindings::toolcrib::mcp::call::{self, Level, Principal};
 use super::bindings::toolcrib::mcp::types;
 use crate::sandbox::{MAX_LOG_LINES, MAX_PROGRESS_EVENTS, StoreData};
-use crate::telemetry::in_call;
+use crate::telemetry::{CallUsage, in_call};
 use crate::text::{escape_untrusted, truncate};
 
 /// Maximum length of the text of a progress event or a log line.
@@ -84,6 +84,8 @@ pub struct GuestContext {
     pub cancelled: CancellationToken,
     /// Dropped when the guest has ended and released its memory.
     pub held: Option<Arc<dyn Send + Sync>>,
+    /// Counts what the guest uses.
+    pub usage: Arc<CallUsage>,
 }
 
 impl GuestContext {
@@ -96,6 +98,7 @@ impl GuestContext {
             events: None,
             cancelled: cancelled.clone(),
             held: None,
+            usage: Arc::default(),
         }
     }
 }

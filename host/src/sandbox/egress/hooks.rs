@@ -11,6 +11,7 @@ use wasmtime_wasi_http::{
 };
 
 use super::client::{EgressClient, Timeouts};
+use super::counts::EgressCounts;
 use super::header_limits::{MAX_HEADER_SECTION_BYTES, header_section_bytes};
 use super::http_grant::EgressDenied;
 use crate::telemetry::{CallSpan, in_call};
@@ -32,14 +33,19 @@ type ConnectionDriver = Box<dyn Future<Output = Result<(), Error>> + Send>;
 pub(in crate::sandbox) struct EgressHooks {
     /// `None` if no request is granted.
     client: Option<Arc<EgressClient>>,
+    counts: Arc<EgressCounts>,
     requests_made: u32,
     open_requests: Arc<Semaphore>,
 }
 
 impl EgressHooks {
-    pub(in crate::sandbox) fn new(client: Option<Arc<EgressClient>>) -> Self {
+    pub(in crate::sandbox) fn new(
+        client: Option<Arc<EgressClient>>,
+        counts: Arc<EgressCounts>,
+    ) -> Self {
         Self {
             client,
+            counts,
             requests_made: 0,
             open_requests: Arc::new(Semaphore::new(MAX_OPEN_REQUESTS)),
         }
@@ -72,13 +78,14 @@ impl EgressHooks {
             )));
         }
         let authorized = match &self.client {
-            Some(client) => client
-                .grant
-                .authorize(request.method(), &url)
-                .map(|url| (client.clone(), url)),
+            Some(client) => client.grant.authorize(request.method(), &url).map(|url| {
+                self.counts.allow(&client.grant, &url);
+                (client.clone(), url)
+            }),
             None => Err(EgressDenied::NotGranted),
         };
         authorized.map_err(|denied| {
+            self.counts.deny();
             // Path and query are not logged, since they may contain personal data or secrets.
             let host = request.uri().host().unwrap_or_default();
             in_call(|| {

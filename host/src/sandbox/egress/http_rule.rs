@@ -116,6 +116,14 @@ impl HttpRule {
         has_prefix && is_unambiguous(path)
     }
 
+    /// Returns the host as it is written.
+    pub(super) fn host_text(&self) -> String {
+        match &self.host {
+            HostPattern::Exact(host) => host.to_string(),
+            HostPattern::Wildcard(name) => format!("*.{name}"),
+        }
+    }
+
     /// Returns the host if it is an IP address.
     pub(super) fn address(&self) -> Option<IpAddr> {
         match self.host {

@@ -1,0 +1,138 @@
+//! The observer of the application, and the metrics that its parts are asked for at a scrape.
+
+use std::path::PathBuf;
+
+use tokio::sync::watch;
+
+use super::problem::Problem;
+use crate::auth::{Guard, GuardCounts};
+use crate::catalog::LiveCatalog;
+use crate::component::Component;
+use crate::mcp::ToolServer;
+use crate::telemetry::{Audit, Metrics, Observer, Sample, TelemetryConfig};
+
+/// Creates the observer and opens the audit.
+///
+/// # Errors
+/// The audit cannot be written.
+pub(crate) fn observer(config: &TelemetryConfig) -> Result<Observer, Problem> {
+    let audit = match &config.audit {
+        Some(audit) => Some(Audit::start(audit).map_err(|error| Problem::Audit {
+            path: audit.file().cloned().unwrap_or(PathBuf::from("stderr")),
+            error,
+        })?),
+        None => None,
+    };
+    Ok(Observer::new(
+        config.metrics.map(|_| Metrics::default()),
+        audit,
+    ))
+}
+
+/// Adds the state of the application's parts to the metrics.
+pub(super) fn add_sources(
+    observer: &Observer,
+    live: LiveCatalog,
+    problems: watch::Receiver<Vec<String>>,
+    guard: Option<Guard>,
+    server: ToolServer,
+) {
+    let Some(metrics) = observer.metrics() else {
+        return;
+    };
+    metrics.add_source(move |samples| server.add_samples(samples));
+    if let Some(guard) = guard {
+        metrics.add_source(move |samples| add_guard(&guard.counts(), samples));
+    }
+    metrics.add_source(move |samples| {
+        let catalog = live.current();
+        catalog
+            .components()
+            .iter()
+            .for_each(|entry| add_egress(&entry.component, samples));
+        let places = catalog.places();
+        let places_help = "Places for calls";
+        samples.extend([
+            Sample::gauge(
+                "toolcrib_components",
+                "Components that are served",
+                catalog.components().len() as u64,
+            ),
+            Sample::gauge(
+                "toolcrib_tools",
+                "Tools that are served",
+                catalog.tools().len() as u64,
+            ),
+            Sample::gauge(
+                "toolcrib_component_problems",
+                "Problems of components that are not served as configured",
+                problems.borrow().len() as u64,
+            ),
+            Sample::gauge("toolcrib_places_in_use", places_help, places.in_use),
+            Sample::gauge("toolcrib_places", places_help, places.max),
+            Sample::gauge(
+                "toolcrib_calls_waiting",
+                "Calls that wait for a place",
+                places.waiting,
+            ),
+        ]);
+    });
+    // Not a clone of the observer, which has the metrics.
+    if let Some(counts) = observer.audit_counts() {
+        metrics.add_source(move |samples| {
+            let (written, lost) = counts();
+            samples.push(Sample::counter(
+                "toolcrib_audit_records",
+                "Audit records that were written",
+                written,
+            ));
+            samples.push(Sample::counter(
+                "toolcrib_audit_records_lost",
+                "Audit records that were lost because the queue was full",
+                lost,
+            ));
+        });
+    }
+}
+
+fn add_guard(counts: &GuardCounts, samples: &mut Vec<Sample>) {
+    let tokens = |result: &str, count| {
+        let name = "toolcrib_tokens";
+        Sample::counter(name, "Tokens that were accepted", count).with("result", result)
+    };
+    let fetches = |result: &str, count| {
+        let name = "toolcrib_key_fetches";
+        Sample::counter(name, "Fetches of the issuers' keys", count).with("result", result)
+    };
+    samples.extend([
+        tokens("verified", counts.verified),
+        tokens("remembered", counts.remembered),
+        fetches("ok", counts.key_fetches),
+        fetches("failed", counts.failed_key_fetches),
+    ]);
+    for (reason, count) in &counts.refused {
+        let name = "toolcrib_tokens_refused";
+        let refused = Sample::counter(name, "Requests refused by the guard", *count);
+        samples.push(refused.with("reason", reason.as_str()));
+    }
+}
+
+fn add_egress(component: &Component, samples: &mut Vec<Sample>) {
+    let counts = component.egress_counts();
+    let requests = |host: &str, decision: &str, count| {
+        Sample::counter(
+            "toolcrib_egress_requests",
+            "Outgoing requests of components, by the host of the grant",
+            count,
+        )
+        .with("component", component.name.as_str())
+        .with("host", host)
+        .with("decision", decision)
+    };
+    for (host, count) in counts.allowed() {
+        samples.push(requests(host, "allowed", count));
+    }
+    if counts.denied() > 0 {
+        samples.push(requests("_other", "denied", counts.denied()));
+    }
+}

@@ -1,0 +1,55 @@
+//! The outcome of a call in its record. Reasons are the host's own words: those of a guest may repeat the arguments.
+
+use std::borrow::Cow;
+
+use super::admission::AdmissionError;
+use super::in_flight::Failed;
+use super::rounds::Ending;
+use crate::component::CallError;
+use crate::telemetry::Outcome;
+
+/// The outcome and the reason, if the call has no result.
+pub(super) type Recorded = (Outcome, Option<Cow<'static, str>>);
+
+/// Returns the outcome of a call that did not start.
+pub(super) fn of_rejection(error: &AdmissionError) -> Recorded {
+    let outcome = match error {
+        AdmissionError::UnknownTarget => Outcome::Invalid,
+        AdmissionError::MissingScopes(_) => Outcome::Denied,
+        AdmissionError::LimitReached(_) | AdmissionError::NotRecorded => Outcome::Limited,
+    };
+    (outcome, Some(error.to_string().into()))
+}
+
+/// Returns the outcome of a call that has ended.
+pub(super) fn of_ending<T>(ending: &Ending<T>) -> Recorded {
+    match ending {
+        Ending::Complete(_) => (Outcome::Ok, None),
+        Ending::InputRequired(_) => (Outcome::Pending, None),
+        Ending::Slow(_) => (Outcome::Pending, Some("goes on as a task".into())),
+        Ending::Cancelled => (Outcome::Cancelled, None),
+        Ending::Rejected(_) => (Outcome::Refused, Some("a round was refused".into())),
+        Ending::Protocol(_) => (Outcome::Invalid, Some("the client cannot answer".into())),
+        Ending::Failed(failed) => of_failure(failed),
+    }
+}
+
+fn of_failure(failed: &Failed) -> Recorded {
+    let Some(error) = &failed.error else {
+        return (Outcome::Failed, Some("the host panicked".into()));
+    };
+    match error {
+        CallError::InvalidArguments(_) => (Outcome::Invalid, Some("invalid arguments".into())),
+        CallError::Failed(_) => (Outcome::ToolError, None),
+        CallError::NotFound => (Outcome::Invalid, Some("no such resource".into())),
+        error if error.is_cancellation() => (Outcome::Cancelled, None),
+        CallError::Stopped(_)
+        | CallError::Memory(..)
+        | CallError::Handles(_)
+        | CallError::OutputTooLarge(..)
+        | CallError::HostCallTooLarge(..) => (Outcome::Stopped, Some(error.to_string().into())),
+        CallError::Crashed(_) | CallError::Exited(..) | CallError::InvalidOutput(_) => {
+            (Outcome::Crashed, Some(error.to_string().into()))
+        }
+    }
+}

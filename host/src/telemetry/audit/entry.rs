@@ -1,0 +1,218 @@
+//! The entries of the audit and their form as JSON.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::telemetry::facts::Facts;
+use crate::telemetry::outcome::Outcome;
+use crate::text::truncate;
+
+/// Length of a text of a client in a record, such as the method or the reason.
+const MAX_TEXT_BYTES: usize = 512;
+
+/// An entry and its time.
+pub(super) struct Entry {
+    pub(super) kind: EntryKind,
+    pub(super) time: SystemTime,
+}
+
+pub(super) enum EntryKind {
+    /// The process has started.
+    Started,
+    /// The process ends.
+    Stopped,
+    Request {
+        facts: Box<Facts>,
+        outcome: Outcome,
+        duration: Duration,
+    },
+    Component(ComponentChange),
+    /// Records that were lost because the queue was full.
+    Lost(u64),
+    /// Refused requests without a caller that have no record of their own.
+    LeftOut(u64),
+}
+
+/// A change of the served components.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComponentChange {
+    /// `loaded`, `replaced` or `removed`.
+    pub change: &'static str,
+    /// The name of the component.
+    pub component: String,
+    /// The digest of the component, the new one if it was replaced.
+    pub digest: String,
+}
+
+/// Returns whether the outcome is a decision against the request.
+pub(super) fn is_denial(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Denied | Outcome::Limited | Outcome::Unauthenticated | Outcome::Refused
+    )
+}
+
+impl Entry {
+    /// Returns whether anybody can cause any number of such entries, without a token.
+    pub(super) fn is_anonymous_refusal(&self) -> bool {
+        match &self.kind {
+            EntryKind::Request { facts, outcome, .. } => {
+                facts.caller.is_none() && facts.target.is_none() && is_denial(*outcome)
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the record as JSON, without its number and the digest of the line before. `replica` is the name of this host.
+    pub(super) fn to_json(&self, replica: &str) -> Vec<u8> {
+        let time = humantime::format_rfc3339_millis(self.time).to_string();
+        let record = Record {
+            time: &time,
+            replica,
+            members: self.kind.members(),
+        };
+        // All of it is strings, numbers, lists and objects with string keys, which serialize.
+        serde_json::to_vec(&record).unwrap_or_default()
+    }
+}
+
+impl EntryKind {
+    fn members(&self) -> Members<'_> {
+        match self {
+            Self::Started => Members::Started {
+                version: env!("CARGO_PKG_VERSION"),
+                process: std::process::id(),
+            },
+            Self::Stopped => Members::Stopped,
+            Self::Request {
+                facts,
+                outcome,
+                duration,
+            } => Members::Request(request(facts, *outcome, *duration)),
+            Self::Component(change) => Members::Component(change),
+            Self::Lost(records) => Members::Lost { records: *records },
+            Self::LeftOut(requests) => Members::Refused {
+                requests: *requests,
+            },
+        }
+    }
+}
+
+/// A record without its number and the digest of the line before.
+#[derive(Serialize)]
+struct Record<'e> {
+    time: &'e str,
+    replica: &'e str,
+    #[serde(flatten)]
+    members: Members<'e>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Members<'e> {
+    Started { version: &'static str, process: u32 },
+    Stopped,
+    Request(Request<'e>),
+    Component(&'e ComponentChange),
+    Lost { records: u64 },
+    Refused { requests: u64 },
+}
+
+#[derive(Serialize)]
+struct Request<'e> {
+    transport: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    method: &'e str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    revision: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<TargetMembers<'e>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<CallerMembers<'e>>,
+    decision: &'static str,
+    rule: &'static str,
+    scopes: &'e [String],
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'e Value>,
+    duration_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_memory: Option<u64>,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct TargetMembers<'e> {
+    kind: &'static str,
+    name: &'e str,
+    component: &'e str,
+    digest: &'e str,
+}
+
+#[derive(Serialize)]
+struct CallerMembers<'e> {
+    issuer: &'e str,
+    subject: &'e str,
+    client: Option<&'e str>,
+}
+
+fn request(facts: &Facts, outcome: Outcome, duration: Duration) -> Request<'_> {
+    let is_call = facts.call_id.is_some();
+    Request {
+        transport: facts.transport,
+        method: truncate(&facts.method, MAX_TEXT_BYTES),
+        revision: facts.revision,
+        target: facts.target.as_ref().map(|target| TargetMembers {
+            kind: target.kind,
+            name: truncate(&target.name, MAX_TEXT_BYTES),
+            component: &target.component,
+            digest: &target.digest,
+        }),
+        caller: facts.caller.as_ref().map(|caller| CallerMembers {
+            issuer: &caller.issuer,
+            subject: &caller.subject,
+            client: caller.client_id.as_deref(),
+        }),
+        decision: if is_denial(outcome) { "deny" } else { "allow" },
+        rule: match outcome {
+            Outcome::Unauthenticated => "token",
+            Outcome::Limited => "limit",
+            Outcome::Refused => "request",
+            _ if facts.scopes.is_empty() => "none",
+            _ => "scopes",
+        },
+        scopes: &facts.scopes,
+        outcome: outcome.as_str(),
+        reason: facts
+            .reason
+            .as_deref()
+            .map(|reason| truncate(reason, MAX_TEXT_BYTES)),
+        status: (facts.status > 0).then_some(facts.status),
+        call: facts.call_id.as_deref(),
+        trace: facts.trace_id.as_deref(),
+        arguments: facts.arguments.as_ref(),
+        duration_ms: milliseconds(duration),
+        cpu_ms: is_call.then(|| milliseconds(facts.cpu)),
+        peak_memory: is_call.then_some(facts.peak_memory),
+        request_bytes: facts.request_bytes,
+        response_bytes: facts.response_bytes,
+    }
+}
+
+/// Returns milliseconds with three decimals.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

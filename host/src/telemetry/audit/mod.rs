@@ -1,0 +1,171 @@
+//! The audit: one JSON line for each decision, in which each line has the hash of the one before.
+//!
+//! Requests hand their facts to a bounded queue; one thread turns them into lines and writes them.
+
+mod chain;
+mod config;
+mod entry;
+mod lines;
+mod state;
+mod usage;
+mod verify;
+mod writer;
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use aws_lc_rs::rand;
+use serde_json::Value;
+
+pub use config::{AuditConfig, AuditOutput};
+pub use entry::ComponentChange;
+pub use usage::{GroupBy, Usage, usage};
+pub use verify::{Fault, Verified, verify};
+
+use super::facts::Facts;
+use super::outcome::Outcome;
+use entry::{Entry, EntryKind};
+use state::State;
+use writer::Writer;
+
+/// Entries that wait to be written. With arguments recorded whole, these are bounded by [`MAX_ARGUMENT_BYTES`].
+const MAX_QUEUED: usize = 8_192;
+/// Entries above which no further call is accepted if the audit is required: the rest is for the calls that run.
+const MAX_QUEUED_BEFORE_CALLS: usize = MAX_QUEUED / 2;
+/// Bytes of arguments that are recorded whole; longer ones are recorded as their hash.
+const MAX_ARGUMENT_BYTES: usize = 16 << 10;
+/// Time for what is still to be written when the process ends.
+const MAX_FLUSH_TIME: Duration = Duration::from_secs(5);
+/// Length of the random key of the arguments' hash, if none is configured.
+const KEY_BYTES: usize = 32;
+
+/// The audit. Clones share it.
+#[derive(Clone)]
+pub struct Audit(Arc<Shared>);
+
+struct Shared {
+    entries: SyncSender<Entry>,
+    state: Arc<State>,
+    key: hmac::Key,
+    has_whole_arguments: bool,
+    is_required: bool,
+    /// Signals that the thread has ended. Taken by the first flush.
+    ended: Mutex<Option<Receiver<()>>>,
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audit").finish_non_exhaustive()
+    }
+}
+
+impl Audit {
+    /// Opens the audit and starts its thread. The chain of the file goes on.
+    ///
+    /// # Errors
+    /// The file cannot be written, another process writes it, or it is not an audit file.
+    pub fn start(config: &AuditConfig) -> io::Result<Self> {
+        let key = match &config.key {
+            Some(key) => hmac::Key::new(HMAC_SHA256, key.bytes()),
+            None => {
+                let mut key = [0; KEY_BYTES];
+                rand::fill(&mut key).map_err(io::Error::other)?;
+                hmac::Key::new(HMAC_SHA256, &key)
+            }
+        };
+        let state = Arc::new(State::default());
+        let writer = Writer::open(config, state.clone())?;
+        let (entries, queue) = sync_channel(MAX_QUEUED);
+        let (end, ended) = sync_channel(1);
+        Builder::new().name("audit".into()).spawn(move || {
+            writer.run(&queue);
+            let _ = end.send(());
+        })?;
+        let audit = Self(Arc::new(Shared {
+            entries,
+            state,
+            key,
+            has_whole_arguments: config.has_whole_arguments,
+            is_required: config.is_required,
+            ended: Mutex::new(Some(ended)),
+        }));
+        audit.send(EntryKind::Started, SystemTime::now());
+        Ok(audit)
+    }
+
+    /// Returns the numbers of written and of lost records.
+    pub fn counts(&self) -> (u64, u64) {
+        let state = &self.0.state;
+        (
+            state.written.load(Ordering::Relaxed),
+            state.lost.load(Ordering::Relaxed),
+        )
+    }
+
+    pub(super) fn accepts_calls(&self) -> bool {
+        let state = &self.0.state;
+        !self.0.is_required
+            || !state.is_failing.load(Ordering::Relaxed)
+                && state.queued.load(Ordering::Relaxed) < MAX_QUEUED_BEFORE_CALLS
+    }
+
+    /// Returns the arguments for a record: their keyed hash, since a plain hash of small arguments can be guessed.
+    pub(super) fn arguments(&self, arguments: &Value) -> Value {
+        let text = arguments.to_string();
+        if self.0.has_whole_arguments && text.len() <= MAX_ARGUMENT_BYTES {
+            return arguments.clone();
+        }
+        let hash = hmac::sign(&self.0.key, text.as_bytes());
+        format!("hmac-sha256:{}", chain::hexadecimal(hash.as_ref())).into()
+    }
+
+    pub(super) fn component_changed(&self, change: ComponentChange) {
+        self.send(EntryKind::Component(change), SystemTime::now());
+    }
+
+    pub(super) fn request_ended(
+        &self,
+        facts: Facts,
+        outcome: Outcome,
+        duration: Duration,
+        time: SystemTime,
+    ) {
+        // Requests that run nothing and decide nothing, such as `tools/list`, have no record.
+        if facts.target.is_none() && !entry::is_denial(outcome) {
+            return;
+        }
+        let request = EntryKind::Request {
+            facts: Box::new(facts),
+            outcome,
+            duration,
+        };
+        self.send(request, time);
+    }
+
+    /// Waits until everything is written that was sent before, and ends the thread.
+    pub(super) fn flush(&self) {
+        let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ended) = ended.take() else {
+            return;
+        };
+        self.send(EntryKind::Stopped, SystemTime::now());
+        if ended.recv_timeout(MAX_FLUSH_TIME) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!("audit records not written before the end of the process");
+        }
+    }
+
+    fn send(&self, kind: EntryKind, time: SystemTime) {
+        let state = &self.0.state;
+        state.queued.fetch_add(1, Ordering::Relaxed);
+        if self.0.entries.try_send(Entry { kind, time }).is_err() {
+            state.queued.fetch_sub(1, Ordering::Relaxed);
+            state.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

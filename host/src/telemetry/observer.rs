@@ -1,0 +1,107 @@
+//! The one place that records requests which have ended: in the log, the metrics and the audit.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::audit::{Audit, ComponentChange};
+use super::facts::{Facts, TargetFacts};
+use super::metrics::{Metrics, SeriesCell, TargetSeries};
+use super::outcome::Outcome;
+use super::request_log;
+
+/// Records requests. Clones share what they record to.
+#[derive(Clone, Default)]
+pub struct Observer(Arc<Sinks>);
+
+#[derive(Default)]
+struct Sinks {
+    metrics: Option<Metrics>,
+    audit: Option<Audit>,
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}
+
+impl Observer {
+    /// An observer that logs, and records to those of the two that are configured.
+    pub fn new(metrics: Option<Metrics>, audit: Option<Audit>) -> Self {
+        Self(Arc::new(Sinks { metrics, audit }))
+    }
+
+    /// Returns the metrics, if they are configured.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.0.metrics.as_ref()
+    }
+
+    /// Returns a function that tells the numbers of written and of lost records of the audit, if it is configured.
+    pub fn audit_counts(&self) -> Option<impl Fn() -> (u64, u64) + Send + Sync + use<>> {
+        let audit = self.0.audit.clone()?;
+        Some(move || audit.counts())
+    }
+
+    /// Returns whether calls may run: not while the audit is required and cannot be written.
+    pub fn accepts_calls(&self) -> bool {
+        self.0.audit.as_ref().is_none_or(Audit::accepts_calls)
+    }
+
+    /// Records a change of the served components in the audit.
+    pub fn component_changed(&self, change: ComponentChange) {
+        if let Some(audit) = &self.0.audit {
+            audit.component_changed(change);
+        }
+    }
+
+    /// Writes what is still to be written, within a few seconds. To be called before the process ends.
+    pub fn flush(&self) {
+        if let Some(audit) = &self.0.audit {
+            audit.flush();
+        }
+    }
+
+    pub(super) fn series(
+        &self,
+        cell: &SeriesCell,
+        method: &str,
+        target: &TargetFacts,
+    ) -> Option<Arc<TargetSeries>> {
+        let metrics = self.0.metrics.as_ref()?;
+        Some(metrics.series(cell, method, target))
+    }
+
+    pub(super) fn audited_arguments(&self, arguments: &Value) -> Option<Value> {
+        Some(self.0.audit.as_ref()?.arguments(arguments))
+    }
+
+    pub(super) fn record(&self, facts: Facts, series: Option<&TargetSeries>, duration: Duration) {
+        let outcome = outcome(&facts);
+        request_log::log(&facts, outcome, duration);
+        if let Some(metrics) = &self.0.metrics {
+            metrics.record(&facts, series, outcome, duration);
+        }
+        if let Some(audit) = &self.0.audit {
+            audit.request_ended(facts, outcome, duration, SystemTime::now());
+        }
+    }
+}
+
+/// Returns the outcome that a step has set, else the one that the HTTP status tells.
+fn outcome(facts: &Facts) -> Outcome {
+    match (facts.outcome, facts.status) {
+        (Some(outcome), _) => outcome,
+        (None, 401) => Outcome::Unauthenticated,
+        (None, 403) if facts.caller.is_some() => Outcome::Denied,
+        (None, 429 | 503) => Outcome::Limited,
+        (None, 400..500) => Outcome::Refused,
+        (None, 500..) => Outcome::Failed,
+        // The call was dropped before its end.
+        (None, _) if facts.target.is_some() => Outcome::Cancelled,
+        (None, 0) => Outcome::Cancelled,
+        (None, _) => Outcome::Ok,
+    }
+}
