@@ -6,8 +6,7 @@ use tokio::sync::watch;
 
 use super::problem::Problem;
 use crate::auth::{Guard, GuardCounts};
-use crate::catalog::LiveCatalog;
-use crate::component::Component;
+use crate::catalog::{ComponentEntry, LiveCatalog};
 use crate::mcp::ToolServer;
 use crate::telemetry::{Audit, Metrics, Observer, Sample, TelemetryConfig};
 
@@ -49,7 +48,7 @@ pub(super) fn add_sources(
         catalog
             .components()
             .iter()
-            .for_each(|entry| add_egress(&entry.component, samples));
+            .for_each(|entry| add_egress(entry, samples));
         let places = catalog.places();
         let places_help = "Places for calls";
         samples.extend([
@@ -117,15 +116,15 @@ fn add_guard(counts: &GuardCounts, samples: &mut Vec<Sample>) {
     }
 }
 
-fn add_egress(component: &Component, samples: &mut Vec<Sample>) {
-    let counts = component.egress_counts();
+fn add_egress(entry: &ComponentEntry, samples: &mut Vec<Sample>) {
+    let counts = entry.component.egress_counts();
     let requests = |host: &str, decision: &str, count| {
         Sample::counter(
             "toolcrib_egress_requests",
             "Outgoing requests of components, by the host of the grant",
             count,
         )
-        .with("component", component.name.as_str())
+        .with("component", entry.component.name.as_str())
         .with("host", host)
         .with("decision", decision)
     };

@@ -43,7 +43,7 @@ const MAX_IDLE_TIME: Duration = Duration::from_secs(75);
 /// Time a client may take to close an idle HTTP/2 connection after it was told to.
 const MAX_CLOSE_TIME: Duration = Duration::from_secs(10);
 /// Time for the responses to a client that has closed its side of the connection. It may still read, but most such
-/// clients are gone.
+/// clients are gone. Shorter than the time that a call waits for a place, so that a client gets the one that it has left.
 const MAX_HALF_CLOSED_TIME: Duration = Duration::from_millis(250);
 /// Time that responses may take to be sent after the running calls were stopped.
 const MAX_FLUSH_TIME: Duration = Duration::from_secs(2);

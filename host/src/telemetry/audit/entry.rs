@@ -90,7 +90,7 @@ impl EntryKind {
                 facts,
                 outcome,
                 duration,
-            } => Members::Request(request(facts, *outcome, *duration)),
+            } => Members::Request(Box::new(request(facts, *outcome, *duration))),
             Self::Component(change) => Members::Component(change),
             Self::Lost(records) => Members::Lost { records: *records },
             Self::LeftOut(requests) => Members::Refused {
@@ -114,7 +114,7 @@ struct Record<'e> {
 enum Members<'e> {
     Started { version: &'static str, process: u32 },
     Stopped,
-    Request(Request<'e>),
+    Request(Box<Request<'e>>),
     Component(&'e ComponentChange),
     Lost { records: u64 },
     Refused { requests: u64 },

@@ -66,7 +66,8 @@ impl Collector for Metrics {
             let encoder = metric.encode_family(&labels)?;
             series.guest.peak_memory.encode(encoder)?;
         }
-        let bytes: [(_, _, fn(&TargetSeries) -> &AtomicU64); 2] = [
+        type Value = fn(&TargetSeries) -> &AtomicU64;
+        let bytes: [(_, _, Value); 2] = [
             ("toolcrib_request", "Bytes of request bodies", |series| {
                 &series.request_bytes
             }),
