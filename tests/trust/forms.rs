@@ -109,7 +109,7 @@ fn protected_parts(form: &str, text: &str) -> Vec<Range<usize>> {
     ];
     let end = text.trim_end().len();
     match form {
-        "minisig" => vec![text.find('\n').unwrap() + 1..end],
+        "minisig" => std::iter::once(text.find('\n').unwrap() + 1..end).collect(),
         "bundle" => VALUES
             .iter()
             .filter_map(|value| {
@@ -119,7 +119,7 @@ fn protected_parts(form: &str, text: &str) -> Vec<Range<usize>> {
                 Some(start..start + value.trim_end_matches('=').len())
             })
             .collect(),
-        _ => vec![0..end],
+        _ => std::iter::once(0..end).collect(),
     }
 }
 
