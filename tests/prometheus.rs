@@ -60,8 +60,9 @@ impl Prometheus {
     /// Returns the data of an answer of the API; `None` while Prometheus starts.
     async fn get(&self, path: &str, query: &str) -> Option<Value> {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let request = client.get(format!("{}/{path}", self.url));
-        let response = request.query(&[("query", query)]).send().await.ok()?;
+        let url = format!("{}/{path}", self.url);
+        let url = reqwest::Url::parse_with_params(&url, [("query", query)]).unwrap();
+        let response = client.get(url).send().await.ok()?;
         let answer: Value = serde_json::from_str(&response.text().await.ok()?).ok()?;
         Some(answer["data"].clone())
     }
