@@ -2,6 +2,7 @@
 
 mod configurations;
 mod files;
+mod follow;
 mod forms;
 mod reload;
 mod remote;
