@@ -7,12 +7,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::spinning_guest;
-use crate::support::guest::Guest;
+use crate::support::guest::{Guest, Tool};
 use crate::support::http2::{HEADERS, Http2};
 use crate::support::server::Host;
 
 /// Time for which the host reads the body of a request that it has refused.
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(2);
+/// Time for the responses to a client that has closed its side of the connection.
+const MAX_HALF_CLOSED_TIME: Duration = Duration::from_millis(250);
 
 /// Returns a call over HTTP/1.
 fn call(tool: &str) -> String {
@@ -81,6 +83,38 @@ async fn requests_in_front_of_the_end_of_a_connection_are_answered() {
         let answered = responses.matches("\"text\":\"hello\"").count();
         assert_eq!(answered, requests, "{responses}");
     }
+}
+
+/// A response under way is sent whole, however long the client takes to read it.
+#[tokio::test]
+async fn a_large_response_is_sent_to_a_client_that_has_closed_its_side() {
+    // More than the buffers of a connection hold.
+    const TEXT_BYTES: usize = 24 << 20;
+    let mut guest = Guest::new();
+    guest.pages(TEXT_BYTES / (64 << 10) + 2).tool(
+        Tool::new("large"),
+        format!(
+            "(memory.fill (i32.const 65536) (i32.const 120) (i32.const {TEXT_BYTES}))
+             (call $text (i32.const 65536) (i32.const {TEXT_BYTES}))"
+        ),
+    );
+    let host = Host::start(&[("guest", &guest)], |config| {
+        config.limits.output_bytes = 2 * TEXT_BYTES;
+    })
+    .await;
+    let mut connection = TcpStream::connect(host.address()).await.unwrap();
+    connection
+        .write_all(call("large").as_bytes())
+        .await
+        .unwrap();
+    let mut start = [0; 12];
+    connection.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    connection.shutdown().await.unwrap();
+    tokio::time::sleep(4 * MAX_HALF_CLOSED_TIME).await;
+    let mut rest = Vec::new();
+    connection.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() > TEXT_BYTES, "{} bytes", rest.len());
 }
 
 /// The answer to a refused request waits for a body that is under way, and for no other.

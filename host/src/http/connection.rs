@@ -1,5 +1,6 @@
 //! The state of one client connection, shared by its stream and the service that answers its requests.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,13 +20,18 @@ pub(super) struct Exchanges {
     pub(super) started: u64,
     /// Requests whose response has not been sent whole.
     pub(super) open: usize,
+    /// Those of them whose response has a known size and is being sent.
+    pub(super) sending: usize,
     /// The end of the last one, or the start of the connection.
     last_end: Instant,
     pub(super) is_http2: bool,
 }
 
 /// A request and its response. It ends when this is dropped.
-pub(super) struct Exchange(Arc<Connection>);
+pub(super) struct Exchange {
+    connection: Arc<Connection>,
+    is_sending: AtomicBool,
+}
 
 impl Connection {
     pub(super) fn new() -> Arc<Self> {
@@ -34,6 +40,7 @@ impl Connection {
             exchanges: Mutex::new(Exchanges {
                 started: 0,
                 open: 0,
+                sending: 0,
                 last_end: Instant::now(),
                 is_http2: false,
             }),
@@ -45,7 +52,10 @@ impl Connection {
         exchanges.started += 1;
         exchanges.open += 1;
         exchanges.is_http2 = is_http2;
-        Exchange(self.clone())
+        Exchange {
+            connection: self.clone(),
+            is_sending: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn exchanges(&self) -> Exchanges {
@@ -74,10 +84,20 @@ impl Connection {
     }
 }
 
+impl Exchange {
+    /// Records that a response of known size is being sent.
+    pub(super) fn start_sending(&self) {
+        if !self.is_sending.swap(true, Ordering::Relaxed) {
+            self.connection.lock().sending += 1;
+        }
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let mut exchanges = self.0.lock();
+        let mut exchanges = self.connection.lock();
         exchanges.open -= 1;
+        exchanges.sending -= usize::from(*self.is_sending.get_mut());
         exchanges.last_end = Instant::now();
     }
 }

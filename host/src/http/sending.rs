@@ -156,6 +156,9 @@ impl Service<Request<Incoming>> for ConnectionService {
             let response = application
                 .handle(request.map(Body::new), &connection)
                 .await;
+            if response.body().size_hint().exact().is_some() {
+                exchange.start_sending();
+            }
             let stream = STREAM.try_with(Arc::clone).ok();
             Ok(response.map(|body| SentBody {
                 body,

@@ -216,9 +216,16 @@ impl Server {
         };
         let gone = async {
             peer.closed().await;
+            let left = async {
+                tokio::time::sleep(MAX_HALF_CLOSED_TIME).await;
+                // A response under way may take longer, as long as the client accepts some of it.
+                while connection.exchanges().sending > 0 {
+                    tokio::time::sleep(MAX_HALF_CLOSED_TIME).await;
+                }
+            };
             tokio::select! {
                 () = peer.reset() => {}
-                () = tokio::time::sleep(MAX_HALF_CLOSED_TIME) => {}
+                () = left => {}
             }
         };
         let mut gone = pin!(gone);
