@@ -83,10 +83,8 @@ impl Target {
             name: self.name().into(),
             component: self.component().name.as_str().into(),
             digest: self.component().digest.as_str().into(),
+            scopes: self.scopes().into(),
         });
-        if !self.scopes().is_empty() {
-            record.set(|facts| facts.scopes = self.scopes().to_vec());
-        }
     }
 
     /// Returns the component that has the target.

@@ -20,6 +20,8 @@ pub struct TargetFacts {
     pub component: Arc<str>,
     /// The SHA-256 digest of the component.
     pub digest: Arc<str>,
+    /// The scopes that a call requires.
+    pub scopes: Box<[String]>,
 }
 
 /// The facts about a request.
@@ -45,8 +47,6 @@ pub struct Facts {
     pub call_id: Option<Box<str>>,
     /// The trace id of `_meta.traceparent`.
     pub trace_id: Option<Box<str>>,
-    /// The scopes that the call requires.
-    pub scopes: Vec<String>,
     /// The keyed hash of the arguments, or the arguments themselves. Only for the audit.
     pub arguments: Option<Value>,
     /// Processor time of the guest. Set from the usage at the end.

@@ -171,6 +171,8 @@ struct CallerMembers<'e> {
 
 fn request(facts: &Facts, outcome: Outcome, duration: Duration) -> Request<'_> {
     let is_call = facts.call_id.is_some();
+    let scopes = facts.target.as_ref().map(|target| &*target.scopes);
+    let scopes = scopes.unwrap_or_default();
     Request {
         transport: facts.transport,
         method: truncate(&facts.method, MAX_TEXT_BYTES),
@@ -191,10 +193,10 @@ fn request(facts: &Facts, outcome: Outcome, duration: Duration) -> Request<'_> {
             Outcome::Unauthenticated => "token",
             Outcome::Limited => "limit",
             Outcome::Refused => "request",
-            _ if facts.scopes.is_empty() => "none",
+            _ if scopes.is_empty() => "none",
             _ => "scopes",
         },
-        scopes: &facts.scopes,
+        scopes,
         outcome: outcome.as_str(),
         reason: facts
             .reason
