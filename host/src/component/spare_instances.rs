@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::contract::{CallData, Guest, GuestContext, PreparedStore};
 use crate::engine::Engine;
 use crate::sandbox::keyvalue::Owner;
-use crate::sandbox::{self, Limits, OpenGrants};
+use crate::sandbox::{self, CpuProfile, Limits, OpenGrants};
 use crate::telemetry::{CallSpan, CallUsage};
 
 /// Time between two calls within which a component counts as called often.
@@ -30,6 +30,8 @@ pub(super) struct SpareInstances {
     guest: Arc<Guest>,
     grants: Arc<OpenGrants>,
     limits: Limits,
+    /// Remembers whether making an instance is CPU-heavy, as for the calls of a tool.
+    cpu_profile: Arc<CpuProfile>,
     state: Mutex<State>,
 }
 
@@ -64,6 +66,7 @@ impl SpareInstances {
             guest,
             grants,
             limits: limits.clone(),
+            cpu_profile: Arc::default(),
             state: Mutex::default(),
         })
     }
@@ -148,7 +151,6 @@ impl SpareInstances {
         };
         let instantiating = self.grants.with_blocking_pool(instantiating);
         let runtime = self.engine.guest_runtime();
-        let cpu_profile = Arc::default();
         let component = self.component.clone();
         let span = CallSpan::new(move || {
             tracing::info_span!("spare instance", component.name = component)
@@ -158,7 +160,7 @@ impl SpareInstances {
             &self.limits,
             runtime,
             &cancelled,
-            &cpu_profile,
+            &self.cpu_profile,
             Arc::default(),
             instantiating,
         )
