@@ -5,7 +5,7 @@
 //! directory: files are written under a temporary name and renamed, never changed in place.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -91,6 +91,39 @@ impl CacheDir {
         // The directory may have been opened to others since the last check.
         check_owner(&std::fs::metadata(dir)?, "directory")?;
         Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(dir)
+    }
+
+    /// Returns the first `max_bytes` of a file below the directory; `None` if it does not exist. One that cannot be used is
+    /// removed.
+    pub(crate) fn read(&self, path: &Path, max_bytes: u64) -> Option<Vec<u8>> {
+        let read = self.open_file(path).and_then(|file| {
+            Self::mark_used(&file);
+            let mut bytes = Vec::new();
+            file.take(max_bytes).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        });
+        match read {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    Self::remove_invalid(path, &error);
+                }
+                None
+            }
+        }
+    }
+
+    /// Writes a file below the directory, whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written, or another user can write the directory.
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.create_file(path)?;
+        file.write_all(bytes)?;
+        // Before the name is given: a crash must not leave the name with other bytes.
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
     }
 
     /// Records that a file was used: eviction goes by the time of last use. A failure to record it is harmless.

@@ -1,6 +1,5 @@
 //! Records about references: the digest that each had when it was last resolved. With them, a start needs no network.
 
-use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -46,19 +45,7 @@ impl Record {
     /// Returns the record of a reference, if there is a valid one.
     pub(super) fn read(dir: &CacheDir, remote: &Remote) -> Option<Self> {
         let path = path(dir, remote);
-        let file = match dir.open_file(&path) {
-            Ok(file) => file,
-            Err(error) => {
-                if error.kind() != std::io::ErrorKind::NotFound {
-                    CacheDir::remove_invalid(&path, &error);
-                }
-                return None;
-            }
-        };
-        CacheDir::mark_used(&file);
-        let mut bytes = Vec::new();
-        let read = file.take(MAX_RECORD_BYTES).read_to_end(&mut bytes);
-        let record = read.ok().and_then(|_| Self::parse(&bytes, remote));
+        let record = Self::parse(&dir.read(&path, MAX_RECORD_BYTES)?, remote);
         if record.is_none() {
             CacheDir::remove_invalid(&path, &"it is not a valid record");
         }
@@ -91,12 +78,7 @@ impl Record {
             "etag": self.etag,
             "time": seconds.unwrap_or_default().as_secs(),
         });
-        let written = dir.create_file(&path).and_then(|mut file| {
-            file.write_all(document.to_string().as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        });
+        let written = dir.write(&path, document.to_string().as_bytes());
         if let Err(error) = written {
             tracing::warn!(
                 component.reference = %shown(&remote.to_string()), %error,

@@ -1,7 +1,7 @@
 //! The signatures of fetched components: asked for where the component is, and kept in the cache once they are verified,
 //! so that a start needs no network.
 
-use std::io::{Read, Write};
+use std::io;
 use std::path::PathBuf;
 
 use super::body::digest;
@@ -44,21 +44,8 @@ impl Fetcher {
     /// Returns the signatures that were kept of this version of a component.
     pub(crate) fn kept_signatures(&self, origin: &Origin) -> Option<Evidence> {
         let path = self.path_of_signatures(origin);
-        let file = match self.store.dir.open_file(&path) {
-            Ok(file) => file,
-            Err(error) => {
-                if error.kind() != std::io::ErrorKind::NotFound {
-                    CacheDir::remove_invalid(&path, &error);
-                }
-                return None;
-            }
-        };
-        CacheDir::mark_used(&file);
-        let mut bytes = Vec::new();
-        let read = file.take(MAX_FILE_BYTES).read_to_end(&mut bytes);
-        let document = read
-            .ok()
-            .and_then(|_| json::parse(&bytes, DuplicateKeys::Reject).ok());
+        let bytes = self.store.dir.read(&path, MAX_FILE_BYTES)?;
+        let document = json::parse(&bytes, DuplicateKeys::Reject).ok();
         let evidence = document.and_then(|document| serde_json::from_value(document).ok());
         if evidence.is_none() {
             CacheDir::remove_invalid(&path, &"it does not hold signatures");
@@ -69,12 +56,8 @@ impl Fetcher {
     /// Keeps the signatures of a component. A failure is logged: only the next start without network misses them.
     pub(crate) fn keep_signatures(&self, origin: &Origin, evidence: &Evidence) {
         let path = self.path_of_signatures(origin);
-        let written = self.store.dir.create_file(&path).and_then(|mut file| {
-            file.write_all(&serde_json::to_vec(evidence)?)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        });
+        let json = serde_json::to_vec(evidence).map_err(io::Error::from);
+        let written = json.and_then(|json| self.store.dir.write(&path, &json));
         if let Err(error) = written {
             tracing::warn!(
                 component.reference = %origin.remote, %error,
