@@ -204,6 +204,7 @@ mod tests {
                 name: format!("t{number}").into(),
                 component: "c".into(),
                 digest: "".into(),
+                scopes: Box::default(),
             };
             let series = metrics.series(&SeriesCell::default(), "tools/call", &target);
             let facts = Facts {
