@@ -34,8 +34,7 @@ struct Mode {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_conformance_suite_passes() {
     let cache = tempfile::tempdir().unwrap();
-    // Fills the compilation cache, so that the component is compiled only once.
-    drop(Host::start(cache.path(), false, None));
+    Host::fill_cache(cache.path());
     let issuer = Issuer::start().await;
     let modes = ["2025-06-18", "2025-11-25", "2026-07-28"]
         .into_iter()

@@ -21,6 +21,17 @@ pub(super) struct Host {
 }
 
 impl Host {
+    /// Compiles both components into the cache: the suite waits for the change of a list no longer than compiling takes.
+    pub(super) fn fill_cache(cache: &Path) {
+        let config = cache.join("toolcrib.toml");
+        let text = format!("components = [{FIXTURE:?}]\ncache.dir = {cache:?}\n");
+        fs::write(&config, text).unwrap();
+        let mut check = Command::new(TOOLCRIB);
+        check.args(["check", "--no-auth", "--config"]).arg(&config);
+        let checked = check.output().unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+    }
+
     /// Starts a host. `guard` is the trusted issuer and the allowed origin; without it, the host accepts every request.
     pub(super) fn start(cache: &Path, sessions: bool, guard: Option<(&Issuer, &str)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
