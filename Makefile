@@ -3,7 +3,7 @@
 # make test-all  also the examples of every language, real MCP clients, the conformance suite, Redis, network namespaces
 # make release   the optimised host: target/release/toolcrib
 # make bench     cost of a call, memory and start-up time of the optimised host; make bench-quick: calls alone
-# make fuzz      one fuzz target (FUZZ=token) for SECONDS=60; needs a nightly compiler and cargo-fuzz
+# make fuzz      one fuzz target (FUZZ=token) for SECONDS=60; needs cargo-fuzz
 # make lint      formatting, clippy, dependencies (licences, sources, duplicate versions)
 # make docs      API documentation and the book (target/book), with every link checked
 
@@ -58,10 +58,10 @@ bench: examples
 bench-quick: examples
 	$(CARGO) test --locked --workspace --profile dist --bench bench -- --quick
 
-# Without a sanitizer: the host's own code is safe, and the engine takes long to build with one.
+# Without a sanitizer: the host's own code is safe, and a sanitizer needs a nightly compiler.
 fuzz:
 	mkdir -p fuzz/found/$(FUZZ)
-	cd fuzz && cargo +nightly fuzz run --dev --sanitizer none $(FUZZ) found/$(FUZZ) corpus/$(FUZZ) -- \
+	cd fuzz && cargo fuzz run --dev --sanitizer none $(FUZZ) found/$(FUZZ) corpus/$(FUZZ) -- \
 	  -max_total_time=$(SECONDS) -timeout=25 -rss_limit_mb=4096
 
 lint: $(TOOLS)/stamp

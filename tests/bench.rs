@@ -91,8 +91,13 @@ async fn measure_calls(echo: &str, dir: &Path, rounds: Rounds) {
         issuer.url(),
         issuer.jwks_uri()
     );
-    std::fs::write(&config, text).unwrap();
+    std::fs::write(&config, &text).unwrap();
     let config = config.to_str().unwrap();
+    let silent = dir.join("silent.toml");
+    std::fs::write(&silent, format!("{text}[telemetry]\nlevel = \"warn\"\n")).unwrap();
+    let recording = dir.join("recording.toml");
+    let all = "[telemetry]\nlog-file = \"x.log\"\nmetrics = \"127.0.0.1:0\"\naudit = \"x.jsonl\"\n";
+    std::fs::write(&recording, text + all).unwrap();
     let (tool, function) = echo_components(dir);
 
     let call = || Message::call("echo", json!({ "text": "hello" }));
@@ -101,6 +106,16 @@ async fn measure_calls(echo: &str, dir: &Path, rounds: Rounds) {
         Row::new("plain axum handler", plain(), call()),
         Row::new("no guard", Process::serve([echo, "--no-auth"]), call()),
         Row::new("guard (RS256)", guarded(echo), call().with_token(&token)),
+        Row::new(
+            "  nothing recorded",
+            Process::serve([echo, "--config", silent.to_str().unwrap()]),
+            call().with_token(&token),
+        ),
+        Row::new(
+            "  everything recorded",
+            Process::serve([echo, "--config", recording.to_str().unwrap()]),
+            call().with_token(&token),
+        ),
         Row::new(
             "  2026-07-28",
             guarded(echo),

@@ -1,5 +1,5 @@
 //! Tests that need more than Rust, run by `make test-all`: the examples of every language, real clients that call them
-//! with an access token, the conformance suite, a Redis server, a Prometheus, a registry and the tools that push to it and
+//! with an access token, the conformance suite, a Redis server, a Prometheus, a receiver of traces, a registry and the tools that push to it and
 //! sign, network namespaces with their own DNS, and a disk that hangs.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
@@ -15,6 +15,7 @@ mod prometheus;
 mod redis;
 mod registries;
 mod signatures;
+mod traces;
 
 #[path = "support/mod.rs"]
 #[allow(

@@ -1,9 +1,10 @@
-//! The records of requests: the log, the metrics and the audit, which agree.
+//! The records of requests: the log, the metrics, the audit and the traces, which agree.
 
 mod audit;
 mod bad_input;
 mod metrics;
 mod request_log;
+mod traces;
 mod usage;
 
 use std::path::Path;

@@ -76,6 +76,7 @@ const MODULES: [(&str, &[&str]); 21] = [
         &[
             "auth",
             "telemetry",
+            "network",
             "catalog",
             "mcp",
             "config",
@@ -122,13 +123,25 @@ const LIBRARIES: [(&[&str], &[&str]); 15] = [
         ],
         &["engine", "sandbox", "component"],
     ),
-    (&["reqwest"], &["network", "auth", "artifact", "sandbox"]),
+    (
+        &["reqwest"],
+        &["network", "auth", "artifact", "sandbox", "telemetry"],
+    ),
     (&["docker_credential", "http_auth"], &["artifact"]),
     (&["redb", "redis"], &["sandbox"]),
     (&["jsonwebtoken"], &["auth"]),
     // TLS is told its cryptography provider.
     (&["aws_lc_rs"], &["auth", "http", "telemetry"]),
-    (&["prometheus_client"], &["telemetry"]),
+    (
+        &[
+            "prometheus_client",
+            "opentelemetry",
+            "opentelemetry_http",
+            "opentelemetry_otlp",
+            "opentelemetry_sdk",
+        ],
+        &["telemetry"],
+    ),
     (&["tokio_rustls"], &["http"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
     (&["toml", "bytesize", "strsim"], &["config"]),

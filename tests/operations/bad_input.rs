@@ -45,6 +45,26 @@ async fn settings_that_cannot_be_used_end_the_start() {
             "`telemetry.audit-required` needs `audit`",
         ),
         (
+            text("otlp = \"collector:4318\""),
+            2,
+            "`telemetry.otlp` must be",
+        ),
+        (
+            text("otlp = \"http://user:secret@collector:4318\""),
+            2,
+            "`telemetry.otlp` must be",
+        ),
+        (
+            text("otlp = \"http://127.0.0.1:1\"\ntrace-sample = 1.5"),
+            2,
+            "`telemetry.trace-sample` must be a number from 0 to 1",
+        ),
+        (
+            text("trace-sample = 0.5"),
+            2,
+            "`telemetry.trace-sample` needs `otlp`",
+        ),
+        (
             text("audit-days = 0\naudit = \"a\""),
             2,
             "`telemetry.audit-days`",

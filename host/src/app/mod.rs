@@ -94,7 +94,7 @@ impl App {
             problems.push(error.into());
             None
         });
-        let observer = telemetry::observer(&config.telemetry).unwrap_or_else(|problem| {
+        let observer = telemetry::observer(&config).unwrap_or_else(|problem| {
             problems.push(problem);
             Observer::default()
         });

@@ -53,6 +53,9 @@ pub enum Problem {
         /// The cause.
         error: io::Error,
     },
+    /// Traces cannot be sent.
+    #[error("`telemetry.otlp`: traces cannot be sent: {0}")]
+    Traces(String),
     /// A reference or a component cannot be served.
     #[error(transparent)]
     Component(#[from] ComponentProblem),

@@ -7,25 +7,42 @@ use tokio::sync::watch;
 use super::problem::Problem;
 use crate::auth::{Guard, GuardCounts};
 use crate::catalog::{ComponentEntry, LiveCatalog};
+use crate::config::Config;
 use crate::mcp::ToolServer;
-use crate::telemetry::{Audit, Metrics, Observer, Sample, TelemetryConfig};
+use crate::network::{AddressPolicy, Outbound, is_loopback};
+use crate::telemetry::{Audit, Metrics, Observer, Sample, Traces, TracesConfig};
 
-/// Creates the observer and opens the audit.
+/// Creates the observer, opens the audit, and starts to send traces. To be called in the async runtime.
 ///
 /// # Errors
-/// The audit cannot be written.
-pub(crate) fn observer(config: &TelemetryConfig) -> Result<Observer, Problem> {
-    let audit = match &config.audit {
+/// The audit cannot be written, or traces cannot be sent.
+pub(crate) fn observer(config: &Config) -> Result<Observer, Problem> {
+    let telemetry = &config.telemetry;
+    let audit = match &telemetry.audit {
         Some(audit) => Some(Audit::start(audit).map_err(|error| Problem::Audit {
             path: audit.file().cloned().unwrap_or(PathBuf::from("stderr")),
             error,
         })?),
         None => None,
     };
-    Ok(Observer::new(
-        config.metrics.map(|_| Metrics::default()),
-        audit,
-    ))
+    let traces = telemetry.traces.as_ref();
+    let traces = traces.map(|traces| start_traces(config, traces));
+    let traces = traces.transpose().map_err(Problem::Traces)?;
+    let metrics = telemetry.metrics.map(|_| Metrics::default());
+    Ok(Observer::new(metrics, audit, traces))
+}
+
+fn start_traces(config: &Config, traces: &TracesConfig) -> Result<Traces, String> {
+    let network = &config.network;
+    // Errors in these settings are reported for the components.
+    let (outbound, _) = Outbound::new(network.proxy.as_ref(), network.ca.as_deref(), true);
+    // Collectors are usually in a private network.
+    let policy = AddressPolicy::for_url(&traces.endpoint, true);
+    let client = outbound
+        .client_builder(policy, is_loopback(&traces.endpoint))
+        .and_then(|builder| builder.build())
+        .map_err(|error| error.to_string())?;
+    Traces::start(traces, client).map_err(|error| error.to_string())
 }
 
 /// Adds the state of the application's parts to the metrics.

@@ -70,6 +70,7 @@ impl Call {
                 cancelled: CancellationToken::new(),
                 held: None,
                 usage: Arc::default(),
+                span: None,
             },
         };
         let result = entry.call(call, permit).await;

@@ -28,6 +28,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::{COMPILER_SUBCOMMAND, run_compiler_process};
+use crate::telemetry;
 use output::Failure;
 
 /// Serve WebAssembly components as MCP tools, each call in a sandbox of its own.
@@ -111,6 +112,7 @@ pub fn run() -> ExitCode {
     });
     // A thread blocked on standard input must not keep the process alive.
     runtime.shutdown_background();
+    telemetry::flush_log();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed) => ExitCode::from(1),

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::app::BuildError;
 use crate::catalog::Catalog;
 use crate::config::ConfigError;
+use crate::telemetry;
 use crate::text::{error_chain, escape_json, escape_lines, escape_untrusted};
 
 /// Prints a line to standard output, escaped. Returns from the function if it cannot be written.
@@ -118,6 +119,7 @@ pub(super) fn report(error: &BuildError) -> Failure {
 /// Prints an error to standard error, escaped. Further lines are indented, so that they cannot imitate other errors.
 fn print_error(error: impl Display) {
     let text = escape_lines(error.to_string().trim_end()).replace('\n', "\n  ");
+    telemetry::flush_log();
     // Only the exit status is left to tell that standard error cannot be written.
     let _ = writeln!(io::stderr(), "error: {text}");
 }

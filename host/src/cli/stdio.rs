@@ -31,7 +31,7 @@ impl Stdio {
         let shutdown = CancellationToken::new();
         let draining = CancellationToken::new();
         // Dropping the receiver would stop watching.
-        let observer = app::observer(&config.telemetry).map_err(|problem| {
+        let observer = app::observer(&config).map_err(|problem| {
             report(&BuildError {
                 problems: vec![problem],
             })

@@ -48,7 +48,7 @@ impl Component {
                 .prepare(&arguments, self.strings())
                 .map_err(CallError::InvalidArguments)?;
             let max_bytes = self.limits.output_bytes;
-            let run = |store| prepared.run(guest, store, max_bytes);
+            let run = move |store| prepared.run(guest, store, max_bytes);
             let output = self
                 .execute(target, call.context, &tool.cpu_profile, run)
                 .await?;
@@ -68,7 +68,7 @@ impl Component {
             answers: call.answers,
             state: call.state,
         };
-        let run = |store| guest.call_tool(store, request);
+        let run = move |store| guest.call_tool(store, request);
         let outcome = self
             .execute(target, call.context, &tool.cpu_profile, run)
             .await?;
@@ -105,7 +105,7 @@ impl Component {
             kind: TargetKind::Prompt,
             name: &prompt.name,
         };
-        let run = |store| guest.get_prompt(store, request);
+        let run = move |store| guest.get_prompt(store, request);
         self.execute(target, call.context, &self.cpu_profile, run)
             .await
     }
@@ -130,7 +130,7 @@ impl Component {
             kind: TargetKind::Resource,
             name: &uri,
         };
-        let run = |store| guest.read_resource(store, request);
+        let run = move |store| guest.read_resource(store, request);
         self.execute(target, call.context, &self.cpu_profile, run)
             .await
     }
@@ -151,7 +151,7 @@ impl Component {
             kind: TargetKind::Completion,
             name: &argument,
         };
-        let run = |store| guest.complete(store, request);
+        let run = move |store| guest.complete(store, request);
         self.execute(target, context, &self.cpu_profile, run).await
     }
 

@@ -71,7 +71,7 @@ impl<'a> Describer<'a> {
             &cancelled,
             &cpu_profile,
             Arc::default(),
-            span.scope(guest(store)),
+            Box::pin(span.scope(guest(store))),
         )
         .await;
         let reason = match result {

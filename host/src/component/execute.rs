@@ -12,7 +12,7 @@ use super::load::Component;
 use super::output_validation::GuestOutput;
 use crate::sandbox::keyvalue::Owner;
 use crate::sandbox::{self, CpuProfile, Stopped};
-use crate::telemetry::{CallSpan, in_call};
+use crate::telemetry::{CallSpan, TraceSpan, in_call};
 use crate::text::{bounded, escape_untrusted, truncate};
 
 /// Maximum length of a backtrace or a URI in the log.
@@ -32,13 +32,14 @@ impl Component {
         target: CallTarget<'_>,
         mut context: GuestContext,
         cpu_profile: &Arc<CpuProfile>,
-        guest: impl FnOnce(PreparedStore) -> F,
+        guest: impl FnOnce(PreparedStore) -> F + Send + 'static,
     ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, GuestError>> + Send + 'static,
         T: GuestOutput + Send + 'static,
     {
-        let span = call_span(&self.name, &target, &context);
+        let trace = context.span.take().map(|span| span.part("guest"));
+        let span = call_span(&self.name, &target, &context, trace.as_deref().cloned());
         let cancelled = context.cancelled.clone();
         let owner = match &context.caller {
             Some(caller) if self.open_grants.has_buckets() => Some(keyvalue_owner(&**caller)),
@@ -47,19 +48,22 @@ impl Component {
         let (held, usage) = (context.held.take(), context.usage.clone());
         let data = CallData::new(context, self.limits.time);
         let store = self.spare_instances.store(owner, usage.clone(), data);
-        let guest = self.open_grants.with_blocking_pool(guest(store));
-        // Dropped after the guest, also if this future is dropped before its end.
-        let guest = span.clone().scope(async move {
-            let output = guest.await;
+        let guest = async move {
+            let output = guest(store).await;
+            // Dropped after the guest, also if this future is dropped before its end.
             drop(held);
             output
-        });
+        };
+        let guest = span.clone().scope(guest);
+        // The future of a guest has kilobytes, so it is moved only here.
+        let guest = Box::pin(self.open_grants.with_blocking_pool(guest));
         let call = async {
             let (limits, runtime) = (&self.limits, self.engine.guest_runtime());
             let run = sandbox::execute(limits, runtime, &cancelled, cpu_profile, usage, guest);
             let mut log_if_dropped = LogIfDropped { has_ended: false };
             let result = run.await;
             log_if_dropped.has_ended = true;
+            drop(trace);
             if result.is_ok() && !cpu_profile.is_heavy() {
                 self.spare_instances.refill();
             }
@@ -142,10 +146,15 @@ pub(super) fn invalid_output(target: TargetKind, violation: &str) -> CallError {
     CallError::InvalidOutput(target)
 }
 
-fn call_span(component: &str, target: &CallTarget<'_>, context: &GuestContext) -> CallSpan {
+fn call_span(
+    component: &str,
+    target: &CallTarget<'_>,
+    context: &GuestContext,
+    trace: Option<TraceSpan>,
+) -> CallSpan {
     let (component, kind) = (component.to_owned(), target.kind);
     let (id, name) = (context.id.clone(), target.name.to_owned());
-    CallSpan::new(move || {
+    CallSpan::traced(trace, move || {
         let span = tracing::info_span!(
             "call", call.id = %id, component.name = %component,
             tool.name = tracing::field::Empty, call.kind = %kind, call.name = tracing::field::Empty

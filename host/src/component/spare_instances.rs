@@ -162,7 +162,7 @@ impl SpareInstances {
             &cancelled,
             &self.cpu_profile,
             Arc::default(),
-            instantiating,
+            Box::pin(instantiating),
         )
         .await;
         match made {

@@ -1,11 +1,15 @@
-//! `[telemetry]`: the log, the metrics and the audit.
+//! `[telemetry]`: the log, the metrics, the audit and the traces.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use url::Url;
+
 use super::section::Section;
 use crate::auth::Secret;
-use crate::telemetry::{AuditConfig, AuditOutput, DEFAULT_KEEP_DAYS, LogConfig, TelemetryConfig};
+use crate::telemetry::{
+    AuditConfig, AuditOutput, DEFAULT_KEEP_DAYS, LogConfig, TelemetryConfig, TracesConfig,
+};
 
 /// Minimum length of the key of the arguments' hash: that of the hash.
 const MIN_AUDIT_KEY_BYTES: usize = 32;
@@ -20,6 +24,7 @@ pub(super) fn read_telemetry(section: Section<'_, '_>) -> TelemetryConfig {
             |text| text.parse::<SocketAddr>().ok(),
         ),
         audit: read_audit(&section),
+        traces: read_traces(&section),
     };
     let files = [
         config.log.file.as_ref(),
@@ -89,6 +94,32 @@ fn read_audit(section: &Section<'_, '_>) -> Option<AuditConfig> {
         keep_days: keep_days.unwrap_or(DEFAULT_KEEP_DAYS),
         has_whole_arguments: arguments.unwrap_or(false),
         is_required: is_required.unwrap_or(false),
+    })
+}
+
+fn read_traces(section: &Section<'_, '_>) -> Option<TracesConfig> {
+    let wanted = "the URL of a collector such as \"http://127.0.0.1:4318\", without user and query";
+    let endpoint = section.parsed("otlp", wanted, |text| {
+        let url = Url::parse(text).ok()?;
+        let is_plain = url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        (matches!(url.scheme(), "http" | "https") && is_plain).then_some(url)
+    });
+    let sample = section.number("trace-sample", 0.0..=1.0);
+    let propagates = section.boolean("trace-outgoing");
+    if endpoint.is_none() && section.value("otlp").is_none() {
+        for key in ["trace-sample", "trace-outgoing"] {
+            if section.value(key).is_some() {
+                section.error(key, "needs `otlp`, the URL of the collector");
+            }
+        }
+    }
+    Some(TracesConfig {
+        endpoint: endpoint?,
+        sample: sample.unwrap_or(1.0),
+        propagates: propagates.unwrap_or(true),
     })
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -52,6 +53,19 @@ impl<'t> Section<'_, 't> {
             let integer = value.as_integer()?;
             let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok()?;
             (number <= max).then_some(Ok(number))
+        })
+    }
+
+    /// Reads a number within a range, with or without a fraction.
+    pub(super) fn number(&self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let wanted = format!("a number from {} to {}", range.start(), range.end());
+        self.read(key, &wanted, |value| {
+            let number = match value {
+                DeValue::Float(number) => number.as_str().parse().ok()?,
+                DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok()?,
+                _ => return None,
+            };
+            range.contains(&number).then_some(Ok(number))
         })
     }
 

@@ -247,10 +247,12 @@ impl Endpoint {
         };
         let id = incoming.id.as_ref();
         let catalog = self.live.current();
+        let span = record.span().map(|span| span.part("admission"));
         let admitted = match self.observer.accepts_calls() {
             true => mcp::authorize_and_admit(&catalog, &target, caller).await,
             false => Err(AdmissionError::NotRecorded),
         };
+        drop(span);
         let error = match admitted {
             Ok(ticket) => return Ok(Some(ticket)),
             Err(error) => error,

@@ -16,7 +16,7 @@ use super::jsonrpc::Incoming;
 use super::responses::Reason;
 use crate::auth::AuthError;
 use crate::mcp::{self, PROTOCOL_VERSIONS};
-use crate::telemetry::Record;
+use crate::telemetry::{Record, RequestTrace, TraceHeaders};
 use crate::text::truncate;
 
 /// Length of a method in a record. Those of MCP are shorter.
@@ -41,13 +41,28 @@ pub(super) fn received(
     let revision = version.and_then(|version| known.find(|known| *known == version));
     let request = incoming.request();
     let listens = matches!(request, Some(ClientRequest::SubscriptionsListenRequest(_)));
+    record.trace(|| RequestTrace {
+        method: truncate(method, MAX_METHOD_BYTES),
+        id: incoming.id.as_ref().map(ToString::to_string),
+        message: request.map(mcp::request_trace_headers).unwrap_or_default(),
+        http: TraceHeaders {
+            parent: header(headers, "traceparent"),
+            state: header(headers, "tracestate"),
+        },
+    });
     record.set(|facts| {
         facts.method = truncate(method, MAX_METHOD_BYTES).to_owned().into();
         facts.revision = revision.unwrap_or_default();
-        facts.trace_id = request.and_then(mcp::trace_id).map(Into::into);
+        if facts.trace_id.is_none() {
+            facts.trace_id = request.and_then(mcp::trace_id).map(Into::into);
+        }
         facts.request_bytes = request_bytes;
         facts.is_stream = listens;
     });
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// Adds what the response tells, and keeps the record as long as the body of the response.

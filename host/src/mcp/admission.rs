@@ -1,11 +1,12 @@
 //! Authorization and admission of a call, the same for HTTP and standard input.
 
-use rmcp::model::{ClientRequest, GetMeta};
+use rmcp::model::{ClientRequest, GetMeta, RequestMetaObject};
 
 use super::caller::user_key;
 use super::convert;
 use crate::auth::Caller;
 use crate::catalog::{CallTicket, Catalog, Rejection, TargetName};
+use crate::telemetry::TraceHeaders;
 
 /// The reason a call does not start. `Display` is one sentence for the client.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,19 @@ pub fn is_call(request: &ClientRequest) -> bool {
 /// Returns the trace id of a request's `_meta.traceparent` (W3C Trace Context, section 3.2.2).
 pub fn trace_id(request: &ClientRequest) -> Option<&str> {
     parse_trace_id(request.get_meta().get_traceparent()?)
+}
+
+/// Returns the trace headers of a request's `_meta` (MCP 2026-07-28, basic, `_meta`).
+pub fn request_trace_headers(request: &ClientRequest) -> TraceHeaders<'_> {
+    trace_headers(request.get_meta())
+}
+
+/// Returns the trace headers of a `_meta`.
+pub(super) fn trace_headers(meta: &RequestMetaObject) -> TraceHeaders<'_> {
+    TraceHeaders {
+        parent: meta.get_traceparent(),
+        state: meta.get_tracestate(),
+    }
 }
 
 /// Returns the trace id in a `traceparent`.

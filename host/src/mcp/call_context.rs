@@ -7,7 +7,7 @@ use rmcp::model::{ClientCapabilities, LoggingLevel};
 use rmcp::service::RequestContext;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{AdmissionError, authorize_and_admit, parse_trace_id};
+use super::admission::{AdmissionError, authorize_and_admit, parse_trace_id, trace_headers};
 use super::ask_client::AskClient;
 use super::connection::Connection;
 use super::notifications::{Notifier, Relay};
@@ -16,7 +16,7 @@ use super::request_scope::RequestScope;
 use super::revision::Revision;
 use crate::auth::Caller;
 use crate::catalog::{CallTicket, LiveCatalog, TargetName};
-use crate::telemetry::{Observer, Record};
+use crate::telemetry::{Observer, Record, RequestTrace, TraceHeaders};
 
 /// The context of a call, read once from the request.
 pub(super) struct CallContext {
@@ -65,11 +65,19 @@ impl CallContext {
         // A request over standard input has no record yet.
         let record = scope.and_then(RequestScope::take_record);
         let record = record.unwrap_or_else(|| Record::start(observer, "stdio"));
+        record.trace(|| RequestTrace {
+            method,
+            id: Some(context.id.to_string()),
+            message: trace_headers(&context.meta),
+            http: TraceHeaders::default(),
+        });
         let trace_id = context.meta.get_traceparent().and_then(parse_trace_id);
         record.set(|facts| {
             facts.method = method.into();
             facts.revision = revision.name();
-            facts.trace_id = trace_id.map(Into::into);
+            if facts.trace_id.is_none() {
+                facts.trace_id = trace_id.map(Into::into);
+            }
         });
         let admission = match scope {
             Some(scope) => Admission::Done(scope.take_ticket()),

@@ -31,7 +31,9 @@ mod subscriptions;
 mod tasks;
 mod tools;
 
-pub use admission::{AdmissionError, authorize_and_admit, is_call, target_name, trace_id};
+pub use admission::{
+    AdmissionError, authorize_and_admit, is_call, request_trace_headers, target_name, trace_id,
+};
 pub use caller::user_client_key;
 pub(crate) use caller::user_key;
 pub use notifications::NotificationSender;

@@ -109,6 +109,7 @@ impl<T: Send + 'static> GuestCall<T> {
             cancelled: self.shutdown.child_token(),
             held: Some(Arc::new((permit.held(), self.record.clone()))),
             usage: self.record.usage(),
+            span: self.record.span(),
         };
         RunningRound::start(context, self.reports_events, |context| {
             let input = RoundInput {

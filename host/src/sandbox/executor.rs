@@ -73,10 +73,10 @@ pub async fn execute<T: Send + 'static>(
     cancelled: &CancellationToken,
     profile: &Arc<CpuProfile>,
     usage: Arc<CallUsage>,
-    guest: impl Future<Output = T> + Send + 'static,
+    guest: Pin<Box<impl Future<Output = T> + Send + 'static>>,
 ) -> Result<T, Stopped> {
     let mut guest = Metered {
-        guest: Box::pin(guest),
+        guest,
         used: Duration::ZERO,
         cpu_limit: limits.cpu,
         profile: profile.clone(),
@@ -282,7 +282,7 @@ mod tests {
                 &cancelled,
                 &profile,
                 Arc::default(),
-                guest,
+                Box::pin(guest),
             )
             .await
         });

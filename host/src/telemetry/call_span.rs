@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use tracing::Span;
 
+use super::traces::TraceSpan;
+
 tokio::task_local! {
     /// The span of the call on whose task this code runs.
     static CURRENT: CallSpan;
@@ -16,16 +18,31 @@ pub struct CallSpan(Arc<Lazy>);
 
 struct Lazy {
     span: OnceLock<Span>,
+    trace: Option<TraceSpan>,
     create: Box<dyn Fn() -> Span + Send + Sync>,
 }
 
 impl CallSpan {
     /// A span that `create` creates when it is needed.
     pub fn new(create: impl Fn() -> Span + Send + Sync + 'static) -> Self {
+        Self::traced(None, create)
+    }
+
+    /// The same for a call with a span in the traces.
+    pub fn traced(
+        trace: Option<TraceSpan>,
+        create: impl Fn() -> Span + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(Lazy {
             span: OnceLock::new(),
+            trace,
             create: Box::new(create),
         }))
+    }
+
+    /// Returns the call's span in the traces.
+    pub fn trace(&self) -> Option<&TraceSpan> {
+        self.0.trace.as_ref()
     }
 
     /// Returns the span of the call on whose task this code runs; `None` outside of calls.

@@ -45,7 +45,7 @@ pub struct Facts {
     pub status: u16,
     /// The id of the call in the log.
     pub call_id: Option<Box<str>>,
-    /// The trace id of `_meta.traceparent`.
+    /// The trace id: that of the request's span, else that of `_meta.traceparent`.
     pub trace_id: Option<Box<str>>,
     /// The keyed hash of the arguments, or the arguments themselves. Only for the audit.
     pub arguments: Option<Value>,

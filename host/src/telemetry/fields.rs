@@ -30,6 +30,12 @@ pub(super) fn value_text(value: &dyn Debug) -> String {
     ellipsize(&escaped, MAX_VALUE_BYTES).into_owned()
 }
 
+/// Returns whether a text is the same when it is escaped, also as `{:?}`, and not truncated.
+pub(super) fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    text.len() <= MAX_VALUE_BYTES && text.bytes().all(is_plain)
+}
+
 /// The beginning of a text: at least one character more than [`value_text`] returns, so that it can tell whether any is
 /// missing.
 struct Beginning(String);
@@ -72,6 +78,8 @@ impl Visit for TextVisitor<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => self.record_debug(field, &format_args!("{value}")),
+            // Most values, of which there are a dozen for each request.
+            _ if is_plain(value) => self.0.record_debug(field, &format_args!("\"{value}\"")),
             _ => self.record_debug(field, &value),
         }
     }

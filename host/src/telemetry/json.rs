@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::fields::{LOG_TARGET, value_text};
+use super::fields::{LOG_TARGET, is_plain, value_text};
 use crate::text::error_chain;
 
 /// Formats events. The fields of an event are members of the object itself.
@@ -118,7 +118,11 @@ impl Visit for JsonVisitor {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
+        if is_plain(value) {
+            self.insert(field, value);
+        } else {
+            self.record_debug(field, &format_args!("{value}"));
+        }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

@@ -1,7 +1,7 @@
-//! The log, the metrics and the audit. Tokens and arguments of calls are never logged.
+//! The log, the metrics, the audit and the traces. Tokens and arguments of calls are never logged.
 //!
 //! Every field of every event and span is escaped and truncated, also those of libraries. The [`Record`] of a request
-//! collects the facts about it; when it has ended, the [`Observer`] writes them to all three, so that these agree.
+//! collects the facts about it; when it has ended, the [`Observer`] writes them to all four, so that these agree.
 
 mod call_span;
 mod call_usage;
@@ -14,7 +14,9 @@ mod facts;
 mod audit;
 mod counted_events;
 mod json;
+mod log_writer;
 mod metrics;
+mod traces;
 
 mod request_log;
 
@@ -23,7 +25,7 @@ mod observer;
 mod record;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 use std::path::PathBuf;
@@ -32,7 +34,6 @@ use std::sync::{Arc, Mutex};
 
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -48,10 +49,13 @@ pub use daily_file::reopen_files;
 pub use facts::{Facts, TargetFacts};
 use fields::TextFields;
 use json::{JsonEvents, JsonFields};
+use log_writer::LogWriter;
+pub use log_writer::flush_log;
 pub use metrics::{METRICS_MEDIA_TYPE, Metrics, Sample, SampleKind};
 pub use observer::Observer;
 pub use outcome::Outcome;
 pub use record::{Record, TargetCell};
+pub use traces::{PartSpan, RequestTrace, TraceHeaders, TraceSpan, Traces, TracesConfig};
 
 /// Days for which files of earlier days are kept, if not configured.
 pub const DEFAULT_KEEP_DAYS: u32 = 30;
@@ -65,6 +69,8 @@ pub struct TelemetryConfig {
     pub metrics: Option<SocketAddr>,
     /// The audit; `None` writes none.
     pub audit: Option<AuditConfig>,
+    /// The traces; `None` records none.
+    pub traces: Option<TracesConfig>,
 }
 
 /// The log.
@@ -114,19 +120,19 @@ impl FromStr for LogFormat {
 
 /// Installs the log as the process's `tracing` subscriber, unless there is one already. Panics are logged too.
 ///
+/// Lines below the level `warn` may be written a moment later; [`flush_log`] writes them at once.
+///
 /// # Errors
 /// The file cannot be written.
 pub fn init(config: &LogConfig) -> io::Result<()> {
-    let (writer, is_terminal) = match &config.file {
+    let (output, is_terminal): (Box<dyn Write + Send>, _) = match &config.file {
         Some(path) => {
             let file = DailyFile::open(path, config.keep_days)?;
-            (BoxMakeWriter::new(Mutex::new(file)), false)
+            (Box::new(file), false)
         }
-        None => {
-            let is_terminal = io::stderr().is_terminal();
-            (BoxMakeWriter::new(io::stderr), is_terminal)
-        }
+        None => (Box::new(io::stderr()), io::stderr().is_terminal()),
     };
+    let writer = LogWriter::start(output)?;
     // Libraries log warnings and errors only, regardless of `config.level`: `rmcp` logs whole requests with their
     // arguments at the levels below.
     let targets = Targets::new()
@@ -142,7 +148,7 @@ pub fn init(config: &LogConfig) -> io::Result<()> {
         .with(targets)
         .with(counted_events);
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(writer)
+        .with_writer(writer.clone())
         // Reporting that the log cannot be written would fail too, with a panic.
         .log_internal_errors(false);
     let installed = match config.format {
@@ -160,6 +166,7 @@ pub fn init(config: &LogConfig) -> io::Result<()> {
     };
     // Fails if an embedder has installed a subscriber, which is kept.
     if installed.is_ok() {
+        writer.install();
         std::panic::set_hook(Box::new(log_panic));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The one place that records requests which have ended: in the log, the metrics and the audit.
+//! The one place that records requests which have ended: in the log, the metrics, the audit and the traces.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::facts::{Facts, TargetFacts};
 use super::metrics::{Metrics, SeriesCell, TargetSeries};
 use super::outcome::Outcome;
 use super::request_log;
+use super::traces::{TraceSpan, Traces};
 
 /// Records requests. Clones share what they record to.
 #[derive(Clone, Default)]
@@ -20,6 +21,7 @@ pub struct Observer(Arc<Sinks>);
 struct Sinks {
     metrics: Option<Metrics>,
     audit: Option<Audit>,
+    traces: Option<Traces>,
 }
 
 impl fmt::Debug for Observer {
@@ -29,9 +31,17 @@ impl fmt::Debug for Observer {
 }
 
 impl Observer {
-    /// An observer that logs, and records to those of the two that are configured.
-    pub fn new(metrics: Option<Metrics>, audit: Option<Audit>) -> Self {
-        Self(Arc::new(Sinks { metrics, audit }))
+    /// An observer that logs, and records to those of the three that are configured.
+    pub fn new(metrics: Option<Metrics>, audit: Option<Audit>, traces: Option<Traces>) -> Self {
+        Self(Arc::new(Sinks {
+            metrics,
+            audit,
+            traces,
+        }))
+    }
+
+    pub(super) fn traces(&self) -> Option<&Traces> {
+        self.0.traces.as_ref()
     }
 
     /// Returns the metrics, if they are configured.
@@ -62,6 +72,9 @@ impl Observer {
         if let Some(audit) = &self.0.audit {
             audit.flush();
         }
+        if let Some(traces) = &self.0.traces {
+            traces.stop();
+        }
     }
 
     pub(super) fn series(
@@ -78,8 +91,17 @@ impl Observer {
         Some(self.0.audit.as_ref()?.arguments(arguments))
     }
 
-    pub(super) fn record(&self, facts: Facts, series: Option<&TargetSeries>, duration: Duration) {
+    pub(super) fn record(
+        &self,
+        facts: Facts,
+        series: Option<&TargetSeries>,
+        span: Option<TraceSpan>,
+        duration: Duration,
+    ) {
         let outcome = outcome(&facts);
+        if let Some(traces) = &self.0.traces {
+            traces.end(span, &facts, outcome, SystemTime::now() - duration);
+        }
         request_log::log(&facts, outcome, duration);
         if let Some(metrics) = &self.0.metrics {
             metrics.record(&facts, series, outcome, duration);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use super::facts::{Facts, TargetFacts};
 use super::metrics::{SeriesCell, TargetSeries};
 use super::observer::Observer;
 use super::outcome::Outcome;
+use super::traces::{RequestTrace, TraceSpan};
 
 /// A request under way. When the last reference to it is dropped, the request has ended and the observer records it.
 pub struct Record {
@@ -25,6 +26,7 @@ struct State {
     facts: Facts,
     /// The metrics of the target.
     series: Option<Arc<TargetSeries>>,
+    span: Option<TraceSpan>,
 }
 
 /// A place in which an entry of the catalog keeps what the records of its calls share.
@@ -47,9 +49,29 @@ impl Record {
             state: Mutex::new(State {
                 facts,
                 series: None,
+                span: None,
             }),
             usage: Arc::default(),
         })
+    }
+
+    /// Starts the span of the request, if there are traces and it has none yet.
+    pub fn trace<'a>(&self, request: impl FnOnce() -> RequestTrace<'a>) {
+        let Some(traces) = self.observer.traces() else {
+            return;
+        };
+        let state = &mut *self.state();
+        if state.span.is_none() {
+            let started = SystemTime::now() - self.started.elapsed();
+            let span = traces.begin(&request(), started);
+            state.facts.trace_id = Some(span.trace_id().into());
+            state.span = Some(span);
+        }
+    }
+
+    /// Returns the span of the request; `None` without traces.
+    pub fn span(&self) -> Option<TraceSpan> {
+        self.state().span.clone()
     }
 
     /// Changes the facts.
@@ -101,11 +123,14 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        let State { mut facts, series } =
-            std::mem::take(state.unwrap_or_else(PoisonError::into_inner));
+        let State {
+            mut facts,
+            series,
+            span,
+        } = std::mem::take(state.unwrap_or_else(PoisonError::into_inner));
         facts.cpu = self.usage.cpu();
         facts.peak_memory = self.usage.peak_memory();
         self.observer
-            .record(facts, series.as_deref(), self.started.elapsed());
+            .record(facts, series.as_deref(), span, self.started.elapsed());
     }
 }

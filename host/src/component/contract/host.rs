@@ -11,7 +11,7 @@ use wasmtime::Store;
 use super::bindings::toolcrib::mcp::call::{self, Level, Principal};
 use super::bindings::toolcrib::mcp::types;
 use crate::sandbox::{MAX_LOG_LINES, MAX_PROGRESS_EVENTS, StoreData};
-use crate::telemetry::{CallUsage, in_call};
+use crate::telemetry::{CallUsage, TraceSpan, in_call};
 use crate::text::{escape_untrusted, truncate};
 
 /// Maximum length of the text of a progress event or a log line.
@@ -86,6 +86,8 @@ pub struct GuestContext {
     pub held: Option<Arc<dyn Send + Sync>>,
     /// Counts what the guest uses.
     pub usage: Arc<CallUsage>,
+    /// The request's span in the traces.
+    pub span: Option<TraceSpan>,
 }
 
 impl GuestContext {
@@ -99,6 +101,7 @@ impl GuestContext {
             cancelled: cancelled.clone(),
             held: None,
             usage: Arc::default(),
+            span: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::client::{EgressClient, Timeouts};
 use super::counts::EgressCounts;
 use super::header_limits::{MAX_HEADER_SECTION_BYTES, header_section_bytes};
 use super::http_grant::EgressDenied;
-use crate::telemetry::{CallSpan, in_call};
+use crate::telemetry::{CallSpan, TraceSpan, in_call};
 
 /// Requests of one call, refused ones included.
 const MAX_REQUESTS: u32 = 200;
@@ -128,7 +128,7 @@ impl WasiHttpHooks for EgressHooks {
 
     fn send_request(
         &mut self,
-        request: http::Request<WasiBody>,
+        mut request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
         _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = SendResult> + Send> {
@@ -138,7 +138,17 @@ impl WasiHttpHooks for EgressHooks {
         let sending = async move {
             let (client, url) = admitted?;
             let permit = permit.map_err(|_| Error::ConnectionLimitReached)?;
-            let response = client.send(url, request, timeouts, permit).await?;
+            let span = CallSpan::current();
+            let span = span.as_ref().and_then(CallSpan::trace);
+            let span = span.map(|span| span.outgoing(request.method(), &url));
+            if let Some(span) = &span {
+                span.inject(request.headers_mut());
+            }
+            let response = client.send(url, request, timeouts, permit).await;
+            if let Some(span) = &span {
+                record_response(span, &response);
+            }
+            let response = response?;
             let driver: ConnectionDriver = Box::new(async { Ok(()) });
             Ok((response, driver))
         };
@@ -147,5 +157,19 @@ impl WasiHttpHooks for EgressHooks {
             Some(span) => Box::new(span.scope(sending)),
             None => Box::new(sending),
         }
+    }
+}
+
+/// Adds the outcome of a request to its span.
+fn record_response(span: &TraceSpan, response: &Result<http::Response<WasiBody>, Error>) {
+    match response {
+        Ok(response) => {
+            let status = response.status();
+            span.set("http.response.status_code", i64::from(status.as_u16()));
+            if status.is_client_error() || status.is_server_error() {
+                span.set_error(status.as_str().to_owned());
+            }
+        }
+        Err(error) => span.set_error(format!("{error:?}")),
     }
 }
