@@ -131,11 +131,13 @@ async fn requests_and_their_parts_are_spans_of_the_callers_trace() {
     let spans = collector.spans(4);
     let [request, admission, guest, outgoing] =
         ["tools/call t0", "admission", "guest", "GET"].map(|name| named(&spans, name));
-    // Protocol buffers write ids as Base64 in JSON.
     let trace_id = &request["traceId"];
-    assert_eq!(trace_id, "CvdlGRbNQ92ESOshHIAxnA==");
-    assert_eq!(request["parentSpanId"], "t61rcWkgMzE=");
-    assert_eq!(request["links"][0]["traceId"], "EREREREREREREREREREREQ==");
+    assert_eq!(trace_id, "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(request["parentSpanId"], "b7ad6b7169203331");
+    assert_eq!(
+        request["links"][0]["traceId"],
+        "11111111111111111111111111111111"
+    );
     assert_eq!(request["kind"], "SPAN_KIND_SERVER");
     assert_eq!(outgoing["kind"], "SPAN_KIND_CLIENT");
     for (span, parent) in [(admission, request), (guest, request), (outgoing, guest)] {
@@ -165,7 +167,7 @@ async fn requests_and_their_parts_are_spans_of_the_callers_trace() {
     response.await.unwrap();
     let spans = collector.spans(1);
     let request = named(&spans, "tools/call");
-    assert_eq!(request["traceId"], "EREREREREREREREREREREQ==");
+    assert_eq!(request["traceId"], "11111111111111111111111111111111");
     assert_eq!(attribute(request, "error.type"), "invalid");
     assert_eq!(request["status"]["code"], "STATUS_CODE_ERROR");
 }
