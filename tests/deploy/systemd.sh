@@ -54,10 +54,8 @@ CONF
 podman run --detach --name "$machine" --runtime runc --network host --ulimit nofile=1024:1024 \
   --ulimit nproc=1024:1024 --privileged --systemd=always --rootfs "$dir/root" \
   /lib/systemd/systemd --unit=basic.target >/dev/null
-for _ in $(seq 300); do
-  [ "$("${inside[@]}" systemctl is-system-running 2>/dev/null)" != running ] || break
-  sleep 0.1
-done
+"${inside[@]}" timeout 60 sh -c 'until [ "$(systemctl is-system-running 2>&1)" = running ]; do sleep 0.1; done' ||
+  fail "systemd does not start"
 
 # Prints the faults. The status says nothing about some of them, such as a key that does not exist.
 verify() {
@@ -72,26 +70,18 @@ faults=$(verify /etc/toolcrib/other.service)
   /etc/systemd/system/toolcrib.service >"$dir/security" || fail "$(tail -1 "$dir/security")"
 
 socket=/run/toolcrib/toolcrib.sock
-ask() {
-  "${inside[@]}" curl -s --unix-socket "$socket" "http://localhost$1" "${@:2}"
-}
 call() {
-  ask /mcp -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
+  "${inside[@]}" curl -s --unix-socket "$socket" http://localhost/mcp \
+    -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
     -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"from a unit"}}}'
 }
-wait_for_health() {
-  for _ in $(seq 600); do
-    [ "$(ask /healthz || true)" != ok ] || return 0
-    sleep 0.1
-  done
-  fail "/healthz"
-}
 "${inside[@]}" systemctl start toolcrib
-wait_for_health
+"${inside[@]}" timeout 120 sh -c "until curl -sf --unix-socket $socket http://localhost/healthz; do sleep 0.1; done" \
+  >/dev/null || fail "/healthz"
 [[ $(call) == *'"text":"from a unit"'* ]] || fail "a call fails"
 "${inside[@]}" stat -c '%a %G' "$socket" | grep -qx '660 www-data' || fail "the proxy cannot reach the socket"
 "${inside[@]}" sh -c 'ls /var/cache/toolcrib/*.cwasm' >/dev/null || fail "compiled components are not cached"
-# What a reload opens again is written again.
+# A reload opens the renamed file again.
 "${inside[@]}" mv /var/log/private/toolcrib/audit.jsonl /var/log/private/toolcrib/audit.old
 "${inside[@]}" systemctl reload toolcrib
 [[ $(call) == *'"text":"from a unit"'* ]] || fail "a call after the reload fails"
@@ -102,10 +92,7 @@ wait_for_health
 # A wrong configuration is not tried again.
 "${inside[@]}" sh -c 'echo "[serve]" >>/etc/toolcrib/toolcrib.toml'
 "${inside[@]}" systemctl start toolcrib
-for _ in $(seq 300); do
-  [ "$("${inside[@]}" systemctl is-active toolcrib || true)" != failed ] || break
-  sleep 0.1
-done
+"${inside[@]}" timeout 60 sh -c 'until systemctl is-failed --quiet toolcrib; do sleep 0.1; done' || fail "not failed"
 "${inside[@]}" systemctl show -P ExecMainStatus toolcrib | grep -qx 2 || fail "another status"
 "${inside[@]}" systemctl show -P NRestarts toolcrib | grep -qx 0 || fail "restarted"
 echo "unit: verified, $(tail -1 "$dir/security" | grep -o '[0-9][0-9.]*'), served, reloaded, stopped"
