@@ -1,91 +1,12 @@
 //! `wasi:keyvalue` with a real Redis, which each test starts itself.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::support::command::Toolcrib;
 use crate::support::guest::kv::keyvalue_guest;
 use crate::support::keyvalue_suite::{self, component};
+use crate::support::redis::Redis;
 use crate::support::server::Host;
-
-const PASSWORD: &str = "correct horse";
-
-/// A Redis server in a temporary directory, stopped when dropped.
-struct Redis {
-    dir: TempDir,
-    port: u16,
-    child: Child,
-}
-
-impl Redis {
-    fn start() -> Self {
-        Self::with(&[])
-    }
-
-    /// Starts a server with additional arguments. If one of them is a `--tls…` option, it listens with TLS only.
-    fn with(arguments: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let port = {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        let has_tls = arguments
-            .iter()
-            .any(|argument| argument.starts_with("--tls"));
-        let ports = if has_tls {
-            ["--port", "0", "--tls-port", &port.to_string()].map(str::to_owned)
-        } else {
-            ["--port", &port.to_string(), "--databases", "2"].map(str::to_owned)
-        };
-        if has_tls {
-            let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-            std::fs::write(dir.path().join("cert.pem"), certificate.cert.pem()).unwrap();
-            std::fs::write(
-                dir.path().join("key.pem"),
-                certificate.signing_key.serialize_pem(),
-            )
-            .unwrap();
-        }
-        let mut child = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(["--requirepass", PASSWORD])
-            .args(ports)
-            .args(arguments)
-            .current_dir(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        while !output.contains("Ready to accept connections") {
-            assert!(
-                stdout.read_line(&mut output).unwrap() > 0,
-                "redis-server ended: {output}"
-            );
-        }
-        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        Self { dir, port, child }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://:correct%20horse@127.0.0.1:{}", self.port)
-    }
-
-    /// The `[kv]` section for this server.
-    fn kv_section(&self) -> String {
-        format!("[kv]\nurl = {:?}", self.url())
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[tokio::test]
 async fn every_operation_works() {

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use toolcrib::auth::{GuardConfig, KeySource};
 use toolcrib::config::Access;
 
-use crate::support::client::{Answer, Client, Revision};
+use crate::support::client::Revision;
 use crate::support::guest::{Guest, Tool};
 use crate::support::issuer::{AUDIENCE, Issuer};
 use crate::support::server::{Host, load_problems};
+use crate::support::task_client::{as_task, call, get_task, request, task_id, wait_for_status};
 
 const INVALID_PARAMS: i64 = -32602;
 const INTERNAL_ERROR: i64 = -32603;
@@ -119,60 +120,6 @@ fn guest() -> Guest {
         );
     }
     guest
-}
-
-/// A tool that runs only as a task.
-fn as_task(name: &str) -> Tool {
-    Tool {
-        meta: Some(r#"{"toolcrib/task":"required"}"#.into()),
-        ..Tool::new(name)
-    }
-}
-
-/// The capabilities of a client with tasks and elicitation.
-fn capabilities() -> Value {
-    json!({ "elicitation": {}, "extensions": { "io.modelcontextprotocol/tasks": {} } })
-}
-
-/// Sends a request of a client that supports tasks.
-async fn request(client: &Client, method: &str, mut params: Value) -> Answer {
-    params["_meta"] = json!({ "io.modelcontextprotocol/clientCapabilities": capabilities() });
-    client.request(method, params).await
-}
-
-async fn call(client: &Client, tool: &str) -> Answer {
-    request(
-        client,
-        "tools/call",
-        json!({ "name": tool, "arguments": {} }),
-    )
-    .await
-}
-
-/// Returns the id of the task that was created for a call.
-fn task_id(answer: &Answer) -> String {
-    let result = answer.result();
-    assert_eq!(result["resultType"], "task", "{answer:?}");
-    result["taskId"].as_str().unwrap().to_owned()
-}
-
-/// Sends `tasks/get`.
-async fn get_task(client: &Client, task_id: &str) -> Value {
-    let answer = request(client, "tasks/get", json!({ "taskId": task_id })).await;
-    answer.result().clone()
-}
-
-/// Polls a task until it has this status.
-async fn wait_for_status(client: &Client, task_id: &str, status: &str) -> Value {
-    let start = Instant::now();
-    loop {
-        let task = get_task(client, task_id).await;
-        if task["status"] == status {
-            return task;
-        }
-        assert!(start.elapsed() < Duration::from_secs(10), "{task}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{INTERNAL_ERROR, INVALID_PARAMS, call, guest, request, task_id, wait_for_status};
+use super::{INTERNAL_ERROR, INVALID_PARAMS, guest};
 use crate::support::server::Host;
+use crate::support::task_client::{call, request, task_id, wait_for_status};
 
 /// The host's limit on kept tasks of one caller.
 const MAX_TASKS_PER_CALLER: usize = 64;
