@@ -1,7 +1,7 @@
 //! Tests that need more than Rust, run by `make test-all`: the examples of every language, real clients that call them
-//! with an access token, the conformance suite, a Redis server, a Prometheus, a receiver of traces, a registry and the
-//! tools that push to it and sign, network namespaces with their own DNS, a disk that hangs, and containers, systemd and
-//! Helm for `deploy/`.
+//! with an access token, the conformance suite, a Redis server, replicas behind nginx, a Prometheus, a receiver of traces,
+//! a registry and the tools that push to it and sign, network namespaces with their own DNS, a disk that hangs, and
+//! containers, systemd and Helm for `deploy/`.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
@@ -16,6 +16,7 @@ mod oauth;
 mod prometheus;
 mod redis;
 mod registries;
+mod replicas;
 mod signatures;
 mod traces;
 

@@ -7,7 +7,7 @@ use toolcrib::config::{Config, Overrides};
 use crate::tidy::ROOT;
 
 /// A table of the configuration: its heading in the documentation, the TOML that opens it, and the tables below it.
-const TABLES: [(&str, &str, &[&str]); 15] = [
+const TABLES: [(&str, &str, &[&str]); 16] = [
     (
         "Top level",
         "",
@@ -19,6 +19,7 @@ const TABLES: [(&str, &str, &[&str]); 15] = [
             "component",
             "trust",
             "kv",
+            "shared",
             "cache",
             "telemetry",
         ],
@@ -52,6 +53,7 @@ const TABLES: [(&str, &str, &[&str]); 15] = [
     ("[trust]", "[trust]", &["rule"]),
     ("[[trust.rule]]", "[[trust.rule]]", &[]),
     ("[kv]", "[kv]", &[]),
+    ("[shared]", "[shared]", &[]),
     ("[cache]", "[cache]", &[]),
 ];
 

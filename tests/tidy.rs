@@ -14,7 +14,7 @@ use source::{Source, comments, sources};
 const MAX_LINES: usize = 500;
 
 /// The modules of the host in the order of `lib.rs`, and those that each may use.
-const MODULES: [(&str, &[&str]); 21] = [
+const MODULES: [(&str, &[&str]); 22] = [
     ("cache", &[]),
     ("json", &[]),
     ("network", &[]),
@@ -28,15 +28,27 @@ const MODULES: [(&str, &[&str]); 21] = [
         "artifact",
         &["cache", "json", "network", "text", "reference", "trust"],
     ),
-    ("sandbox", &["telemetry", "network", "text", "engine"]),
+    ("shared", &["text"]),
+    (
+        "sandbox",
+        &["telemetry", "network", "text", "engine", "shared"],
+    ),
     (
         "component",
         &["json", "text", "engine", "telemetry", "sandbox"],
     ),
-    ("catalog", &["telemetry", "component"]),
+    ("catalog", &["telemetry", "shared", "component"]),
     (
         "mcp",
-        &["text", "auth", "telemetry", "component", "catalog"],
+        &[
+            "json",
+            "text",
+            "auth",
+            "telemetry",
+            "shared",
+            "component",
+            "catalog",
+        ],
     ),
     (
         "config",
@@ -46,6 +58,7 @@ const MODULES: [(&str, &[&str]); 21] = [
             "reference",
             "telemetry",
             "trust",
+            "shared",
             "sandbox",
             "component",
             "catalog",
@@ -61,6 +74,7 @@ const MODULES: [(&str, &[&str]); 21] = [
             "trust",
             "artifact",
             "telemetry",
+            "shared",
             "sandbox",
             "component",
             "catalog",
@@ -69,7 +83,15 @@ const MODULES: [(&str, &[&str]); 21] = [
     ),
     (
         "http",
-        &["json", "text", "auth", "telemetry", "catalog", "mcp"],
+        &[
+            "json",
+            "text",
+            "auth",
+            "telemetry",
+            "shared",
+            "catalog",
+            "mcp",
+        ],
     ),
     (
         "app",
@@ -77,6 +99,7 @@ const MODULES: [(&str, &[&str]); 21] = [
             "auth",
             "telemetry",
             "network",
+            "shared",
             "catalog",
             "mcp",
             "config",
@@ -109,7 +132,7 @@ const MODULES: [(&str, &[&str]); 21] = [
 const LOWEST: usize = 9;
 
 /// Libraries, and the modules that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 15] = [
+const LIBRARIES: [(&[&str], &[&str]); 16] = [
     (&["rmcp"], &["mcp", "http"]),
     (
         &[
@@ -128,10 +151,11 @@ const LIBRARIES: [(&[&str], &[&str]); 15] = [
         &["network", "auth", "artifact", "sandbox", "telemetry"],
     ),
     (&["docker_credential", "http_auth"], &["artifact"]),
-    (&["redb", "redis"], &["sandbox"]),
+    (&["redb"], &["sandbox"]),
+    (&["redis"], &["shared", "sandbox"]),
     (&["jsonwebtoken"], &["auth"]),
     // TLS is told its cryptography provider.
-    (&["aws_lc_rs"], &["auth", "http", "telemetry"]),
+    (&["aws_lc_rs"], &["auth", "http", "telemetry", "shared"]),
     (
         &[
             "prometheus_client",

@@ -16,6 +16,7 @@
 //! | [`telemetry`] | the log, the metrics, the audit |
 //! | [`trust`] | signatures of components and the keys that are trusted |
 //! | [`artifact`] | components from web servers and registries |
+//! | [`shared`] | state that several replicas share through Redis |
 //! | [`sandbox`] | limits, grants and the store of one call |
 //! | [`component`] | a compiled component: load, describe, call |
 //! | [`catalog`] | lookup of tools, prompts and resources by name, and limits on calls |
@@ -39,6 +40,8 @@ pub mod telemetry;
 pub mod trust;
 
 pub mod artifact;
+
+pub mod shared;
 
 pub mod sandbox;
 

@@ -44,6 +44,59 @@ fn invalid_configurations_are_rejected() {
             &["c.toml:2", "`server.state-key`", "32 bytes", "openssl rand"],
         ),
         (
+            "[server]\nsession-prefix = \"a.b\"",
+            USAGE,
+            &["c.toml:2", "`server.session-prefix`", "`A-Z a-z 0-9 -`"],
+        ),
+        (
+            "[shared]\nprefix = \"x\"",
+            USAGE,
+            &[
+                "c.toml:1",
+                "`shared.url`",
+                "is missing",
+                "redis://host:6379",
+            ],
+        ),
+        (
+            "[shared]\nurl = \"redis://redis:6379\"",
+            USAGE,
+            &[
+                "c.toml:2",
+                "`shared.url` needs `server.state-key`",
+                "openssl rand",
+            ],
+        ),
+        (
+            "[shared]\nurl = \"file:state\"",
+            USAGE,
+            &[
+                "c.toml:2",
+                "`shared.url`",
+                "is not a Redis server",
+                "\"rediss://host:6379\"",
+            ],
+        ),
+        (
+            "[server]\nstate-key = \"0123456789abcdef0123456789abcdef\"\n[shared]\nurl = \"redis://redis\"\nprefix = \"{x}\"",
+            USAGE,
+            &["c.toml:5", "`shared.prefix`", "`A-Z a-z 0-9 _ . : -`"],
+        ),
+        (
+            "[server]\nstate-key = \"0123456789abcdef0123456789abcdef\"\n[shared]\nurl = \"redis://redis\"\nreplicas = 0",
+            USAGE,
+            &[
+                "c.toml:5",
+                "`shared.replicas`",
+                "a whole number of at least 1",
+            ],
+        ),
+        (
+            "[server]\nstate-key = \"0123456789abcdef0123456789abcdef\"\n[shared]\nurl = \"redis://redis\"\ntimeout = \"0s\"",
+            USAGE,
+            &["c.toml:5", "`shared.timeout`", "longer than zero"],
+        ),
+        (
             "[server]\ntask-ttl = \"0s\"",
             USAGE,
             &["c.toml:2", "`server.task-ttl`", "longer than zero"],

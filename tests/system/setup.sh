@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs system programs for the complete tests: Redis, Prometheus, `ip` for network namespaces, a registry with the tools
+# Installs system programs for the complete tests: Redis, nginx, Prometheus, `ip` for network namespaces, a registry with the tools
 # that push to it, minisign and cosign for signatures, buildah, podman and systemd for what `deploy/` has, and helm and kubectl.
 # Fails if the system has no /dev/fuse, which the tests need for a file system that hangs.
 set -euo pipefail
@@ -16,8 +16,9 @@ fi
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v prometheus >/dev/null || missing+=(prometheus)
-# `ip` may be in a directory that only root has in its PATH.
+# `ip` and nginx may be in a directory that only root has in its PATH.
 PATH=$PATH:/usr/sbin:/sbin
+command -v nginx >/dev/null || missing+=(nginx)
 command -v ip >/dev/null || missing+=(iproute2)
 command -v docker-registry >/dev/null || missing+=(docker-registry)
 command -v minisign >/dev/null || missing+=(minisign)
@@ -76,6 +77,6 @@ if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
   echo "the complete tests need ${missing[*]}; install it (Debian: apt-get install ${missing[*]})" >&2
   exit 1
 fi
-echo "installing Debian's ${missing[*]}, for the tests that need a store, a registry, signatures, containers or a network of their own"
+echo "installing Debian's ${missing[*]}, for the tests that need a store, a proxy, a registry, signatures, containers or a network of their own"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null

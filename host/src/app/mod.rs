@@ -1,6 +1,7 @@
 //! The composition root: builds the guard, the components and the MCP server from a configuration, and serves them.
 
 mod problem;
+mod replicas;
 mod telemetry;
 
 use std::future::Future;
@@ -21,7 +22,9 @@ use crate::config::{self, Access, Config, Listen};
 use crate::http::{self, Listener, MetricsServer, Policy, TlsAcceptor};
 use crate::mcp::{self, ToolServer};
 use crate::reload::{self, ComponentProblem, ComponentRegistry};
+use crate::shared::Shared;
 use crate::telemetry::Observer;
+use replicas::start_shared;
 
 /// An application built from a configuration. Mount its [`router`](App::router) in a server of your own, or let it
 /// [`serve`](App::serve).
@@ -65,13 +68,15 @@ pub struct App {
     tls: Option<TlsAcceptor>,
     server: ToolServer,
     observer: Observer,
+    shared: Option<Shared>,
     config: Arc<Config>,
     draining: CancellationToken,
     shutdown: CancellationToken,
 }
 
 impl App {
-    /// Builds the guard, the components and the catalog. The network is used for remote components only.
+    /// Builds the guard, the components and the catalog. The network is used for remote components and the shared state
+    /// only.
     ///
     /// # Errors
     /// Every problem that can be found, not only the first.
@@ -86,6 +91,10 @@ impl App {
         if state_key.is_some_and(|key| key.bytes().len() < config::MIN_STATE_KEY_BYTES) {
             problems.push(Problem::StateKey);
         }
+        let shared = start_shared(&config).await.unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
         let tls = config.server.tls.as_ref();
         let tls = tls
             .map(|tls| http::acceptor(&tls.cert, &tls.key))
@@ -100,13 +109,14 @@ impl App {
         });
         let config = Arc::new(config);
         let (draining, shutdown) = (CancellationToken::new(), CancellationToken::new());
-        let (registry, component_problems) = match reload::start(&config, &observer).await {
-            Ok(started) => started,
-            Err(found) => {
-                problems.extend(found.into_iter().map(Problem::Component));
-                return Err(BuildError { problems });
-            }
-        };
+        let (registry, component_problems) =
+            match reload::start(&config, &observer, shared.as_ref()).await {
+                Ok(started) => started,
+                Err(found) => {
+                    problems.extend(found.into_iter().map(Problem::Component));
+                    return Err(BuildError { problems });
+                }
+            };
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
@@ -114,6 +124,7 @@ impl App {
             &config,
             &registry,
             observer.clone(),
+            shared.clone(),
             draining.clone(),
             shutdown.clone(),
         );
@@ -123,6 +134,7 @@ impl App {
             component_problems.clone(),
             guard.clone(),
             server.clone(),
+            shared.clone(),
         );
         Ok(Self {
             registry,
@@ -131,6 +143,7 @@ impl App {
             tls,
             server,
             observer,
+            shared,
             config,
             draining,
             shutdown,
@@ -163,12 +176,14 @@ impl App {
             path: server.path.clone(),
             max_body_bytes: server.max_body_bytes,
             sessions: server.sessions,
+            session_prefix: server.session_prefix.clone(),
             policy,
             guard: self.guard.clone(),
             live: self.registry.live(),
             server: self.server.clone(),
             observer: self.observer.clone(),
             problems: self.problems.clone(),
+            shared: self.shared.clone(),
             draining: self.draining.clone(),
         })
     }
@@ -199,18 +214,24 @@ impl App {
         }
     }
 
-    /// Serves until `shutdown` resolves. Running calls then get `server.drain` to finish before they are stopped.
+    /// Serves until `shutdown` resolves. Running calls then get `server.drain` to finish before they are stopped, and so do
+    /// tasks that other replicas know.
     pub async fn serve(self, listener: impl Into<Listener>, shutdown: impl Future<Output = ()>) {
         let application = self.application();
         let observer = self.observer.clone();
+        let server = self.server;
         let serving = http::Serving {
             tls: self.tls,
             observer: observer.clone(),
             draining: self.draining,
             drain: self.config.server.drain,
+            left_behind: Box::pin(async move { server.all_tasks_shared().await }),
             shutdown: self.shutdown,
         };
         http::serve(listener.into(), application, shutdown, serving).await;
+        if let Some(shared) = self.shared {
+            shared.close().await;
+        }
         flush(observer).await;
     }
 
@@ -257,6 +278,7 @@ pub(crate) fn tool_server(
     config: &Config,
     registry: &ComponentRegistry,
     observer: Observer,
+    shared: Option<Shared>,
     draining: CancellationToken,
     shutdown: CancellationToken,
 ) -> ToolServer {
@@ -268,6 +290,7 @@ pub(crate) fn tool_server(
         state_key: config.server.state_key.clone(),
         task_ttl: config.server.task_ttl,
         observer,
+        shared,
     };
     ToolServer::new(registry.live(), options, draining, shutdown)
 }

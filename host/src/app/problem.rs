@@ -7,6 +7,7 @@ use crate::auth;
 use crate::config;
 use crate::http::TlsError;
 use crate::reload::ComponentProblem;
+use crate::shared::SharedError;
 
 /// Every problem that prevents an application from being built.
 #[derive(Debug)]
@@ -45,6 +46,15 @@ pub enum Problem {
         config::MIN_STATE_KEY_BYTES
     )]
     StateKey,
+    /// Replicas share state without a key that protects it.
+    #[error(
+        "`shared` needs `server.state-key`, which protects what the replicas share and is the same on all of them; make one \
+         with `openssl rand -hex 32`"
+    )]
+    SharedWithoutKey,
+    /// The state that replicas share cannot be kept where the configuration says.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
     /// The audit cannot be written.
     #[error("`telemetry.audit` names `{}`, which cannot be used: {error}", path.display())]
     Audit {

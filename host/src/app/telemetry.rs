@@ -10,6 +10,7 @@ use crate::catalog::{ComponentEntry, LiveCatalog};
 use crate::config::Config;
 use crate::mcp::ToolServer;
 use crate::network::{AddressPolicy, Outbound, is_loopback};
+use crate::shared::{Shared, SharedCounts};
 use crate::telemetry::{Audit, Metrics, Observer, Sample, Traces, TracesConfig};
 
 /// Creates the observer, opens the audit, and starts to send traces. To be called in the async runtime.
@@ -52,11 +53,15 @@ pub(super) fn add_sources(
     problems: watch::Receiver<Vec<String>>,
     guard: Option<Guard>,
     server: ToolServer,
+    shared: Option<Shared>,
 ) {
     let Some(metrics) = observer.metrics() else {
         return;
     };
     metrics.add_source(move |samples| server.add_samples(samples));
+    if let Some(shared) = shared {
+        metrics.add_source(move |samples| add_shared(shared.counts(), samples));
+    }
     if let Some(guard) = guard {
         metrics.add_source(move |samples| add_guard(&guard.counts(), samples));
     }
@@ -109,6 +114,22 @@ pub(super) fn add_sources(
             ));
         });
     }
+}
+
+fn add_shared(counts: SharedCounts, samples: &mut Vec<Sample>) {
+    let operations = |result: &str, count| {
+        let name = "toolcrib_shared_operations";
+        Sample::counter(name, "Round trips to the shared state", count).with("result", result)
+    };
+    samples.extend([
+        Sample::gauge(
+            "toolcrib_shared_available",
+            "Whether the shared state can be used",
+            counts.is_available.into(),
+        ),
+        operations("ok", counts.answered),
+        operations("failed", counts.failed),
+    ]);
 }
 
 fn add_guard(counts: &GuardCounts, samples: &mut Vec<Sample>) {

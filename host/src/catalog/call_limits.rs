@@ -1,6 +1,7 @@
 //! Limits on calls: concurrent calls in total, per component and per caller, calls that wait, and calls per minute.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::component::Component;
+use crate::shared::SharedRates;
 
 /// Time a call waits for a permit before it is rejected.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -62,6 +64,8 @@ pub struct CallLimits {
     waiting: Semaphore,
     /// `None` if callers cannot be distinguished.
     callers: Option<CallerLimits>,
+    /// Counts rates together with other replicas; `None` counts them here.
+    shared_rates: Option<SharedRates>,
 }
 
 /// The same limits for each caller.
@@ -115,32 +119,61 @@ impl CallerLimits {
 pub struct ComponentCallLimits {
     calls: Arc<Semaphore>,
     callers: CallerLimits,
-    rate: Option<DefaultKeyedRateLimiter<String>>,
+    rate: Option<Rate>,
+}
+
+/// Calls per minute of each caller.
+struct Rate {
+    /// The name of the component.
+    component: String,
+    calls_per_minute: NonZeroU32,
+    /// Counts the calls of this replica alone.
+    local: DefaultKeyedRateLimiter<String>,
 }
 
 impl ComponentCallLimits {
-    /// Creates the limits that the component is configured with.
-    pub fn new(component: &Component) -> Self {
+    /// Creates the limits that the component is configured with. `replicas` share its rates; while this one has to count
+    /// alone, it allows its part of them.
+    pub fn new(component: &Component, replicas: NonZeroU32) -> Self {
         let limits = &component.limits;
-        let rate = limits.calls_per_minute;
+        let rate = limits.calls_per_minute.map(|calls_per_minute| {
+            let part = calls_per_minute.get() / replicas;
+            let part = NonZeroU32::new(part).unwrap_or(NonZeroU32::MIN);
+            Rate {
+                component: component.name.clone(),
+                calls_per_minute,
+                local: RateLimiter::keyed(Quota::per_minute(part)),
+            }
+        });
         Self {
             calls: Arc::new(Semaphore::new(limits.concurrency as usize)),
             callers: CallerLimits::new(limits.concurrency_per_caller()),
-            rate: rate.map(|calls| RateLimiter::keyed(Quota::per_minute(calls))),
+            rate,
         }
     }
+}
 
-    fn check_rate(&self, caller: &str) -> Result<(), Rejection> {
-        let Some(rate) = &self.rate else {
-            return Ok(());
+impl Rate {
+    /// Counts a call.
+    async fn check(&self, caller: &str, shared: Option<&SharedRates>) -> Result<(), Rejection> {
+        let wait = match shared {
+            None => self.wait_here(caller),
+            Some(shared) => shared
+                .count(&self.component, caller, self.calls_per_minute)
+                .await
+                .unwrap_or_else(|_away| self.wait_here(caller)),
         };
-        if rate.len() > MAX_CALLERS {
-            rate.retain_recent();
+        let rejected = wait.map(|wait| Rejection::Rate(Duration::from_secs(wait.as_secs() + 1)));
+        rejected.map_or(Ok(()), Err)
+    }
+
+    /// Counts a call here. Returns the time until the next one is allowed if this one is not.
+    fn wait_here(&self, caller: &str) -> Option<Duration> {
+        if self.local.len() > MAX_CALLERS {
+            self.local.retain_recent();
         }
-        rate.check_key(&caller.to_owned()).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            Rejection::Rate(Duration::from_secs(wait.as_secs() + 1))
-        })
+        let until = self.local.check_key(&caller.to_owned()).err()?;
+        Some(until.wait_time_from(DefaultClock::default().now()))
     }
 }
 
@@ -152,6 +185,15 @@ impl CallLimits {
             total: Arc::new(Semaphore::new(total as usize)),
             waiting: Semaphore::new(MAX_WAITING),
             callers: per_caller.map(CallerLimits::new),
+            shared_rates: None,
+        }
+    }
+
+    /// Counts rates together with other replicas.
+    pub(crate) fn with_shared_rates(self, rates: Option<SharedRates>) -> Self {
+        Self {
+            shared_rates: rates,
+            ..self
         }
     }
 
@@ -174,7 +216,9 @@ impl CallLimits {
         component: &ComponentCallLimits,
         caller: &str,
     ) -> Result<CallPermit, Rejection> {
-        component.check_rate(caller)?;
+        if let Some(rate) = &component.rate {
+            rate.check(caller, self.shared_rates.as_ref()).await?;
+        }
         let of_all = self.callers.as_ref().map(|callers| callers.get(caller));
         let of_component = of_all.is_some().then(|| component.callers.get(caller));
         // Ordered from narrow to wide: a call that waits for one permit must not hold another that more calls compete

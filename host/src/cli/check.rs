@@ -94,6 +94,8 @@ async fn build(overrides: &Overrides) -> Result<App, BuildError> {
     config.watch = WatchMode::Never;
     // The audit of a running server is not written by a check.
     config.telemetry = TelemetryConfig::default();
+    // Neither does it connect to the state that replicas share.
+    config.shared = None;
     configure_loading(&mut config);
     App::build(config).await
 }

@@ -36,7 +36,7 @@ impl Stdio {
                 problems: vec![problem],
             })
         })?;
-        let (registry, _problems) = reload::start(&config, &observer)
+        let (registry, _problems) = reload::start(&config, &observer, None)
             .await
             .map_err(|problems| report(&problems.into()))?;
         registry
@@ -48,6 +48,7 @@ impl Stdio {
             &config,
             &registry,
             observer.clone(),
+            None,
             draining,
             shutdown.clone(),
         );

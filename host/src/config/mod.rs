@@ -15,6 +15,7 @@ mod limits;
 mod listen;
 mod network;
 mod server;
+mod shared;
 mod telemetry;
 mod tool;
 mod trust;
@@ -42,6 +43,7 @@ use crate::catalog::CallLimits;
 use crate::reference::Reference;
 use crate::sandbox::Limits;
 use crate::sandbox::keyvalue::KeyValueConfig;
+use crate::shared::SharedConfig;
 use crate::telemetry::TelemetryConfig;
 use crate::trust::TrustPolicy;
 use section::{Section, Source};
@@ -93,6 +95,8 @@ pub struct Config {
     pub kv: KeyValueConfig,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
+    /// `[shared]`: the state that several replicas share; needs [`ServerConfig::state_key`].
+    pub shared: Option<SharedConfig>,
 }
 
 impl Default for Config {
@@ -119,6 +123,7 @@ impl Default for Config {
             on_load_progress: None,
             kv: kv::default_key_value(),
             telemetry: TelemetryConfig::default(),
+            shared: None,
         }
     }
 }
@@ -219,6 +224,9 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
     }
     if let Some(section) = root.table("telemetry") {
         config.telemetry = telemetry::read_telemetry(section);
+    }
+    if let Some(section) = root.table("shared") {
+        config.shared = shared::read_shared(section, config.server.state_key.is_some());
     }
     if let Some(section) = root.table("network") {
         config.network = network::read_network(section);

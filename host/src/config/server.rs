@@ -13,6 +13,9 @@ use crate::auth::Secret;
 /// Minimum length of `server.state-key`. HMAC-SHA256 keys should be at least as long as the hash (RFC 2104, section 3).
 pub const MIN_STATE_KEY_BYTES: usize = 32;
 
+/// Length of `server.session-prefix`, which each request of a session repeats.
+const MAX_SESSION_PREFIX_BYTES: usize = 32;
+
 /// Paths that the host serves itself.
 const RESERVED_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 
@@ -37,6 +40,9 @@ pub struct ServerConfig {
     pub allowed_hosts: Vec<String>,
     /// Whether clients of the older protocol revisions get sessions. A session is bound to its caller.
     pub sessions: bool,
+    /// Beginning of the ids of sessions, followed by a full stop, by which a proxy finds the replica that has them: 1 to 32
+    /// letters, digits and hyphens.
+    pub session_prefix: Option<String>,
     /// Key of at least [`MIN_STATE_KEY_BYTES`] that seals request states held by clients; equal on every replica.
     /// `None` generates one at startup.
     pub state_key: Option<Secret>,
@@ -79,6 +85,7 @@ impl Default for ServerConfig {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             sessions: false,
+            session_prefix: None,
             state_key: None,
             task_ttl: Duration::from_secs(900),
             max_body_bytes: 4 << 20,
@@ -134,6 +141,11 @@ pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
         allowed_origins: section.string_list("allowed-origins").unwrap_or_default(),
         allowed_hosts: section.string_list("allowed-hosts").unwrap_or_default(),
         sessions: section.boolean("sessions").unwrap_or(default.sessions),
+        session_prefix: section.parsed(
+            "session-prefix",
+            "1 to 32 characters of `A-Z a-z 0-9 -`",
+            |t| is_session_prefix(t).then(|| t.to_owned()),
+        ),
         state_key: section.string("state-key").map(Secret::new),
         task_ttl: section.duration("task-ttl").unwrap_or(default.task_ttl),
         max_body_bytes: section
@@ -203,6 +215,11 @@ fn is_endpoint_path(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
+}
+
+fn is_session_prefix(text: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=MAX_SESSION_PREFIX_BYTES).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 fn is_base_url(text: &str) -> bool {

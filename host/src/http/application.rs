@@ -24,6 +24,7 @@ use super::{outgoing, responses};
 use crate::auth::Guard;
 use crate::catalog::LiveCatalog;
 use crate::mcp::ToolServer;
+use crate::shared::Shared;
 use crate::telemetry::{Observer, Sample};
 
 /// Problems listed by `/readyz`.
@@ -37,6 +38,8 @@ pub struct Parts {
     pub max_body_bytes: usize,
     /// Whether clients of the revisions before 2026-07-28 get sessions.
     pub sessions: bool,
+    /// The beginning of the ids of sessions, by which a proxy finds the replica that has them.
+    pub session_prefix: Option<String>,
     /// The `Host` and `Origin` values that are accepted.
     pub policy: Policy,
     /// Authenticates callers; `None` accepts everybody.
@@ -49,6 +52,8 @@ pub struct Parts {
     pub observer: Observer,
     /// Problems of the components, one line each.
     pub problems: watch::Receiver<Vec<String>>,
+    /// The state that replicas share, if there is one.
+    pub shared: Option<Shared>,
     /// Cancelled when the host stops accepting connections.
     pub draining: CancellationToken,
 }
@@ -64,7 +69,9 @@ impl Application {
     /// Assembles the application.
     pub fn new(parts: Parts) -> Self {
         let endpoint = Endpoint {
-            sessions: parts.sessions.then(|| Sessions::new(parts.server.clone())),
+            sessions: parts
+                .sessions
+                .then(|| Sessions::new(parts.server.clone(), parts.session_prefix.as_deref())),
             stateless: Stateless::new(parts.server.clone()),
             server: parts.server,
             messages: Arc::new(MessageLimits::new(
@@ -102,6 +109,7 @@ impl Application {
         let readiness = Readiness {
             draining: parts.draining,
             problems: parts.problems,
+            shared: parts.shared,
             guard: parts.guard.clone(),
         };
         let mut other = Router::new()
@@ -148,16 +156,21 @@ impl Application {
 struct Readiness {
     draining: CancellationToken,
     problems: watch::Receiver<Vec<String>>,
+    shared: Option<Shared>,
     guard: Option<Guard>,
 }
 
-/// Answers `/readyz`. The problem of one component or one issuer does not take the server out of service, so problems
-/// are listed below the status.
+/// Answers `/readyz`. The problem of one component, one issuer or the shared state does not take the server out of service,
+/// so problems are listed below the status.
 async fn ready(State(readiness): State<Readiness>) -> Response {
     if readiness.draining.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
     let mut body = String::from("ready\n");
+    if let Some(problem) = readiness.shared.as_ref().and_then(Shared::problem) {
+        body.push_str(&problem);
+        body.push('\n');
+    }
     let key_problems = readiness.guard.as_ref().map(Guard::key_problems);
     for problem in key_problems.iter().flatten().take(MAX_LISTED_PROBLEMS) {
         body.push_str(problem);

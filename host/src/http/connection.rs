@@ -77,6 +77,15 @@ impl Connection {
         }
     }
 
+    /// Resolves when the first exchange has started, or after `time`.
+    pub(super) async fn first_exchange_within(&self, time: Duration) {
+        const STEP: Duration = Duration::from_millis(5);
+        let end = Instant::now() + time;
+        while self.exchanges().started == 0 && Instant::now() < end {
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Exchanges> {
         self.exchanges
             .lock()

@@ -128,6 +128,53 @@ impl Listener {
         let _ = stream.set_nodelay(true);
         Ok(Either::Left(stream))
     }
+
+    /// Stops listening and returns the connections that the system has accepted already. Closing the socket would reset
+    /// them, and with them the requests that clients may have sent.
+    pub(super) fn close(self) -> Vec<DetachedStream> {
+        match self.0 {
+            Sockets::Tcp(first, second) => {
+                let mut waiting = Vec::new();
+                for listener in [Some(first), second].into_iter().flatten() {
+                    if let Ok(listener) = listener.into_std() {
+                        let accept = || {
+                            let (stream, _) = listener.accept()?;
+                            stream.set_nonblocking(true)?;
+                            let _ = stream.set_nodelay(true);
+                            Ok(stream)
+                        };
+                        accept_waiting(accept, &mut waiting);
+                    }
+                }
+                waiting.into_iter().map(Either::Left).collect()
+            }
+            Sockets::Unix {
+                _file: file,
+                listener,
+            } => {
+                drop(file);
+                let mut waiting = Vec::new();
+                if let Ok(listener) = listener.into_std() {
+                    let accept = || {
+                        let (stream, _) = listener.accept()?;
+                        stream.set_nonblocking(true)?;
+                        Ok(stream)
+                    };
+                    accept_waiting(accept, &mut waiting);
+                }
+                waiting.into_iter().map(Either::Right).collect()
+            }
+        }
+    }
+}
+
+/// Adds the connections that wait to be accepted on a socket that does not block.
+fn accept_waiting<S>(accept: impl Fn() -> io::Result<S>, waiting: &mut Vec<S>) {
+    while waiting.len() < MAX_WAITING_CONNECTIONS as usize
+        && let Ok(stream) = accept()
+    {
+        waiting.push(stream);
+    }
 }
 
 /// Takes a connection from the runtime of this thread.

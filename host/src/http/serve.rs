@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::application::Application;
 use super::connection::Connection;
 use super::connection_threads::ConnectionThreads;
-use super::listener::{Listener, Stream};
+use super::listener::{self, Listener, Stream};
 use super::sending::{ConnectionService, StreamExecutor};
 use super::socket::{self, PeerWatch};
 use super::timed_stream::{StreamLimits, TimedStream};
@@ -40,6 +41,8 @@ const MAX_STALLED_TIME: Duration = Duration::from_secs(30);
 /// Time after which a connection without a request is closed. Proxies usually keep theirs for 60 s, and should be the
 /// ones that close it.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(75);
+/// Time for the first request of a connection that was opened just before the shutdown.
+const MAX_FIRST_REQUEST_TIME: Duration = Duration::from_millis(500);
 /// Time a client may take to close an idle HTTP/2 connection after it was told to.
 const MAX_CLOSE_TIME: Duration = Duration::from_secs(10);
 /// Time for the responses to a client that has closed its side of the connection. It may still read, but most such
@@ -62,6 +65,8 @@ pub struct Serving {
     pub draining: CancellationToken,
     /// Time that running requests may take to finish after that.
     pub drain: Duration,
+    /// Resolves when everything has ended that answered requests have left behind and that `drain` is for.
+    pub left_behind: BoxFuture<'static, ()>,
     /// Has the metrics to which the number of connections is added.
     pub observer: Observer,
     /// Cancelled by [`serve`] to stop the requests that are still running after `drain`.
@@ -98,6 +103,20 @@ pub async fn serve(
     }
     let mut failures = AcceptFailures::default();
     let threads = ConnectionThreads::start();
+    let serve_on = |stream, permit: Option<OwnedSemaphorePermit>| {
+        let (server, token) = (server.clone(), connections.token());
+        let tls = serving.tls.clone();
+        threads.spawn(stream, move |stream| async move {
+            match tls {
+                None => {
+                    let (stream, peer) = socket::split(stream);
+                    server.serve_connection(stream, peer).await;
+                }
+                Some(tls) => server.serve_tls_connection(stream, &tls).await,
+            }
+            drop((permit, token));
+        });
+    };
     let mut stop = pin!(stop);
     loop {
         let accepted = async {
@@ -117,23 +136,22 @@ pub async fn serve(
                 continue;
             }
         };
-        let (server, token) = (server.clone(), connections.token());
-        let tls = serving.tls.clone();
-        threads.spawn(stream, move |stream| async move {
-            match tls {
-                None => {
-                    let (stream, peer) = socket::split(stream);
-                    server.serve_connection(stream, peer).await;
-                }
-                Some(tls) => server.serve_tls_connection(stream, &tls).await,
-            }
-            drop((permit, token));
-        });
+        serve_on(stream, permit);
     }
-    drop(listener);
+    for stream in listener.close() {
+        if let (Ok(stream), Ok(permit)) = (
+            listener::attach(stream),
+            connection_permits.clone().try_acquire_owned(),
+        ) {
+            serve_on(stream, Some(permit));
+        }
+    }
     serving.draining.cancel();
     connections.close();
-    let mut ended = pin!(connections.wait());
+    let mut ended = pin!(async {
+        connections.wait().await;
+        serving.left_behind.await;
+    });
     if tokio::time::timeout(serving.drain, &mut ended)
         .await
         .is_err()
@@ -210,7 +228,10 @@ impl Server {
         let mut serving = pin!(serving);
         let closing = async {
             tokio::select! {
-                () = self.draining.cancelled() => {}
+                // A client that has just connected may have sent its request.
+                () = self.draining.cancelled() => {
+                    connection.first_exchange_within(MAX_FIRST_REQUEST_TIME).await;
+                }
                 () = connection.idle_for(MAX_IDLE_TIME) => {}
             }
         };

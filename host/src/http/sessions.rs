@@ -47,6 +47,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The sessions of the endpoint.
 pub(super) struct Sessions {
     server: ToolServer,
+    /// The beginning of the ids that clients see, with a full stop, by which a proxy finds this replica; or nothing.
+    id_prefix: String,
     manager: Arc<LocalSessionManager>,
     owners: SessionOwners,
 }
@@ -66,7 +68,8 @@ pub(super) enum SessionRoute {
 }
 
 impl Sessions {
-    pub(super) fn new(server: ToolServer) -> Self {
+    /// No sessions. With a prefix, the ids that clients see begin with it and a full stop.
+    pub(super) fn new(server: ToolServer, id_prefix: Option<&str>) -> Self {
         let mut config = SessionConfig::default();
         config.keep_alive = Some(MAX_IDLE_TIME);
         let mut manager = LocalSessionManager::default();
@@ -74,6 +77,7 @@ impl Sessions {
         let manager = Arc::new(manager);
         Self {
             server,
+            id_prefix: id_prefix.map_or_else(String::new, |prefix| format!("{prefix}.")),
             owners: SessionOwners::new(manager.clone()),
             manager,
         }
@@ -98,7 +102,10 @@ impl Sessions {
         let Some(session_id) = headers.get(SESSION_ID) else {
             return Ok(SessionRoute::Absent);
         };
-        let session_id: SessionId = session_id.to_str().unwrap_or_default().into();
+        let session_id = session_id.to_str().unwrap_or_default();
+        // The session of another replica does not exist here.
+        let session_id = session_id.strip_prefix(&self.id_prefix).unwrap_or_default();
+        let session_id: SessionId = session_id.into();
         let is_alive = self.manager.has_session(&session_id).await.unwrap_or(false);
         let owned = self.owners.find(&session_id, caller);
         let Some(owned) = owned.filter(|_| is_alive) else {
@@ -153,8 +160,8 @@ impl Sessions {
                 priming = Some(ServerSseMessage::priming("0", RECONNECT_DELAY));
             }
             self.owners.insert(&session_id, owned.into());
-            // A session id is a UUID.
-            header = HeaderValue::from_str(&session_id).ok();
+            // A session id is a UUID, and a prefix consists of letters, digits and hyphens.
+            header = HeaderValue::from_str(&format!("{}{session_id}", self.id_prefix)).ok();
         }
         let mut response = if accepted.prefers_event_stream() {
             let initialized = ServerSseMessage::from_message(initialized);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use futures::future::{join_all, try_join_all};
 use rmcp::model::ClientCapabilities;
-use rmcp::task_manager::{TaskContext, TaskExit};
+use rmcp::task_manager::TaskExit;
 use rmcp::{ErrorData, Peer, RoleServer};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::input_required::PendingRequest;
+use super::task_handle::TaskHandle;
 use crate::component::TargetKind;
 
 /// Sentence for a call that cannot wait for answers because too many calls do.
@@ -32,7 +33,7 @@ pub(super) enum AskClient {
     },
     /// The client answers through the task that the call has become.
     Task {
-        task: TaskContext,
+        task: TaskHandle,
         /// Keys of earlier questions: a key must be unique within a task.
         used_keys: HashSet<String>,
     },
@@ -48,7 +49,7 @@ pub(super) enum NotAnswered {
 
 impl AskClient {
     /// Asks through a task.
-    pub(super) fn through(task: TaskContext) -> Self {
+    pub(super) fn through(task: TaskHandle) -> Self {
         Self::Task {
             task,
             used_keys: HashSet::new(),

@@ -1,5 +1,6 @@
 //! The driver of the four methods that run a guest: admission, rounds, and the result.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
     /// The complete result of the method.
     type Result: Into<Self::Response> + Downgrade;
     /// Everything that the method can be answered with.
-    type Response;
+    type Response: Send;
 
     /// Starts a round of the guest.
     fn start(
@@ -71,9 +72,9 @@ pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
         _: TaskSlot,
         _: GuestCall<Self::Output>,
         _: RunningRound<Self::Output>,
-    ) -> Result<Self::Response, ErrorData> {
+    ) -> impl Future<Output = Result<Self::Response, ErrorData>> + Send {
         let message = "only tools become tasks";
-        Err(ErrorData::internal_error(message, None))
+        ready(Err(ErrorData::internal_error(message, None)))
     }
 
     /// Converts the guest's output.
@@ -222,7 +223,18 @@ pub(super) async fn run<M: GuestMethod>(
         None => {
             let round = call.begin(ticket.permit);
             let stop = || context.cancelled.cancelled();
-            call.run(round, &listener, &mut ask, time_limit, stop).await
+            let ending = call.run(round, &listener, &mut ask, time_limit, stop).await;
+            match ending {
+                // A tool that need not be a task answers its client instead.
+                Ending::Slow(slow)
+                    if time_limit != Some(Duration::ZERO)
+                        && task.as_ref().is_some_and(TaskSlot::is_away) =>
+                {
+                    let (call, round) = *slow;
+                    call.run(round, &listener, &mut ask, None, stop).await
+                }
+                ending => ending,
+            }
         }
     };
     let (outcome, reason) = call_outcome::of_ending(&ending);
@@ -247,7 +259,7 @@ pub(super) async fn run<M: GuestMethod>(
                     None,
                 ));
             };
-            M::continue_as_task(server, task, call, round)
+            M::continue_as_task(server, task, call, round).await
         }
     }
 }

@@ -25,9 +25,11 @@ mod resources;
 mod revision;
 mod rounds;
 mod server;
+mod shared_tasks;
 mod state;
 mod stdio;
 mod subscriptions;
+mod task_handle;
 mod tasks;
 mod tools;
 

@@ -4,13 +4,13 @@ use rmcp::model::{
     LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParam,
     ProgressNotification, ProgressNotificationParam, ProgressToken, ServerNotification,
 };
-use rmcp::task_manager::TaskContext;
 use rmcp::{Peer, RoleServer};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::convert;
 use super::revision::Revision;
+use super::task_handle::TaskHandle;
 use crate::component::Event;
 
 /// The receiver of a call's events.
@@ -18,7 +18,7 @@ pub(super) enum Listener {
     /// The client that waits for the result.
     Client(Relay),
     /// The task that the call has become; its status shows the last progress message.
-    Task(TaskContext),
+    Task(TaskHandle),
     Nobody,
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::auth::Secret;
+use crate::shared::Shared;
 use crate::telemetry::Observer;
 
 /// The settings of a [`ToolServer`](super::ToolServer).
@@ -23,4 +24,6 @@ pub struct ServerOptions {
     pub task_ttl: Duration,
     /// Records the requests.
     pub observer: Observer,
+    /// Shares tasks with other replicas; `None` keeps them here.
+    pub shared: Option<Shared>,
 }

@@ -68,6 +68,11 @@ impl ToolServer {
         }
     }
 
+    /// Resolves when other replicas know the ends of all tasks; at once if no other replica knows the tasks.
+    pub(crate) async fn all_tasks_shared(&self) {
+        self.state.tasks.all_shared().await;
+    }
+
     /// Adds the numbers of tasks and streams to the metrics.
     pub(crate) fn add_samples(&self, samples: &mut Vec<Sample>) {
         let tasks = self.state.tasks.count() as u64;
@@ -362,7 +367,7 @@ impl ServerHandler for ToolServer {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let owner = owner(&context);
-        let task = self.state.tasks.state(&request.task_id, owner)?;
+        let task = self.state.tasks.state(&request.task_id, owner).await?;
         let mut result = GetTaskResult::new(task);
         result.meta = self.state.with_server_info(result.meta);
         Ok(result)
@@ -375,7 +380,7 @@ impl ServerHandler for ToolServer {
     ) -> Result<(), ErrorData> {
         let owner = owner(&context);
         let (id, answers) = (&request.task_id, request.input_responses);
-        self.state.tasks.answer(id, owner, answers)
+        self.state.tasks.answer(id, owner, answers).await
     }
 
     async fn cancel_task(
@@ -384,7 +389,7 @@ impl ServerHandler for ToolServer {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let owner = owner(&context);
-        self.state.tasks.cancel(&request.task_id, owner)
+        self.state.tasks.cancel(&request.task_id, owner).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -15,6 +15,7 @@ use super::quota::Quota;
 use super::tasks::Tasks;
 use crate::auth::Secret;
 use crate::catalog::{Catalog, LiveCatalog};
+use crate::shared::Shared;
 
 /// Memory for results that are kept and for calls that wait for answers.
 const MAX_KEPT_BYTES: usize = 1 << 30;
@@ -52,13 +53,14 @@ impl ServerState {
         let info = Implementation::new(options.name.clone(), env!("CARGO_PKG_VERSION"));
         let view = View::new(live.current(), &options, &info);
         let memory = Quota::new(MAX_KEPT_BYTES, MAX_KEPT_BYTES_PER_CALLER);
+        let tasks = options.shared.as_ref().map(Shared::tasks);
         Self {
             live,
             view: RwLock::new(Arc::new(view)),
             info_json: serde_json::to_value(&info).unwrap_or_default(),
             info,
             seal: Seal::new(options.state_key.as_ref().map(Secret::bytes)),
-            tasks: Tasks::new(options.task_ttl, memory.clone()),
+            tasks: Tasks::new(options.task_ttl, memory.clone(), tasks),
             memory,
             streams,
             options,

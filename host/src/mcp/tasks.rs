@@ -3,7 +3,8 @@
 //!
 //! `rmcp` keeps the state of tasks, but it does not know their owners, expires them only when it is polled, and has no
 //! limit. Here each task has an owner, and the id of another caller's task is answered like an unknown id; a timer
-//! removes each expired task; and tasks and their results count against quotas.
+//! removes each expired task; and tasks and their results count against quotas. With `[shared]`, `shared_tasks` answers for
+//! the tasks of all replicas.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,10 +12,13 @@ use std::time::{Duration, Instant};
 
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, DetailedTask, InputResponses, Task};
-use rmcp::task_manager::{TaskContext, TaskExit, TaskFuture, TaskManager, TaskOptions};
+use rmcp::task_manager::{TaskExit, TaskFuture, TaskManager, TaskOptions};
 
 use super::input_required::MAX_RESPONSE_BYTES;
 use super::quota::{self, Quota, Share};
+use super::shared_tasks::{self, SharedTasks, unknown_task};
+use super::task_handle::{Changes, TaskHandle};
+use crate::shared::{Away, TaskStore};
 
 /// The time after which a call becomes a task.
 pub(super) const TASK_THRESHOLD: Duration = Duration::from_millis(500);
@@ -38,6 +42,8 @@ struct Inner {
     task_quota: Quota,
     memory_quota: Quota,
     ttl: Duration,
+    /// `None` if no other replica knows the tasks.
+    shared: Option<SharedTasks>,
 }
 
 /// The owner of a task and what it takes from the quotas.
@@ -56,11 +62,25 @@ pub(super) struct TaskSlot {
     record: Record,
 }
 
+/// The reason a call cannot become a task. `Display` is one sentence for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoTask {
+    #[error(
+        "there are too many tasks already, or their results are too large; try again when the first ones have expired"
+    )]
+    QuotaExhausted,
+    #[error("there can be no task now: {0}")]
+    Away(#[from] Away),
+}
+
 impl Tasks {
-    /// Creates an empty set of tasks. A task may wait for its client for `ttl`, and its result is kept for `ttl`.
-    pub(super) fn new(ttl: Duration, memory_quota: Quota) -> Self {
+    /// Creates an empty set of tasks. A task may wait for its client for `ttl`, and its result is kept for `ttl`. `store`
+    /// shares them with other replicas.
+    pub(super) fn new(ttl: Duration, memory_quota: Quota, store: Option<TaskStore>) -> Self {
+        let manager = TaskManager::new();
         Self(Arc::new(Inner {
-            manager: TaskManager::new(),
+            shared: store.map(|store| SharedTasks::new(store, manager.clone())),
+            manager,
             records: Mutex::default(),
             task_quota: Quota::new(MAX_TASKS, MAX_TASKS_PER_CALLER),
             memory_quota,
@@ -68,26 +88,37 @@ impl Tasks {
         }))
     }
 
-    /// Reserves a task for a caller. `time` is the time limit of one run and `output_bytes` the largest result. Returns
-    /// `None` if a quota is exhausted.
+    /// Reserves a task for a caller. `time` is the time limit of one run and `output_bytes` the largest result.
+    ///
+    /// # Errors
+    /// A quota is exhausted, or other replicas could not know the task.
     pub(super) fn reserve(
         &self,
         caller: &str,
         time: Duration,
         output_bytes: usize,
-    ) -> Option<TaskSlot> {
+    ) -> Result<TaskSlot, NoTask> {
+        let shared = &self.0.shared;
+        if shared.as_ref().is_some_and(|shared| !shared.is_available()) {
+            return Err(Away.into());
+        }
         let memory_quota = &self.0.memory_quota;
-        Some(TaskSlot {
+        // If results may exceed the caller's limit, one task takes all of it.
+        let output_bytes = output_bytes.min(memory_quota.max_per_caller());
+        let shares = || {
+            let task_share = self.0.task_quota.take(caller, 1)?;
+            Some((task_share, memory_quota.take(caller, output_bytes)?))
+        };
+        let (task_share, memory) = shares().ok_or(NoTask::QuotaExhausted)?;
+        Ok(TaskSlot {
             tasks: self.clone(),
             // The time limit of the call applies before the task's own lifetime.
             lifetime: self.0.ttl.saturating_add(time),
             record: Record {
                 owner: caller.to_owned(),
                 expires_at: None,
-                _task_share: self.0.task_quota.take(caller, 1)?,
-                // If results may exceed the caller's limit, one task takes all of it.
-                memory: memory_quota
-                    .take(caller, output_bytes.min(memory_quota.max_per_caller()))?,
+                _task_share: task_share,
+                memory,
             },
         })
     }
@@ -100,8 +131,11 @@ impl Tasks {
     /// Returns the state of a task (`tasks/get`).
     ///
     /// # Errors
-    /// The caller has no such task.
-    pub(super) fn state(&self, id: &str, caller: &str) -> Result<DetailedTask, ErrorData> {
+    /// The caller has no such task, or the shared state is away.
+    pub(super) async fn state(&self, id: &str, caller: &str) -> Result<DetailedTask, ErrorData> {
+        if let Some(shared) = &self.0.shared {
+            return shared.state(id, caller).await;
+        }
         self.check_owner(id, caller)?;
         self.0.manager.get_task(id)
     }
@@ -109,14 +143,16 @@ impl Tasks {
     /// Delivers input responses to a task (`tasks/update`).
     ///
     /// # Errors
-    /// The caller has no such task, or a response is too large.
-    pub(super) fn answer(
+    /// The caller has no such task, a response is too large, or the shared state is away.
+    pub(super) async fn answer(
         &self,
         id: &str,
         caller: &str,
         responses: InputResponses,
     ) -> Result<(), ErrorData> {
-        self.check_owner(id, caller)?;
+        if self.0.shared.is_none() {
+            self.check_owner(id, caller)?;
+        }
         if responses
             .values()
             .any(|response| quota::json_bytes(response) > MAX_RESPONSE_BYTES)
@@ -124,16 +160,29 @@ impl Tasks {
             let message = format!("an answer takes more than {MAX_RESPONSE_BYTES} bytes");
             return Err(ErrorData::invalid_params(message, None));
         }
-        self.0.manager.update_task(id, responses)
+        match &self.0.shared {
+            Some(shared) => shared.answer(id, caller, responses).await,
+            None => self.0.manager.update_task(id, responses),
+        }
     }
 
     /// Cancels a task (`tasks/cancel`).
     ///
     /// # Errors
-    /// The caller has no such task.
-    pub(super) fn cancel(&self, id: &str, caller: &str) -> Result<(), ErrorData> {
+    /// The caller has no such task, or the shared state is away.
+    pub(super) async fn cancel(&self, id: &str, caller: &str) -> Result<(), ErrorData> {
+        if let Some(shared) = &self.0.shared {
+            return shared.cancel(id, caller).await;
+        }
         self.check_owner(id, caller)?;
         self.0.manager.cancel_task(id)
+    }
+
+    /// Resolves when other replicas know the ends of all tasks; at once if no other replica knows the tasks.
+    pub(super) async fn all_shared(&self) {
+        if let Some(shared) = &self.0.shared {
+            shared.all_ended().await;
+        }
     }
 
     /// Rejects ids of unknown tasks and of other callers' tasks alike.
@@ -146,8 +195,35 @@ impl Tasks {
 }
 
 impl TaskSlot {
+    /// Returns whether other replicas could not know the task now.
+    pub(super) fn is_away(&self) -> bool {
+        let shared = self.tasks.0.shared.as_ref();
+        shared.is_some_and(|shared| !shared.is_available())
+    }
+
     /// Starts the task.
-    pub(super) fn spawn(mut self, work: impl FnOnce(TaskContext) -> TaskFuture) -> Task {
+    ///
+    /// # Errors
+    /// The shared state is away; the task has been cancelled.
+    pub(super) async fn start(
+        self,
+        work: impl FnOnce(TaskHandle) -> TaskFuture,
+    ) -> Result<Task, NoTask> {
+        let (inner, lifetime) = (self.tasks.0.clone(), self.lifetime);
+        let owner = self.record.owner.clone();
+        let changes = Changes::default();
+        let task = self.spawn(&changes, work);
+        if let Some(shared) = &inner.shared {
+            let id = &task.task_id;
+            if let Err(away) = shared.add(id, &owner, changes, lifetime).await {
+                let _ = inner.manager.cancel_task(id);
+                return Err(away.into());
+            }
+        }
+        Ok(task)
+    }
+
+    fn spawn(mut self, changes: &Changes, work: impl FnOnce(TaskHandle) -> TaskFuture) -> Task {
         let inner = &self.tasks.0;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let options = TaskOptions::new()
@@ -158,9 +234,12 @@ impl TaskSlot {
         let (weak, lifetime) = (Arc::downgrade(inner), self.lifetime);
         // No client can use the id before this function returns, since it does not know it.
         let task = inner.manager.spawn(options, |task| {
-            let id = task.task_id().to_owned();
+            let task = TaskHandle::new(task, changes.clone());
+            let id = task.id().to_owned();
+            let end_signal = changes.end_signal();
             let work = work(task);
             Box::pin(async move {
+                let _end_signal = end_signal;
                 let result = work.await;
                 // If the server is gone, nothing can read the result.
                 weak.upgrade().map_or(Err(TaskExit::Cancelled), |inner| {
@@ -194,9 +273,13 @@ impl Inner {
         result: Result<CallToolResult, TaskExit>,
     ) -> Result<CallToolResult, TaskExit> {
         let value = result.as_ref().ok().map(serde_json::to_value);
-        let bytes = value
-            .and_then(Result::ok)
-            .map_or(0, |value| quota::json_bytes(&value));
+        let value = value.and_then(Result::ok);
+        let bytes = value.as_ref().map_or(0, quota::json_bytes);
+        let is_shared = self.shared.is_some();
+        if is_shared && value.is_some_and(|value| !shared_tasks::fits(value.to_string().len())) {
+            let message = "the tool is done, but its result is too large for the state that the replicas share";
+            return Err(ErrorData::internal_error(message, None).into());
+        }
         let mut records = self.records();
         // The task has just expired.
         let Some(record) = records.get_mut(id) else {
@@ -236,10 +319,6 @@ async fn remove_expired(inner: Weak<Inner>, id: String, lifetime: Duration) {
     }
 }
 
-fn unknown_task() -> ErrorData {
-    ErrorData::invalid_params("there is no such task", None)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
@@ -251,18 +330,19 @@ mod tests {
     #[tokio::test]
     async fn expired_tasks_are_removed_without_polling() {
         let memory = Quota::new(1_000, 1_000);
-        let tasks = Tasks::new(Duration::from_millis(200), memory.clone());
+        let tasks = Tasks::new(Duration::from_millis(200), memory.clone(), None);
         let held = Arc::new(());
         let slot = || tasks.reserve("a", Duration::ZERO, 500).unwrap();
         let held_by_task = held.clone();
-        slot().spawn(|_| {
+        let changes = Changes::default();
+        slot().spawn(&changes, |_| {
             Box::pin(async move {
                 std::future::pending::<()>().await;
                 drop(held_by_task);
                 Err(TaskExit::Cancelled)
             })
         });
-        slot().spawn(|_| {
+        slot().spawn(&changes, |_| {
             Box::pin(async { Ok(CallToolResult::success(vec![ContentBlock::text("done")])) })
         });
         assert!(memory.take("a", 500).is_none());

@@ -8,7 +8,7 @@ use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, CreateTaskResult,
     InputRequiredResult, MetaObject,
 };
-use rmcp::task_manager::{TaskContext, TaskExit};
+use rmcp::task_manager::TaskExit;
 use serde_json::Value;
 
 use super::ask_client::AskClient;
@@ -22,6 +22,7 @@ use super::input_required::Binding;
 use super::notifications::Listener;
 use super::rounds::{Ending, GuestCall, RoundInput};
 use super::state::ServerState;
+use super::task_handle::TaskHandle;
 use super::tasks::{TASK_THRESHOLD, TaskSlot};
 use crate::catalog::{Target, TargetName};
 use crate::component::{Call, CallError, TaskMode, ToolResult};
@@ -84,19 +85,16 @@ impl GuestMethod for ToolsCall {
             let tasks = &server.tasks;
             tasks.reserve(caller, limits.time, limits.output_bytes)
         };
-        let reject = |sentence| Ok(TaskPlan::Reject(convert::failure(sentence)));
+        let reject = |sentence: &str| Ok(TaskPlan::Reject(convert::failure(sentence)));
         match tool.tool().task {
             TaskMode::Auto if supports_tasks => Ok(match reserve() {
-                Some(task) => TaskPlan::After(TASK_THRESHOLD, task),
-                None => TaskPlan::Never,
+                Ok(task) => TaskPlan::After(TASK_THRESHOLD, task),
+                Err(_) => TaskPlan::Never,
             }),
             TaskMode::Never | TaskMode::Auto => Ok(TaskPlan::Never),
             TaskMode::Required if supports_tasks => match reserve() {
-                Some(task) => Ok(TaskPlan::After(Duration::ZERO, task)),
-                None => reject(
-                    "there are too many tasks already, or their results are too large; try again \
-                     when the first ones have expired",
-                ),
+                Ok(task) => Ok(TaskPlan::After(Duration::ZERO, task)),
+                Err(reason) => reject(&reason.to_string()),
             },
             TaskMode::Required if context.revision.is_modern() => {
                 let needed = ClientCapabilities::builder().enable_tasks().build();
@@ -108,13 +106,17 @@ impl GuestMethod for ToolsCall {
         }
     }
 
-    fn continue_as_task(
+    async fn continue_as_task(
         server: &ServerState,
         task: TaskSlot,
         call: GuestCall<ToolResult>,
         round: RunningRound<ToolResult>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let task = task.spawn(|task| Box::pin(run_as_task(call, round, task)));
+        let started = task.start(|task| Box::pin(run_as_task(call, round, task)));
+        let task = match started.await {
+            Ok(task) => task,
+            Err(reason) => return Self::rejected(reason.to_string()).map(Into::into),
+        };
         let mut created = CreateTaskResult::new(task);
         created.meta = server.with_server_info(None);
         Ok(created.into())
@@ -153,7 +155,7 @@ impl GuestMethod for ToolsCall {
 async fn run_as_task(
     call: GuestCall<ToolResult>,
     round: RunningRound<ToolResult>,
-    task: TaskContext,
+    task: TaskHandle,
 ) -> Result<CallToolResult, TaskExit> {
     let listener = Listener::Task(task.clone());
     let mut ask = AskClient::through(task.clone());

@@ -4,6 +4,7 @@
 //! version is loaded; or the last version is kept because the new one cannot be loaded or is still being written.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -286,8 +287,10 @@ impl Loader {
             Component::load(&self.engine, name, bytes, digest, limits, grants).await?;
         component.signed_by = signed_by;
         component.lenient_arguments = self.config.server.lenient_arguments;
+        let shared = self.config.shared.as_ref();
+        let replicas = shared.map_or(NonZeroU32::MIN, |shared| shared.replicas);
         let call_limits =
-            call_limits.unwrap_or_else(|| Arc::new(ComponentCallLimits::new(&component)));
+            call_limits.unwrap_or_else(|| Arc::new(ComponentCallLimits::new(&component, replicas)));
         Ok(Registration {
             component: Arc::new(component),
             call_limits,

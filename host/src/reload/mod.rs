@@ -32,18 +32,20 @@ pub(crate) use registry::ComponentRegistry;
 pub(crate) use remotes::fetcher;
 
 use crate::config::Config;
+use crate::shared::Shared;
 use crate::telemetry::Observer;
 use watcher::Watcher;
 
 /// Loads the configured components and rescans the watched ones after each change.
 ///
-/// The receiver holds the current problems, one line each. Watching ends when its last clone is dropped.
+/// `shared` counts rates together with other replicas. The receiver holds the current problems, one line each. Watching ends when its last clone is dropped.
 ///
 /// # Errors
 /// Every problem of every reference and component.
 pub(crate) async fn start(
     config: &Arc<Config>,
     observer: &Observer,
+    shared: Option<&Shared>,
 ) -> Result<(Arc<ComponentRegistry>, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
     // Decided once: a path that does not exist yet may become a file or a directory.
     let references = config.references.iter();
@@ -56,7 +58,7 @@ pub(crate) async fn start(
         .contains(&true)
         .then(|| Watcher::start(references.collect()));
     let (registry, problems) =
-        ComponentRegistry::load(config.clone(), watched, observer.clone()).await?;
+        ComponentRegistry::load(config.clone(), watched, observer.clone(), shared).await?;
     let registry = Arc::new(registry);
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run(registry.clone()));
@@ -72,6 +74,6 @@ pub(crate) async fn start(
 pub(crate) async fn load_once(config: &Config) -> Result<ComponentRegistry, Vec<ComponentProblem>> {
     let config = Arc::new(config.clone());
     let observer = Observer::default();
-    let (registry, _) = ComponentRegistry::load(config, Vec::new(), observer).await?;
+    let (registry, _) = ComponentRegistry::load(config, Vec::new(), observer, None).await?;
     Ok(registry)
 }

@@ -18,6 +18,7 @@ use crate::config::{ComponentConfig, Config, WatchMode};
 use crate::engine::{self, Engine};
 use crate::reference::{Reference, ReferenceError};
 use crate::sandbox::keyvalue::Store;
+use crate::shared::Shared;
 use crate::telemetry::Observer;
 
 /// The components that are served, and the state needed to reload them.
@@ -38,8 +39,8 @@ pub(crate) struct ComponentRegistry {
 pub(super) struct Unsettled;
 
 impl ComponentRegistry {
-    /// Loads every configured component. `watched` tells which references are watched. The receiver holds the current
-    /// problems, one line each.
+    /// Loads every configured component. `watched` tells which references are watched, and `shared` counts rates together
+    /// with other replicas. The receiver holds the current problems, one line each.
     ///
     /// # Errors
     /// Every problem of every reference and component. With `keep_going`, problems of single components are not errors.
@@ -47,6 +48,7 @@ impl ComponentRegistry {
         config: Arc<Config>,
         watched: Vec<bool>,
         observer: Observer,
+        shared: Option<&Shared>,
     ) -> Result<(Self, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
         let unsigned = |component: &&ComponentConfig| {
             component.follow.is_some() && !is_signature_required(&config, &component.reference)
@@ -71,7 +73,8 @@ impl ComponentRegistry {
             compiler: config.compiler.clone(),
         })
         .map_err(|error| vec![error.into()])?;
-        let call_limits = Arc::new(config.call_limits());
+        let rates = shared.map(Shared::rates);
+        let call_limits = Arc::new(config.call_limits().with_shared_rates(rates));
         let (problems, receiver) = watch::channel(Vec::new());
         let registry = Self {
             watched,

@@ -7,15 +7,15 @@
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation};
+use redis::{Client, Cmd, FromRedisValue, RedisError, Script, ScriptInvocation};
 use tokio::sync::OnceCell;
 use wasmtime_wasi::async_trait;
 
 use super::backend::{Backend, Keyspace, Page, list_position, to_page};
 use super::error::{KeyValueError, StoreError};
 use super::limits::{ENTRY_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_COUNT, MAX_KEYS};
-use super::location::RedisUrl;
 use super::redis_scripts as scripts;
+use crate::shared::{RedisUrl, redis_reason};
 
 /// Maximum time for connecting, and for each response.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,21 +82,9 @@ impl RedisBackend {
     }
 
     fn store_error(&self, error: &RedisError) -> StoreError {
-        let is_auth_failure = error.kind() == ErrorKind::AuthenticationFailed
-            || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
-        let reason = if is_auth_failure {
-            // The library's text may contain the credentials.
-            "it refuses the credentials of the URL".into()
-        } else if error.is_timeout() {
-            format!("no answer within {} s", TIMEOUT.as_secs())
-        } else if error.is_connection_refusal() {
-            "nothing listens there".into()
-        } else {
-            error.to_string()
-        };
         StoreError::Redis {
             url: self.url.to_string(),
-            reason,
+            reason: redis_reason(error, TIMEOUT),
         }
     }
 }
