@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Response;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{spinning_guest, start_spinning};
@@ -105,4 +106,41 @@ async fn an_idle_server_stops_at_once_despite_open_connections() {
         started.elapsed()
     );
     drop(idle);
+}
+
+/// A client may have sent a request on a connection that it opened just before the shutdown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_opened_just_before_the_shutdown_is_served() {
+    const CONNECTIONS: usize = 20;
+    // Within the time that the host gives such a connection.
+    const IN_TIME: Duration = Duration::from_millis(700);
+    for attempt in 1..=5 {
+        let mut host = Host::of(&Guest::saying("hello", "hello")).await;
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            connections.push(TcpStream::connect(host.address()).await.unwrap());
+        }
+        let stopped = Instant::now();
+        host.stop();
+        while TcpStream::connect(host.address()).await.is_ok() {}
+        let request = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", host.address());
+        let mut failed = 0;
+        for connection in &mut connections {
+            // Fails if the host has closed the connection.
+            let _ = connection.write_all(request.as_bytes()).await;
+        }
+        let is_in_time = stopped.elapsed() < IN_TIME;
+        for connection in &mut connections {
+            let mut response = String::new();
+            // The host closes the connection after its response.
+            let _ = connection.read_to_string(&mut response).await;
+            failed += usize::from(!response.starts_with("HTTP/1.1 200 OK\r\n"));
+        }
+        host.stopped().await;
+        if is_in_time {
+            assert_eq!(failed, 0, "of {CONNECTIONS}");
+            return;
+        }
+        assert!(attempt < 5, "the machine is too slow");
+    }
 }

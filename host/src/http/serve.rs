@@ -42,7 +42,7 @@ const MAX_STALLED_TIME: Duration = Duration::from_secs(30);
 /// ones that close it.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(75);
 /// Time for the first request of a connection that was opened just before the shutdown.
-const MAX_FIRST_REQUEST_TIME: Duration = Duration::from_millis(500);
+const MAX_FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 /// Time a client may take to close an idle HTTP/2 connection after it was told to.
 const MAX_CLOSE_TIME: Duration = Duration::from_secs(10);
 /// Time for the responses to a client that has closed its side of the connection. It may still read, but most such

@@ -98,7 +98,6 @@ impl Link {
             Ok(connected) => Some(connected),
             Err(NotConnected::Unusable(error)) => return Err(error),
             Err(NotConnected::Away(reason)) => {
-                link.log_problem(&reason);
                 link.set_problem(reason);
                 None
             }
