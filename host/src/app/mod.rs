@@ -1,27 +1,31 @@
 //! The composition root: builds the guard, the components and the MCP server from a configuration, and serves them.
 
+mod parts;
 mod problem;
+mod reconfigure;
 mod telemetry;
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use parts::{build_guard, tool_server};
 pub use problem::{BuildError, Problem};
+pub use reconfigure::{Reconfigurer, Trigger};
 pub(crate) use telemetry::observer;
 
 use crate::auth::Guard;
 use crate::catalog::Catalog;
-use crate::config::{self, Access, Config, Listen};
-use crate::http::{self, Listener, MetricsServer, Policy, TlsAcceptor};
-use crate::mcp::{self, ToolServer};
+use crate::config::{Config, Listen};
+use crate::http::{self, Listener, LiveTls, MetricsServer};
 use crate::reload::{self, ComponentProblem, ComponentRegistry};
 use crate::telemetry::Observer;
+use parts::{check_state_key, http_settings};
 
 /// An application built from a configuration. Mount its [`router`](App::router) in a server of your own, or let it
 /// [`serve`](App::serve).
@@ -59,12 +63,12 @@ use crate::telemetry::Observer;
 /// ```
 pub struct App {
     registry: Arc<ComponentRegistry>,
-    /// The current problems of components, one line each.
-    problems: watch::Receiver<Vec<String>>,
-    guard: Option<Guard>,
-    tls: Option<TlsAcceptor>,
-    server: ToolServer,
+    application: http::Application,
+    reconfigurer: Reconfigurer,
+    tls: Option<LiveTls>,
+    drain: watch::Receiver<Duration>,
     observer: Observer,
+    /// The configuration at the start.
     config: Arc<Config>,
     draining: CancellationToken,
     shutdown: CancellationToken,
@@ -81,14 +85,10 @@ impl App {
             problems.extend(found);
             None
         });
-        // `Config::load` checks this too, but an embedder may build the configuration by hand.
-        let state_key = config.server.state_key.as_ref();
-        if state_key.is_some_and(|key| key.bytes().len() < config::MIN_STATE_KEY_BYTES) {
-            problems.push(Problem::StateKey);
-        }
+        problems.extend(check_state_key(&config));
         let tls = config.server.tls.as_ref();
         let tls = tls
-            .map(|tls| http::acceptor(&tls.cert, &tls.key))
+            .map(|tls| LiveTls::read(&tls.cert, &tls.key))
             .transpose();
         let tls = tls.unwrap_or_else(|error| {
             problems.push(error.into());
@@ -117,19 +117,39 @@ impl App {
             draining.clone(),
             shutdown.clone(),
         );
+        let parts = http::Parts {
+            path: config.server.path.clone(),
+            sessions: config.server.sessions,
+            live: registry.live(),
+            server: server.clone(),
+            observer: observer.clone(),
+            problems: component_problems.clone(),
+            draining: draining.clone(),
+        };
+        let application = http::Application::new(parts, http_settings(&config, guard));
+        let (sender, drain) = watch::channel(config.server.drain);
+        let reconfigurer = Reconfigurer::new(reconfigure::Parts {
+            registry: registry.clone(),
+            application: application.clone(),
+            server: server.clone(),
+            tls: tls.clone(),
+            drain: sender,
+            observer: observer.clone(),
+            config: config.clone(),
+        });
         telemetry::add_sources(
             &observer,
             registry.live(),
-            component_problems.clone(),
-            guard.clone(),
-            server.clone(),
+            &application,
+            &server,
+            reconfigurer.outcomes(),
         );
         Ok(Self {
             registry,
-            problems: component_problems,
-            guard,
+            application,
+            reconfigurer,
             tls,
-            server,
+            drain,
             observer,
             config,
             draining,
@@ -138,39 +158,20 @@ impl App {
     }
 
     /// Returns the application as a router: the MCP endpoint at `server.path`, the protected resource metadata (RFC
-    /// 9728), `/healthz` and `/readyz`.
+    /// 9728), `/healthz` and `/readyz`. A configuration that is [taken in](Self::reconfigurer) later changes the endpoint,
+    /// and not the metadata.
     pub fn router(&self) -> Router {
-        self.application().into_router()
+        self.application.router()
     }
 
-    fn application(&self) -> http::Application {
-        let server = &self.config.server;
-        let mut policy = Policy::new(
-            server.public_url.as_deref(),
-            server.tls.is_some(),
-            &server.allowed_hosts,
-            &server.allowed_origins,
-        );
-        if let Listen::Address(address) = server.listen
-            && !address.ip().is_unspecified()
-        {
-            policy = policy.with_host(match address.ip() {
-                IpAddr::V4(ip) => ip.to_string(),
-                IpAddr::V6(ip) => format!("[{ip}]"),
-            });
-        }
-        http::Application::new(http::Parts {
-            path: server.path.clone(),
-            max_body_bytes: server.max_body_bytes,
-            sessions: server.sessions,
-            policy,
-            guard: self.guard.clone(),
-            live: self.registry.live(),
-            server: self.server.clone(),
-            observer: self.observer.clone(),
-            problems: self.problems.clone(),
-            draining: self.draining.clone(),
-        })
+    /// Returns what takes in other configurations while the application is served.
+    pub fn reconfigurer(&self) -> Reconfigurer {
+        self.reconfigurer.clone()
+    }
+
+    /// Returns a token that is cancelled when the application stops accepting connections.
+    pub(crate) fn draining(&self) -> CancellationToken {
+        self.draining.clone()
     }
 
     /// Listens on `server.listen`.
@@ -201,16 +202,16 @@ impl App {
 
     /// Serves until `shutdown` resolves. Running calls then get `server.drain` to finish before they are stopped.
     pub async fn serve(self, listener: impl Into<Listener>, shutdown: impl Future<Output = ()>) {
-        let application = self.application();
         let observer = self.observer.clone();
         let serving = http::Serving {
             tls: self.tls,
             observer: observer.clone(),
             draining: self.draining,
-            drain: self.config.server.drain,
+            drain: self.drain,
+            keep_alive: self.config.server.keep_alive,
             shutdown: self.shutdown,
         };
-        http::serve(listener.into(), application, shutdown, serving).await;
+        http::serve(listener.into(), self.application, shutdown, serving).await;
         flush(observer).await;
     }
 
@@ -240,7 +241,7 @@ impl App {
 
     /// Fetches the keys of all issuers that have none yet. Returns one sentence for each whose keys cannot be had.
     pub async fn check_keys(&self) -> Vec<String> {
-        match &self.guard {
+        match self.application.guard() {
             Some(guard) => guard.check_keys().await,
             None => Vec::new(),
         }
@@ -248,49 +249,15 @@ impl App {
 
     /// Returns warnings about settings of the guard that are valid but questionable.
     pub fn warnings(&self) -> Vec<String> {
-        self.guard.as_ref().map(Guard::warnings).unwrap_or_default()
+        let guard = self.application.guard();
+        guard.as_ref().map(Guard::warnings).unwrap_or_default()
     }
-}
-
-/// Builds the MCP server over the registry's catalog, without a transport.
-pub(crate) fn tool_server(
-    config: &Config,
-    registry: &ComponentRegistry,
-    observer: Observer,
-    draining: CancellationToken,
-    shutdown: CancellationToken,
-) -> ToolServer {
-    let options = mcp::ServerOptions {
-        name: config.server.name.clone(),
-        instructions: config.server.instructions.clone(),
-        public: matches!(config.access, Access::Open),
-        changes: registry.can_change(),
-        state_key: config.server.state_key.clone(),
-        task_ttl: config.server.task_ttl,
-        observer,
-    };
-    ToolServer::new(registry.live(), options, draining, shutdown)
 }
 
 /// Writes what is still to be written to the audit.
 pub(crate) async fn flush(observer: Observer) {
     // Fails only if the runtime shuts down.
     let _ = tokio::task::spawn_blocking(move || observer.flush()).await;
-}
-
-/// Builds the configured guard; `None` if every client may call.
-///
-/// # Errors
-/// Every problem with the settings.
-pub(crate) fn build_guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
-    match &config.access {
-        Access::Unset => Err(vec![Problem::NoAccess]),
-        Access::Open if config.server.listen.is_local() || config.open_to_network => Ok(None),
-        Access::Open => Err(vec![Problem::OpenToAll(config.server.listen.clone())]),
-        Access::Guarded(guard) => Guard::build((**guard).clone())
-            .map(Some)
-            .map_err(|errors| errors.into_iter().map(Problem::Auth).collect()),
-    }
 }
 
 /// Loads the configured components once, without following changes.

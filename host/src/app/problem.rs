@@ -45,6 +45,11 @@ pub enum Problem {
         config::MIN_STATE_KEY_BYTES
     )]
     StateKey,
+    /// A key has changed that cannot change while the application runs.
+    #[error(
+        "`{0}` has changed, which needs a restart; restart the host, or undo the change so that the others are taken in"
+    )]
+    NeedsRestart(&'static str),
     /// The audit cannot be written.
     #[error("`telemetry.audit` names `{}`, which cannot be used: {error}", path.display())]
     Audit {
@@ -84,6 +89,14 @@ impl std::fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
+
+impl From<Vec<config::ConfigError>> for BuildError {
+    fn from(errors: Vec<config::ConfigError>) -> Self {
+        Self {
+            problems: errors.into_iter().map(Problem::Config).collect(),
+        }
+    }
+}
 
 impl From<Vec<ComponentProblem>> for BuildError {
     fn from(problems: Vec<ComponentProblem>) -> Self {

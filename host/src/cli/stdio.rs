@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
+use super::configuration::reopen_on_hangup;
 use super::options::{ConfigOptions, WatchOptions, configure};
 use super::output::{Failure, fail, report};
-use super::signals::handle_reopen_signal;
 use crate::app::BuildError;
 use crate::{app, mcp, reload};
 
@@ -24,7 +25,7 @@ pub(super) struct Stdio {
 }
 
 impl Stdio {
-    pub(super) async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self, hangup: Option<Signal>) -> Result<(), Failure> {
         let mut overrides = self.config.overrides(self.references);
         self.watch.apply(&mut overrides);
         let config = Arc::new(configure(&overrides, Level::WARN)?);
@@ -43,7 +44,7 @@ impl Stdio {
             .open_store()
             .await
             .map_err(|problems| report(&problems.into()))?;
-        handle_reopen_signal();
+        tokio::spawn(reopen_on_hangup(hangup));
         let server = app::tool_server(
             &config,
             &registry,

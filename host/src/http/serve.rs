@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,7 +20,7 @@ use super::listener::{Listener, Stream};
 use super::sending::{ConnectionService, StreamExecutor};
 use super::socket::{self, PeerWatch};
 use super::timed_stream::{StreamLimits, TimedStream};
-use super::tls::TlsAcceptor;
+use super::tls::{LiveTls, TlsAcceptor};
 use crate::telemetry::{Observer, Sample};
 
 /// Connections open at the same time; further ones wait in the accept queue.
@@ -37,9 +37,6 @@ const MAX_HTTP2_UNREAD_BYTES: u32 = 256 << 10;
 /// Time in which a client must accept some of the data that waits to be sent: on the connection, and on each HTTP/2
 /// stream.
 const MAX_STALLED_TIME: Duration = Duration::from_secs(30);
-/// Time after which a connection without a request is closed. Proxies usually keep theirs for 60 s, and should be the
-/// ones that close it.
-const MAX_IDLE_TIME: Duration = Duration::from_secs(75);
 /// Time a client may take to close an idle HTTP/2 connection after it was told to.
 const MAX_CLOSE_TIME: Duration = Duration::from_secs(10);
 /// Time for the responses to a client that has closed its side of the connection. It may still read, but most such
@@ -57,11 +54,13 @@ const MIN_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// TLS and shutdown settings of [`serve`].
 pub struct Serving {
     /// Accepts TLS connections; `None` serves plain HTTP.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<LiveTls>,
     /// Cancelled by [`serve`] when it stops accepting connections.
     pub draining: CancellationToken,
     /// Time that running requests may take to finish after that.
-    pub drain: Duration,
+    pub drain: watch::Receiver<Duration>,
+    /// Time after which a connection without a request is closed.
+    pub keep_alive: Duration,
     /// Has the metrics to which the number of connections is added.
     pub observer: Observer,
     /// Cancelled by [`serve`] to stop the requests that are still running after `drain`.
@@ -79,8 +78,9 @@ pub async fn serve(
     serving: Serving,
 ) {
     let server = Server {
-        builder: Arc::new(builder()),
+        builder: Arc::new(builder(serving.keep_alive)),
         application,
+        keep_alive: serving.keep_alive,
         draining: serving.draining.clone(),
     };
     let connection_permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -118,7 +118,7 @@ pub async fn serve(
             }
         };
         let (server, token) = (server.clone(), connections.token());
-        let tls = serving.tls.clone();
+        let tls = serving.tls.as_ref().map(LiveTls::current);
         threads.spawn(stream, move |stream| async move {
             match tls {
                 None => {
@@ -134,10 +134,8 @@ pub async fn serve(
     serving.draining.cancel();
     connections.close();
     let mut ended = pin!(connections.wait());
-    if tokio::time::timeout(serving.drain, &mut ended)
-        .await
-        .is_err()
-    {
+    let drain = *serving.drain.borrow();
+    if tokio::time::timeout(drain, &mut ended).await.is_err() {
         tracing::warn!("running calls stopped at the end of the drain");
         serving.shutdown.cancel();
         let _ = tokio::time::timeout(MAX_FLUSH_TIME, &mut ended).await;
@@ -146,7 +144,7 @@ pub async fn serve(
 }
 
 /// Returns the connection builder with all limits set.
-fn builder() -> auto::Builder<StreamExecutor> {
+fn builder(keep_alive: Duration) -> auto::Builder<StreamExecutor> {
     let mut builder = auto::Builder::new(StreamExecutor {
         max_stalled: MAX_STALLED_TIME,
     });
@@ -156,7 +154,7 @@ fn builder() -> auto::Builder<StreamExecutor> {
         // `serve_connection` ends the connection of a client that is gone.
         .half_close(true)
         // Includes the time before a further request.
-        .header_read_timeout(MAX_IDLE_TIME)
+        .header_read_timeout(keep_alive)
         .max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
@@ -174,6 +172,7 @@ fn builder() -> auto::Builder<StreamExecutor> {
 struct Server {
     builder: Arc<auto::Builder<StreamExecutor>>,
     application: Application,
+    keep_alive: Duration,
     /// Cancelled when connections are to end after their open requests.
     draining: CancellationToken,
 }
@@ -211,7 +210,7 @@ impl Server {
         let closing = async {
             tokio::select! {
                 () = self.draining.cancelled() => {}
-                () = connection.idle_for(MAX_IDLE_TIME) => {}
+                () = connection.idle_for(self.keep_alive) => {}
             }
         };
         let gone = async {

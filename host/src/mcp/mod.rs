@@ -3,6 +3,7 @@
 #![allow(deprecated, reason = "logging is deprecated and part of all revisions")]
 
 mod admission;
+mod announced;
 mod ask_client;
 mod call_context;
 mod call_id;
@@ -24,6 +25,7 @@ mod request_scope;
 mod resources;
 mod revision;
 mod rounds;
+mod seal;
 mod server;
 mod state;
 mod stdio;
@@ -37,7 +39,7 @@ pub use admission::{
 pub use caller::user_client_key;
 pub(crate) use caller::user_key;
 pub use notifications::NotificationSender;
-pub use options::ServerOptions;
+pub use options::{ServerIdentity, ServerOptions};
 pub(crate) use quota::{Quota, Share};
 pub use request_scope::RequestScope;
 pub use revision::PROTOCOL_VERSIONS;

@@ -1,8 +1,8 @@
 //! A file of lines that is renamed each day, after its day, and kept for some days.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -91,9 +91,11 @@ impl DailyFile {
     fn prepare(&mut self) -> io::Result<()> {
         let reopens = REOPENS.load(Ordering::Relaxed);
         if reopens != self.reopens {
-            self.file = open(&self.path, self.is_exclusive)?;
+            if !self.is_at_path() {
+                self.file = open(&self.path, self.is_exclusive)?;
+                self.read_state()?;
+            }
             self.reopens = reopens;
-            self.read_state()?;
         }
         let today = day_of(SystemTime::now());
         if today != self.day {
@@ -106,6 +108,14 @@ impl DailyFile {
             self.remove_old(today);
         }
         Ok(())
+    }
+
+    /// Returns whether the path still leads to the file. Opened twice, it could not be locked.
+    fn is_at_path(&self) -> bool {
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let at_path = std::fs::metadata(&self.path).map(identity);
+        let opened = self.file.metadata().map(identity);
+        matches!((at_path, opened), (Ok(at_path), Ok(opened)) if at_path == opened)
     }
 
     /// Reads the length of the file again, after it was changed otherwise.
