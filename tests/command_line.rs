@@ -3,6 +3,7 @@
 mod listening;
 mod output;
 mod stdio;
+mod stdio_shutdown;
 
 use std::io::{BufRead, BufReader, Write};
 

@@ -10,7 +10,9 @@ use tracing::Level;
 use super::configuration::reopen_on_hangup;
 use super::options::{ConfigOptions, WatchOptions, configure};
 use super::output::{Failure, fail, report};
+use super::signals::StopSignals;
 use crate::app::BuildError;
+use crate::reload::ComponentProblem;
 use crate::{app, mcp, reload};
 
 #[derive(Args)]
@@ -26,6 +28,7 @@ pub(super) struct Stdio {
 
 impl Stdio {
     pub(super) async fn run(self, hangup: Option<Signal>) -> Result<(), Failure> {
+        let mut signals = StopSignals::handle();
         let mut overrides = self.config.overrides(self.references);
         self.watch.apply(&mut overrides);
         let config = Arc::new(configure(&overrides, Level::WARN)?);
@@ -37,22 +40,31 @@ impl Stdio {
                 problems: vec![problem],
             })
         })?;
-        let (registry, _problems) = reload::start(&config, &observer)
-            .await
-            .map_err(|problems| report(&problems.into()))?;
-        registry
-            .open_store()
-            .await
-            .map_err(|problems| report(&problems.into()))?;
+        let start = async {
+            let started = reload::start(&config, &observer).await?;
+            started.0.open_store().await?;
+            Ok(started)
+        };
+        let started = signals.during_start(start).await;
+        let (registry, _problems) =
+            started.map_err(|problems: Vec<ComponentProblem>| report(&problems.into()))?;
         tokio::spawn(reopen_on_hangup(hangup));
         let server = app::tool_server(
             &config,
             &registry,
             observer.clone(),
-            draining,
+            draining.clone(),
             shutdown.clone(),
         );
-        let result = mcp::serve_stdio(&server, config.server.max_body_bytes).await;
+        let end = mcp::Shutdown {
+            stop: async {
+                signals.stop().await;
+                draining.cancel();
+            },
+            drain: config.server.drain,
+            shutdown: shutdown.clone(),
+        };
+        let result = mcp::serve_stdio(&server, config.server.max_body_bytes, end).await;
         shutdown.cancel();
         app::flush(observer).await;
         result.map_err(fail)

@@ -29,6 +29,7 @@ mod seal;
 mod server;
 mod state;
 mod stdio;
+mod stdio_requests;
 mod subscriptions;
 mod tasks;
 mod tools;
@@ -44,7 +45,7 @@ pub(crate) use quota::{Quota, Share};
 pub use request_scope::RequestScope;
 pub use revision::PROTOCOL_VERSIONS;
 pub use server::ToolServer;
-pub use stdio::serve_stdio;
+pub use stdio::{Shutdown, serve_stdio};
 
 use serde_json::Value;
 
