@@ -14,7 +14,7 @@ use axum::Router;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use parts::{build_guard, tool_server};
+pub(crate) use parts::{build_guard, online_checks, tool_server};
 pub use problem::{BuildError, Problem};
 pub use reconfigure::{Reconfigurer, Trigger};
 pub(crate) use telemetry::observer;

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use tokio_util::sync::CancellationToken;
 
-use super::problem::Problem;
+use super::problem::{BuildError, Problem};
 use crate::auth::{Guard, Secret};
 use crate::config::{self, Access, Config, Listen};
 use crate::http::{self, Policy};
 use crate::mcp::{self, ServerIdentity, ToolServer};
-use crate::reload::ComponentRegistry;
+use crate::reload::{self, ComponentRegistry, OnlineCheck};
 use crate::telemetry::Observer;
 
 /// Builds the MCP server over the registry's catalog, without a transport.
@@ -84,4 +84,24 @@ pub(crate) fn build_guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>
             .map(Some)
             .map_err(|errors| errors.into_iter().map(Problem::Auth).collect()),
     }
+}
+
+/// Returns the checks of all servers that a configuration names: those of the issuers' keys, and those that components need.
+///
+/// # Errors
+/// Every problem because of which they cannot be asked.
+pub(crate) fn online_checks(config: &Config) -> Result<Vec<OnlineCheck>, BuildError> {
+    let guard = match &config.access {
+        Access::Guarded(_) => build_guard(config).map_err(|problems| BuildError { problems })?,
+        Access::Open | Access::Unset => None,
+    };
+    let fetches = guard.iter().flat_map(Guard::key_fetches);
+    let mut checks: Vec<_> = fetches
+        .map(|(issuer, check)| OnlineCheck {
+            name: format!("issuer {issuer}"),
+            check,
+        })
+        .collect();
+    checks.extend(reload::online_checks(config)?);
+    Ok(checks)
 }

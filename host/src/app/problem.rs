@@ -61,6 +61,14 @@ pub enum Problem {
     /// Traces cannot be sent.
     #[error("`telemetry.otlp`: traces cannot be sent: {0}")]
     Traces(String),
+    /// The log cannot be written.
+    #[error("`telemetry.log-file` names `{}`, which cannot be written: {error}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
     /// A reference or a component cannot be served.
     #[error(transparent)]
     Component(#[from] ComponentProblem),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use super::caller::Caller;
 use super::challenge::{AuthError, ChallengeBuilder};
@@ -208,6 +210,26 @@ impl Guard {
             .iter()
             .filter_map(|issuer| issuer.keys.problem())
             .collect()
+    }
+
+    /// Returns the issuers whose keys are fetched, each with a future that fetches them and resolves to one sentence if
+    /// there is a problem.
+    pub fn key_fetches(&self) -> Vec<(String, BoxFuture<'static, Result<(), String>>)> {
+        let issuers = self.inner.verifier.issuers.iter().enumerate();
+        let fetched = issuers.filter(|(_, issuer)| issuer.keys.are_fetched());
+        let fetches = fetched.map(|(index, issuer)| {
+            let inner = Arc::clone(&self.inner);
+            let fetch = async move {
+                let Verifier { issuers, clock, .. } = &inner.verifier;
+                let keys = &issuers[index].keys;
+                keys.current(clock)
+                    .await
+                    .map_err(|unavailable| unavailable.reason)?;
+                keys.problem().map_or(Ok(()), Err)
+            };
+            (issuer.identifier.clone(), fetch.boxed())
+        });
+        fetches.collect()
     }
 
     /// Fetches the keys of all issuers that have none yet, and returns one sentence for each that has a problem.

@@ -21,6 +21,8 @@ mod serve;
 mod stdio;
 mod usage;
 
+mod online;
+
 mod check;
 mod outdated;
 mod push;

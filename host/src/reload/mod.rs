@@ -9,6 +9,8 @@ mod problem;
 mod protected_paths;
 mod remotes;
 
+mod online;
+
 mod signatures;
 
 mod sources;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub(crate) use online::{OnlineCheck, checks as online_checks};
 pub use problem::ComponentProblem;
 pub(crate) use reconfigure::Reload;
 pub(crate) use registry::ComponentRegistry;

@@ -21,6 +21,19 @@ pub fn reopen_files() {
     REOPENS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Checks that a file of the log or the audit can be written, without changing it. Another process may write it.
+///
+/// # Errors
+/// It cannot be written, or it is missing and cannot be created.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tempfile::tempfile_in(directory(path)).map(drop)
+        }
+        opened => opened.map(drop),
+    }
+}
+
 /// A file to which lines are appended. The day ends at midnight UTC.
 pub(super) struct DailyFile {
     path: PathBuf,
@@ -169,11 +182,10 @@ impl Write for DailyFile {
 pub(super) fn dated_files(path: &Path) -> Vec<(String, PathBuf)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!("{name}.");
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(directory(path))
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut files: Vec<_> = entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
@@ -187,6 +199,13 @@ pub(super) fn dated_files(path: &Path) -> Vec<(String, PathBuf)> {
 
 /// Length of a date, such as `2026-11-28`.
 const DATE_LENGTH: usize = 10;
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
 
 fn is_date(text: &str) -> bool {
     let is_expected = |(index, byte): (usize, u8)| match index {

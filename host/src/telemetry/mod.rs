@@ -47,7 +47,7 @@ pub use call_span::{CallSpan, in_call};
 pub use call_usage::CallUsage;
 use counted_events::{CountedEvents, Summary};
 use daily_file::DailyFile;
-pub use daily_file::reopen_files;
+pub use daily_file::{check_writable, reopen_files};
 pub use facts::{Facts, TargetFacts};
 use fields::TextFields;
 use json::{JsonEvents, JsonFields};
