@@ -225,6 +225,12 @@ impl App {
         self.registry.reload().await
     }
 
+    /// Writes what is still to be written to the audit, and ends it. [`App::serve`] does so before it returns; call it when a
+    /// server of your own has ended.
+    pub async fn flush(&self) {
+        flush(self.observer.clone()).await;
+    }
+
     /// Opens the key-value store if a component is granted a bucket. Otherwise the first guest that needs the store
     /// opens it.
     ///
