@@ -1,8 +1,10 @@
 //! The commands `inspect`, `check`, `call`, `stdio` and `serve`, and the compilation cache.
 
 mod listening;
+mod online;
 mod output;
 mod stdio;
+mod stdio_shutdown;
 
 use std::io::{BufRead, BufReader, Write};
 

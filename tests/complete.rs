@@ -13,6 +13,7 @@ mod deploy;
 mod disks;
 mod examples;
 mod oauth;
+mod process_one;
 mod prometheus;
 mod redis;
 mod registries;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use axum::{Extension, Router};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use toolcrib::App;
 use toolcrib::auth::{Caller, Guard, GuardConfig, KeySource};
+use toolcrib::telemetry::{AuditConfig, AuditOutput};
 
 use crate::support::client::{Answer, Client, Revision};
 use crate::support::guest::Guest;
@@ -114,4 +115,29 @@ async fn the_guard_protects_any_router() {
         Answer::to(open.bare(reqwest::Method::GET)).await.body,
         "open"
     );
+}
+
+/// A server of one's own writes what is left of the audit.
+#[tokio::test]
+async fn a_mounted_router_writes_its_audit() {
+    let (dir, mut config) = config(&[("guest", &Guest::saying("hello", "hello"))]);
+    let path = dir.path().join("audit.jsonl");
+    config.telemetry.audit = Some(AuditConfig {
+        output: AuditOutput::File(path.clone()),
+        key: None,
+        keep_days: 1,
+        has_whole_arguments: false,
+        is_required: false,
+    });
+    let app = App::build(config).await.unwrap();
+    let url = serve(app.router()).await;
+    let client = Client::new(&format!("{url}/mcp"), Revision::July2026);
+    assert_eq!(client.call("hello", json!({})).await.text(), "hello");
+    app.flush().await;
+    let text = std::fs::read_to_string(path).unwrap();
+    let events: Vec<_> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone())
+        .collect();
+    assert_eq!(events, ["started", "component", "request", "stopped"]);
 }

@@ -109,7 +109,7 @@ async fn call_all(client: &Client) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Returns the records of an audit file.
-fn records(path: &Path) -> Vec<Value> {
+pub(crate) fn records(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines = text.lines();
     lines
@@ -118,7 +118,7 @@ fn records(path: &Path) -> Vec<Value> {
 }
 
 /// Waits until a condition holds.
-async fn wait_for(mut condition: impl FnMut() -> bool) {
+pub(crate) async fn wait_for(mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < Duration::from_secs(30));

@@ -7,6 +7,7 @@ mod call_limits;
 mod connections;
 mod disconnects;
 mod http_rules;
+mod keep_alive;
 mod lifecycle;
 mod log;
 mod message_limits;

@@ -15,4 +15,4 @@ mod policy;
 mod protected_paths;
 mod schemas;
 mod sockets;
-mod variables;
+pub(crate) mod variables;

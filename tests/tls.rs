@@ -11,7 +11,7 @@ use crate::support::guest::Guest;
 use crate::support::server::Host;
 
 /// Returns a self-signed certificate for loopback and its key, both as PEM.
-fn self_signed() -> (String, String) {
+pub(crate) fn self_signed() -> (String, String) {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
     (cert.pem(), signing_key.serialize_pem())

@@ -64,5 +64,5 @@ pub mod fuzzing;
 
 pub mod cli;
 
-pub use app::{App, BuildError, Problem};
+pub use app::{App, BuildError, Problem, Reconfigurer, Trigger};
 pub use reload::ComponentProblem;

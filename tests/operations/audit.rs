@@ -134,7 +134,7 @@ async fn tampering_shows() {
         ("whole", join(&lines), None),
         (
             "changed",
-            changed(&|l| l[2] = l[2].replace("alice", "mallory")),
+            changed(&|l| l[3] = l[3].replace("alice", "mallory")),
             Some(broken),
         ),
         ("removed", changed(&|l| drop(l.remove(2))), Some(broken)),
@@ -252,7 +252,7 @@ async fn calls_are_refused_while_a_required_audit_cannot_be_written() {
         assert_eq!(client.call("hello", json!({})).await.text(), "hello");
         // The file is opened again, where there is a directory now.
         let path = server.toolcrib.path().join("audit.jsonl");
-        wait_for(|| records_so_far(&path) == 3).await;
+        wait_for(|| records_so_far(&path) == 4).await;
         std::fs::rename(&path, server.toolcrib.path().join("moved.jsonl")).unwrap();
         std::fs::create_dir(&path).unwrap();
         signal(&process, "-HUP");

@@ -7,7 +7,7 @@ use crate::support::guest::{Guest, Tool};
 use crate::support::server::Host;
 
 /// A guest with the tools `env` and `config`, which list environment variables and `wasi:config` values.
-fn guest() -> Guest {
+pub(crate) fn guest() -> Guest {
     let mut guest = Guest::new();
     let (key, missing_key) = (guest.string("greeting"), guest.string("nothing"));
     guest

@@ -12,6 +12,7 @@ pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 
 const ACK: u8 = 1;
@@ -24,6 +25,8 @@ const CANCEL: u32 = 8;
 pub(crate) struct Http2 {
     stream: TcpStream,
     next_id: u32,
+    /// Whether the server has announced the end of the connection.
+    pub(crate) is_told_to_leave: bool,
 }
 
 #[derive(Debug)]
@@ -41,6 +44,7 @@ impl Http2 {
         let mut connection = Self {
             stream: TcpStream::connect(address).await.unwrap(),
             next_id: 1,
+            is_told_to_leave: false,
         };
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
         connection.stream.write_all(preface).await.unwrap();
@@ -150,6 +154,7 @@ impl Http2 {
             match (kind, flags & ACK) {
                 (PING, 0) => self.send(PING, ACK, 0, &payload).await,
                 (SETTINGS, 0) => self.send(SETTINGS, ACK, 0, &[]).await,
+                (GOAWAY, _) => self.is_told_to_leave = true,
                 (DATA | HEADERS | RST_STREAM, _) => {
                     return Some(Frame {
                         kind,

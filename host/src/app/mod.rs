@@ -1,29 +1,34 @@
 //! The composition root: builds the guard, the components and the MCP server from a configuration, and serves them.
 
+mod parts;
 mod problem;
+mod reconfigure;
 mod replicas;
 mod telemetry;
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use parts::{build_guard, online_checks, tool_server};
 pub use problem::{BuildError, Problem};
+pub use reconfigure::{Reconfigurer, Trigger};
 pub(crate) use telemetry::observer;
 
 use crate::auth::Guard;
 use crate::catalog::Catalog;
-use crate::config::{self, Access, Config, Listen};
-use crate::http::{self, Listener, MetricsServer, Policy, TlsAcceptor};
-use crate::mcp::{self, ToolServer};
+use crate::config::{Config, Listen};
+use crate::http::{self, Listener, LiveTls, MetricsServer};
+use crate::mcp::ToolServer;
 use crate::reload::{self, ComponentProblem, ComponentRegistry};
 use crate::shared::Shared;
 use crate::telemetry::Observer;
+use parts::{check_state_key, http_settings};
 use replicas::start_shared;
 
 /// An application built from a configuration. Mount its [`router`](App::router) in a server of your own, or let it
@@ -62,13 +67,14 @@ use replicas::start_shared;
 /// ```
 pub struct App {
     registry: Arc<ComponentRegistry>,
-    /// The current problems of components, one line each.
-    problems: watch::Receiver<Vec<String>>,
-    guard: Option<Guard>,
-    tls: Option<TlsAcceptor>,
+    application: http::Application,
     server: ToolServer,
+    reconfigurer: Reconfigurer,
+    tls: Option<LiveTls>,
+    drain: watch::Receiver<Duration>,
     observer: Observer,
     shared: Option<Shared>,
+    /// The configuration at the start.
     config: Arc<Config>,
     draining: CancellationToken,
     shutdown: CancellationToken,
@@ -86,18 +92,14 @@ impl App {
             problems.extend(found);
             None
         });
-        // `Config::load` checks this too, but an embedder may build the configuration by hand.
-        let state_key = config.server.state_key.as_ref();
-        if state_key.is_some_and(|key| key.bytes().len() < config::MIN_STATE_KEY_BYTES) {
-            problems.push(Problem::StateKey);
-        }
+        problems.extend(check_state_key(&config));
         let shared = start_shared(&config).await.unwrap_or_else(|problem| {
             problems.push(problem);
             None
         });
         let tls = config.server.tls.as_ref();
         let tls = tls
-            .map(|tls| http::acceptor(&tls.cert, &tls.key))
+            .map(|tls| LiveTls::read(&tls.cert, &tls.key))
             .transpose();
         let tls = tls.unwrap_or_else(|error| {
             problems.push(error.into());
@@ -128,20 +130,43 @@ impl App {
             draining.clone(),
             shutdown.clone(),
         );
+        let parts = http::Parts {
+            path: config.server.path.clone(),
+            sessions: config.server.sessions,
+            session_prefix: config.server.session_prefix.clone(),
+            live: registry.live(),
+            server: server.clone(),
+            observer: observer.clone(),
+            problems: component_problems.clone(),
+            shared: shared.clone(),
+            draining: draining.clone(),
+        };
+        let application = http::Application::new(parts, http_settings(&config, guard));
+        let (sender, drain) = watch::channel(config.server.drain);
+        let reconfigurer = Reconfigurer::new(reconfigure::Parts {
+            registry: registry.clone(),
+            application: application.clone(),
+            server: server.clone(),
+            tls: tls.clone(),
+            drain: sender,
+            observer: observer.clone(),
+            config: config.clone(),
+        });
         telemetry::add_sources(
             &observer,
             registry.live(),
-            component_problems.clone(),
-            guard.clone(),
-            server.clone(),
+            &application,
+            &server,
+            reconfigurer.outcomes(),
             shared.clone(),
         );
         Ok(Self {
             registry,
-            problems: component_problems,
-            guard,
-            tls,
+            application,
             server,
+            reconfigurer,
+            tls,
+            drain,
             observer,
             shared,
             config,
@@ -151,41 +176,20 @@ impl App {
     }
 
     /// Returns the application as a router: the MCP endpoint at `server.path`, the protected resource metadata (RFC
-    /// 9728), `/healthz` and `/readyz`.
+    /// 9728), `/healthz` and `/readyz`. A configuration that is [taken in](Self::reconfigurer) later changes the endpoint,
+    /// and not the metadata.
     pub fn router(&self) -> Router {
-        self.application().into_router()
+        self.application.router()
     }
 
-    fn application(&self) -> http::Application {
-        let server = &self.config.server;
-        let mut policy = Policy::new(
-            server.public_url.as_deref(),
-            server.tls.is_some(),
-            &server.allowed_hosts,
-            &server.allowed_origins,
-        );
-        if let Listen::Address(address) = server.listen
-            && !address.ip().is_unspecified()
-        {
-            policy = policy.with_host(match address.ip() {
-                IpAddr::V4(ip) => ip.to_string(),
-                IpAddr::V6(ip) => format!("[{ip}]"),
-            });
-        }
-        http::Application::new(http::Parts {
-            path: server.path.clone(),
-            max_body_bytes: server.max_body_bytes,
-            sessions: server.sessions,
-            session_prefix: server.session_prefix.clone(),
-            policy,
-            guard: self.guard.clone(),
-            live: self.registry.live(),
-            server: self.server.clone(),
-            observer: self.observer.clone(),
-            problems: self.problems.clone(),
-            shared: self.shared.clone(),
-            draining: self.draining.clone(),
-        })
+    /// Returns what takes in other configurations while the application is served.
+    pub fn reconfigurer(&self) -> Reconfigurer {
+        self.reconfigurer.clone()
+    }
+
+    /// Returns a token that is cancelled when the application stops accepting connections.
+    pub(crate) fn draining(&self) -> CancellationToken {
+        self.draining.clone()
     }
 
     /// Listens on `server.listen`.
@@ -217,18 +221,18 @@ impl App {
     /// Serves until `shutdown` resolves. Running calls then get `server.drain` to finish before they are stopped, and so do
     /// tasks that other replicas know.
     pub async fn serve(self, listener: impl Into<Listener>, shutdown: impl Future<Output = ()>) {
-        let application = self.application();
         let observer = self.observer.clone();
         let server = self.server;
         let serving = http::Serving {
             tls: self.tls,
             observer: observer.clone(),
             draining: self.draining,
-            drain: self.config.server.drain,
+            drain: self.drain,
+            keep_alive: self.config.server.keep_alive,
             left_behind: Box::pin(async move { server.all_tasks_shared().await }),
             shutdown: self.shutdown,
         };
-        http::serve(listener.into(), application, shutdown, serving).await;
+        http::serve(listener.into(), self.application, shutdown, serving).await;
         if let Some(shared) = self.shared {
             shared.close().await;
         }
@@ -243,6 +247,12 @@ impl App {
     /// Returns the problems of all components that are not served as configured, which `/readyz` reports as well.
     pub async fn reload(&self) -> Vec<ComponentProblem> {
         self.registry.reload().await
+    }
+
+    /// Writes what is still to be written to the audit, and ends it. [`App::serve`] does so before it returns; call it when a
+    /// server of your own has ended.
+    pub async fn flush(&self) {
+        flush(self.observer.clone()).await;
     }
 
     /// Opens the key-value store if a component is granted a bucket. Otherwise the first guest that needs the store
@@ -261,7 +271,7 @@ impl App {
 
     /// Fetches the keys of all issuers that have none yet. Returns one sentence for each whose keys cannot be had.
     pub async fn check_keys(&self) -> Vec<String> {
-        match &self.guard {
+        match self.application.guard() {
             Some(guard) => guard.check_keys().await,
             None => Vec::new(),
         }
@@ -269,51 +279,15 @@ impl App {
 
     /// Returns warnings about settings of the guard that are valid but questionable.
     pub fn warnings(&self) -> Vec<String> {
-        self.guard.as_ref().map(Guard::warnings).unwrap_or_default()
+        let guard = self.application.guard();
+        guard.as_ref().map(Guard::warnings).unwrap_or_default()
     }
-}
-
-/// Builds the MCP server over the registry's catalog, without a transport.
-pub(crate) fn tool_server(
-    config: &Config,
-    registry: &ComponentRegistry,
-    observer: Observer,
-    shared: Option<Shared>,
-    draining: CancellationToken,
-    shutdown: CancellationToken,
-) -> ToolServer {
-    let options = mcp::ServerOptions {
-        name: config.server.name.clone(),
-        instructions: config.server.instructions.clone(),
-        public: matches!(config.access, Access::Open),
-        changes: registry.can_change(),
-        state_key: config.server.state_key.clone(),
-        task_ttl: config.server.task_ttl,
-        observer,
-        shared,
-    };
-    ToolServer::new(registry.live(), options, draining, shutdown)
 }
 
 /// Writes what is still to be written to the audit.
 pub(crate) async fn flush(observer: Observer) {
     // Fails only if the runtime shuts down.
     let _ = tokio::task::spawn_blocking(move || observer.flush()).await;
-}
-
-/// Builds the configured guard; `None` if every client may call.
-///
-/// # Errors
-/// Every problem with the settings.
-pub(crate) fn build_guard(config: &Config) -> Result<Option<Guard>, Vec<Problem>> {
-    match &config.access {
-        Access::Unset => Err(vec![Problem::NoAccess]),
-        Access::Open if config.server.listen.is_local() || config.open_to_network => Ok(None),
-        Access::Open => Err(vec![Problem::OpenToAll(config.server.listen.clone())]),
-        Access::Guarded(guard) => Guard::build((**guard).clone())
-            .map(Some)
-            .map_err(|errors| errors.into_iter().map(Problem::Auth).collect()),
-    }
 }
 
 /// Loads the configured components once, without following changes.

@@ -55,6 +55,11 @@ pub enum Problem {
     /// The state that replicas share cannot be kept where the configuration says.
     #[error(transparent)]
     Shared(#[from] SharedError),
+    /// A key has changed that cannot change while the application runs.
+    #[error(
+        "`{0}` has changed, which needs a restart; restart the host, or undo the change so that the others are taken in"
+    )]
+    NeedsRestart(&'static str),
     /// The audit cannot be written.
     #[error("`telemetry.audit` names `{}`, which cannot be used: {error}", path.display())]
     Audit {
@@ -66,6 +71,14 @@ pub enum Problem {
     /// Traces cannot be sent.
     #[error("`telemetry.otlp`: traces cannot be sent: {0}")]
     Traces(String),
+    /// The log cannot be written.
+    #[error("`telemetry.log-file` names `{}`, which cannot be written: {error}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
     /// A reference or a component cannot be served.
     #[error(transparent)]
     Component(#[from] ComponentProblem),
@@ -94,6 +107,14 @@ impl std::fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
+
+impl From<Vec<config::ConfigError>> for BuildError {
+    fn from(errors: Vec<config::ConfigError>) -> Self {
+        Self {
+            problems: errors.into_iter().map(Problem::Config).collect(),
+        }
+    }
+}
 
 impl From<Vec<ComponentProblem>> for BuildError {
     fn from(problems: Vec<ComponentProblem>) -> Self {

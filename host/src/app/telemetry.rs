@@ -1,13 +1,15 @@
 //! The observer of the application, and the metrics that its parts are asked for at a scrape.
 
 use std::path::PathBuf;
-
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::problem::Problem;
-use crate::auth::{Guard, GuardCounts};
+use super::reconfigure::Outcomes;
+use crate::auth::GuardCounts;
 use crate::catalog::{ComponentEntry, LiveCatalog};
 use crate::config::Config;
+use crate::http::Application;
 use crate::mcp::ToolServer;
 use crate::network::{AddressPolicy, Outbound, is_loopback};
 use crate::shared::{Shared, SharedCounts};
@@ -50,20 +52,35 @@ fn start_traces(config: &Config, traces: &TracesConfig) -> Result<Traces, String
 pub(super) fn add_sources(
     observer: &Observer,
     live: LiveCatalog,
-    problems: watch::Receiver<Vec<String>>,
-    guard: Option<Guard>,
-    server: ToolServer,
+    application: &Application,
+    server: &ToolServer,
+    reloads: Arc<Outcomes>,
     shared: Option<Shared>,
 ) {
     let Some(metrics) = observer.metrics() else {
         return;
     };
-    metrics.add_source(move |samples| server.add_samples(samples));
+    // The parts have the observer, which has the metrics.
+    let (application, server) = (application.downgrade(), server.downgrade());
+    metrics.add_source(move |samples| {
+        if let Some(server) = server.upgrade() {
+            server.add_samples(samples);
+        }
+        let Some(application) = application.upgrade() else {
+            return;
+        };
+        if let Some(guard) = application.guard() {
+            add_guard(&guard.counts(), samples);
+        }
+        samples.push(Sample::gauge(
+            "toolcrib_component_problems",
+            "Problems of components that are not served as configured",
+            application.component_problems() as u64,
+        ));
+    });
+    metrics.add_source(move |samples| add_reloads(&reloads, samples));
     if let Some(shared) = shared {
         metrics.add_source(move |samples| add_shared(shared.counts(), samples));
-    }
-    if let Some(guard) = guard {
-        metrics.add_source(move |samples| add_guard(&guard.counts(), samples));
     }
     metrics.add_source(move |samples| {
         let catalog = live.current();
@@ -83,11 +100,6 @@ pub(super) fn add_sources(
                 "toolcrib_tools",
                 "Tools that are served",
                 catalog.tools().len() as u64,
-            ),
-            Sample::gauge(
-                "toolcrib_component_problems",
-                "Problems of components that are not served as configured",
-                problems.borrow().len() as u64,
             ),
             Sample::gauge("toolcrib_places_in_use", places_help, places.in_use),
             Sample::gauge("toolcrib_places", places_help, places.max),
@@ -152,6 +164,28 @@ fn add_guard(counts: &GuardCounts, samples: &mut Vec<Sample>) {
         let refused = Sample::counter(name, "Requests refused by the guard", *count);
         samples.push(refused.with("reason", reason.as_str()));
     }
+}
+
+fn add_reloads(outcomes: &Outcomes, samples: &mut Vec<Sample>) {
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let reloads = |result: &str, counter| {
+        let help = "Configurations and certificates that were read while the host ran";
+        Sample::counter("toolcrib_config_reloads", help, count(counter)).with("result", result)
+    };
+    samples.extend([
+        reloads("success", &outcomes.succeeded),
+        reloads("failure", &outcomes.failed),
+        Sample::gauge(
+            "toolcrib_config_last_reload_successful",
+            "Whether the configuration that was read last is in force",
+            outcomes.is_last_successful.load(Ordering::Relaxed).into(),
+        ),
+        Sample::gauge(
+            "toolcrib_config_last_reload_success_timestamp_seconds",
+            "Time at which a configuration was taken in last, the start included",
+            count(&outcomes.last_success),
+        ),
+    ]);
 }
 
 fn add_egress(entry: &ComponentEntry, samples: &mut Vec<Sample>) {

@@ -10,7 +10,7 @@ use url::Url;
 use super::algorithm::Algorithm;
 
 /// The configuration of a guard. [`GuardConfig::new`] sets secure defaults.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GuardConfig {
     /// The resource identifier (RFC 9728 §1.2): exactly the URL that clients use, sent byte for byte. Its path
     /// determines the path of the metadata.
@@ -52,7 +52,7 @@ pub const MAX_LEEWAY_SECONDS: u64 = 600;
 pub const MAX_OUTAGE_SECONDS: u64 = 7 * 24 * 3600;
 
 /// One trusted issuer. Its audience, keys and algorithms apply only to its own tokens.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IssuerConfig {
     /// The `iss` of its tokens, compared byte for byte, except that a URL without a path may or may not end in a slash.
     /// With [`tenants`](Self::tenants), `{tenant}` in it stands for each of them.
@@ -78,7 +78,7 @@ pub struct IssuerConfig {
 }
 
 /// The source of an issuer's keys.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// The JWKS named by the issuer's metadata: RFC 8414 first, then OpenID Connect Discovery.
     Discover,

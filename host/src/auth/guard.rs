@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use super::caller::Caller;
 use super::challenge::{AuthError, ChallengeBuilder};
@@ -29,6 +31,7 @@ struct Inner {
     challenge_builder: ChallengeBuilder,
     metadata: ResourceMetadata,
     warnings: Vec<String>,
+    config: GuardConfig,
 }
 
 impl Guard {
@@ -47,12 +50,34 @@ impl Guard {
         config: GuardConfig,
         clock: Clock,
     ) -> Result<Guard, Vec<GuardConfigError>> {
+        Guard::build_after(config, clock, None)
+    }
+
+    /// Builds a guard to replace this one. It counts on, and has the keys that were fetched for issuers whose settings are
+    /// the same. The tokens that this one remembers are verified again. With the same configuration it is this one.
+    ///
+    /// # Errors
+    ///
+    /// All errors of the configuration.
+    pub fn rebuild(&self, config: GuardConfig) -> Result<Guard, Vec<GuardConfigError>> {
+        if config == self.inner.config {
+            return Ok(self.clone());
+        }
+        let clock = self.inner.verifier.clock.clone();
+        Guard::build_after(config, clock, Some(&self.inner))
+    }
+
+    fn build_after(
+        config: GuardConfig,
+        clock: Clock,
+        previous: Option<&Inner>,
+    ) -> Result<Guard, Vec<GuardConfigError>> {
         let mut errors = Vec::new();
         validate::check(&config, &mut errors);
         let trusted = trusted_issuers(&config, &mut errors);
         let metadata = ResourceMetadata::new(&config, &trusted, &mut errors);
         let outbound = Arc::new(outbound(&config, &mut errors));
-        let issuers: Vec<Issuer> = trusted
+        let mut issuers: Vec<Issuer> = trusted
             .iter()
             .filter_map(|issuer| Issuer::new(issuer, config.outage, &outbound, &clock, &mut errors))
             .collect();
@@ -67,6 +92,17 @@ impl Guard {
             Some(metadata) if errors.is_empty() => metadata,
             _ => return Err(errors),
         };
+        let fetches_alike = |previous: &&Inner| {
+            let GuardConfig {
+                outage, proxy, ca, ..
+            } = &previous.config;
+            (*outage, proxy, ca) == (config.outage, &config.proxy, &config.ca)
+        };
+        if let Some(previous) = previous.filter(fetches_alike) {
+            let known = &previous.verifier.issuers;
+            issuers.iter_mut().for_each(|i| i.take_over_keys(known));
+        }
+        let counts = previous.map(|previous| previous.verifier.counts.clone());
         let warnings = validate::warnings(&config);
         Ok(Guard {
             inner: Arc::new(Inner {
@@ -74,9 +110,10 @@ impl Guard {
                     metadata.url.clone(),
                     &config.required_scopes,
                 ),
-                verifier: Verifier::new(config, issuers, clock),
+                verifier: Verifier::new(config.clone(), issuers, clock, counts.unwrap_or_default()),
                 metadata,
                 warnings,
+                config,
             }),
         })
     }
@@ -173,6 +210,26 @@ impl Guard {
             .iter()
             .filter_map(|issuer| issuer.keys.problem())
             .collect()
+    }
+
+    /// Returns the issuers whose keys are fetched, each with a future that fetches them and resolves to one sentence if
+    /// there is a problem.
+    pub fn key_fetches(&self) -> Vec<(String, BoxFuture<'static, Result<(), String>>)> {
+        let issuers = self.inner.verifier.issuers.iter().enumerate();
+        let fetched = issuers.filter(|(_, issuer)| issuer.keys.are_fetched());
+        let fetches = fetched.map(|(index, issuer)| {
+            let inner = Arc::clone(&self.inner);
+            let fetch = async move {
+                let Verifier { issuers, clock, .. } = &inner.verifier;
+                let keys = &issuers[index].keys;
+                keys.current(clock)
+                    .await
+                    .map_err(|unavailable| unavailable.reason)?;
+                keys.problem().map_or(Ok(()), Err)
+            };
+            (issuer.identifier.clone(), fetch.boxed())
+        });
+        fetches.collect()
     }
 
     /// Fetches the keys of all issuers that have none yet, and returns one sentence for each that has a problem.

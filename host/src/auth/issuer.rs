@@ -28,6 +28,8 @@ pub(super) struct Issuer {
     pub(super) tenant: Option<String>,
     /// If empty, all asymmetric algorithms that the key's type allows.
     algorithms: Vec<Algorithm>,
+    /// The configured source of its keys, and whether that may be at a private address.
+    key_source: (KeySource, bool),
     pub(super) keys: IssuerKeys,
 }
 
@@ -78,8 +80,22 @@ impl Issuer {
             required_claims: config.required_claims.clone(),
             tenant: tenant.clone(),
             algorithms: config.algorithms.clone(),
+            key_source: (config.keys.clone(), config.private_network),
             keys: keys?,
         })
+    }
+
+    /// Takes over the keys that were fetched for the same issuer from the same source. They are needed while the source
+    /// cannot be reached.
+    pub(super) fn take_over_keys(&mut self, others: &[Issuer]) {
+        let is_same = |other: &&Issuer| {
+            other.identifier == self.identifier && other.key_source == self.key_source
+        };
+        if let Some(other) = others.iter().find(is_same)
+            && let IssuerKeys::Remote(keys) = &other.keys
+        {
+            self.keys = IssuerKeys::Remote(Arc::clone(keys));
+        }
     }
 
     /// Returns whether the issuer's tokens may use this algorithm.

@@ -90,6 +90,11 @@ impl IssuerKeys {
         }
     }
 
+    /// Returns whether the keys come from a server.
+    pub(super) fn are_fetched(&self) -> bool {
+        matches!(self, IssuerKeys::Remote(_))
+    }
+
     /// Starts a fetch in the background if no keys are known and none is delayed after a failure.
     pub(super) fn prepare(&self) {
         if let IssuerKeys::Remote(remote) = self {

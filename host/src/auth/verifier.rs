@@ -28,7 +28,7 @@ pub(super) struct Verifier {
     scope_claims: Vec<String>,
     pass_claims: Vec<String>,
     token_cache: TokenCache,
-    pub(super) counts: Counts,
+    pub(super) counts: Arc<Counts>,
 }
 
 /// The reason a token could not be verified.
@@ -38,7 +38,12 @@ pub(super) enum VerifyError {
 }
 
 impl Verifier {
-    pub(super) fn new(config: GuardConfig, issuers: Vec<Issuer>, clock: Clock) -> Verifier {
+    pub(super) fn new(
+        config: GuardConfig,
+        issuers: Vec<Issuer>,
+        clock: Clock,
+        counts: Arc<Counts>,
+    ) -> Verifier {
         Verifier {
             issuers,
             scope_hierarchy: ScopeHierarchy::new(config.scope_implies),
@@ -49,7 +54,7 @@ impl Verifier {
             scope_claims: config.scope_claims,
             pass_claims: config.pass_claims,
             token_cache: TokenCache::default(),
-            counts: Counts::default(),
+            counts,
         }
     }
 

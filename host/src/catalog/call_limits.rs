@@ -61,7 +61,7 @@ pub enum Rejection {
 pub struct CallLimits {
     max: u64,
     total: Arc<Semaphore>,
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
     /// `None` if callers cannot be distinguished.
     callers: Option<CallerLimits>,
     /// Counts rates together with other replicas; `None` counts them here.
@@ -183,7 +183,7 @@ impl CallLimits {
         Self {
             max: total.into(),
             total: Arc::new(Semaphore::new(total as usize)),
-            waiting: Semaphore::new(MAX_WAITING),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             callers: per_caller.map(CallerLimits::new),
             shared_rates: None,
         }
@@ -195,6 +195,20 @@ impl CallLimits {
             shared_rates: rates,
             ..self
         }
+    }
+
+    /// Returns the same limits with another one for each caller. Calls under way count in all limits but that.
+    pub fn with_calls_per_caller(self: &Arc<Self>, per_caller: Option<u32>) -> Arc<Self> {
+        if self.callers.as_ref().map(|callers| callers.calls) == per_caller {
+            return self.clone();
+        }
+        Arc::new(Self {
+            max: self.max,
+            total: self.total.clone(),
+            waiting: self.waiting.clone(),
+            callers: per_caller.map(CallerLimits::new),
+            shared_rates: self.shared_rates.clone(),
+        })
     }
 
     /// Returns the places of all components and how many of them are used.

@@ -34,6 +34,21 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// A component without settings.
+    pub fn new(component: Arc<Component>, call_limits: Arc<ComponentCallLimits>) -> Self {
+        Self {
+            component,
+            call_limits,
+            prefix: String::new(),
+            uri_prefix: String::new(),
+            scopes: Vec::new(),
+            selected: None,
+            include: None,
+            exclude: Vec::new(),
+            tools: BTreeMap::new(),
+        }
+    }
+
     /// Returns whether both serve the same loaded component under the same settings.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.component, &other.component)

@@ -4,18 +4,19 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::Level;
 
 use super::inspect;
 use super::loading::configure_loading;
+use super::online::{self, Answer};
 use super::options::{AccessOptions, ConfigOptions};
 use super::output::{
     Failure, fail, fail_usage, failure_of, print_json, report, report_config_errors, say, summary,
 };
 use crate::app::{self, App, BuildError, Problem};
 use crate::config::{Access, Config, Overrides, WatchMode};
-use crate::telemetry::{self, LogConfig, TelemetryConfig};
+use crate::telemetry::{self, AuditConfig, LogConfig, TelemetryConfig};
 use crate::text::error_chain;
 
 /// Upper limit of the token's file. The guard rejects longer tokens.
@@ -30,6 +31,9 @@ pub(super) struct Check {
     /// from standard input. It is not printed.
     #[arg(long, value_name = "FILE")]
     token: Option<PathBuf>,
+    /// Also ask whether the issuers, the servers of components, the key-value store and the granted hosts can be reached.
+    #[arg(long, conflicts_with = "token")]
+    online: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -51,14 +55,33 @@ impl Check {
         if let Some(token) = &self.token {
             return check_token(&overrides, token, self.json).await;
         }
-        let result = build(&overrides).await;
+        let config = load(&overrides);
+        let answers = match &config {
+            Ok((config, _)) if self.online => online::ask(config).await,
+            _ => Ok(Vec::new()),
+        };
+        let result = match config {
+            Ok((config, mut problems)) => match App::build(config).await {
+                Ok(app) if problems.is_empty() => Ok(app),
+                built => {
+                    problems.extend(built.err().into_iter().flat_map(|error| error.problems));
+                    Err(BuildError { problems })
+                }
+            },
+            Err(error) => Err(error),
+        };
+        // Of a problem that keeps servers from being asked, the application has told too.
+        let answers = answers.unwrap_or_default();
         let mut warnings = Vec::new();
         if let Ok(app) = &result {
             warnings = app.warnings();
             warnings.extend(app.check_keys().await);
         }
         if self.json {
-            return print_report(&result, &warnings);
+            return print_report(&result, &warnings, self.online.then_some(&answers));
+        }
+        for answer in &answers {
+            answer.print()?;
         }
         let app = result.map_err(|error| report(&error))?;
         for entry in app.catalog().components() {
@@ -78,12 +101,19 @@ impl Check {
         for warning in warnings {
             say!("warning: {warning}");
         }
+        if !answers.iter().all(Answer::is_ok) {
+            return Err(Failure::Failed);
+        }
         say!("ok: {}", summary(&app.catalog()));
         Ok(())
     }
 }
 
-async fn build(overrides: &Overrides) -> Result<App, BuildError> {
+/// Reads the configuration for a check. Returns the problems of files that cannot be written too.
+///
+/// # Errors
+/// Every error of the configuration.
+fn load(overrides: &Overrides) -> Result<(Config, Vec<Problem>), BuildError> {
     let mut config = Config::load(overrides).map_err(|errors| BuildError {
         problems: errors.into_iter().map(Problem::Config).collect(),
     })?;
@@ -92,12 +122,28 @@ async fn build(overrides: &Overrides) -> Result<App, BuildError> {
         config.access = Access::Open;
     }
     config.watch = WatchMode::Never;
-    // The audit of a running server is not written by a check.
-    config.telemetry = TelemetryConfig::default();
+    // The files of a running server are not written by a check.
+    let telemetry = std::mem::take(&mut config.telemetry);
     // Neither does it connect to the state that replicas share.
     config.shared = None;
     configure_loading(&mut config);
-    App::build(config).await
+    Ok((config, unwritable_files(&telemetry)))
+}
+
+/// Returns the problems of the files of the log and the audit.
+fn unwritable_files(config: &TelemetryConfig) -> Vec<Problem> {
+    let log = config.log.file.iter().filter_map(|path| {
+        let error = telemetry::check_writable(path).err()?;
+        let path = path.clone();
+        Some(Problem::Log { path, error })
+    });
+    let audit = config.audit.iter().filter_map(AuditConfig::file);
+    let audit = audit.filter_map(|path| {
+        let error = telemetry::check_writable(path).err()?;
+        let path = path.clone();
+        Some(Problem::Audit { path, error })
+    });
+    log.chain(audit).collect()
 }
 
 async fn check_token(overrides: &Overrides, path: &Path, json: bool) -> Result<(), Failure> {
@@ -146,7 +192,19 @@ fn bearer_token(text: &str) -> &str {
     }
 }
 
-fn print_report(result: &Result<App, BuildError>, warnings: &[String]) -> Result<(), Failure> {
+/// Prints the report as JSON. `answers` are those of the servers, if they were asked.
+fn print_report(
+    result: &Result<App, BuildError>,
+    warnings: &[String],
+    answers: Option<&Vec<Answer>>,
+) -> Result<(), Failure> {
+    let has_failed = !answers.into_iter().flatten().all(Answer::is_ok);
+    let add_answers = |mut report: Value| {
+        if let Some(answers) = answers {
+            report["online"] = answers.iter().map(Answer::to_json).collect();
+        }
+        report
+    };
     match result {
         Ok(app) => {
             let catalog = app.catalog();
@@ -154,16 +212,20 @@ fn print_report(result: &Result<App, BuildError>, warnings: &[String]) -> Result
             let components: Vec<_> = components
                 .map(|entry| inspect::describe(&catalog, entry))
                 .collect();
-            print_json(&json!({
-                "ok": true,
+            print_json(&add_answers(json!({
+                "ok": !has_failed,
                 "faults": [],
                 "warnings": warnings,
                 "components": components,
-            }))
+            })))?;
+            match has_failed {
+                true => Err(Failure::Failed),
+                false => Ok(()),
+            }
         }
         Err(error) => {
             let faults: Vec<_> = error.problems.iter().map(|p| error_chain(p)).collect();
-            print_json(&json!({ "ok": false, "faults": faults }))?;
+            print_json(&add_answers(json!({ "ok": false, "faults": faults })))?;
             Err(failure_of(error))
         }
     }

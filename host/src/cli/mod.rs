@@ -7,6 +7,10 @@ mod loading;
 mod options;
 mod signals;
 
+mod config_files;
+
+mod configuration;
+
 mod audit;
 mod call;
 mod completions;
@@ -17,6 +21,8 @@ mod serve;
 mod stdio;
 mod usage;
 
+mod online;
+
 mod check;
 mod outdated;
 mod push;
@@ -24,8 +30,6 @@ mod push;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::{COMPILER_SUBCOMMAND, run_compiler_process};
 use crate::telemetry;
@@ -79,10 +83,7 @@ pub fn run() -> ExitCode {
             }
         };
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(message) => return output::print_usage(&message),
-    };
+    // Before anything else, since a signal may arrive at any time.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -93,11 +94,18 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let hangup = {
+        let _runtime = runtime.enter();
+        signals::handle()
+    };
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => return output::print_usage(&message),
+    };
     let result = runtime.block_on(async {
-        handle_file_size_signal();
         match cli.command {
-            Command::Serve(serve) => serve.run().await,
-            Command::Stdio(stdio) => stdio.run().await,
+            Command::Serve(serve) => serve.run(hangup).await,
+            Command::Stdio(stdio) => stdio.run(hangup).await,
             Command::Inspect(inspect) => inspect.run().await,
             Command::Call(call) => call.run().await,
             Command::Check(check) => check.run().await,
@@ -117,17 +125,5 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed) => ExitCode::from(1),
         Err(Failure::Usage) => ExitCode::from(2),
-    }
-}
-
-/// Handles SIGXFSZ, so that a write beyond the file size limit (`ulimit -f`), possibly by a guest, fails with an error.
-/// By default the signal ends the process.
-fn handle_file_size_signal() {
-    let file_size_exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
-    if let Err(error) = signal(file_size_exceeded) {
-        tracing::warn!(
-            %error,
-            "failed to handle SIGXFSZ, a write beyond the file size limit ends the process"
-        );
     }
 }

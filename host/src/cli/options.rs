@@ -7,7 +7,7 @@ use tracing::Level;
 
 use super::loading::configure_loading;
 use super::output::{Failure, fail, report_config_errors};
-use crate::config::{Config, Listen, Overrides};
+use crate::config::{Config, ConfigText, Listen, Overrides};
 use crate::telemetry;
 
 /// Options of every subcommand that loads components.
@@ -91,7 +91,18 @@ fn parse_listen(text: &str) -> Result<Listen, String> {
 
 /// Reads the configuration and starts the log. `default_level` is the log level if there is no configuration file.
 pub(super) fn configure(overrides: &Overrides, default_level: Level) -> Result<Config, Failure> {
-    let mut config = Config::load(overrides).map_err(|errors| report_config_errors(&errors))?;
+    Ok(configure_with_text(overrides, default_level)?.1)
+}
+
+/// Like [`configure`], and returns the text of the configuration file too.
+pub(super) fn configure_with_text(
+    overrides: &Overrides,
+    default_level: Level,
+) -> Result<(ConfigText, Config), Failure> {
+    let text = ConfigText::read(overrides.file.as_deref());
+    let text = text.map_err(|error| report_config_errors(&[error]))?;
+    let mut config =
+        Config::parse(&text, overrides).map_err(|errors| report_config_errors(&errors))?;
     if overrides.file.is_none() {
         config.telemetry.log.level = default_level;
     }
@@ -103,5 +114,5 @@ pub(super) fn configure(overrides: &Overrides, default_level: Level) -> Result<C
         ))
     })?;
     configure_loading(&mut config);
-    Ok(config)
+    Ok((text, config))
 }

@@ -3,17 +3,16 @@
 use std::io::ErrorKind;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tracing::Level;
 
-use super::options::{AccessOptions, ConfigOptions, WatchOptions, configure};
+use super::config_files::ConfigFiles;
+use super::configuration::Follower;
+use super::options::{AccessOptions, ConfigOptions, WatchOptions, configure_with_text};
 use super::output::{Failure, fail, notice, report, summary};
-use super::signals::handle_reopen_signal;
+use super::signals::StopSignals;
 use crate::app::App;
 use crate::config::{Access, Listen};
-
-/// Exit status after a second stop signal: 128 and the number of SIGINT.
-const INTERRUPTED: i32 = 130;
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -26,18 +25,32 @@ pub(super) struct Serve {
     access: AccessOptions,
     #[command(flatten)]
     watch: WatchOptions,
+    /// Read the configuration file again when it changes, as after SIGHUP.
+    #[arg(long, requires = "config")]
+    watch_config: bool,
 }
 
 impl Serve {
-    pub(super) async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self, hangup: Option<Signal>) -> Result<(), Failure> {
+        let mut signals = StopSignals::handle();
         let mut overrides = self.config.overrides(self.references);
         self.access.apply(&mut overrides);
         self.watch.apply(&mut overrides);
-        let config = configure(&overrides, Level::INFO)?;
+        overrides.watch_config = self.watch_config;
+        let (text, config) = configure_with_text(&overrides, Level::INFO)?;
+        let files = ConfigFiles::new(&text, &config).await;
         let server = config.server.clone();
         let is_open = matches!(config.access, Access::Open);
-        let app = App::build(config).await.map_err(|error| report(&error))?;
-        app.open_store().await.map_err(|error| report(&error))?;
+        let start = async {
+            let app = App::build(config).await?;
+            app.open_store().await?;
+            Ok(app)
+        };
+        let app = signals.during_start(start).await;
+        let app = app.map_err(|error| report(&error))?;
+        if overrides.file.is_some() {
+            app.reconfigurer().record_start(text.digest());
+        }
         if is_open {
             tracing::warn!(
                 server.listen = %server.listen,
@@ -73,9 +86,15 @@ impl Serve {
             notice(format!("metrics on http://{}/metrics", metrics.address()));
             tokio::spawn(metrics.serve());
         }
-        handle_reopen_signal();
-        // Handlers are installed before the line below: a supervisor may send a signal as soon as it has read it.
-        let stop = stop_signal();
+        let follower = Follower {
+            reconfigurer: app.reconfigurer(),
+            overrides,
+            text,
+            files,
+            hangup,
+            draining: app.draining(),
+        };
+        tokio::spawn(follower.run());
         let (scheme, path) = (server.scheme(), &server.path);
         let place = match (&server.listen, bound) {
             (Listen::Localhost(_), Some(address)) => {
@@ -88,31 +107,7 @@ impl Serve {
             "listening on {place} ({})",
             summary(&app.catalog())
         ));
-        app.serve(listener, stop).await;
+        app.serve(listener, signals.stop()).await;
         Ok(())
-    }
-}
-
-/// Handles SIGINT and SIGTERM from now on. The future resolves at the first signal; the second ends the process.
-fn stop_signal() -> impl Future<Output = ()> {
-    let signals = signal(SignalKind::interrupt())
-        .and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
-    async move {
-        let Ok((mut interrupt, mut terminate)) = signals else {
-            // Without handlers a signal ends the process, which stops the server as well.
-            return std::future::pending().await;
-        };
-        let mut next = async move || {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
-        next().await;
-        tracing::info!("shutting down");
-        tokio::spawn(async move {
-            next().await;
-            std::process::exit(INTERRUPTED);
-        });
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
+use super::configuration::reopen_on_hangup;
 use super::options::{ConfigOptions, WatchOptions, configure};
 use super::output::{Failure, fail, report};
-use super::signals::handle_reopen_signal;
+use super::signals::StopSignals;
 use crate::app::BuildError;
+use crate::reload::ComponentProblem;
 use crate::{app, mcp, reload};
 
 #[derive(Args)]
@@ -24,7 +27,8 @@ pub(super) struct Stdio {
 }
 
 impl Stdio {
-    pub(super) async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self, hangup: Option<Signal>) -> Result<(), Failure> {
+        let mut signals = StopSignals::handle();
         let mut overrides = self.config.overrides(self.references);
         self.watch.apply(&mut overrides);
         let config = Arc::new(configure(&overrides, Level::WARN)?);
@@ -36,23 +40,32 @@ impl Stdio {
                 problems: vec![problem],
             })
         })?;
-        let (registry, _problems) = reload::start(&config, &observer, None)
-            .await
-            .map_err(|problems| report(&problems.into()))?;
-        registry
-            .open_store()
-            .await
-            .map_err(|problems| report(&problems.into()))?;
-        handle_reopen_signal();
+        let start = async {
+            let started = reload::start(&config, &observer, None).await?;
+            started.0.open_store().await?;
+            Ok(started)
+        };
+        let started = signals.during_start(start).await;
+        let (registry, _problems) =
+            started.map_err(|problems: Vec<ComponentProblem>| report(&problems.into()))?;
+        tokio::spawn(reopen_on_hangup(hangup));
         let server = app::tool_server(
             &config,
             &registry,
             observer.clone(),
             None,
-            draining,
+            draining.clone(),
             shutdown.clone(),
         );
-        let result = mcp::serve_stdio(&server, config.server.max_body_bytes).await;
+        let end = mcp::Shutdown {
+            stop: async {
+                signals.stop().await;
+                draining.cancel();
+            },
+            drain: config.server.drain,
+            shutdown: shutdown.clone(),
+        };
+        let result = mcp::serve_stdio(&server, config.server.max_body_bytes, end).await;
         shutdown.cancel();
         app::flush(observer).await;
         result.map_err(fail)

@@ -17,6 +17,7 @@ mod network;
 mod server;
 mod shared;
 mod telemetry;
+mod text;
 mod tool;
 mod trust;
 mod watch;
@@ -24,6 +25,7 @@ mod watch;
 mod auth;
 mod component;
 mod overrides;
+mod restart;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -35,11 +37,12 @@ pub use component::ComponentConfig;
 pub use listen::Listen;
 pub use network::NetworkConfig;
 pub use overrides::Overrides;
-pub use section::ConfigError;
+pub(crate) use restart::{keys_that_need_a_restart, max_memory_bytes};
+pub use section::{ConfigError, ValueFile};
 pub use server::{MIN_STATE_KEY_BYTES, ServerConfig, TlsConfig};
+pub use text::ConfigText;
 pub use watch::WatchMode;
 
-use crate::catalog::CallLimits;
 use crate::reference::Reference;
 use crate::sandbox::Limits;
 use crate::sandbox::keyvalue::KeyValueConfig;
@@ -54,7 +57,7 @@ pub struct Config {
     /// File it was read from.
     pub file: Option<PathBuf>,
     /// Files that it names as values, such as keys and secrets. A component cannot get write access to them.
-    pub value_files: Vec<PathBuf>,
+    pub value_files: Vec<ValueFile>,
     /// `[server]`
     pub server: ServerConfig,
     /// `[auth]` or `--no-auth`: who may call.
@@ -71,6 +74,8 @@ pub struct Config {
     pub trust: TrustPolicy,
     /// The changes of components that take effect while they are served.
     pub watch: WatchMode,
+    /// `--watch-config`: whether the configuration file is read again when it changes, so that the catalog can change too.
+    pub watch_config: bool,
     /// Whether to start without the components that cannot be loaded, instead of failing.
     pub keep_going: bool,
     /// `[cache]`: directory of compiled and fetched components; `None` compiles and fetches at every start.
@@ -112,6 +117,7 @@ impl Default for Config {
             components: Vec::new(),
             trust: TrustPolicy::default(),
             watch: WatchMode::Manual,
+            watch_config: false,
             keep_going: false,
             cache: cache::default_cache_dir(),
             cache_max_bytes: cache::DEFAULT_MAX_BYTES,
@@ -134,23 +140,23 @@ impl Config {
     /// # Errors
     /// Every error in the configuration.
     pub fn load(overrides: &Overrides) -> Result<Self, Vec<ConfigError>> {
-        let (name, text, base) = match &overrides.file {
-            None => (String::new(), String::new(), PathBuf::new()),
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|e| {
-                    vec![ConfigError {
-                        location: path.display().to_string(),
-                        message: format!("the configuration cannot be read: {e}"),
-                    }]
-                })?;
-                let base = path.parent().unwrap_or(Path::new("")).to_owned();
-                (path.display().to_string(), text, base)
-            }
-        };
-        let (table, syntax_errors) = DeTable::parse_recoverable(&text);
+        let text = ConfigText::read(overrides.file.as_deref()).map_err(|error| vec![error])?;
+        Self::parse(&text, overrides)
+    }
+
+    /// Reads the text of the configuration file, with the files that it names, and applies the command line to it.
+    ///
+    /// # Errors
+    /// Every error in the configuration.
+    pub fn parse(text: &ConfigText, overrides: &Overrides) -> Result<Self, Vec<ConfigError>> {
+        let ConfigText { file, text, .. } = text;
+        let file = file.as_deref().unwrap_or(Path::new(""));
+        let name = file.display().to_string();
+        let base = file.parent().unwrap_or(Path::new("")).to_owned();
+        let (table, syntax_errors) = DeTable::parse_recoverable(text);
         let source = Rc::new(Source {
             name,
-            text: &text,
+            text,
             base,
             errors: Vec::new().into(),
             value_files: Vec::new().into(),
@@ -177,16 +183,23 @@ impl Config {
         }
     }
 
-    /// Returns the limits on concurrent calls.
-    pub(crate) fn call_limits(&self) -> CallLimits {
+    /// Returns the `[[component]]` at an index.
+    pub(crate) fn settings(&self, index: Option<usize>) -> Option<&ComponentConfig> {
+        index.and_then(|index| self.components.get(index))
+    }
+
+    /// Returns the limits of a component with the settings at an index.
+    pub(crate) fn limits_of(&self, index: Option<usize>) -> &Limits {
+        self.settings(index).map_or(&self.limits, |c| &c.limits)
+    }
+
+    /// Returns the limit of concurrent calls of one caller; `None` without authentication, since all clients would count
+    /// as one caller.
+    pub(crate) fn calls_per_caller(&self) -> Option<u32> {
         let total = self.server.max_concurrent_calls;
         let per_caller = self.server.max_calls_per_caller;
-        // Without authentication all clients would count as one caller.
         let has_callers = matches!(self.access, Access::Guarded(_));
-        CallLimits::new(
-            total,
-            has_callers.then(|| per_caller.unwrap_or(total.div_ceil(2))),
-        )
+        has_callers.then(|| per_caller.unwrap_or(total.div_ceil(2)))
     }
 }
 
@@ -195,6 +208,7 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
     let mut config = Config {
         file: overrides.file.clone(),
         watch: overrides.watch_mode(),
+        watch_config: overrides.watch_config,
         keep_going: overrides.keep_going,
         ..Config::default()
     };

@@ -8,7 +8,7 @@ use super::section::Section;
 const MAX_CA_BYTES: u64 = 4 << 20;
 
 /// `[network]`: how the host itself reaches the issuers' keys, registries and web servers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkConfig {
     /// The proxy for https; `None` means the one in `HTTPS_PROXY`.
     pub proxy: Option<Url>,

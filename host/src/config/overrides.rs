@@ -20,6 +20,8 @@ pub struct Overrides {
     pub open_to_network: bool,
     /// `--watch`, `--no-watch`
     pub watch: Option<bool>,
+    /// `--watch-config`
+    pub watch_config: bool,
     /// `--offline`
     pub offline: bool,
     /// `--allow-unpinned`

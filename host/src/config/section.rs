@@ -9,6 +9,8 @@ use std::rc::Rc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::reference::Fingerprint;
+
 /// Similarity (Jaro-Winkler, 0 to 1) above which a known key is suggested for an unknown one.
 const MIN_SIMILARITY: f64 = 0.7;
 
@@ -30,7 +32,16 @@ pub(super) struct Source<'t> {
     pub(super) base: PathBuf,
     pub(super) errors: RefCell<Vec<ConfigError>>,
     /// Files that values were read from.
-    pub(super) value_files: RefCell<Vec<PathBuf>>,
+    pub(super) value_files: RefCell<Vec<ValueFile>>,
+}
+
+/// A file that a value was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueFile {
+    /// The path.
+    pub path: PathBuf,
+    /// The state of the file when it was opened; `None` if it could not be.
+    pub(crate) state: Option<Fingerprint>,
 }
 
 impl Source<'_> {
@@ -72,8 +83,10 @@ impl<'s, 't> Section<'s, 't> {
     }
 
     /// Records a file that a value is read from.
-    pub(super) fn add_value_file(&self, path: &Path) {
-        self.source.value_files.borrow_mut().push(path.to_owned());
+    pub(super) fn add_value_file(&self, path: &Path, state: Option<Fingerprint>) {
+        let path = path.to_owned();
+        let file = ValueFile { path, state };
+        self.source.value_files.borrow_mut().push(file);
     }
 
     /// Records an error at a key, or at the table if the key is absent.

@@ -1,6 +1,7 @@
 //! `[server]` and `[server.tls]`: the HTTP endpoint and its limits.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub const MIN_STATE_KEY_BYTES: usize = 32;
 
 /// Length of `server.session-prefix`, which each request of a session repeats.
 const MAX_SESSION_PREFIX_BYTES: usize = 32;
+/// Range of `keep-alive`. Each connection that is kept takes one of a limited number.
+const KEEP_ALIVE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// Paths that the host serves itself.
 const RESERVED_PATHS: [&str; 2] = ["/healthz", "/readyz"];
@@ -60,12 +63,14 @@ pub struct ServerConfig {
     pub lenient_arguments: bool,
     /// Time that running calls get to finish at shutdown.
     pub drain: Duration,
+    /// Time after which a connection without a request is closed.
+    pub keep_alive: Duration,
     /// `[server.tls]`; `Some` serves HTTPS.
     pub tls: Option<TlsConfig>,
 }
 
 /// `[server.tls]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsConfig {
     /// PEM file with the certificate chain, leaf first.
     pub cert: PathBuf,
@@ -93,6 +98,7 @@ impl Default for ServerConfig {
             max_calls_per_caller: None,
             lenient_arguments: true,
             drain: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(75),
             tls: None,
         }
     }
@@ -159,6 +165,7 @@ pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
             .boolean("lenient-arguments")
             .unwrap_or(default.lenient_arguments),
         drain: section.duration("drain").unwrap_or(default.drain),
+        keep_alive: section.duration("keep-alive").unwrap_or(default.keep_alive),
         tls: section.table("tls").and_then(read_tls),
     };
     let state_key = server.state_key.as_ref();
@@ -172,6 +179,12 @@ pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
     }
     if server.task_ttl.is_zero() {
         section.error("task-ttl", "must be longer than zero");
+    }
+    if !KEEP_ALIVE.contains(&server.keep_alive) {
+        section.error(
+            "keep-alive",
+            "must be from \"1s\" to \"1h\"; a little longer than that of the proxy is best",
+        );
     }
     for origin in &server.allowed_origins {
         if !is_origin(origin) {

@@ -15,6 +15,7 @@ use toml::de::DeValue;
 use super::json;
 use super::section::Section;
 use crate::auth;
+use crate::reference::Fingerprint;
 
 /// Upper limit of every duration, far below the point where adding it to the current time would overflow.
 const MAX_DURATION: Duration = Duration::from_secs(100 * 31_557_600);
@@ -254,10 +255,12 @@ impl<'t> Section<'_, 't> {
 
     /// Reads a file that the configuration names.
     pub(super) fn read_file(&self, path: &Path, max_bytes: u64) -> Result<String, String> {
-        self.add_value_file(path);
         let shown = path.display();
         let unreadable = |e| format!("names the file `{shown}`, which cannot be read: {e}");
-        let file = File::open(path).map_err(unreadable)?;
+        let file = File::open(path);
+        let state = file.as_ref().ok().and_then(|file| file.metadata().ok());
+        self.add_value_file(path, state.as_ref().map(Fingerprint::of));
+        let file = file.map_err(unreadable)?;
         let mut text = String::new();
         file.take(max_bytes + 1)
             .read_to_string(&mut text)

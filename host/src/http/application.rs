@@ -1,6 +1,6 @@
 //! The application as one value: the MCP endpoint, health, and the metadata of the guard.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::byte_budget::ByteBudgets;
 use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::entry::{self, Entry};
@@ -30,20 +29,14 @@ use crate::telemetry::{Observer, Sample};
 /// Problems listed by `/readyz`.
 const MAX_LISTED_PROBLEMS: usize = 100;
 
-/// The parts of the application.
+/// The parts of the application that stay as they are.
 pub struct Parts {
     /// The path of the MCP endpoint.
     pub path: String,
-    /// Size limit of a request body.
-    pub max_body_bytes: usize,
     /// Whether clients of the revisions before 2026-07-28 get sessions.
     pub sessions: bool,
     /// The beginning of the ids of sessions, by which a proxy finds the replica that has them.
     pub session_prefix: Option<String>,
-    /// The `Host` and `Origin` values that are accepted.
-    pub policy: Policy,
-    /// Authenticates callers; `None` accepts everybody.
-    pub guard: Option<Guard>,
     /// The catalog that is served.
     pub live: LiveCatalog,
     /// The MCP server of the catalog.
@@ -58,82 +51,116 @@ pub struct Parts {
     pub draining: CancellationToken,
 }
 
-/// The whole application, to be served by itself or mounted in another router.
+/// The settings of the application, which can be replaced.
+pub struct Settings {
+    /// Size limit of a request body.
+    pub max_body_bytes: usize,
+    /// The `Host` and `Origin` values that are accepted.
+    pub policy: Policy,
+    /// Authenticates callers; `None` accepts everybody.
+    pub guard: Option<Guard>,
+}
+
+/// The whole application, to be served by itself or mounted in another router. Clones share its settings.
 #[derive(Clone)]
-pub struct Application {
+pub struct Application(Arc<Inner>);
+
+/// An [`Application`] that may be gone.
+pub(crate) struct WeakApplication(Weak<Inner>);
+
+struct Inner {
+    current: RwLock<Arc<Current>>,
+    problems: watch::Receiver<Vec<String>>,
+    shared: Option<Shared>,
+}
+
+/// The application with its current settings.
+struct Current {
     entry: Arc<Entry>,
-    router: Router,
+    /// Everything but the endpoint.
+    other: Router,
 }
 
 impl Application {
     /// Assembles the application.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts, settings: Settings) -> Self {
+        let messages = MessageLimits::new(parts.live.clone(), settings.guard.is_some());
+        let sessions = parts
+            .sessions
+            .then(|| Sessions::new(parts.server.clone(), parts.session_prefix.as_deref()));
         let endpoint = Endpoint {
-            sessions: parts
-                .sessions
-                .then(|| Sessions::new(parts.server.clone(), parts.session_prefix.as_deref())),
-            stateless: Stateless::new(parts.server.clone()),
+            sessions: sessions.map(Arc::new),
+            stateless: Arc::new(Stateless::new(parts.server.clone())),
             server: parts.server,
-            messages: Arc::new(MessageLimits::new(
-                parts.live.clone(),
-                parts.guard.is_some(),
-            )),
+            messages: Arc::new(messages),
             live: parts.live,
-            guard: parts.guard.clone(),
-            max_body_bytes: parts.max_body_bytes,
-            budgets: ByteBudgets::default(),
-            draining: parts.draining.clone(),
-            observer: parts.observer.clone(),
+            guard: None,
+            max_body_bytes: 0,
+            budgets: Arc::default(),
+            draining: parts.draining,
+            observer: parts.observer,
         };
-        let policy = Arc::new(parts.policy);
-        let guard_layer = |guard: &Guard| guard.layer().with_body(responses::auth_error_body);
-        let entry = Arc::new(Entry {
-            path: parts.path,
-            cors: entry::cors(policy.clone()),
-            policy,
-            guard: parts.guard.as_ref().map(guard_layer),
-            observer: parts.observer.clone(),
-            endpoint,
-        });
-        if let Some(metrics) = parts.observer.metrics() {
-            let entry = Arc::downgrade(&entry);
+        if let (Some(metrics), Some(sessions)) = (endpoint.observer.metrics(), &endpoint.sessions) {
+            let sessions = Arc::downgrade(sessions);
             metrics.add_source(move |samples| {
-                let Some(entry) = entry.upgrade() else {
-                    return;
-                };
-                let sessions = entry.endpoint.sessions.as_ref();
-                let open = sessions.map_or(0, Sessions::count) as u64;
-                samples.push(Sample::gauge("toolcrib_sessions", "Open sessions", open));
+                let open = sessions.upgrade().map_or(0, |sessions| sessions.count());
+                let help = "Open sessions";
+                samples.push(Sample::gauge("toolcrib_sessions", help, open as u64));
             });
         }
-        let readiness = Readiness {
-            draining: parts.draining,
-            problems: parts.problems,
-            shared: parts.shared,
-            guard: parts.guard.clone(),
-        };
-        let mut other = Router::new()
-            .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(ready).with_state(readiness));
-        if let Some(guard) = &parts.guard {
-            other = other
-                .merge(guard.metadata_router())
-                .merge(guard.authorization_server_router());
-        }
-        let other = other
-            .fallback(not_found)
-            .layer(middleware::from_fn(outgoing::count_response));
-        let mut mcp = Router::new().route(&entry.path, any(entry::handle));
-        if entry.path != "/" {
-            mcp = mcp.route(&format!("{}/", entry.path), any(entry::handle));
-        }
-        let router = other.merge(mcp.with_state(entry.clone()));
-        Self { entry, router }
+        let (problems, shared) = (parts.problems, parts.shared);
+        let current = Current::new(endpoint, parts.path, settings, &problems, &shared);
+        Self(Arc::new(Inner {
+            current: RwLock::new(Arc::new(current)),
+            problems,
+            shared,
+        }))
     }
 
-    /// Returns the application as a router.
-    pub fn into_router(self) -> Router {
-        self.router
+    /// Replaces the settings. `with_these` runs while requests wait that have just arrived, so these see its effects and
+    /// the settings together. Requests under way keep the settings in which they started.
+    pub fn replace(&self, settings: Settings, with_these: impl FnOnce()) {
+        let before = self.current();
+        let (endpoint, path) = (before.entry.endpoint.clone(), before.entry.path.clone());
+        let next = Arc::new(Current::new(
+            endpoint,
+            path,
+            settings,
+            &self.0.problems,
+            &self.0.shared,
+        ));
+        let mut current = self
+            .0
+            .current
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        with_these();
+        *current = next;
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakApplication {
+        WeakApplication(Arc::downgrade(&self.0))
+    }
+
+    /// Returns the number of problems of components.
+    pub(crate) fn component_problems(&self) -> usize {
+        self.0.problems.borrow().len()
+    }
+
+    /// Returns the guard.
+    pub fn guard(&self) -> Option<Guard> {
+        self.current().entry.endpoint.guard.clone()
+    }
+
+    /// Returns the application as a router. Replaced settings apply to the MCP endpoint only.
+    pub fn router(&self) -> Router {
+        let current = self.current();
+        let path = &current.entry.path;
+        let mut mcp = Router::new().route(path, any(handle));
+        if path != "/" {
+            mcp = mcp.route(&format!("{path}/"), any(handle));
+        }
+        current.other.clone().merge(mcp.with_state(self.clone()))
     }
 
     /// Answers a request of a connection. Those to the MCP endpoint do not need the router.
@@ -142,13 +169,84 @@ impl Application {
         mut request: Request,
         connection: &Arc<Connection>,
     ) -> Response {
-        if self.entry.is_at(request.uri()) {
-            return self.entry.handle(request, Some(connection)).await;
+        let current = self.current();
+        if current.entry.is_at(request.uri()) {
+            return current.entry.handle(request, Some(connection)).await;
         }
         request.extensions_mut().insert(connection.clone());
-        let Ok(response) = self.router.clone().oneshot(request).await;
+        let Ok(response) = current.other.clone().oneshot(request).await;
         response
     }
+
+    fn current(&self) -> Arc<Current> {
+        let current = self
+            .0
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
+}
+
+impl WeakApplication {
+    pub(crate) fn upgrade(&self) -> Option<Application> {
+        self.0.upgrade().map(Application)
+    }
+}
+
+impl Current {
+    fn new(
+        endpoint: Endpoint,
+        path: String,
+        settings: Settings,
+        problems: &watch::Receiver<Vec<String>>,
+        shared: &Option<Shared>,
+    ) -> Self {
+        let Settings {
+            max_body_bytes,
+            policy,
+            guard,
+        } = settings;
+        let readiness = Readiness {
+            draining: endpoint.draining.clone(),
+            problems: problems.clone(),
+            shared: shared.clone(),
+            guard: guard.clone(),
+        };
+        let mut other = Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready).with_state(readiness));
+        if let Some(guard) = &guard {
+            other = other
+                .merge(guard.metadata_router())
+                .merge(guard.authorization_server_router());
+        }
+        let other = other
+            .fallback(not_found)
+            .layer(middleware::from_fn(outgoing::count_response));
+        let policy = Arc::new(policy);
+        let layer = |guard: &Guard| guard.layer().with_body(responses::auth_error_body);
+        let entry = Arc::new(Entry {
+            path,
+            cors: entry::cors(policy.clone()),
+            policy,
+            guard: guard.as_ref().map(layer),
+            observer: endpoint.observer.clone(),
+            endpoint: Endpoint {
+                guard,
+                max_body_bytes,
+                ..endpoint
+            },
+        });
+        Self { entry, other }
+    }
+}
+
+/// Handles a request that a router has directed to the endpoint.
+async fn handle(State(application): State<Application>, request: Request) -> Response {
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    let entry = application.current().entry.clone();
+    entry.handle(request, connection.as_ref()).await
 }
 
 /// The state of `/readyz`.

@@ -32,16 +32,19 @@ use crate::telemetry::{Observer, Record};
 /// Time after which a call that cannot be recorded may be repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The MCP endpoint.
+/// The MCP endpoint. Clones share everything but their settings.
+#[derive(Clone)]
 pub(super) struct Endpoint {
     pub(super) server: ToolServer,
-    pub(super) stateless: Stateless,
+    pub(super) stateless: Arc<Stateless>,
     /// `None` if clients of older revisions are served without sessions.
-    pub(super) sessions: Option<Sessions>,
+    pub(super) sessions: Option<Arc<Sessions>>,
     pub(super) live: LiveCatalog,
+    /// A setting.
     pub(super) guard: Option<Guard>,
+    /// A setting.
     pub(super) max_body_bytes: usize,
-    pub(super) budgets: ByteBudgets,
+    pub(super) budgets: Arc<ByteBudgets>,
     pub(super) messages: Arc<MessageLimits>,
     pub(super) draining: CancellationToken,
     pub(super) observer: Observer,

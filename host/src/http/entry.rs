@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, Uri, header};
 use axum::response::Response;
@@ -33,12 +33,6 @@ pub(super) struct Entry {
     pub(super) cors: CorsLayer,
     pub(super) observer: Observer,
     pub(super) endpoint: Endpoint,
-}
-
-/// Handles a request that the router has directed to the endpoint.
-pub(super) async fn handle(State(entry): State<Arc<Entry>>, request: Request) -> Response {
-    let connection = request.extensions().get::<Arc<Connection>>().cloned();
-    entry.handle(request, connection.as_ref()).await
 }
 
 impl Entry {

@@ -37,9 +37,9 @@ mod strict_json;
 mod timed_stream;
 mod tls;
 
-pub use application::{Application, Parts};
+pub use application::{Application, Parts, Settings};
 pub use listener::Listener;
 pub use metrics_server::MetricsServer;
 pub use origin::Policy;
 pub use serve::{Serving, serve};
-pub use tls::{TlsAcceptor, TlsError, acceptor};
+pub use tls::{LiveTls, TlsAcceptor, TlsError, acceptor};

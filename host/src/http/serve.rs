@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +21,7 @@ use super::listener::{self, Listener, Stream};
 use super::sending::{ConnectionService, StreamExecutor};
 use super::socket::{self, PeerWatch};
 use super::timed_stream::{StreamLimits, TimedStream};
-use super::tls::TlsAcceptor;
+use super::tls::{LiveTls, TlsAcceptor};
 use crate::telemetry::{Observer, Sample};
 
 /// Connections open at the same time; further ones wait in the accept queue.
@@ -38,9 +38,6 @@ const MAX_HTTP2_UNREAD_BYTES: u32 = 256 << 10;
 /// Time in which a client must accept some of the data that waits to be sent: on the connection, and on each HTTP/2
 /// stream.
 const MAX_STALLED_TIME: Duration = Duration::from_secs(30);
-/// Time after which a connection without a request is closed. Proxies usually keep theirs for 60 s, and should be the
-/// ones that close it.
-const MAX_IDLE_TIME: Duration = Duration::from_secs(75);
 /// Time for the first request of a connection that was opened just before the shutdown.
 const MAX_FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
 /// Time a client may take to close an idle HTTP/2 connection after it was told to.
@@ -60,11 +57,13 @@ const MIN_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// TLS and shutdown settings of [`serve`].
 pub struct Serving {
     /// Accepts TLS connections; `None` serves plain HTTP.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<LiveTls>,
     /// Cancelled by [`serve`] when it stops accepting connections.
     pub draining: CancellationToken,
     /// Time that running requests may take to finish after that.
-    pub drain: Duration,
+    pub drain: watch::Receiver<Duration>,
+    /// Time after which a connection without a request is closed.
+    pub keep_alive: Duration,
     /// Resolves when everything has ended that answered requests have left behind and that `drain` is for.
     pub left_behind: BoxFuture<'static, ()>,
     /// Has the metrics to which the number of connections is added.
@@ -84,8 +83,9 @@ pub async fn serve(
     serving: Serving,
 ) {
     let server = Server {
-        builder: Arc::new(builder()),
+        builder: Arc::new(builder(serving.keep_alive)),
         application,
+        keep_alive: serving.keep_alive,
         draining: serving.draining.clone(),
     };
     let connection_permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -105,7 +105,7 @@ pub async fn serve(
     let threads = ConnectionThreads::start();
     let serve_on = |stream, permit: Option<OwnedSemaphorePermit>| {
         let (server, token) = (server.clone(), connections.token());
-        let tls = serving.tls.clone();
+        let tls = serving.tls.as_ref().map(LiveTls::current);
         threads.spawn(stream, move |stream| async move {
             match tls {
                 None => {
@@ -152,10 +152,8 @@ pub async fn serve(
         connections.wait().await;
         serving.left_behind.await;
     });
-    if tokio::time::timeout(serving.drain, &mut ended)
-        .await
-        .is_err()
-    {
+    let drain = *serving.drain.borrow();
+    if tokio::time::timeout(drain, &mut ended).await.is_err() {
         tracing::warn!("running calls stopped at the end of the drain");
         serving.shutdown.cancel();
         let _ = tokio::time::timeout(MAX_FLUSH_TIME, &mut ended).await;
@@ -164,7 +162,7 @@ pub async fn serve(
 }
 
 /// Returns the connection builder with all limits set.
-fn builder() -> auto::Builder<StreamExecutor> {
+fn builder(keep_alive: Duration) -> auto::Builder<StreamExecutor> {
     let mut builder = auto::Builder::new(StreamExecutor {
         max_stalled: MAX_STALLED_TIME,
     });
@@ -174,7 +172,7 @@ fn builder() -> auto::Builder<StreamExecutor> {
         // `serve_connection` ends the connection of a client that is gone.
         .half_close(true)
         // Includes the time before a further request.
-        .header_read_timeout(MAX_IDLE_TIME)
+        .header_read_timeout(keep_alive)
         .max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
@@ -192,6 +190,7 @@ fn builder() -> auto::Builder<StreamExecutor> {
 struct Server {
     builder: Arc<auto::Builder<StreamExecutor>>,
     application: Application,
+    keep_alive: Duration,
     /// Cancelled when connections are to end after their open requests.
     draining: CancellationToken,
 }
@@ -232,7 +231,7 @@ impl Server {
                 () = self.draining.cancelled() => {
                     connection.first_exchange_within(MAX_FIRST_REQUEST_TIME).await;
                 }
-                () = connection.idle_for(MAX_IDLE_TIME) => {}
+                () = connection.idle_for(self.keep_alive) => {}
             }
         };
         let gone = async {

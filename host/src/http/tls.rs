@@ -1,7 +1,7 @@
-//! HTTPS without a reverse proxy: TLS 1.2 and 1.3 with a certificate and a key from PEM files, read once at start.
+//! HTTPS without a reverse proxy: TLS 1.2 and 1.3 with a certificate and a key from PEM files.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Accepts TLS connections.
 pub use tokio_rustls::TlsAcceptor;
@@ -9,6 +9,31 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
+
+/// The certificate with which new connections are accepted. Clones share it.
+#[derive(Clone)]
+pub struct LiveTls(Arc<RwLock<TlsAcceptor>>);
+
+impl LiveTls {
+    /// Reads a certificate and its key. `cert` holds the server's certificate followed by its chain up to the root.
+    ///
+    /// # Errors
+    /// A file is unreadable or unusable.
+    pub fn read(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(RwLock::new(acceptor(cert, key)?))))
+    }
+
+    /// Takes over the certificate of another one. Open connections keep theirs.
+    pub fn replace(&self, other: &Self) {
+        let next = other.current();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    pub(super) fn current(&self) -> TlsAcceptor {
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
+}
 
 /// An error that prevents HTTPS. `Display` names the file.
 #[derive(Debug, thiserror::Error)]

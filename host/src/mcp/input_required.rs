@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use rmcp::model::{
     ClientCapabilities, InputRequest, InputRequests, InputRequiredResult, InputResponses,
-    RequestStateCodec, SealOptions,
 };
 use rmcp::service::PeerRequestOptions;
 use rmcp::{ErrorData, Peer, RoleServer};
@@ -20,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::convert::pointer;
 use super::quota;
+use super::seal::Seal;
 use crate::auth::Caller;
 use crate::component::{self, Answer, ClientFeatures, Questions, TargetKind};
 
@@ -32,30 +32,8 @@ pub(super) const MAX_WAITING_CALLS: usize = 16;
 pub(super) const MAX_RESPONSE_BYTES: usize = 1 << 20;
 /// How long a call waits for the client's response.
 const MAX_RESPONSE_TIME: Duration = Duration::from_secs(600);
-/// How long a request state is accepted.
-const STATE_TTL: Duration = Duration::from_secs(3_600);
 /// The maximum size of a request state before it is sealed.
 const MAX_STATE_BYTES: usize = 1 << 20;
-
-/// Seals and opens request states.
-#[derive(Clone)]
-pub(super) struct Seal(Arc<RequestStateCodec>);
-
-impl Seal {
-    /// Uses this key of 32 bytes or more. Without a key it generates one, which other replicas and later starts do not
-    /// know.
-    pub(super) fn new(key: Option<&[u8]>) -> Self {
-        let key = match key {
-            Some(key) => key.to_vec(),
-            None => [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()]
-                .iter()
-                .flat_map(|id| *id.as_bytes())
-                .collect(),
-        };
-        // `App::build` has checked the length of the key.
-        Self(Arc::new(RequestStateCodec::new_unchecked(key)))
-    }
-}
 
 /// The caller and the request that a request state is bound to.
 pub(super) struct Binding {
@@ -118,16 +96,13 @@ impl Rounds {
     ) -> Result<Self, ErrorData> {
         let mut rounds: Self = match state {
             None => Self::default(),
-            Some(state) => seal
-                .0
-                .open_json_with(state, &binding.bytes())
-                .map_err(|error| {
-                    let message = format!(
-                        "`requestState` is not one that this server gave for this call ({error}); \
+            Some(state) => seal.open(state, &binding.bytes()).map_err(|error| {
+                let message = format!(
+                    "`requestState` is not one that this server gave for this call ({error}); \
                      call again without it"
-                    );
-                    ErrorData::invalid_params(message, None)
-                })?,
+                );
+                ErrorData::invalid_params(message, None)
+            })?,
         };
         for (key, value) in responses.unwrap_or_default() {
             let pending = rounds.requests.iter().find(|pending| pending.key == key);
@@ -224,9 +199,7 @@ impl Rounds {
                  {MAX_STATE_BYTES} bytes"
             ));
         }
-        let binding = binding.bytes();
-        let options = SealOptions::new().associated_data(&binding).ttl(STATE_TTL);
-        let state = seal.0.seal_with(&text, &options);
+        let state = seal.seal(&text, &binding.bytes());
         Ok(InputRequiredResult::new(Some(requests), Some(state)))
     }
 }

@@ -4,12 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rmcp::ErrorData;
-use rmcp::model::{
-    Implementation, Prompt, Resource, ResourceTemplate, ServerCapabilities, ServerConfig, Tool,
-};
+use rmcp::model::{Prompt, Resource, ResourceTemplate, ServerCapabilities, ServerConfig, Tool};
 
+use super::announced::Announced;
 use super::convert;
-use super::options::ServerOptions;
 use crate::auth::Caller;
 use crate::catalog::Catalog;
 use crate::component::Component;
@@ -20,6 +18,7 @@ const MAX_PAGE_ENTRIES: usize = 1_000;
 /// The lists and the server information of one catalog.
 pub(super) struct View {
     pub(super) catalog: Arc<Catalog>,
+    pub(super) announced: Arc<Announced>,
     pub(super) tools: NamedList<Tool>,
     pub(super) prompts: NamedList<Prompt>,
     pub(super) resources: NamedList<Resource>,
@@ -28,11 +27,9 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn new(
-        catalog: Arc<Catalog>,
-        settings: &ServerOptions,
-        info: &Implementation,
-    ) -> Self {
+    /// The lists of a catalog. `changes` tells whether it can be replaced.
+    pub(super) fn new(catalog: Arc<Catalog>, changes: bool, announced: &Arc<Announced>) -> Self {
+        let info = announced.info.clone();
         let tools = catalog.tools().map(|entry| {
             let tool = convert::tool(entry);
             (entry.name.clone(), entry.scopes.clone(), tool)
@@ -56,11 +53,12 @@ impl View {
             prompts: NamedList::new(prompts),
             resources: NamedList::new(resources),
             templates: NamedList::new(templates),
-            config: ServerConfig::new(ServerCapabilities::default()).with_server_info(info.clone()),
+            config: ServerConfig::new(ServerCapabilities::default()).with_server_info(info),
             catalog,
+            announced: announced.clone(),
         };
-        view.config.capabilities = view.capabilities(settings.changes);
-        view.config.instructions.clone_from(&settings.instructions);
+        view.config.capabilities = view.capabilities(changes);
+        view.config.instructions.clone_from(&announced.instructions);
         view
     }
 

@@ -3,6 +3,7 @@
 #![allow(deprecated, reason = "logging is deprecated and part of all revisions")]
 
 mod admission;
+mod announced;
 mod ask_client;
 mod call_context;
 mod call_id;
@@ -24,10 +25,12 @@ mod request_scope;
 mod resources;
 mod revision;
 mod rounds;
+mod seal;
 mod server;
 mod shared_tasks;
 mod state;
 mod stdio;
+mod stdio_requests;
 mod subscriptions;
 mod task_handle;
 mod tasks;
@@ -39,12 +42,12 @@ pub use admission::{
 pub use caller::user_client_key;
 pub(crate) use caller::user_key;
 pub use notifications::NotificationSender;
-pub use options::ServerOptions;
+pub use options::{ServerIdentity, ServerOptions};
 pub(crate) use quota::{Quota, Share};
 pub use request_scope::RequestScope;
 pub use revision::PROTOCOL_VERSIONS;
 pub use server::ToolServer;
-pub use stdio::serve_stdio;
+pub use stdio::{Shutdown, serve_stdio};
 
 use serde_json::Value;
 

@@ -12,11 +12,10 @@ use super::ask_client::{AskClient, NotAnswered, TOO_MANY_WAITING};
 use super::call_id;
 use super::caller::user_key;
 use super::in_flight::{Failed, GuestFuture, RunningRound};
-use super::input_required::{
-    Binding, MAX_ROUNDS, Rounds, Seal, client_features, missing_capabilities,
-};
+use super::input_required::{Binding, MAX_ROUNDS, Rounds, client_features, missing_capabilities};
 use super::notifications::Listener;
 use super::quota::{self, Share};
+use super::seal::Seal;
 use crate::catalog::{CallPermit, LiveCatalog, Target};
 use crate::component::{Answer, DescribeCaller, GuestContext, Outcome};
 use crate::telemetry::Record;

@@ -1,7 +1,7 @@
 //! The MCP server: answers the protocol's requests from the catalog.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rmcp::handler::server::ServerHandler;
@@ -24,11 +24,12 @@ use super::caller::{caller, is_modern, user_client_key};
 use super::calls::{self, CallRequest, GuestMethod};
 use super::connection::Connection;
 use super::downgrade::Downgrade;
-use super::options::ServerOptions;
+use super::options::{ServerIdentity, ServerOptions};
 use super::request_scope::RequestScope;
 use super::revision::{Revision, SUPPORTED};
 use super::state::ServerState;
 use super::{completions, prompts, resources, subscriptions, tools};
+use crate::auth::Secret;
 use crate::catalog::LiveCatalog;
 use crate::telemetry::Sample;
 
@@ -41,6 +42,18 @@ pub struct ToolServer {
     state: Arc<ServerState>,
     /// The client's lasting connection: a session, or standard input and output.
     connection: Option<Arc<Connection>>,
+}
+
+/// A [`ToolServer`] that may be gone.
+pub(crate) struct WeakToolServer(Weak<ServerState>);
+
+impl WeakToolServer {
+    pub(crate) fn upgrade(&self) -> Option<ToolServer> {
+        Some(ToolServer {
+            state: self.0.upgrade()?,
+            connection: None,
+        })
+    }
 }
 
 impl ToolServer {
@@ -71,6 +84,20 @@ impl ToolServer {
     /// Resolves when other replicas know the ends of all tasks; at once if no other replica knows the tasks.
     pub(crate) async fn all_tasks_shared(&self) {
         self.state.tasks.all_shared().await;
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakToolServer {
+        WeakToolServer(Arc::downgrade(&self.state))
+    }
+
+    /// Replaces the texts that the server announces.
+    pub fn announce(&self, identity: ServerIdentity) {
+        self.state.announce(identity);
+    }
+
+    /// Replaces [`ServerOptions::state_key`]. States sealed with the one before are opened as long as they are accepted.
+    pub fn replace_state_key(&self, key: Option<&Secret>) {
+        self.state.seal.replace(key.map(Secret::bytes));
     }
 
     /// Adds the numbers of tasks and streams to the metrics.

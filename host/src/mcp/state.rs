@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rmcp::model::{Implementation, MetaObject};
-use serde_json::Value;
+use rmcp::model::MetaObject;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::announced::Announced;
 use super::convert;
-use super::input_required::Seal;
 use super::listing::View;
-use super::options::ServerOptions;
+use super::options::{ServerIdentity, ServerOptions};
 use super::quota::Quota;
+use super::seal::Seal;
 use super::tasks::Tasks;
 use crate::auth::Secret;
 use crate::catalog::{Catalog, LiveCatalog};
@@ -28,9 +28,7 @@ pub(super) struct ServerState {
     /// The lists of the catalog that was current when they were last asked for.
     view: RwLock<Arc<View>>,
     pub(super) options: ServerOptions,
-    info: Implementation,
-    /// `info` as JSON, for `_meta`.
-    info_json: Value,
+    announced: RwLock<Arc<Announced>>,
     pub(super) seal: Seal,
     pub(super) tasks: Tasks,
     /// Memory kept for callers while no guest runs for them, in bytes.
@@ -50,15 +48,14 @@ impl ServerState {
         draining: CancellationToken,
         shutdown: CancellationToken,
     ) -> Self {
-        let info = Implementation::new(options.name.clone(), env!("CARGO_PKG_VERSION"));
-        let view = View::new(live.current(), &options, &info);
+        let announced = Announced::new(options.identity.clone());
+        let view = View::new(live.current(), options.changes, &announced);
         let memory = Quota::new(MAX_KEPT_BYTES, MAX_KEPT_BYTES_PER_CALLER);
         let tasks = options.shared.as_ref().map(Shared::tasks);
         Self {
             live,
             view: RwLock::new(Arc::new(view)),
-            info_json: serde_json::to_value(&info).unwrap_or_default(),
-            info,
+            announced: RwLock::new(announced),
             seal: Seal::new(options.state_key.as_ref().map(Secret::bytes)),
             tasks: Tasks::new(options.task_ttl, memory.clone(), tasks),
             memory,
@@ -72,14 +69,29 @@ impl ServerState {
     /// Returns the lists of the current catalog.
     pub(super) fn view(&self) -> Arc<View> {
         let current = self.live.current();
+        let announced = self.announced();
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&view.catalog, &current) {
+        if Arc::ptr_eq(&view.catalog, &current) && Arc::ptr_eq(&view.announced, &announced) {
             return view.clone();
         }
         drop(view);
-        let view = Arc::new(View::new(current, &self.options, &self.info));
+        let view = Arc::new(View::new(current, self.options.changes, &announced));
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view.clone();
         view
+    }
+
+    /// Replaces the texts that the server announces.
+    pub(super) fn announce(&self, identity: ServerIdentity) {
+        let announced = Announced::new(identity);
+        *self
+            .announced
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = announced;
+    }
+
+    fn announced(&self) -> Arc<Announced> {
+        let announced = self.announced.read();
+        announced.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns a receiver that is notified of every change of the catalog.
@@ -89,6 +101,6 @@ impl ServerState {
 
     /// Adds the server's name and version to the `_meta` of a result.
     pub(super) fn with_server_info(&self, meta: Option<MetaObject>) -> Option<MetaObject> {
-        Some(convert::with_server_info(meta, &self.info_json))
+        Some(convert::with_server_info(meta, &self.announced().info_json))
     }
 }

@@ -5,8 +5,9 @@
 
 use std::fmt::Display;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, RequestId};
 use rmcp::service::{RxJsonRpcMessage, ServerInitializeError, TxJsonRpcMessage};
@@ -17,17 +18,38 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::server::ToolServer;
+use super::stdio_requests::{Requests, answered_id};
 
 /// JSON parsers may ignore a byte order mark at the beginning (RFC 8259, section 8.1). Some shells of Windows send one.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Serves one client over standard input and output until it disconnects. Messages have at most `max_message_bytes`.
+/// Time for the answers of calls that were stopped at the end of the drain.
+const MAX_FLUSH_TIME: Duration = Duration::from_secs(2);
+
+/// The end of a server that is told to stop.
+pub struct Shutdown<S> {
+    /// Resolves when the server is told to stop.
+    pub stop: S,
+    /// Time that running requests may take to finish after that.
+    pub drain: Duration,
+    /// Cancelled to stop the calls that still run then.
+    pub shutdown: CancellationToken,
+}
+
+/// Serves one client over standard input and output until it disconnects, or the server is told to stop. Messages have at
+/// most `max_message_bytes`.
 ///
 /// # Errors
 /// The client does not speak the protocol.
-pub async fn serve_stdio(server: &ToolServer, max_message_bytes: usize) -> anyhow::Result<()> {
+pub async fn serve_stdio(
+    server: &ToolServer,
+    max_message_bytes: usize,
+    end: Shutdown<impl Future<Output = ()>>,
+) -> anyhow::Result<()> {
+    let requests = Arc::new(Requests::default());
     let transport = LineTransport {
         input: BufReader::new(tokio::io::stdin()),
         line: Vec::new(),
@@ -36,15 +58,39 @@ pub async fn serve_stdio(server: &ToolServer, max_message_bytes: usize) -> anyho
         output: Arc::new(Mutex::new(tokio::io::stdout())),
         rejecting: None,
         has_requested: false,
+        requests: requests.clone(),
     };
-    let running = match server.for_connection().serve(transport).await {
-        Ok(running) => running,
-        // The client disconnected before it opened a session.
-        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
-        Err(error) => return Err(error.into()),
+    let serving = async {
+        match server.for_connection().serve(transport).await {
+            Ok(running) => drop(running.waiting().await?),
+            // The client disconnected before it opened a session, or the server was told to stop.
+            Err(ServerInitializeError::ConnectionClosed(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     };
-    running.waiting().await?;
-    Ok(())
+    let mut serving = pin!(serving);
+    tokio::select! {
+        served = &mut serving => return served,
+        () = end.stop => {}
+    }
+    requests.is_stopping.cancel();
+    let draining = async {
+        if tokio::time::timeout(end.drain, requests.all_ended())
+            .await
+            .is_err()
+        {
+            tracing::warn!("running calls stopped at the end of the drain");
+            end.shutdown.cancel();
+            let _ = tokio::time::timeout(MAX_FLUSH_TIME, requests.all_ended()).await;
+        }
+        requests.has_ended.cancel();
+        std::future::pending().await
+    };
+    tokio::select! {
+        served = &mut serving => served,
+        () = draining => Ok(()),
+    }
 }
 
 /// Messages as lines of `R` and `W`.
@@ -60,6 +106,7 @@ struct LineTransport<R, W> {
     rejecting: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
     /// Whether a request has arrived. Messages before it have no meaning, and would end the session.
     has_requested: bool,
+    requests: Arc<Requests>,
 }
 
 /// The outcome of reading a line.
@@ -90,7 +137,15 @@ where
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
-        write_line(self.output.clone(), message)
+        let (output, requests) = (self.output.clone(), self.requests.clone());
+        async move {
+            let answered = answered_id(&message);
+            let written = write_line(output, message).await;
+            if let Some(id) = answered {
+                requests.ended(&id);
+            }
+            written
+        }
     }
 
     /// Cancel-safe.
@@ -104,7 +159,12 @@ where
                     return None;
                 }
             }
-            let parsed = match self.read_line().await {
+            let has_ended = self.requests.has_ended.clone();
+            let read = tokio::select! {
+                read = self.read_line() => read,
+                () = has_ended.cancelled() => return None,
+            };
+            let parsed = match read {
                 Ok(Line::Complete) => parse(&std::mem::take(&mut self.line)),
                 Ok(Line::TooLong) => {
                     let message =
@@ -117,8 +177,9 @@ where
                     return None;
                 }
             };
-            match parsed {
+            match parsed.and_then(|message| self.unless_stopping(message)) {
                 Ok(Some(message)) => {
+                    self.requests.received(&message);
                     self.has_requested |= matches!(message, ClientJsonRpcMessage::Request(_));
                     if self.has_requested {
                         return Some(message);
@@ -139,6 +200,23 @@ where
 }
 
 impl<R: AsyncRead + Unpin, W> LineTransport<R, W> {
+    /// Rejects a request that arrives after the server was told to stop.
+    fn unless_stopping(
+        &self,
+        message: Option<ClientJsonRpcMessage>,
+    ) -> Result<Option<ClientJsonRpcMessage>, Box<Rejection>> {
+        match message {
+            Some(ClientJsonRpcMessage::Request(request))
+                if self.requests.is_stopping.is_cancelled() =>
+            {
+                let message = "the server is shutting down".into();
+                let code = ErrorCode::INTERNAL_ERROR;
+                Err(Rejection::new(code, message, Some(request.id)))
+            }
+            message => Ok(message),
+        }
+    }
+
     /// Reads the next line to `self.line`, without its line break. Cancel-safe: a part of a line stays in `self.line`.
     async fn read_line(&mut self) -> io::Result<Line> {
         loop {

@@ -1,7 +1,9 @@
 //! Detects whether a file has changed without reading it again.
 
 use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Identity, size and time of change of a file when it was opened.
@@ -15,7 +17,16 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    /// Returns the fingerprint of the file at a path.
+    ///
+    /// # Errors
+    /// There is no file, or it cannot be reached.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self::of(&std::fs::metadata(path)?))
+    }
+
+    /// Returns the fingerprint of the file with this metadata.
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),

@@ -19,7 +19,7 @@ use super::signatures::{self, VerifyError};
 use super::sources::{SourceFile, SourceKey};
 use crate::catalog::{ComponentCallLimits, Registration};
 use crate::component::{self, Component, LoadError};
-use crate::config::Config;
+use crate::config::{ComponentConfig, Config};
 use crate::engine::{CompileError, Engine};
 use crate::reference::{ComponentFile, Fingerprint, ReferenceError};
 use crate::sandbox::keyvalue::Store;
@@ -47,6 +47,8 @@ pub(super) struct Loaded {
     pub(super) registration: Registration,
     /// Fingerprint of the file; `None` if a later version could have the same one.
     fingerprint: Option<Fingerprint>,
+    /// Whether the configuration has changed so that it has to be loaded again.
+    is_outdated: bool,
 }
 
 /// A file that could not be loaded.
@@ -92,18 +94,20 @@ impl Loader {
     pub(super) async fn scan(self: &Arc<Self>, input: ScanInput<'_>) -> ScanResult {
         let source = &input.source;
         let selected = &source.file.tools;
+        let is_current = |loaded: &&Loaded| !loaded.is_outdated;
+        let served = input.served.filter(is_current);
         let mut result = ScanResult {
             key: source.key(),
-            to_serve: input.served.map(|served| served.with_selected(selected)),
+            to_serve: served.map(|served| served.with_selected(selected)),
             problems: Vec::new(),
             failed: None,
             is_unsettled: false,
         };
-        if source.is_frozen {
+        if source.is_frozen && input.served.is_none_or(|served| !served.is_outdated) {
             result.failed = input.failed.cloned();
             return result;
         }
-        let (last, failed) = (input.loaded, input.failed);
+        let (last, failed) = (input.loaded.filter(is_current), input.failed);
         let known = match failed {
             Some(failed) => failed.fingerprint,
             None => last.and_then(|last| last.fingerprint),
@@ -164,11 +168,11 @@ impl Loader {
                 return result.with_failure(&input, vec![problem], fingerprint);
             }
         };
-        let call_limits = last.map(|last| last.registration.call_limits.clone());
+        let before = input.loaded.map(|loaded| loaded.registration.clone());
         // A task of its own, so that the components of a scan are loaded in parallel.
         let loading = self
             .clone()
-            .load(source.clone(), content, signed_by, call_limits);
+            .load(source.clone(), content, signed_by, before);
         let loading = AbortOnDropHandle::new(tokio::spawn(loading.in_current_span()));
         let loaded = match loading.await {
             Ok(loaded) => loaded,
@@ -183,6 +187,7 @@ impl Loader {
                 result.to_serve = Some(Loaded {
                     registration,
                     fingerprint: reliable_fingerprint,
+                    is_outdated: false,
                 });
                 result
             }
@@ -203,8 +208,7 @@ impl Loader {
 
     /// Returns the name of a component in logs and for its data.
     fn name<'a>(&'a self, source: &'a SourceFile) -> &'a str {
-        let config = source.config_index;
-        let config = config.map(|index| &self.config.components[index]);
+        let config = self.config.settings(source.config_index);
         let name = config.and_then(|config| config.name.as_ref());
         name.unwrap_or(&source.file.stem)
     }
@@ -262,19 +266,17 @@ impl Loader {
         }
     }
 
-    /// Loads a component. `call_limits` are those of the last version, if there is one.
+    /// Loads a component. `before` is its last version, if there is one.
     async fn load(
         self: Arc<Self>,
         source: SourceFile,
         content: Content,
         signed_by: Option<String>,
-        call_limits: Option<Arc<ComponentCallLimits>>,
+        before: Option<Registration>,
     ) -> Result<Registration, Vec<LoadError>> {
-        let config = source
-            .config_index
-            .map(|index| &self.config.components[index]);
+        let config = self.config.settings(source.config_index);
         let name = self.name(&source);
-        let limits = config.map_or(&self.config.limits, |c| &c.limits).clone();
+        let limits = self.config.limits_of(source.config_index).clone();
         let digest = config.and_then(|c| c.digest.as_deref());
         let grants = config.map(|c| c.allow.clone()).unwrap_or_default();
         let violations = protected_paths::violations(&self.config, &grants);
@@ -289,23 +291,42 @@ impl Loader {
         component.lenient_arguments = self.config.server.lenient_arguments;
         let shared = self.config.shared.as_ref();
         let replicas = shared.map_or(NonZeroU32::MIN, |shared| shared.replicas);
-        let call_limits =
-            call_limits.unwrap_or_else(|| Arc::new(ComponentCallLimits::new(&component, replicas)));
-        Ok(Registration {
-            component: Arc::new(component),
-            call_limits,
-            prefix: config.map(|c| c.prefix.clone()).unwrap_or_default(),
-            uri_prefix: config.map(|c| c.uri_prefix.clone()).unwrap_or_default(),
-            scopes: config.map(|c| c.scopes.clone()).unwrap_or_default(),
-            selected: source.file.tools.clone(),
-            include: config.and_then(|c| c.include.clone()),
-            exclude: config.map(|c| c.exclude.clone()).unwrap_or_default(),
-            tools: config.map(|c| c.tools.clone()).unwrap_or_default(),
-        })
+        let before = before.filter(|before| {
+            let (limits, others) = (&component.limits, &before.component.limits);
+            limits.concurrency == others.concurrency
+                && limits.concurrency_per_caller == others.concurrency_per_caller
+                && limits.calls_per_minute == others.calls_per_minute
+        });
+        let call_limits = match before {
+            Some(before) => before.call_limits,
+            None => Arc::new(ComponentCallLimits::new(&component, replicas)),
+        };
+        let mut registration = Registration::new(component.into(), call_limits);
+        registration.selected.clone_from(&source.file.tools);
+        apply_settings(&mut registration, config);
+        Ok(registration)
     }
 }
 
+/// Sets what a `[[component]]` changes for clients.
+fn apply_settings(registration: &mut Registration, config: Option<&ComponentConfig>) {
+    registration.prefix = config.map(|c| c.prefix.clone()).unwrap_or_default();
+    registration.uri_prefix = config.map(|c| c.uri_prefix.clone()).unwrap_or_default();
+    registration.scopes = config.map(|c| c.scopes.clone()).unwrap_or_default();
+    registration.include = config.and_then(|c| c.include.clone());
+    registration.exclude = config.map(|c| c.exclude.clone()).unwrap_or_default();
+    registration.tools = config.map(|c| c.tools.clone()).unwrap_or_default();
+}
+
 impl Loaded {
+    /// Returns a copy under the settings of another configuration. `is_outdated` tells whether it must be loaded again.
+    pub(super) fn configured(&self, config: Option<&ComponentConfig>, is_outdated: bool) -> Self {
+        let mut loaded = self.clone();
+        apply_settings(&mut loaded.registration, config);
+        loaded.is_outdated |= is_outdated;
+        loaded
+    }
+
     /// Returns a copy with another selection of tools.
     fn with_selected(&self, selected: &Option<Vec<String>>) -> Self {
         let mut loaded = self.clone();

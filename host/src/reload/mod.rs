@@ -2,12 +2,15 @@
 //!
 //! `remotes` fetches remote components, `sources` resolves references to files, `loader` loads one file and verifies its
 //! `signatures`, `conflicts` decides which components the next catalog has, `registry` publishes that catalog, and `watcher`
-//! triggers a rescan after a file has changed.
+//! triggers a rescan after a file has changed. `reconfigure` does all of this for another configuration.
 
 mod problem;
 
 mod protected_paths;
 mod remotes;
+
+mod online;
+
 mod signatures;
 
 mod sources;
@@ -23,18 +26,21 @@ mod registry;
 mod follow;
 mod watcher;
 
+mod reconfigure;
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub(crate) use online::{OnlineCheck, checks as online_checks};
 pub use problem::ComponentProblem;
+pub(crate) use reconfigure::Reload;
 pub(crate) use registry::ComponentRegistry;
 pub(crate) use remotes::fetcher;
 
 use crate::config::Config;
 use crate::shared::Shared;
 use crate::telemetry::Observer;
-use watcher::Watcher;
 
 /// Loads the configured components and rescans the watched ones after each change.
 ///
@@ -47,23 +53,15 @@ pub(crate) async fn start(
     observer: &Observer,
     shared: Option<&Shared>,
 ) -> Result<(Arc<ComponentRegistry>, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
-    // Decided once: a path that does not exist yet may become a file or a directory.
-    let references = config.references.iter();
-    let watched: Vec<_> = references.map(|r| config.watch.is_watched(r)).collect();
-    let references = config.references.iter().zip(&watched);
-    let references = references.filter(|(_, is_watched)| **is_watched);
-    let references = references.map(|(reference, _)| reference.clone());
-    // Started before the files are read, so that no change is missed.
-    let watcher = watched
-        .contains(&true)
-        .then(|| Watcher::start(references.collect()));
+    let (watched, watcher) = watcher::start(config).await;
     let (registry, problems) =
         ComponentRegistry::load(config.clone(), watched, observer.clone(), shared).await?;
     let registry = Arc::new(registry);
+    let ended = registry.setup().ended.clone();
     if let Some(watcher) = watcher {
-        tokio::spawn(watcher.run(registry.clone()));
+        tokio::spawn(watcher.run(registry.clone(), ended.clone()));
     }
-    follow::start(&registry);
+    follow::start(&registry, &ended);
     Ok((registry, problems))
 }
 

@@ -57,7 +57,7 @@ fn protected_in(config: &Config, dir: &Path) -> Option<&'static str> {
         ),
         (
             "a file is that the configuration names (a key, a secret or a value)",
-            config.value_files.iter().any(|path| finds(path)),
+            config.value_files.iter().any(|file| finds(&file.path)),
         ),
         ("the log or the audit is", telemetry.any(|path| finds(path))),
         (

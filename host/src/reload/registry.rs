@@ -1,10 +1,11 @@
 //! The components that are served: loaded at startup, and rescanned when their files may have changed.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::conflicts::{self, Resolution};
 use super::loader::{Loaded, Loader};
@@ -14,7 +15,7 @@ use super::scan::{Scan, Scope, State};
 use super::sources::SourceKey;
 use super::status;
 use crate::catalog::{CallLimits, Catalog, LiveCatalog};
-use crate::config::{ComponentConfig, Config, WatchMode};
+use crate::config::{ComponentConfig, Config, WatchMode, max_memory_bytes};
 use crate::engine::{self, Engine};
 use crate::reference::{Reference, ReferenceError};
 use crate::sandbox::keyvalue::Store;
@@ -23,20 +24,84 @@ use crate::telemetry::Observer;
 
 /// The components that are served, and the state needed to reload them.
 pub(crate) struct ComponentRegistry {
-    loader: Arc<Loader>,
-    call_limits: Arc<CallLimits>,
+    /// Replaced only while `state` is locked.
+    setup: RwLock<Arc<Setup>>,
     live: LiveCatalog,
     /// The current problems, one line each.
-    problems: watch::Sender<Vec<String>>,
-    /// Whether each reference is watched; empty if none is.
-    watched: Vec<bool>,
+    pub(super) problems: watch::Sender<Vec<String>>,
     observer: Observer,
     /// Locked during a scan.
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
+}
+
+/// Everything that depends on the configuration.
+pub(super) struct Setup {
+    pub(super) loader: Arc<Loader>,
+    pub(super) call_limits: Arc<CallLimits>,
+    /// Whether each reference is watched; empty if none is.
+    pub(super) watched: Vec<bool>,
+    /// Ends the watching of the references and the following of remote ones.
+    pub(super) ended: CancellationToken,
 }
 
 /// A file may still be written, so it has to be scanned again.
 pub(super) struct Unsettled;
+
+impl Setup {
+    /// Returns whether the problem prevents a start.
+    pub(super) fn is_fatal(&self, problem: &ComponentProblem) -> bool {
+        let keep_going = self.loader.config.keep_going;
+        !(keep_going && problem.is_skippable() || self.is_filled_later(problem))
+    }
+
+    /// Returns whether the problem is a watched directory or pattern without components, such as a new volume: those that
+    /// appear there are served later.
+    fn is_filled_later(&self, problem: &ComponentProblem) -> bool {
+        let ComponentProblem::Reference(ReferenceError::Empty(text)) = problem else {
+            return false;
+        };
+        let mut references = self.loader.config.references.iter().zip(&self.watched);
+        references.any(|(reference, is_watched)| *is_watched && reference.to_string() == *text)
+    }
+
+    /// Returns the problems of a scan, if one of them prevents a start.
+    ///
+    /// # Errors
+    /// Every problem, one of which is fatal.
+    pub(super) fn check(
+        &self,
+        scan: &mut Scan,
+    ) -> Result<Vec<ComponentProblem>, Vec<ComponentProblem>> {
+        let mut found = scan.take_problems();
+        if !self.loader.config.keep_going
+            && let Err(errors) = Catalog::build(scan.registrations(), self.call_limits.clone())
+        {
+            found.extend(errors.into_iter().map(ComponentProblem::Catalog));
+        }
+        match found.iter().any(|problem| self.is_fatal(problem)) {
+            true => Err(found),
+            false => Ok(found),
+        }
+    }
+}
+
+/// Rejects components that are followed and need not be signed.
+///
+/// # Errors
+/// Every such component.
+pub(super) fn check_followed(config: &Config) -> Result<(), Vec<ComponentProblem>> {
+    let unsigned = |component: &&ComponentConfig| {
+        component.follow.is_some() && !is_signature_required(config, &component.reference)
+    };
+    let unsigned = config.components.iter().filter(unsigned);
+    let unsigned: Vec<_> = unsigned
+        .map(|component| ComponentProblem::FollowUnsigned(component.reference.to_string()))
+        .collect();
+    match unsigned.is_empty() {
+        true => Ok(()),
+        false => Err(unsigned),
+    }
+}
 
 impl ComponentRegistry {
     /// Loads every configured component. `watched` tells which references are watched, and `shared` counts rates together
@@ -50,35 +115,23 @@ impl ComponentRegistry {
         observer: Observer,
         shared: Option<&Shared>,
     ) -> Result<(Self, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
-        let unsigned = |component: &&ComponentConfig| {
-            component.follow.is_some() && !is_signature_required(&config, &component.reference)
-        };
-        let unsigned = config.components.iter().filter(unsigned);
-        let unsigned: Vec<_> = unsigned
-            .map(|component| ComponentProblem::FollowUnsigned(component.reference.to_string()))
-            .collect();
-        if !unsigned.is_empty() {
-            return Err(unsigned);
-        }
-        let remotes = Arc::new(Remotes::fetch(&config).await?);
-        let limits = config.components.iter().map(|component| &component.limits);
-        let limits = limits.chain([&config.limits]);
-        let memory_bytes = limits.map(|limits| limits.memory_bytes).max();
-        let keep_going = config.keep_going;
+        check_followed(&config)?;
+        let remotes = Arc::new(Remotes::fetch(&config, None).await?);
         let engine = Engine::new(&engine::EngineConfig {
             slots: config.server.max_concurrent_calls,
-            memory_bytes: memory_bytes.unwrap_or(config.limits.memory_bytes),
+            memory_bytes: max_memory_bytes(&config),
             cache: config.cache.clone(),
             cache_max_bytes: config.cache_max_bytes,
             compiler: config.compiler.clone(),
         })
         .map_err(|error| vec![error.into()])?;
+        let per_caller = config.calls_per_caller();
+        let call_limits = CallLimits::new(config.server.max_concurrent_calls, per_caller);
         let rates = shared.map(Shared::rates);
-        let call_limits = Arc::new(config.call_limits().with_shared_rates(rates));
+        let call_limits = Arc::new(call_limits.with_shared_rates(rates));
         let (problems, receiver) = watch::channel(Vec::new());
-        let registry = Self {
-            watched,
-            live: LiveCatalog::new(Catalog::new(call_limits.clone())),
+        let live = LiveCatalog::new(Catalog::new(call_limits.clone()));
+        let setup = Arc::new(Setup {
             loader: Arc::new(Loader {
                 store: Store::new(&config.kv),
                 config,
@@ -86,6 +139,12 @@ impl ComponentRegistry {
                 remotes,
             }),
             call_limits,
+            watched,
+            ended: CancellationToken::new(),
+        });
+        let registry = Self {
+            setup: RwLock::new(setup.clone()),
+            live,
             observer,
             problems,
             state: Mutex::default(),
@@ -93,30 +152,35 @@ impl ComponentRegistry {
 
         let mut state = registry.state.lock().await;
         let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut scan = Scan::run(&registry.loader, &state, Scope::Initial, concurrency).await;
-        let mut found = scan.take_problems();
-        if !keep_going
-            && let Err(errors) = Catalog::build(scan.registrations(), registry.call_limits.clone())
-        {
-            found.extend(errors.into_iter().map(ComponentProblem::Catalog));
-        }
-        let is_fatal = |problem: &ComponentProblem| {
-            !(keep_going && problem.is_skippable() || registry.is_filled_later(problem))
-        };
-        if found.iter().any(is_fatal) {
-            return Err(found);
-        }
+        let mut scan = Scan::run(&setup.loader, &state, Scope::Initial, concurrency).await;
+        let mut found = setup.check(&mut scan)?;
         found.extend(registry.publish(&mut state, scan));
         status::report_problems(&registry.problems, &found, &[]);
         drop(state);
         Ok((registry, receiver))
     }
 
+    /// Returns what depends on the configuration that is in force.
+    pub(super) fn setup(&self) -> Arc<Setup> {
+        let setup = self.setup.read().unwrap_or_else(PoisonError::into_inner);
+        setup.clone()
+    }
+
+    /// Replaces what depends on the configuration, and ends the watching of the previous references. `_state` is that of
+    /// this registry.
+    pub(super) fn replace_setup(&self, setup: Arc<Setup>, _state: &State) {
+        let mut current = self.setup.write().unwrap_or_else(PoisonError::into_inner);
+        current.ended.cancel();
+        *current = setup;
+    }
+
     /// Rescans every reference and publishes the changes. Returns the remaining problems.
     pub(crate) async fn reload(&self) -> Vec<ComponentProblem> {
-        self.loader.remotes.retry(&self.loader.config).await;
+        let loader = self.setup().loader.clone();
+        loader.remotes.retry(&loader.config).await;
         let mut state = self.state.lock().await;
-        let mut scan = Scan::run(&self.loader, &state, Scope::All, engine::SPARE_SLOTS).await;
+        let loader = self.setup().loader.clone();
+        let mut scan = Scan::run(&loader, &state, Scope::All, engine::SPARE_SLOTS).await;
         let mut found = scan.take_problems();
         found.extend(self.publish(&mut state, scan));
         status::report_problems(&self.problems, &found, &[]);
@@ -128,17 +192,19 @@ impl ComponentRegistry {
     /// # Errors
     /// A file may still be written. Its problems are not reported yet.
     pub(super) async fn rescan_watched(&self) -> Result<(), Unsettled> {
-        self.rescan(&self.watched).await
+        self.rescan(|setup| setup.watched.clone()).await
     }
 
     /// Rescans the references with these flags, in the order of the references, and publishes the changes.
     ///
     /// # Errors
     /// A file may still be written. Its problems are not reported yet.
-    async fn rescan(&self, flags: &[bool]) -> Result<(), Unsettled> {
+    async fn rescan(&self, flags: impl FnOnce(&Setup) -> Vec<bool>) -> Result<(), Unsettled> {
         let mut state = self.state.lock().await;
-        let scope = Scope::Watched(flags);
-        let mut scan = Scan::run(&self.loader, &state, scope, engine::SPARE_SLOTS).await;
+        let setup = self.setup();
+        let flags = flags(&setup);
+        let scope = Scope::Watched(&flags);
+        let mut scan = Scan::run(&setup.loader, &state, scope, engine::SPARE_SLOTS).await;
         let mut is_unsettled = false;
         for result in scan.results.iter_mut().filter(|r| r.is_unsettled) {
             is_unsettled = true;
@@ -158,7 +224,8 @@ impl ComponentRegistry {
 
     /// Returns the references that are resolved again at intervals.
     pub(super) fn followed(&self) -> Vec<(Reference, Duration)> {
-        let config = &self.loader.config;
+        let setup = self.setup();
+        let config = &setup.loader.config;
         if matches!(config.watch, WatchMode::Never | WatchMode::Manual) {
             return Vec::new();
         }
@@ -171,15 +238,17 @@ impl ComponentRegistry {
 
     /// Resolves a remote reference again, and replaces its component if it names another one now.
     pub(super) async fn refresh(&self, reference: &Reference) {
-        let config = &self.loader.config;
-        let is_other = self.loader.remotes.refresh(config, reference).await;
+        let Setup { loader, .. } = &*self.setup();
+        let is_other = loader.remotes.refresh(&loader.config, reference).await;
         // A version that was not signed when it was pushed may be signed now.
         if self.forget_failure(reference).await || is_other {
-            let references = config.references.iter();
-            let flags = references.map(|other| other.remote() == reference.remote());
-            let flags: Vec<_> = flags.collect();
+            let flags = |setup: &Setup| {
+                let references = setup.loader.config.references.iter();
+                let is_same = |other: &Reference| other.remote() == reference.remote();
+                references.map(is_same).collect()
+            };
             // Fetched files are complete.
-            let _ = self.rescan(&flags).await;
+            let _ = self.rescan(flags).await;
         }
     }
 
@@ -205,11 +274,8 @@ impl ComponentRegistry {
         if components.all(|entry| entry.component.grants.kv.is_empty()) {
             return Ok(());
         }
-        self.loader
-            .store
-            .open()
-            .await
-            .map_err(|error| vec![error.into()])
+        let store = self.setup().loader.store.clone();
+        store.open().await.map_err(|error| vec![error.into()])
     }
 
     /// Returns the handle to the catalog that is served now.
@@ -219,19 +285,11 @@ impl ComponentRegistry {
 
     /// Returns whether the catalog can be replaced.
     pub(crate) fn can_change(&self) -> bool {
-        self.loader.config.watch == WatchMode::Manual
-            || self.watched.contains(&true)
+        let setup = self.setup();
+        setup.loader.config.watch == WatchMode::Manual
+            || setup.loader.config.watch_config
+            || setup.watched.contains(&true)
             || !self.followed().is_empty()
-    }
-
-    /// Returns whether the problem is a watched directory or pattern without components, such as a new volume: those that
-    /// appear there are served later.
-    fn is_filled_later(&self, problem: &ComponentProblem) -> bool {
-        let ComponentProblem::Reference(ReferenceError::Empty(text)) = problem else {
-            return false;
-        };
-        let mut references = self.loader.config.references.iter().zip(&self.watched);
-        references.any(|(reference, is_watched)| *is_watched && reference.to_string() == *text)
     }
 
     /// Resolves when the last receiver of the problems is dropped.
@@ -240,7 +298,7 @@ impl ComponentRegistry {
     }
 
     /// Replaces the catalog with the components of a scan. Returns the conflicts between them.
-    fn publish(&self, state: &mut State, mut scan: Scan) -> Vec<ComponentProblem> {
+    pub(super) fn publish(&self, state: &mut State, mut scan: Scan) -> Vec<ComponentProblem> {
         let failed = scan.results.iter_mut();
         let failed = failed.filter_map(|r| Some((r.key.clone(), r.failed.take()?)));
         let failed = failed.collect();
@@ -248,7 +306,7 @@ impl ComponentRegistry {
             catalog,
             served,
             errors,
-        } = conflicts::resolve(scan.results, &state.served, &self.call_limits);
+        } = conflicts::resolve(scan.results, &state.served, &self.setup().call_limits);
         let is_same = |(key, loaded): (&SourceKey, &Loaded)| {
             let before = state.served.get(key);
             before.is_some_and(|before| before.registration.is_same(&loaded.registration))

@@ -9,7 +9,7 @@ use futures::StreamExt;
 
 use super::problem::ComponentProblem;
 use crate::artifact::{Artifact, FetchError, Fetcher};
-use crate::config::{ComponentConfig, Config};
+use crate::config::Config;
 use crate::network::{Outbound, OutboundError};
 use crate::reference::{ComponentFile, Reference, Remote};
 use crate::text::error_chain;
@@ -75,11 +75,15 @@ impl Remotes {
         self.fetcher.as_ref()
     }
 
-    /// Fetches the remote components that the store lacks. Their problems are those of [`Remotes::files`].
+    /// Fetches the remote components that the store lacks. Their problems are those of [`Remotes::files`]. Those that were
+    /// fetched for the `previous` configuration, and are pinned as before, are not resolved again.
     ///
     /// # Errors
     /// Every error in `[network]`, or the cache cannot be used.
-    pub(super) async fn fetch(config: &Config) -> Result<Self, Vec<ComponentProblem>> {
+    pub(super) async fn fetch(
+        config: &Config,
+        previous: Option<(&Self, &Config)>,
+    ) -> Result<Self, Vec<ComponentProblem>> {
         let mut references: Vec<&Reference> = Vec::new();
         for reference in config.references.iter().filter(|r| r.remote().is_some()) {
             if references
@@ -94,6 +98,21 @@ impl Remotes {
         }
         let fetcher = fetcher(config)?;
         let total = references.len();
+        let mut fetched = HashMap::new();
+        if let Some((remotes, old)) = previous {
+            let known = remotes.fetched.read();
+            let known = known.unwrap_or_else(PoisonError::into_inner);
+            references.retain(|reference| {
+                let remote = reference.remote();
+                let known = remote.and_then(|remote| known.get_key_value(remote));
+                let is_pinned_alike = Pinning::of(old, reference) == Pinning::of(config, reference);
+                let Some((remote, Ok(artifact))) = known.filter(|_| is_pinned_alike) else {
+                    return true;
+                };
+                fetched.insert(remote.clone(), Ok(artifact.clone()));
+                false
+            });
+        }
         let fetches = references.into_iter().filter_map(|reference| {
             let remote = reference.remote()?;
             let fetch = fetch(&fetcher, config, reference, remote);
@@ -102,7 +121,6 @@ impl Remotes {
         // Collected first: a closure in a stream would tie its lifetimes to those of the stream.
         let fetches: Vec<_> = fetches.collect();
         let mut fetches = futures::stream::iter(fetches).buffer_unordered(MAX_CONCURRENT_FETCHES);
-        let mut fetched = HashMap::new();
         while let Some((remote, result)) = fetches.next().await {
             fetched.insert(remote, result);
             if let Some(report) = config.on_fetch_progress {
@@ -190,6 +208,27 @@ impl Remotes {
     }
 }
 
+/// The settings that decide whether and which version of a remote component is served.
+#[derive(PartialEq, Eq)]
+struct Pinning<'c> {
+    digest: Option<&'c str>,
+    is_signed: bool,
+    is_unpinned_allowed: bool,
+}
+
+impl<'c> Pinning<'c> {
+    fn of(config: &'c Config, reference: &Reference) -> Self {
+        let settings = config.components.iter();
+        let settings = settings.filter(|c| c.reference.remote() == reference.remote());
+        let mut allowing = settings.clone().map(|c| c.allow_unpinned);
+        Self {
+            digest: settings.clone().find_map(|c| c.digest.as_deref()),
+            is_signed: is_signature_required(config, reference),
+            is_unpinned_allowed: config.allow_unpinned || allowing.any(|allows| allows),
+        }
+    }
+}
+
 /// Fetches one component and checks that it is pinned.
 async fn fetch(
     fetcher: &Fetcher,
@@ -197,20 +236,18 @@ async fn fetch(
     reference: &Reference,
     remote: &Remote,
 ) -> Fetched {
-    let settings = config.components.iter();
-    let settings: Vec<&ComponentConfig> = settings
-        .filter(|component| component.reference.remote() == Some(remote))
-        .collect();
-    let pinned = settings.iter().find_map(|c| c.digest.as_deref());
-    let is_signed = is_signature_required(config, reference);
+    let pinning = Pinning::of(config, reference);
     let artifact = fetcher
-        .fetch(remote, pinned, is_signed)
+        .fetch(remote, pinning.digest, pinning.is_signed)
         .await
         .map_err(|error| Refusal::Fetch(Arc::new(error)))?;
     let is_fixed = matches!(remote, Remote::Oci(location) if location.digest.is_some());
-    let is_unpinned_allowed =
-        config.allow_unpinned || settings.iter().any(|component| component.allow_unpinned);
-    match pinned.is_some() || is_fixed || is_signed || is_unpinned_allowed {
+    let Pinning {
+        digest,
+        is_signed,
+        is_unpinned_allowed,
+    } = pinning;
+    match digest.is_some() || is_fixed || is_signed || is_unpinned_allowed {
         true => Ok(artifact),
         false => Err(Refusal::Unpinned(artifact.digest)),
     }

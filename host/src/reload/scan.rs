@@ -42,6 +42,10 @@ pub(super) enum Scope<'a> {
     /// All references, at the request of the operator. Failed files are loaded again, since the cause may lie outside
     /// the file.
     All,
+    /// All references, under another configuration.
+    Configured,
+    /// Only the components that are outdated, under another configuration.
+    Outdated,
     /// The watched references, after a change. The flags are in the order of the references.
     Watched(&'a [bool]),
 }
@@ -58,10 +62,12 @@ impl Scan {
         let previous = state.by_reference.clone();
         let served: Vec<_> = state.served.keys().cloned().collect();
         let watched = match scope {
-            Scope::Initial | Scope::All => None,
+            Scope::Initial | Scope::All | Scope::Configured => None,
+            Scope::Outdated => Some(Vec::new()),
             Scope::Watched(watched) => Some(watched.to_vec()),
         };
-        let is_after_change = watched.is_some();
+        let knows_failures = watched.is_some();
+        let may_defer = matches!(scope, Scope::Watched(_));
         let resolving = tokio::task::spawn_blocking(move || {
             let is_fixed = |index: usize| {
                 let watched = watched.as_ref();
@@ -88,14 +94,14 @@ impl Scan {
             loader.scan(ScanInput {
                 served: state.served.get(&key),
                 loaded: state.loaded.get(&key),
-                failed: failed.filter(|_| is_after_change),
-                may_defer: is_after_change,
+                failed: failed.filter(|_| knows_failures),
+                may_defer,
                 source,
             })
         });
         let progress = match scope {
             Scope::Initial => loader.config.on_load_progress,
-            Scope::All | Scope::Watched(_) => None,
+            _ => None,
         };
         let total = scans.len();
         let mut results = Vec::with_capacity(total);

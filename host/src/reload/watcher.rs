@@ -9,15 +9,34 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::loader::SETTLE_TIME;
 use super::registry::ComponentRegistry;
+use crate::config::Config;
 use crate::reference::{Reference, WatchPaths};
 
 /// Upper limit of the time that a rescan is delayed by further changes.
 const MAX_DEBOUNCE: Duration = Duration::from_secs(1);
 /// Time between rescans while not every change can be watched.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Starts to watch the references of a configuration, before their files are read, so that no change is missed. Returns
+/// whether each is watched, and the watcher if any is.
+pub(super) async fn start(config: &Arc<Config>) -> (Vec<bool>, Option<Watcher>) {
+    // Decided once: a path that does not exist yet may become a file or a directory.
+    let references = config.references.iter();
+    let watched: Vec<_> = references.map(|r| config.watch.is_watched(r)).collect();
+    let references = config.references.iter().zip(&watched);
+    let references = references.filter(|(_, is_watched)| **is_watched);
+    let references: Vec<_> = references.map(|(r, _)| r.clone()).collect();
+    if references.is_empty() {
+        return (watched, None);
+    }
+    let starting = tokio::task::spawn_blocking(|| Watcher::start(references));
+    // Fails only if the runtime shuts down.
+    (watched, starting.await.ok())
+}
 
 /// Watches the files of references.
 pub(super) struct Watcher {
@@ -31,7 +50,7 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Starts watching. Changes are remembered until [`Watcher::run`] handles them.
-    pub(super) fn start(references: Vec<Reference>) -> Self {
+    fn start(references: Vec<Reference>) -> Self {
         let mut watcher = Self {
             references,
             changed: Arc::default(),
@@ -42,8 +61,8 @@ impl Watcher {
         watcher
     }
 
-    /// Rescans after each change until the last receiver of the registry's problems is dropped.
-    pub(super) async fn run(mut self, registry: Arc<ComponentRegistry>) {
+    /// Rescans after each change until `ended` is cancelled or the last receiver of the registry's problems is dropped.
+    pub(super) async fn run(mut self, registry: Arc<ComponentRegistry>, ended: CancellationToken) {
         let changed = self.changed.clone();
         let rescans = async {
             loop {
@@ -72,6 +91,7 @@ impl Watcher {
         tokio::select! {
             () = rescans => {}
             () = registry.closed() => {}
+            () = ended.cancelled() => {}
         }
     }
 

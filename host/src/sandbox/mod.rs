@@ -15,6 +15,7 @@ mod limits;
 mod linker;
 mod open_grants;
 mod output;
+mod reachability;
 mod sockets;
 mod store;
 
@@ -26,5 +27,6 @@ pub use grants::{GrantError, Grants, Variables};
 pub use limits::{Limits, MAX_HANDLES, MAX_LOG_LINES, MAX_OPEN_FILES, MAX_PROGRESS_EVENTS};
 pub use linker::new_linker;
 pub use open_grants::OpenGrants;
+pub use reachability::{GrantedHost, Unreachable};
 pub use sockets::TcpRule;
 pub use store::{StoreData, exit_status, is_out_of_handles, new_store, start_call};

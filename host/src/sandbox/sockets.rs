@@ -47,6 +47,10 @@ impl TcpRule {
         Ok(Self { host, port })
     }
 
+    pub(super) fn endpoint(&self) -> (&Host<String>, u16) {
+        (&self.host, self.port)
+    }
+
     /// Returns the host if it is an IP address.
     fn address(&self) -> Option<IpAddr> {
         match self.host {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::url::RedisUrl;
 
 /// `[shared]`: the Redis server through which several hosts share their state.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedConfig {
     /// The server.
     pub url: RedisUrl,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ const SUMMARY_DELAY: Duration = Duration::from_secs(1);
 /// Counts the events.
 pub(super) struct CountedEvents {
     /// Whether they are logged too.
-    pub(super) logged: bool,
+    pub(super) logged: Arc<AtomicBool>,
     pub(super) summary: Arc<Mutex<Summary>>,
 }
 
@@ -55,7 +56,7 @@ enum Source {
 
 impl<S: Subscriber> Layer<S> for CountedEvents {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        if self.logged {
+        if self.logged.load(Ordering::Relaxed) {
             return true;
         }
         let Some(source) = source(event) else {

@@ -1,8 +1,8 @@
 //! A file of lines that is renamed each day, after its day, and kept for some days.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +19,19 @@ static REOPENS: AtomicU64 = AtomicU64::new(0);
 /// Opens the files of the log and of the audit again before the next line, after another program has renamed them.
 pub fn reopen_files() {
     REOPENS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Checks that a file of the log or the audit can be written, without changing it. Another process may write it.
+///
+/// # Errors
+/// It cannot be written, or it is missing and cannot be created.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tempfile::tempfile_in(directory(path)).map(drop)
+        }
+        opened => opened.map(drop),
+    }
 }
 
 /// A file to which lines are appended. The day ends at midnight UTC.
@@ -91,9 +104,11 @@ impl DailyFile {
     fn prepare(&mut self) -> io::Result<()> {
         let reopens = REOPENS.load(Ordering::Relaxed);
         if reopens != self.reopens {
-            self.file = open(&self.path, self.is_exclusive)?;
+            if !self.is_at_path() {
+                self.file = open(&self.path, self.is_exclusive)?;
+                self.read_state()?;
+            }
             self.reopens = reopens;
-            self.read_state()?;
         }
         let today = day_of(SystemTime::now());
         if today != self.day {
@@ -106,6 +121,14 @@ impl DailyFile {
             self.remove_old(today);
         }
         Ok(())
+    }
+
+    /// Returns whether the path still leads to the file. Opened twice, it could not be locked.
+    fn is_at_path(&self) -> bool {
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let at_path = std::fs::metadata(&self.path).map(identity);
+        let opened = self.file.metadata().map(identity);
+        matches!((at_path, opened), (Ok(at_path), Ok(opened)) if at_path == opened)
     }
 
     /// Reads the length of the file again, after it was changed otherwise.
@@ -159,11 +182,10 @@ impl Write for DailyFile {
 pub(super) fn dated_files(path: &Path) -> Vec<(String, PathBuf)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!("{name}.");
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(directory(path))
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut files: Vec<_> = entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
@@ -177,6 +199,13 @@ pub(super) fn dated_files(path: &Path) -> Vec<(String, PathBuf)> {
 
 /// Length of a date, such as `2026-11-28`.
 const DATE_LENGTH: usize = 10;
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
 
 fn is_date(text: &str) -> bool {
     let is_expected = |(index, byte): (usize, u8)| match index {

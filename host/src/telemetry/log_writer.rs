@@ -80,8 +80,9 @@ impl Shared {
     fn run(&self) -> ! {
         loop {
             let mut pending = lock(&self.pending);
-            pending.is_idle = true;
             while pending.lines.is_empty() {
+                // Another thread may have written the line that woke this one.
+                pending.is_idle = true;
                 let woken = self.has_pending.wait(pending);
                 pending = woken.unwrap_or_else(PoisonError::into_inner);
             }

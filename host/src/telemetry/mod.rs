@@ -30,22 +30,24 @@ use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
 
 pub use audit::{
-    Audit, AuditConfig, AuditOutput, ComponentChange, Fault, GroupBy, Usage, Verified, usage,
-    verify,
+    Audit, AuditConfig, AuditOutput, ComponentChange, ConfigurationRead, Fault, GroupBy, Usage,
+    Verified, usage, verify,
 };
 pub use call_span::{CallSpan, in_call};
 pub use call_usage::CallUsage;
 use counted_events::{CountedEvents, Summary};
 use daily_file::DailyFile;
-pub use daily_file::reopen_files;
+pub use daily_file::{check_writable, reopen_files};
 pub use facts::{Facts, TargetFacts};
 use fields::TextFields;
 use json::{JsonEvents, JsonFields};
@@ -56,6 +58,14 @@ pub use observer::Observer;
 pub use outcome::Outcome;
 pub use record::{Record, TargetCell};
 pub use traces::{PartSpan, RequestTrace, TraceHeaders, TraceSpan, Traces, TracesConfig};
+
+/// The level of the installed log.
+static LEVEL: OnceLock<LiveLevel> = OnceLock::new();
+
+struct LiveLevel {
+    targets: reload::Handle<Targets, Registry>,
+    counted_logged: Arc<AtomicBool>,
+}
 
 /// Days for which files of earlier days are kept, if not configured.
 pub const DEFAULT_KEEP_DAYS: u32 = 30;
@@ -133,15 +143,10 @@ pub fn init(config: &LogConfig) -> io::Result<()> {
         None => (Box::new(io::stderr()), io::stderr().is_terminal()),
     };
     let writer = LogWriter::start(output)?;
-    // Libraries log warnings and errors only, regardless of `config.level`: `rmcp` logs whole requests with their
-    // arguments at the levels below.
-    let targets = Targets::new()
-        .with_default(LevelFilter::WARN)
-        // Its warnings are about watches of directories that are gone. A failure to watch is returned, and logged there.
-        .with_target("notify", LevelFilter::ERROR)
-        .with_target("toolcrib", config.level);
+    let (targets, handle) = reload::Layer::new(targets(config.level));
+    let counted_logged = Arc::new(AtomicBool::new(logs_each(config.level)));
     let counted_events = CountedEvents {
-        logged: config.level >= Level::DEBUG,
+        logged: counted_logged.clone(),
         summary: Arc::<Mutex<Summary>>::default(),
     };
     let registry = tracing_subscriber::registry()
@@ -167,9 +172,38 @@ pub fn init(config: &LogConfig) -> io::Result<()> {
     // Fails if an embedder has installed a subscriber, which is kept.
     if installed.is_ok() {
         writer.install();
+        let _ = LEVEL.set(LiveLevel {
+            targets: handle,
+            counted_logged,
+        });
         std::panic::set_hook(Box::new(log_panic));
     }
     Ok(())
+}
+
+/// Changes the least severe level that is logged, if [`init`] has installed the log.
+pub fn set_level(level: Level) {
+    if let Some(live) = LEVEL.get() {
+        live.counted_logged
+            .store(logs_each(level), Ordering::Relaxed);
+        // Fails only if the subscriber is gone.
+        let _ = live.targets.reload(targets(level));
+    }
+}
+
+/// Returns what is logged. Libraries log warnings and errors only, regardless of the level: `rmcp` logs whole requests with
+/// their arguments at the levels below.
+fn targets(level: Level) -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        // Its warnings are about watches of directories that are gone. A failure to watch is returned, and logged there.
+        .with_target("notify", LevelFilter::ERROR)
+        .with_target("toolcrib", level)
+}
+
+/// Returns whether events that clients can cause at will are logged each.
+fn logs_each(level: Level) -> bool {
+    level >= Level::DEBUG
 }
 
 /// Logs a panic as an event. The default hook prints its message, which may contain text of a client, as it is.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::audit::{Audit, ComponentChange};
+use super::audit::{Audit, ComponentChange, ConfigurationRead};
 use super::facts::{Facts, TargetFacts};
 use super::metrics::{Metrics, SeriesCell, TargetSeries};
 use super::outcome::Outcome;
@@ -64,6 +64,13 @@ impl Observer {
     pub fn component_changed(&self, change: ComponentChange) {
         if let Some(audit) = &self.0.audit {
             audit.component_changed(change);
+        }
+    }
+
+    /// Records in the audit that a configuration was read.
+    pub fn configuration_read(&self, read: ConfigurationRead) {
+        if let Some(audit) = &self.0.audit {
+            audit.configuration_read(read);
         }
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use sigstore_verify::crypto::VerificationKey;
 use sigstore_verify::trust_root::TrustedRoot;
 use sigstore_verify::types::bundle::VerificationMaterialContent;
@@ -29,6 +30,8 @@ pub struct TrustedIdentity {
     /// The subject of the certificate; `*` at the end stands for any text.
     identity: String,
     issuer: String,
+    /// The digest of the trusted root.
+    root: [u8; 32],
     verifier: Arc<Verifier>,
 }
 
@@ -56,11 +59,13 @@ impl TrustedIdentity {
         let malformed = |error: String| IdentityError::Root(shown(&error));
         json::parse(root.as_bytes(), DuplicateKeys::Reject)
             .map_err(|error| malformed(error.to_string()))?;
+        let digest = Sha256::digest(root.as_bytes()).into();
         let root = TrustedRoot::from_json(root).map_err(|error| malformed(error.to_string()))?;
         let verifier = Verifier::new(&root).map_err(|error| malformed(error.to_string()))?;
         Ok(Self {
             identity: identity.to_owned(),
             issuer: issuer.to_owned(),
+            root: digest,
             verifier: Arc::new(verifier),
         })
     }
@@ -213,6 +218,12 @@ fn rejection(error: &Error) -> Rejection {
 impl fmt::Display for TrustedIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` (issuer `{}`)", self.identity, self.issuer)
+    }
+}
+
+impl PartialEq for TrustedIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity && self.issuer == other.issuer && self.root == other.root
     }
 }
 

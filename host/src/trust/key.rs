@@ -91,6 +91,18 @@ impl TrustedKey {
     }
 }
 
+impl PartialEq for TrustedKey {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Pem(key), Kind::Pem(other)) => key.as_bytes() == other.as_bytes(),
+            (Kind::Minisign(key, id), Kind::Minisign(other, other_id)) => {
+                key == other && id == other_id
+            }
+            _ => false,
+        }
+    }
+}
+
 impl KeyId {
     /// Reads the identifier from a base64 line of a key or a signature: it follows the two bytes of the algorithm.
     pub(super) fn parse(line: &str) -> Option<Self> {

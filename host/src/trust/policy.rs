@@ -3,7 +3,7 @@
 use super::signers::Signers;
 
 /// `[trust]`: the signatures that components need.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TrustPolicy {
     /// The signers of the components without a rule.
     pub signers: Signers,
@@ -14,7 +14,7 @@ pub struct TrustPolicy {
 }
 
 /// `[[trust.rule]]`: components that must be signed by signers of their own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TrustRule {
     /// The beginning of the references: `https://…` or `oci://…`.
     pub prefix: String,

@@ -9,7 +9,7 @@ use super::key::TrustedKey;
 use super::{minisign, simple_signing};
 
 /// Keys and identities, one of which must have signed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Signers {
     /// Public keys.
     pub keys: Vec<TrustedKey>,

@@ -95,6 +95,14 @@ impl HttpRule {
         })
     }
 
+    /// Returns the host and the port; `None` with a `*`.
+    pub(in crate::sandbox) fn endpoint(&self) -> Option<(&Host<String>, u16)> {
+        match &self.host {
+            HostPattern::Exact(host) => Some((host, self.port)),
+            HostPattern::Wildcard(_) => None,
+        }
+    }
+
     /// Whether this entry covers a request to `url`. Parsing has normalised the URL: the case and notation of the host,
     /// and dot segments.
     pub(crate) fn covers(&self, url: &Url) -> bool {

@@ -29,6 +29,7 @@ pub(super) enum EntryKind {
         duration: Duration,
     },
     Component(ComponentChange),
+    Configuration(ConfigurationRead),
     /// Records that were lost because the queue was full.
     Lost(u64),
     /// Refused requests without a caller that have no record of their own.
@@ -44,6 +45,20 @@ pub struct ComponentChange {
     pub component: String,
     /// The digest of the component, the new one if it was replaced.
     pub digest: String,
+}
+
+/// A configuration that was read, and whether it is in force.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConfigurationRead {
+    /// `file`: the configuration file; `values`: a file that it names as a value; `certificate`: that of `[server.tls]`.
+    pub source: &'static str,
+    /// `success`, or `failure` if the one before stays in force.
+    pub outcome: &'static str,
+    /// The digest of the configuration file; `None` if it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Number of faults, which the log has.
+    pub faults: usize,
 }
 
 /// Returns whether the outcome is a decision against the request.
@@ -92,6 +107,7 @@ impl EntryKind {
                 duration,
             } => Members::Request(Box::new(request(facts, *outcome, *duration))),
             Self::Component(change) => Members::Component(change),
+            Self::Configuration(read) => Members::Configuration(read),
             Self::Lost(records) => Members::Lost { records: *records },
             Self::LeftOut(requests) => Members::Refused {
                 requests: *requests,
@@ -116,6 +132,7 @@ enum Members<'e> {
     Stopped,
     Request(Box<Request<'e>>),
     Component(&'e ComponentChange),
+    Configuration(&'e ConfigurationRead),
     Lost { records: u64 },
     Refused { requests: u64 },
 }

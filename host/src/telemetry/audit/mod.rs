@@ -24,7 +24,7 @@ use aws_lc_rs::rand;
 use serde_json::Value;
 
 pub use config::{AuditConfig, AuditOutput};
-pub use entry::ComponentChange;
+pub use entry::{ComponentChange, ConfigurationRead};
 pub use usage::{GroupBy, Usage, usage};
 pub use verify::{Fault, Verified, verify};
 
@@ -127,6 +127,10 @@ impl Audit {
 
     pub(super) fn component_changed(&self, change: ComponentChange) {
         self.send(EntryKind::Component(change), SystemTime::now());
+    }
+
+    pub(super) fn configuration_read(&self, read: ConfigurationRead) {
+        self.send(EntryKind::Configuration(read), SystemTime::now());
     }
 
     pub(super) fn request_ended(
