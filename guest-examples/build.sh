@@ -191,8 +191,8 @@ build_c() {
 build_python() {
   venv python
   mkdir -p python/build
-  python/.venv/bin/componentize-py --quiet -d ../wit -w tool-component componentize -p python/src app \
-    -o python/build/table.wasm
+  python/.venv/bin/componentize-py --quiet -d ../wit -w tool-component componentize -p python/src -p ../wit/python \
+    app -o python/build/table.wasm
   publish python/build/table.wasm table.wasm
 }
 

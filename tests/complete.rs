@@ -1,11 +1,12 @@
-//! Tests that need more than Rust, run by `make test-all`: the examples of every language, real clients that call them
-//! with an access token, the conformance suite, a Redis server, replicas behind nginx, a Prometheus, a receiver of traces,
-//! a registry and the tools that push to it and sign, network namespaces with their own DNS, a disk that hangs, and
-//! containers, systemd and Helm for `deploy/`.
+//! Tests that need more than Rust, run by `make test-all`: the examples of every language and the libraries that they use,
+//! real clients that call them with an access token, the conformance suite, a Redis server, replicas behind nginx, a
+//! Prometheus, a receiver of traces, a registry and the tools that push to it and sign, network namespaces with their own
+//! DNS, a disk that hangs, and containers, systemd and Helm for `deploy/`.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod addresses;
+mod authoring;
 mod browser;
 mod clients;
 mod conformance;
