@@ -3,13 +3,16 @@
 #
 #   build.sh [--require] [LANGUAGE...]
 #   build.sh --crates DIRECTORY NAME...
+#   build.sh --project DIRECTORY
 #
-# The languages are rust, c, python and javascript; the default is all of them. Components that are up to date are not
+# The languages are rust, c, python, javascript and typescript; the default is all of them. Components that are up to date are not
 # rebuilt. If the machine lacks the compiler or interpreter of a language, the script reports that and skips the
 # language, or fails with --require. Rust is never skipped, because the host itself needs it.
 #
 # The second form builds the named crates of the cargo workspace in DIRECTORY into DIRECTORY/dist. DIRECTORY is relative
 # to this script.
+#
+# The third form runs `make` in a project of `toolcrib new`, also on a machine that cannot download a target of Rust.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -22,8 +25,9 @@ fail() {
 }
 
 usage() {
-  echo "usage: build.sh [--require] [rust] [c] [python] [javascript]" >&2
+  echo "usage: build.sh [--require] [rust] [c] [python] [javascript] [typescript]" >&2
   echo "       build.sh --crates DIRECTORY NAME..." >&2
+  echo "       build.sh --project DIRECTORY" >&2
   exit 2
 }
 
@@ -38,6 +42,7 @@ outputs_of() {
     c) echo dist/qr.wasm ;;
     python) echo dist/table.wasm ;;
     javascript) echo dist/text.wasm ;;
+    typescript) echo dist/units.wasm ;;
   esac
 }
 
@@ -84,7 +89,7 @@ missing_for() {
         echo "install Python 3 with its venv module (Debian: python3 and python3-venv)"
       fi
       ;;
-    javascript)
+    javascript | typescript)
       if ! has node || ! has npm; then echo "install Node.js and npm"; fi
       ;;
   esac
@@ -115,11 +120,11 @@ build_crates_of() {
   local workspace=$1 dist=$2 target=wasm32-wasip2 name
   shift 2
   has cargo || fail "rust: cargo is missing; install Rust with rustup"
-  if has_rust_target || { has rustup && (cd rust && rustup target add $target) >/dev/null 2>&1; }; then
+  if has_rust_target; then
     compile_rust "$workspace" --target $target
   else
     target=wasm32-unknown-unknown
-    compile_rust_with_std "$workspace" --target $target
+    with_std_source compile_rust "$workspace" --target $target "$build_std"
   fi
   for name in "$@"; do
     publish "rust/target/$target/release/${name//-/_}.wasm" "$name.wasm" "$dist"
@@ -132,14 +137,27 @@ compile_rust() {
   (cd "$workspace" && cargo build --quiet --locked --release --target-dir "$out" "$@")
 }
 
+build_std=-Zbuild-std=std,panic_abort
+
+# Succeeds if the target wasm32-wasip2 is installed or can be.
 has_rust_target() {
   local lib
-  lib=$(cd rust && rustc --print target-libdir --target wasm32-wasip2 2>/dev/null) && compgen -G "$lib/libstd-*" >/dev/null
+  lib=$(cd rust && rustc --print target-libdir --target wasm32-wasip2 2>/dev/null) || return 1
+  compgen -G "$lib/libstd-*" >/dev/null || { has rustup && (cd rust && rustup target add wasm32-wasip2) >/dev/null 2>&1; }
 }
 
-# Builds without the wasm32-wasip2 target, for machines that cannot download it. Debian packages a compiler together with
-# the source of its standard library; the linker is part of each rustup toolchain, and produces a component.
-compile_rust_with_std() {
+build_project() {
+  if [[ ! -e $project/Cargo.toml ]] || has_rust_target; then
+    make -C "$project"
+  else
+    with_std_source make -C "$project" TARGET=wasm32-unknown-unknown "CARGOFLAGS=$build_std"
+  fi
+}
+
+# Runs a command that builds without the wasm32-wasip2 target, for machines that cannot download it. Debian packages a
+# compiler together with the source of its standard library; the linker is part of each rustup toolchain, and produces a
+# component.
+with_std_source() {
   local bin
   bin=$(cd rust && rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin
   if [[ ! -x $bin/wasm-component-ld || ! -x $bin/gcc-ld/wasm-ld ]]; then
@@ -150,7 +168,7 @@ compile_rust_with_std() {
     # -Zbuild-std is unstable; RUSTC_BOOTSTRAP enables it in a stable compiler.
     export PATH=$bin/gcc-ld:$bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$bin/wasm-component-ld
-    compile_rust "$@" -Zbuild-std=std,panic_abort
+    "$@"
   )
 }
 
@@ -196,17 +214,22 @@ build_python() {
   publish python/build/table.wasm table.wasm
 }
 
-# --- JavaScript ---
+# --- JavaScript and TypeScript ---
 
-build_javascript() {
+build_javascript() { build_npm javascript text; }
+
+build_typescript() { build_npm typescript units; }
+
+# Builds the component of an npm package and publishes it.
+build_npm() {
   (
-    cd javascript
+    cd "$1"
     if [[ package-lock.json -nt node_modules/.package-lock.json ]]; then
       npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
     fi
     npm run --silent build >/dev/null
   )
-  publish javascript/build/text.wasm text.wasm
+  publish "$1/build/$2.wasm" "$2.wasm"
 }
 
 # --- Main: build the selected languages in turn ---
@@ -219,15 +242,20 @@ if [[ ${1-} == --crates ]]; then
   names=("${@:3}")
   languages=(crates)
   set --
+elif [[ ${1-} == --project ]]; then
+  (($# == 2)) || usage
+  project=$2
+  build_project
+  exit
 fi
 for argument in "$@"; do
   case $argument in
     --require) require=true ;;
-    rust | c | python | javascript) languages+=("$argument") ;;
+    rust | c | python | javascript | typescript) languages+=("$argument") ;;
     *) usage ;;
   esac
 done
-if ((${#languages[@]} == 0)); then languages=(rust c python javascript); fi
+if ((${#languages[@]} == 0)); then languages=(rust c python javascript typescript); fi
 
 skipped=()
 for language in "${languages[@]}"; do

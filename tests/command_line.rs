@@ -1,6 +1,7 @@
 //! The commands `inspect`, `check`, `call`, `stdio` and `serve`, and the compilation cache.
 
 mod listening;
+mod new;
 mod online;
 mod output;
 mod stdio;

@@ -20,6 +20,7 @@ mod redis;
 mod registries;
 mod replicas;
 mod signatures;
+mod templates;
 mod traces;
 
 #[path = "support/mod.rs"]

@@ -125,6 +125,30 @@ fn every_tool_works() {
             "/structuredContent/added",
             json!(1),
         ),
+        (
+            "units",
+            "convert_units",
+            json!({ "values": [26.2, 1], "from": "miles", "to": ["km", "m"] }),
+            "/structuredContent/rows",
+            json!([
+                { "value": 26.2, "results": [{ "unit": "km", "value": 42.1648128 }, { "unit": "m", "value": 42164.8128 }] },
+                { "value": 1, "results": [{ "unit": "km", "value": 1.609344 }, { "unit": "m", "value": 1609.344 }] },
+            ]),
+        ),
+        (
+            "units",
+            "convert_units",
+            json!({ "values": [-40], "from": "degC" }),
+            "/content/0/text",
+            json!("| degC | K | degF |\n| --- | --- | --- |\n| -40 | 233.15 | -40 |"),
+        ),
+        (
+            "units",
+            "list_units",
+            json!({ "quantity": "mass" }),
+            "/structuredContent/units/5",
+            json!({ "symbol": "lb", "name": "pound", "quantity": "mass" }),
+        ),
     ];
     for (component, tool, arguments, pointer, expected) in cases {
         let (result, status) = call(component, tool, &arguments);
@@ -173,6 +197,24 @@ fn invalid_arguments_are_rejected_with_one_line() {
             "csv",
         ),
         ("text", "text_diff", json!({ "before": "a" }), "after"),
+        (
+            "units",
+            "convert_units",
+            json!({ "values": [1], "from": "km", "to": ["kg"] }),
+            "km measures length and kg measures mass",
+        ),
+        (
+            "units",
+            "convert_units",
+            json!({ "values": [1], "from": "parsec\n" }),
+            "there is no unit \"parsec\\n\"",
+        ),
+        (
+            "units",
+            "convert_units",
+            json!({ "values": [1e308], "from": "km" }),
+            "too large",
+        ),
         (
             "calendar",
             "weekday_of",

@@ -1,5 +1,7 @@
 import { formatPatch, OMIT_HEADERS, structuredPatch } from "diff";
 
+import { Output, ToolError } from "../../../wit/javascript/toolcrib.js";
+
 // Added and removed lines. The running time grows with their square; this many take about three seconds.
 const MAX_CHANGED_LINES = 1500;
 
@@ -18,6 +20,7 @@ export const textDiff = {
   description:
     "Compares two texts line by line and returns the difference as a unified diff, with the number of added and " +
     "removed lines. Use it to see or to show exactly what changed between two versions of a text or a program.",
+  annotations: { readOnly: true, destructive: false, idempotent: true, openWorld: false },
   inputSchema: {
     type: "object",
     properties: {
@@ -67,7 +70,7 @@ export const textDiff = {
       maxEditLength: MAX_CHANGED_LINES,
     });
     if (!patch) {
-      throw { tag: "failed", val: `more than ${MAX_CHANGED_LINES} lines were added or removed; compare smaller parts` };
+      throw new ToolError(`more than ${MAX_CHANGED_LINES} lines were added or removed; compare smaller parts`);
     }
     const lines = patch.hunks.flatMap((hunk) => hunk.lines);
     const added = lines.filter((line) => line.startsWith("+")).length;
@@ -76,9 +79,6 @@ export const textDiff = {
     // The library would quote the names like git, which needs a TextEncoder. QuickJS has none, so the headers are added
     // here.
     const diff = identical ? "" : `--- ${before_name}\n+++ ${after_name}\n${formatPatch(patch, OMIT_HEADERS)}`;
-    return {
-      text: identical ? "Nothing differs." : diff,
-      structured: { identical, added, removed, diff },
-    };
+    return new Output(identical ? "Nothing differs." : diff, { identical, added, removed, diff });
   },
 };

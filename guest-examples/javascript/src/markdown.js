@@ -1,5 +1,7 @@
 import MarkdownIt from "markdown-it";
 
+import { Output, ToolError } from "../../../wit/javascript/toolcrib.js";
+
 // The result contains the HTML twice, as text and as structured content, and hosts limit the size of a result.
 const MAX_HTML_CHARACTERS = 1_000_000;
 
@@ -13,6 +15,7 @@ export const markdownToHtml = {
   description:
     "Converts Markdown (CommonMark with tables and strikethrough) to an HTML fragment. The result is safe to embed: " +
     "HTML inside the Markdown is escaped, and links with dangerous schemes such as javascript: stay text.",
+  annotations: { readOnly: true, destructive: false, idempotent: true, openWorld: false },
   inputSchema: {
     type: "object",
     properties: {
@@ -33,8 +36,8 @@ export const markdownToHtml = {
   run({ markdown, breaks = false, linkify = true }) {
     const html = renderer.set({ breaks, linkify }).render(markdown);
     if (html.length > MAX_HTML_CHARACTERS) {
-      throw { tag: "failed", val: `the HTML has ${html.length} characters, more than ${MAX_HTML_CHARACTERS}` };
+      throw new ToolError(`the HTML has ${html.length} characters, more than ${MAX_HTML_CHARACTERS}`);
     }
-    return { text: html, structured: { html } };
+    return new Output(html, { html });
   },
 };

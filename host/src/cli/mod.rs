@@ -16,6 +16,7 @@ mod call;
 mod completions;
 mod inspect;
 mod man;
+mod new;
 mod pull;
 mod serve;
 mod stdio;
@@ -59,6 +60,8 @@ enum Command {
     Pull(pull::Pull),
     /// Show which https:// and oci:// components have changed on their servers; exit status 1 if one has.
     Outdated(outdated::Outdated),
+    /// Create a project for a component of one's own.
+    New(new::New),
     /// Push a component to a registry and print its reference with the digest.
     Push(push::Push),
     /// Show who used which tool, from audit files.
@@ -111,6 +114,7 @@ pub fn run() -> ExitCode {
             Command::Check(check) => check.run().await,
             Command::Pull(pull) => pull.run().await,
             Command::Outdated(outdated) => outdated.run().await,
+            Command::New(new) => new.run(),
             Command::Push(push) => push.run().await,
             Command::Usage(usage) => usage.run(),
             Command::Audit(audit) => audit.run(),
