@@ -21,6 +21,7 @@ mod registries;
 mod replicas;
 mod signatures;
 mod templates;
+mod terminal;
 mod traces;
 
 #[path = "support/mod.rs"]

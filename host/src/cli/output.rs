@@ -3,7 +3,7 @@
 //! Everything printed passes through [`escape_untrusted`] and its variants, because much of it comes from guests.
 
 use std::fmt::{self, Display};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -21,6 +21,46 @@ macro_rules! say {
     };
 }
 pub(super) use say;
+
+/// The look of text: plain, unless a terminal shows it and `NO_COLOR` is not set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style {
+    pub(super) is_terminal: bool,
+    is_colored: bool,
+}
+
+impl Style {
+    pub(super) fn of_stdout() -> Self {
+        Self::of(io::stdout().is_terminal())
+    }
+
+    fn of(is_terminal: bool) -> Self {
+        // https://no-color.org: any value but an empty one.
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        Self {
+            is_terminal,
+            is_colored: is_terminal && !no_color && !is_dumb,
+        }
+    }
+
+    /// Formats escaped text in bold.
+    pub(super) fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    /// Formats escaped text in a faint colour.
+    pub(super) fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        match self.is_colored {
+            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            false => text.to_owned(),
+        }
+    }
+}
 
 /// The exit status of a failed subcommand, which has reported the reason already.
 #[derive(Debug)]
@@ -121,7 +161,8 @@ fn print_error(error: impl Display) {
     let text = escape_lines(error.to_string().trim_end()).replace('\n', "\n  ");
     telemetry::flush_log();
     // Only the exit status is left to tell that standard error cannot be written.
-    let _ = writeln!(io::stderr(), "error: {text}");
+    let error = Style::of(io::stderr().is_terminal()).with("1;31", "error:");
+    let _ = writeln!(io::stderr(), "{error} {text}");
 }
 
 /// Prints the message of a command line that is not run: an error, the help or the version.
