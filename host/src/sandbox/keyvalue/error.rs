@@ -26,7 +26,11 @@ pub enum StoreError {
 
 /// The error of an operation, as the guest receives it.
 #[derive(Debug)]
-pub(super) enum KeyValueError {
+#[allow(
+    unreachable_pub,
+    reason = "rustc 1.97 wants it as public as the generated traits that name it"
+)]
+pub enum KeyValueError {
     NoSuchStore,
     AccessDenied,
     /// One sentence.
