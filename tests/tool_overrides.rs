@@ -302,7 +302,8 @@ fn commands_show_and_call_the_changed_tools() {
     assert_eq!(ended.status, 1);
     assert_eq!(
         ended.stderr,
-        "error: `/key`: the tool takes no such argument\n"
+        "error: `/key`: the tool takes no such argument\n\
+         usage: toolcrib call weather.wasm w_ahead city=TEXT [days=INTEGER] [unit=TEXT] [a/b=VALUE]\n"
     );
     let ended = run(&["inspect", "--json", "weather.wasm#alerts"]);
     let found: Value = serde_json::from_str(&ended.stdout).unwrap();

@@ -46,7 +46,7 @@ pub(crate) fn keys_that_need_a_restart(old: &Config, new: &Config) -> Vec<&'stat
             "server.session-prefix",
             server.session_prefix != changed.session_prefix,
         ),
-        // What the replicas keep together is protected with it.
+        // It protects the state that the replicas share.
         ("server.state-key", old.shared.is_some() && has_other_key),
         ("shared", old.shared != new.shared),
     ]);
