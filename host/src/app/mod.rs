@@ -242,7 +242,7 @@ impl App {
     /// Resolves every reference again and loads the components that have changed. A component that cannot be
     /// loaded keeps its old version, and running calls continue in the version they started in.
     ///
-    /// Clients are notified unless [`Config::watch`] is [`WatchMode::Never`](config::WatchMode::Never).
+    /// Clients are notified unless [`Config::watch`] is [`WatchMode::Never`](crate::config::WatchMode::Never).
     ///
     /// Returns the problems of all components that are not served as configured, which `/readyz` reports as well.
     pub async fn reload(&self) -> Vec<ComponentProblem> {

@@ -1,7 +1,7 @@
 //! State that several hosts share through Redis: rates and tasks.
 //!
 //! A background task keeps the connection (`link`), so that no call connects or waits for an address that does not answer.
-//! While Redis is away, [`Link::run`](link::Link::run) fails at once, and each user has a rule of its own: `rates` are
+//! While Redis is away, `Link::run` fails at once, and each user has a rule of its own: `rates` are
 //! counted by each host, `tasks` are refused. Keys are digests, and values are encrypted (`seal`), because they hold what
 //! callers sent and what tools returned.
 
