@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 use reqwest::{Certificate, ClientBuilder};
 use serde_json::json;
@@ -35,6 +36,22 @@ async fn a_watched_configuration_is_taken_in() {
     };
     server.logged_after("configuration taken in", rename).await;
     assert_eq!(server.tools().await, ["hello"]);
+}
+
+/// Reading a pipe without a writer ends after a time, and the next configuration is taken in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configuration_that_cannot_be_read_to_its_end_is_refused() {
+    let server = Server::start(|_, _| {}).await;
+    let path = server.toolcrib.path().join("c.toml");
+    std::fs::remove_file(&path).unwrap();
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let refused = server.logged_after("configuration not taken in", || server.hang_up());
+    let refused = refused.await;
+    assert!(refused[0].contains("cannot be read within"), "{refused:?}");
+    assert_eq!(server.tools().await, ["hello"]);
+    std::fs::remove_file(&path).unwrap();
+    server.take_in(&server.text()).await;
 }
 
 /// Without the option, a secret from a file is taken in, and changes of the configuration itself are not.

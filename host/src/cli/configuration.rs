@@ -1,14 +1,20 @@
 //! Reads the configuration again while a server runs: after SIGHUP, and when its files change.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
 use super::config_files::{Change, ConfigFiles};
 use super::loading::configure_loading;
 use crate::app::{BuildError, Reconfigurer, Trigger};
-use crate::config::{Config, ConfigText, Overrides};
+use crate::config::{Config, ConfigError, ConfigText, Overrides};
 use crate::telemetry;
 use crate::text::error_chain;
+
+/// Time for reading the configuration and the files that it names.
+const MAX_READ_TIME: Duration = Duration::from_secs(10);
 
 /// Follows the configuration of a server.
 pub(super) struct Follower {
@@ -50,22 +56,24 @@ impl Follower {
     async fn read_file(&mut self) {
         self.files.certificate_is_read().await;
         let file = self.overrides.file.clone();
-        let reading = tokio::task::spawn_blocking(move || ConfigText::read(file.as_deref()));
+        let path = file.clone();
+        let reading = in_time(path, move || ConfigText::read(file.as_deref()));
         match reading.await {
-            Ok(Ok(text)) => {
+            Ok(text) => {
                 self.files.file_is_read(&text);
                 if self.take_in(&text, Trigger::File).await {
                     self.text = text;
                 }
             }
-            Ok(Err(error)) => {
-                let read = Err(vec![error].into());
-                let taken_in = self.reconfigurer.take_in(read, Trigger::File, None).await;
-                log(&taken_in, "configuration");
-            }
-            // The runtime shuts down.
-            Err(_) => {}
+            Err(error) => self.refuse(vec![error], Trigger::File, None).await,
         }
+    }
+
+    /// Records that the configuration cannot be read.
+    async fn refuse(&self, errors: Vec<ConfigError>, trigger: Trigger, digest: Option<String>) {
+        let read = Err(errors.into());
+        let taken_in = self.reconfigurer.take_in(read, trigger, digest).await;
+        log(&taken_in, "configuration");
     }
 
     /// Reads the values again that the configuration in force has from files.
@@ -77,21 +85,46 @@ impl Follower {
     /// Returns whether the configuration is in force.
     async fn take_in(&mut self, text: &ConfigText, trigger: Trigger) -> bool {
         let (parsed, overrides) = (text.clone(), self.overrides.clone());
-        let parsing = tokio::task::spawn_blocking(move || Config::parse(&parsed, &overrides));
-        let Ok(parsed) = parsing.await else {
-            return false;
+        let path = overrides.file.clone();
+        let digest = Some(text.digest());
+        let parsing = in_time(path, move || Ok(Config::parse(&parsed, &overrides)));
+        let parsed = match parsing.await {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.refuse(vec![error], trigger, digest).await;
+                return false;
+            }
         };
         let config = parsed.map_err(BuildError::from).map(|mut config| {
             configure_loading(&mut config);
             config
         });
-        let digest = Some(text.digest());
         let taken_in = self.reconfigurer.take_in(config, trigger, digest).await;
         log(&taken_in, "configuration");
         if taken_in.is_ok() {
             self.files.follow(&*self.reconfigurer.current().await);
         }
         taken_in.is_ok()
+    }
+}
+
+/// Reads files on a thread of its own, which a pipe without a writer or a network file system may block for ever.
+///
+/// # Errors
+/// It fails, or takes longer than [`MAX_READ_TIME`].
+async fn in_time<T: Send + 'static>(
+    path: Option<PathBuf>,
+    read: impl FnOnce() -> Result<T, ConfigError> + Send + 'static,
+) -> Result<T, ConfigError> {
+    let reading = tokio::task::spawn_blocking(read);
+    match tokio::time::timeout(MAX_READ_TIME, reading).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(_)) | Err(_) => Err(ConfigError {
+            location: path.unwrap_or_default().display().to_string(),
+            message: format!(
+                "the configuration and the files that it names cannot be read within {MAX_READ_TIME:?}"
+            ),
+        }),
     }
 }
 
