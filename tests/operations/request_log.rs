@@ -32,10 +32,13 @@ async fn each_request_has_a_line_with_its_outcome() {
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let params = json!({ "name": "hello", "arguments": {}, "_meta": { "traceparent": trace } });
     client.request("tools/call", params).await;
+    // An error of JSON-RPC with the status 200.
+    let cursor = json!({ "cursor": "unknown" });
+    assert_eq!(client.request("tools/list", cursor).await.status, 200);
     assert_eq!(client.call("nothing", json!({})).await.status, 200);
 
     let mut log = Vec::new();
-    let count = expected.len() + 4;
+    let count = expected.len() + 5;
     while requests(log.iter().map(String::as_str)).len() < count {
         let line = lines.recv_timeout(Duration::from_secs(30));
         log.push(line.unwrap_or_else(|_| panic!("{log:#?}")));
@@ -89,7 +92,11 @@ async fn each_request_has_a_line_with_its_outcome() {
     };
     assert_eq!(of("outcome", "unauthenticated")["level"], "DEBUG");
     assert_eq!(of("outcome", "unauthenticated")["http.status"], 401);
-    assert_eq!(of("mcp.method", "tools/list")["outcome"], "ok");
+    let lists = requests
+        .iter()
+        .filter(|line| line["mcp.method"] == "tools/list");
+    let outcomes: Vec<_> = lists.map(|line| &line["outcome"]).collect();
+    assert_eq!(outcomes, ["ok", "invalid"]);
     assert_eq!(
         of("trace.id", "0af7651916cd43dd8448eb211c80319c")["tool.name"],
         "hello"

@@ -9,14 +9,14 @@ use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ProtocolVersion};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, ProtocolVersion};
 
 use super::header_checks::{self, notification_method};
 use super::jsonrpc::Incoming;
-use super::responses::Reason;
+use super::responses::{ErrorResult, Reason};
 use crate::auth::AuthError;
 use crate::mcp::{self, PROTOCOL_VERSIONS};
-use crate::telemetry::{Record, RequestTrace, TraceHeaders};
+use crate::telemetry::{Outcome, Record, RequestTrace, TraceHeaders};
 use crate::text::truncate;
 
 /// Length of a method in a record. Those of MCP are shorter.
@@ -67,6 +67,16 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// Adds what the response tells, and keeps the record as long as the body of the response.
 pub(super) fn answered(record: Arc<Record>, response: Response) -> Response {
+    let error = response.extensions().get().map(|ErrorResult(code)| *code);
+    if let Some(code) = error.filter(|_| response.status().is_success()) {
+        record.end(
+            match code {
+                ErrorCode::INTERNAL_ERROR => Outcome::Failed,
+                _ => Outcome::Invalid,
+            },
+            None,
+        );
+    }
     record.set(|facts| {
         facts.status = response.status().as_u16();
         if facts.reason.is_some() || response.status().is_success() {

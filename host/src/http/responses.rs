@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
 use serde_json::{Value, json};
 
 use super::byte_budget::Exhausted;
@@ -24,6 +24,10 @@ const INTERNAL_ERROR: i32 = -32603;
 /// The message of an error response, in its extensions, for the record of the request.
 #[derive(Debug, Clone)]
 pub(super) struct Reason(pub(super) Cow<'static, str>);
+
+/// The code of a JSON-RPC error with a successful status, in the extensions of the response, for the record of the request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ErrorResult(pub(super) ErrorCode);
 
 /// Returns a JSON-RPC error. An unknown id is omitted and never null (MCP 2026-07-28, base protocol, messages).
 pub(super) fn json_rpc(

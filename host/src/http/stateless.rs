@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::accept::Accepted;
 use super::detached_peers::{DetachedPeers, peer_info};
 use super::event_stream::{self, KEEP_ALIVE_INTERVAL};
+use super::responses::ErrorResult;
 use super::{header_checks, responses};
 use crate::json;
 use crate::mcp::{RequestScope, ToolServer};
@@ -180,7 +181,7 @@ async fn respond(
         Ok(Some(message)) => {
             let status = status_of(&message);
             if is_response(&message) && (accepts_json || status != StatusCode::OK) {
-                return json::response(status, &message);
+                return json_response(status, &message);
             }
             Some(message)
         }
@@ -198,10 +199,19 @@ async fn respond_with_result(
 ) -> Response {
     while let Some(message) = messages.next().await {
         if is_response(&message) {
-            return json::response(status_of(&message), &message);
+            return json_response(status_of(&message), &message);
         }
     }
     no_response()
+}
+
+fn json_response(status: StatusCode, message: &ServerJsonRpcMessage) -> Response {
+    let mut response = json::response(status, message);
+    if let ServerJsonRpcMessage::Error(error) = message {
+        let error = ErrorResult(error.error.code);
+        response.extensions_mut().insert(error);
+    }
+    response
 }
 
 fn no_response() -> Response {
