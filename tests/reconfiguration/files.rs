@@ -88,7 +88,7 @@ async fn secrets_are_taken_in_when_their_files_change() {
     }
     assert_eq!(env(&new).await.unwrap(), "TOKEN=two;");
     assert!(env(&old).await.is_none());
-    // One that cannot be used is refused.
+    // A value that cannot be used is refused.
     let write = || {
         server.toolcrib.file("key.pem", "nonsense");
     };

@@ -98,7 +98,7 @@ macro_rules! export {
     };
 }
 
-/// What the macros expand to. Not for use in other code.
+/// The items to which the macros expand. Not for use in other code.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::arguments::arguments;

@@ -25,7 +25,7 @@ fn echo(
 
 #[derive(Serialize, JsonSchema)]
 struct Whoami {
-    /// Who is calling; null without authentication
+    /// The caller; null without authentication
     caller: Option<Caller>,
     /// Milliseconds until the host stops the call
     time_left_ms: u64,

@@ -46,7 +46,7 @@ struct Items {
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Item {
-    /// What the filter produced for this input
+    /// The filter's outputs for this input
     #[schemars(with = "Vec<Value>")]
     results: Vec<Box<RawValue>>,
     /// Why it failed for this input

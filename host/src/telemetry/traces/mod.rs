@@ -10,7 +10,7 @@ mod span;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use opentelemetry::trace::{SpanKind, Status, TracerProvider as _};
+use opentelemetry::trace::{SpanKind, TracerProvider as _};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
@@ -172,7 +172,9 @@ impl Traces {
         if facts.method == "tools/call" {
             span.set("gen_ai.operation.name", "execute_tool");
         }
-        span.set("mcp.method.name", facts.method.to_string());
+        if !facts.method.is_empty() {
+            span.set("mcp.method.name", facts.method.to_string());
+        }
         if !facts.revision.is_empty() {
             span.set("mcp.protocol.version", facts.revision);
         }
@@ -190,7 +192,7 @@ impl Traces {
         span.set("toolcrib.outcome", outcome.as_str());
         if !matches!(outcome, Outcome::Ok | Outcome::Pending) {
             let reason = facts.reason.as_deref().unwrap_or_default();
-            span.fail(outcome.as_str(), Status::error(reason.to_owned()));
+            span.fail(outcome.as_str(), reason);
         }
         span.end();
     }

@@ -13,7 +13,7 @@ use opentelemetry_sdk::trace::SdkTracer;
 
 use super::Traces;
 use super::parent::TRACEPARENT;
-use crate::text::{ellipsize, escape_untrusted};
+use crate::text::{ellipsize, escape_untrusted, truncate};
 
 /// Maximum length of an attribute: the spans of a full queue are held in memory.
 const MAX_ATTRIBUTE_BYTES: usize = 256;
@@ -94,11 +94,13 @@ impl TraceSpan {
 
     /// Sets the kind of error, and that the span has failed.
     pub fn set_error(&self, kind: impl Into<Value>) {
-        self.fail(kind, Status::error(""));
+        self.fail(kind, "");
     }
 
-    pub(super) fn fail(&self, kind: impl Into<Value>, status: Status) {
+    /// The same, with a sentence about the error.
+    pub(super) fn fail(&self, kind: impl Into<Value>, sentence: &str) {
         self.set("error.type", kind);
+        let status = Status::error(attribute(sentence));
         self.context.span().set_status(status);
     }
 
@@ -157,5 +159,7 @@ impl Injector for Headers<'_> {
 }
 
 fn attribute(text: &str) -> String {
+    // One character more, so that it tells whether any is missing.
+    let text = truncate(text, MAX_ATTRIBUTE_BYTES + 4);
     ellipsize(&escape_untrusted(text), MAX_ATTRIBUTE_BYTES).into_owned()
 }
