@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 /// Depth of `anyOf`, `oneOf`, `allOf` and `$ref` that is followed. Values of a deeper schema can have any type.
 const MAX_DEPTH: usize = 8;
+/// Schemas that are looked at for one value: alternatives of alternatives multiply. Values of a larger one can have any type.
+const MAX_SCHEMAS: usize = 1_000;
 
 /// The types that a value may have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -156,28 +158,38 @@ pub(super) fn property<'s>(root: &'s Map<String, Value>, name: &str) -> Option<&
 /// Returns the schema of the items of an array.
 pub(super) fn items<'s>(root: &'s Map<String, Value>, schema: &'s Value) -> &'s Value {
     const ANYTHING: &Value = &Value::Bool(true);
-    find_items(root, schema, MAX_DEPTH).unwrap_or(ANYTHING)
+    find_items(root, schema, MAX_DEPTH, &mut { MAX_SCHEMAS }).unwrap_or(ANYTHING)
 }
 
 fn find_items<'s>(
     root: &'s Map<String, Value>,
     schema: &'s Value,
     depth: usize,
+    schemas_left: &mut usize,
 ) -> Option<&'s Value> {
     let depth = depth.checked_sub(1)?;
-    schema
-        .get("items")
-        .or_else(|| find_items(root, referenced(root, schema)?, depth))
-        .or_else(|| alternatives(schema).find_map(|schema| find_items(root, schema, depth)))
+    *schemas_left = schemas_left.checked_sub(1)?;
+    if let Some(items) = schema.get("items") {
+        return Some(items);
+    }
+    let referenced = referenced(root, schema).into_iter();
+    let mut others = referenced.chain(alternatives(schema));
+    others.find_map(|schema| find_items(root, schema, depth, schemas_left))
 }
 
 /// Returns the types that a schema allows: all if it names none.
 pub(super) fn of(root: &Map<String, Value>, schema: &Value) -> Types {
-    find_types(root, schema, MAX_DEPTH).unwrap_or(ANY)
+    find_types(root, schema, MAX_DEPTH, &mut { MAX_SCHEMAS }).unwrap_or(ANY)
 }
 
-fn find_types(root: &Map<String, Value>, schema: &Value, depth: usize) -> Option<Types> {
+fn find_types(
+    root: &Map<String, Value>,
+    schema: &Value,
+    depth: usize,
+    schemas_left: &mut usize,
+) -> Option<Types> {
     let depth = depth.checked_sub(1)?;
+    *schemas_left = schemas_left.checked_sub(1)?;
     match schema.get("type") {
         Some(Value::String(name)) => return Some(Types::named(name)),
         Some(Value::Array(names)) => {
@@ -198,11 +210,11 @@ fn find_types(root: &Map<String, Value>, schema: &Value, depth: usize) -> Option
         return Some(Types::of_value(value));
     }
     if let Some(schema) = referenced(root, schema) {
-        return find_types(root, schema, depth);
+        return find_types(root, schema, depth, schemas_left);
     }
     let mut found = None;
     for schema in alternatives(schema) {
-        let types = find_types(root, schema, depth)?;
+        let types = find_types(root, schema, depth, schemas_left)?;
         found = Some(types.union(found.unwrap_or_default()));
     }
     found
@@ -223,4 +235,29 @@ fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
     lists
         .filter_map(|keyword| schema.get(keyword)?.as_array())
         .flatten()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Each of four levels has a thousand alternatives that are the next level: 10¹² in all.
+    #[test]
+    fn alternatives_that_multiply_end() {
+        let level =
+            |next: &str| json!({ "anyOf": vec![json!({ "$ref": format!("#/{next}") }); 1_000] });
+        for last in [json!({ "type": "string" }), json!({})] {
+            let root = json!({ "a": level("b"), "b": level("c"), "c": level("d"), "d": last });
+            let root = root.as_object().unwrap();
+            assert_eq!(of(root, &root["a"]), ANY);
+            assert_eq!(items(root, &root["a"]), &Value::Bool(true));
+        }
+        let root =
+            json!({ "a": level("d"), "d": { "type": "array", "items": { "type": "null" } } });
+        let root = root.as_object().unwrap();
+        assert!(items(root, &root["a"])["type"] == "null");
+    }
 }
