@@ -126,7 +126,7 @@ pub(crate) async fn wait_for(mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn signal(process: &Process, signal: &str) {
+pub(crate) fn signal(process: &Process, signal: &str) {
     let id = process.id().to_string();
     let sent = Command::new("kill").args([signal, &id]).status();
     assert!(sent.unwrap().success());

@@ -1,5 +1,6 @@
 //! The sandbox: resource limits, output limits and grants of guests. Everything that is not granted is denied.
 
+mod audited_grants;
 mod crashes;
 mod definitions;
 mod deny_by_default;

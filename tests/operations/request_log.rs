@@ -131,17 +131,24 @@ async fn cancelled_calls_and_calls_of_sessions_have_a_line() {
         .client
         .message("tools/call", json!({ "name": "fails", "arguments": {} }));
     assert_eq!(Answer::to(session.post(&message)).await.status, 200);
+    // An error of JSON-RPC in an event stream.
+    let unknown = session
+        .client
+        .message("tools/list", json!({ "cursor": "unknown" }));
+    assert_eq!(Answer::to(session.post(&unknown)).await.status, 200);
 
     let mut found = Vec::new();
     let mut log = Vec::new();
-    while found.len() < 2 {
+    while found.len() < 3 {
         let line = lines.recv_timeout(Duration::from_secs(30));
         log.push(line.unwrap_or_else(|_| panic!("{log:#?}")));
         let requests = requests(log.iter().map(String::as_str)).into_iter();
         found = requests
-            .filter(|line| line["tool.name"].is_string())
+            .filter(|line| line["tool.name"].is_string() || line["mcp.method"] == "tools/list")
             .collect();
     }
+    let list = found.iter().find(|line| line["mcp.method"] == "tools/list");
+    assert_eq!(list.unwrap()["outcome"], "invalid", "{log:#?}");
     for (tool, outcome, revision) in [
         ("spins", "cancelled", "2026-07-28"),
         ("fails", "tool_error", "2025-06-18"),

@@ -154,7 +154,7 @@ fn call_span(
 ) -> CallSpan {
     let (component, kind) = (component.to_owned(), target.kind);
     let (id, name) = (context.id.clone(), target.name.to_owned());
-    CallSpan::traced(trace, move || {
+    CallSpan::of_call(trace, context.usage.clone(), move || {
         let span = tracing::info_span!(
             "call", call.id = %id, component.name = %component,
             tool.name = tracing::field::Empty, call.kind = %kind, call.name = tracing::field::Empty

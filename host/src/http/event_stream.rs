@@ -9,11 +9,20 @@ use axum::response::Response;
 use futures::{Stream, StreamExt};
 use rmcp::transport::common::server_side_http::ServerSseMessage;
 
+use super::responses::ErrorResult;
+
 /// Time without an event after which a comment is sent, so that proxies keep the connection open.
 pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Returns a response that sends each message as one event.
 pub(super) fn respond(messages: impl Stream<Item = ServerSseMessage> + Send + 'static) -> Response {
+    let error = ErrorResult::default();
+    let sent_error = error.clone();
+    let messages = messages.inspect(move |event| {
+        if let Some(message) = event.message.as_deref() {
+            sent_error.note(message);
+        }
+    });
     let events = futures::stream::unfold(Box::pin(messages), async |mut messages| {
         let event = match tokio::time::timeout(KEEP_ALIVE_INTERVAL, messages.next()).await {
             Ok(message) => encode(&message?),
@@ -22,6 +31,7 @@ pub(super) fn respond(messages: impl Stream<Item = ServerSseMessage> + Send + 's
         Some((Ok::<_, Infallible>(event), messages))
     });
     let mut response = Response::new(Body::from_stream(events));
+    response.extensions_mut().insert(error);
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache"),

@@ -67,16 +67,9 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// Adds what the response tells, and keeps the record as long as the body of the response.
 pub(super) fn answered(record: Arc<Record>, response: Response) -> Response {
-    let error = response.extensions().get().map(|ErrorResult(code)| *code);
-    if let Some(code) = error.filter(|_| response.status().is_success()) {
-        record.end(
-            match code {
-                ErrorCode::INTERNAL_ERROR => Outcome::Failed,
-                _ => Outcome::Invalid,
-            },
-            None,
-        );
-    }
+    // An error with another status tells more by its status.
+    let is_success = response.status().is_success();
+    let error = response.extensions().get().filter(|_| is_success).cloned();
     record.set(|facts| {
         facts.status = response.status().as_u16();
         if facts.reason.is_some() || response.status().is_success() {
@@ -95,6 +88,7 @@ pub(super) fn answered(record: Arc<Record>, response: Response) -> Response {
             body,
             record,
             bytes: 0,
+            error,
         })
     })
 }
@@ -104,10 +98,19 @@ struct RecordedBody {
     body: Body,
     record: Arc<Record>,
     bytes: u64,
+    error: Option<ErrorResult>,
 }
 
 impl Drop for RecordedBody {
     fn drop(&mut self) {
+        let error = self.error.take().and_then(|error| error.code());
+        if let Some(code) = error {
+            let outcome = match code {
+                ErrorCode::INTERNAL_ERROR => Outcome::Failed,
+                _ => Outcome::Invalid,
+            };
+            self.record.end(outcome, None);
+        }
         let bytes = self.bytes;
         self.record.set(|facts| facts.response_bytes = bytes);
     }

@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
+use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId, ServerJsonRpcMessage};
 use serde_json::{Value, json};
 
 use super::byte_budget::Exhausted;
@@ -25,9 +26,35 @@ const INTERNAL_ERROR: i32 = -32603;
 #[derive(Debug, Clone)]
 pub(super) struct Reason(pub(super) Cow<'static, str>);
 
-/// The code of a JSON-RPC error with a successful status, in the extensions of the response, for the record of the request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ErrorResult(pub(super) ErrorCode);
+/// The code of the JSON-RPC error that answers a request, in the extensions of its response, for the record of the request.
+/// An event stream sets it when it sends the error.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ErrorResult(Arc<OnceLock<ErrorCode>>);
+
+impl ErrorResult {
+    /// Sets the code if the message is an error.
+    pub(super) fn note(&self, message: &ServerJsonRpcMessage) {
+        if let ServerJsonRpcMessage::Error(error) = message {
+            // A request has one answer.
+            let _ = self.0.set(error.error.code);
+        }
+    }
+
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        self.0.get().copied()
+    }
+}
+
+/// Returns the answer of a request as JSON.
+pub(super) fn json_answer(status: StatusCode, message: &ServerJsonRpcMessage) -> Response {
+    let mut response = json::response(status, message);
+    if matches!(message, ServerJsonRpcMessage::Error(_)) {
+        let error = ErrorResult::default();
+        error.note(message);
+        response.extensions_mut().insert(error);
+    }
+    response
+}
 
 /// Returns a JSON-RPC error. An unknown id is omitted and never null (MCP 2026-07-28, base protocol, messages).
 pub(super) fn json_rpc(

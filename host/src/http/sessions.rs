@@ -27,11 +27,10 @@ use tokio_util::sync::CancellationToken;
 use super::accept::Accepted;
 use super::event_stream;
 use super::header_checks::PROTOCOL_VERSION;
-use super::responses::{self, INVALID_REQUEST, json_rpc};
+use super::responses::{self, INVALID_REQUEST, json_answer, json_rpc};
 use super::session_errors::{self, failed, no_such_session};
 use super::session_owners::{OwnedSession, SessionOwners};
 use super::session_requests::{CancelOnDrop, SessionRequests};
-use crate::json;
 use crate::mcp::ToolServer;
 
 /// A session that is not used for this long is closed.
@@ -167,7 +166,7 @@ impl Sessions {
             let initialized = ServerSseMessage::from_message(initialized);
             event_stream::respond(stream::iter(priming.into_iter().chain([initialized])))
         } else {
-            json::response(StatusCode::OK, &initialized)
+            json_answer(StatusCode::OK, &initialized)
         };
         if let Some(session_id) = header {
             response.headers_mut().insert(SESSION_ID, session_id);
@@ -278,7 +277,7 @@ impl Sessions {
                     }
                 }
                 Some(ServerJsonRpcMessage::Notification(_)) | None => {}
-                Some(response) => return json::response(StatusCode::OK, response),
+                Some(response) => return json_answer(StatusCode::OK, response),
             }
         }
         // The client has cancelled the request or ended the session.

@@ -25,9 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::accept::Accepted;
 use super::detached_peers::{DetachedPeers, peer_info};
 use super::event_stream::{self, KEEP_ALIVE_INTERVAL};
-use super::responses::ErrorResult;
-use super::{header_checks, responses};
-use crate::json;
+use super::header_checks;
+use super::responses::{self, json_answer};
 use crate::mcp::{RequestScope, ToolServer};
 
 /// Notifications queued for a slow client; when the queue is full, the guest waits.
@@ -181,7 +180,7 @@ async fn respond(
         Ok(Some(message)) => {
             let status = status_of(&message);
             if is_response(&message) && (accepts_json || status != StatusCode::OK) {
-                return json_response(status, &message);
+                return json_answer(status, &message);
             }
             Some(message)
         }
@@ -199,19 +198,10 @@ async fn respond_with_result(
 ) -> Response {
     while let Some(message) = messages.next().await {
         if is_response(&message) {
-            return json_response(status_of(&message), &message);
+            return json_answer(status_of(&message), &message);
         }
     }
     no_response()
-}
-
-fn json_response(status: StatusCode, message: &ServerJsonRpcMessage) -> Response {
-    let mut response = json::response(status, message);
-    if let ServerJsonRpcMessage::Error(error) = message {
-        let error = ErrorResult(error.error.code);
-        response.extensions_mut().insert(error);
-    }
-    response
 }
 
 fn no_response() -> Response {

@@ -94,9 +94,10 @@ fn replace_file_functions<C: Send + 'static>(
                     // WASI has no error code for too many open files.
                     return Ok((Err(ErrorCode::InsufficientMemory),));
                 }
+                let grants = store.data().grants.clone();
                 let files = store.data_mut().filesystem();
                 let flags = (path_flags, open_flags, flags);
-                let opened = filesystem::open_at(files, dir, path, flags).await?;
+                let opened = filesystem::open_at(files, &grants.dirs, dir, path, flags).await?;
                 if let Ok(opened) = &opened {
                     let data = store.data_mut();
                     data.open_files.add_file(data.table.get(opened)?);

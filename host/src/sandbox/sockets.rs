@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::{Network, TcpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 
 use crate::network::AddressPolicy;
-use crate::telemetry::in_call;
+use crate::telemetry::{grant_used, in_call};
 
 /// An entry of `tcp`, such as `10.0.0.5:5432` or `db.internal:5432`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +141,7 @@ pub(super) fn allow_granted(builder: &mut WasiCtxBuilder, grant: &Arc<TcpGrant>)
                         // A task of its own, because the future of a lookup is not `Sync`, which wasmtime requires.
                         let check = tokio::spawn(async move { grant.permits(address).await });
                         let is_permitted = check.await.unwrap_or(false);
+                        grant_used("tcp", &address.to_string(), is_permitted);
                         if !is_permitted {
                             in_call(|| {
                                 tracing::info!(tcp.address = %address, "connection refused");
@@ -164,7 +165,9 @@ pub(super) fn resolve_addresses(
     use ip_name_lookup::Host;
     use network::Host as _;
 
-    if !grant.permits_lookup(&name) {
+    let is_permitted = grant.permits_lookup(&name);
+    grant_used("tcp", &name, is_permitted);
+    if !is_permitted {
         return Ok(Err(network::ErrorCode::AccessDenied));
     }
     match sockets.resolve_addresses(network, name) {

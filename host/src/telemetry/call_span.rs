@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tracing::Span;
 
+use super::call_usage::CallUsage;
 use super::traces::TraceSpan;
 
 tokio::task_local! {
@@ -19,23 +20,26 @@ pub struct CallSpan(Arc<Lazy>);
 struct Lazy {
     span: OnceLock<Span>,
     trace: Option<TraceSpan>,
+    usage: Arc<CallUsage>,
     create: Box<dyn Fn() -> Span + Send + Sync>,
 }
 
 impl CallSpan {
     /// A span that `create` creates when it is needed.
     pub fn new(create: impl Fn() -> Span + Send + Sync + 'static) -> Self {
-        Self::traced(None, create)
+        Self::of_call(None, Arc::default(), create)
     }
 
-    /// The same for a call with a span in the traces.
-    pub fn traced(
+    /// The same for a call with its span in the traces and its usage.
+    pub fn of_call(
         trace: Option<TraceSpan>,
+        usage: Arc<CallUsage>,
         create: impl Fn() -> Span + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Lazy {
             span: OnceLock::new(),
             trace,
+            usage,
             create: Box::new(create),
         }))
     }
@@ -43,6 +47,10 @@ impl CallSpan {
     /// Returns the call's span in the traces.
     pub fn trace(&self) -> Option<&TraceSpan> {
         self.0.trace.as_ref()
+    }
+
+    pub(super) fn usage(&self) -> &CallUsage {
+        &self.0.usage
     }
 
     /// Returns the span of the call on whose task this code runs; `None` outside of calls.

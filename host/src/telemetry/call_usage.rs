@@ -3,11 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Processor time and memory of one call, in all its rounds.
+use super::grant_uses::GrantUses;
+
+/// Processor time, memory and grants of one call, in all its rounds.
 #[derive(Debug, Default)]
 pub struct CallUsage {
     cpu_nanoseconds: AtomicU64,
     peak_memory: AtomicU64,
+    pub(super) grants: GrantUses,
 }
 
 impl CallUsage {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::grant_uses::GrantUse;
 use super::outcome::Outcome;
 use crate::auth::Caller;
 
@@ -53,6 +54,10 @@ pub struct Facts {
     pub(super) cpu: Duration,
     /// Largest linear memory of the guest, in bytes. Set from the usage at the end.
     pub(super) peak_memory: u64,
+    /// The grants that the guest used or was refused. Set from the usage at the end.
+    pub(super) grants: Vec<GrantUse>,
+    /// Uses of grants that are not among them.
+    pub(super) grants_left_out: u32,
     /// Bytes of the request body.
     pub request_bytes: u64,
     /// Bytes of the response body.

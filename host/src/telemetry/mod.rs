@@ -7,6 +7,7 @@ mod call_span;
 mod call_usage;
 mod daily_file;
 mod fields;
+mod grant_uses;
 mod outcome;
 
 mod facts;
@@ -50,6 +51,7 @@ use daily_file::DailyFile;
 pub use daily_file::{check_writable, reopen_files};
 pub use facts::{Facts, TargetFacts};
 use fields::TextFields;
+pub use grant_uses::{GrantUse, grant_used};
 use json::{JsonEvents, JsonFields};
 use log_writer::LogWriter;
 pub use log_writer::flush_log;

@@ -130,6 +130,7 @@ impl Drop for Record {
         } = std::mem::take(state.unwrap_or_else(PoisonError::into_inner));
         facts.cpu = self.usage.cpu();
         facts.peak_memory = self.usage.peak_memory();
+        (facts.grants, facts.grants_left_out) = self.usage.grants.take();
         self.observer
             .record(facts, series.as_deref(), span, self.started.elapsed());
     }

@@ -14,7 +14,7 @@ use super::client::{EgressClient, Timeouts};
 use super::counts::EgressCounts;
 use super::header_limits::{MAX_HEADER_SECTION_BYTES, header_section_bytes};
 use super::http_grant::EgressDenied;
-use crate::telemetry::{CallSpan, TraceSpan, in_call};
+use crate::telemetry::{CallSpan, TraceSpan, grant_used, in_call};
 
 /// Requests of one call, refused ones included.
 const MAX_REQUESTS: u32 = 200;
@@ -84,10 +84,11 @@ impl EgressHooks {
             }),
             None => Err(EgressDenied::NotGranted),
         };
+        // Path and query are not recorded, since they may contain personal data or secrets.
+        let host = request.uri().host().unwrap_or_default();
+        grant_used("http", host, authorized.is_ok());
         authorized.map_err(|denied| {
             self.counts.deny();
-            // Path and query are not logged, since they may contain personal data or secrets.
-            let host = request.uri().host().unwrap_or_default();
             in_call(|| {
                 tracing::info!(http.host = host, http.denied = %denied, "outgoing request refused");
             });

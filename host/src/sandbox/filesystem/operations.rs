@@ -1,6 +1,7 @@
 //! Functions of `wasi:filesystem` that the host implements with checks of its own.
 
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
@@ -9,6 +10,7 @@ use wasmtime_wasi::p2::{FsError, FsResult};
 
 use super::super::limits::MAX_LISTED_ENTRIES;
 use super::dir_grant::OpenDir;
+use crate::telemetry::grant_used;
 
 /// Implements `get-directories`.
 pub(in crate::sandbox) fn get_directories(
@@ -26,12 +28,15 @@ pub(in crate::sandbox) fn get_directories(
 /// Implements `open-at`. Opens only files and directories.
 pub(in crate::sandbox) async fn open_at(
     mut files: WasiFilesystemCtxView<'_>,
+    dirs: &[OpenDir],
     descriptor: Resource<Descriptor>,
     path: String,
     (path_flags, open_flags, flags): (types::PathFlags, types::OpenFlags, types::DescriptorFlags),
 ) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
     use types::HostDescriptor;
 
+    let granted =
+        granted_dir(dirs, files.table.get(&descriptor)?).map(|dir| dir.guest_path.clone());
     let opened = async {
         let same = Resource::new_borrow(descriptor.rep());
         reject_special_file(files.stat_at(same, path_flags, path.clone()).await)?;
@@ -40,7 +45,32 @@ pub(in crate::sandbox) async fn open_at(
             .await
     };
     let opened = opened.await;
-    to_guest_result(files, opened)
+    let opened = to_guest_result(files, opened)?;
+    if let Some(guest_path) = granted {
+        grant_used(
+            "dirs",
+            &guest_path,
+            !matches!(&opened, Err(error) if is_denial(*error)),
+        );
+    }
+    Ok(opened)
+}
+
+/// Returns the granted directory that a descriptor is; `None` for a directory below it, which was opened through it.
+fn granted_dir<'d>(dirs: &'d [OpenDir], descriptor: &Descriptor) -> Option<&'d OpenDir> {
+    let Descriptor::Dir(descriptor) = descriptor else {
+        return None;
+    };
+    dirs.iter()
+        .find(|open| Arc::ptr_eq(&open.dir.dir, &descriptor.dir))
+}
+
+/// Whether the host refused an operation, and not the guest's own mistake prevented it.
+fn is_denial(error: ErrorCode) -> bool {
+    matches!(
+        error,
+        ErrorCode::NotPermitted | ErrorCode::Access | ErrorCode::ReadOnly
+    )
 }
 
 /// Rejects devices, FIFOs and sockets.

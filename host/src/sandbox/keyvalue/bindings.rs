@@ -7,6 +7,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTabl
 use super::bucket::{Bucket, ComponentBuckets, Owner};
 use super::error::KeyValueError;
 use super::limits::MAX_KEYS;
+use crate::telemetry::grant_used;
 
 mod generated {
     #![allow(missing_docs, reason = "the WIT files document the items")]
@@ -71,9 +72,13 @@ fn check_batch(keys: usize) -> Result<(), KeyValueError> {
 
 impl store::Host for KeyValueView<'_> {
     async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, KeyValueError> {
-        let buckets = self.buckets.ok_or(KeyValueError::AccessDenied)?;
-        let bucket = buckets.open(&identifier, self.owner)?;
-        Ok(self.table.push(bucket)?)
+        let Some(buckets) = self.buckets else {
+            grant_used("kv", &identifier, false);
+            return Err(KeyValueError::AccessDenied);
+        };
+        let bucket = buckets.open(&identifier, self.owner);
+        grant_used("kv", &identifier, bucket.is_ok());
+        Ok(self.table.push(bucket?)?)
     }
 
     fn convert_error(&mut self, error: KeyValueError) -> wasmtime::Result<store::Error> {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::telemetry::GrantUse;
 use crate::telemetry::facts::Facts;
 use crate::telemetry::outcome::Outcome;
 use crate::text::truncate;
@@ -162,6 +163,10 @@ struct Request<'e> {
     trace: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments: Option<&'e Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    grants: &'e [GrantUse],
+    #[serde(skip_serializing_if = "is_zero")]
+    grants_left_out: u32,
     duration_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_ms: Option<f64>,
@@ -223,12 +228,22 @@ fn request(facts: &Facts, outcome: Outcome, duration: Duration) -> Request<'_> {
         call: facts.call_id.as_deref(),
         trace: facts.trace_id.as_deref(),
         arguments: facts.arguments.as_ref(),
+        grants: &facts.grants,
+        grants_left_out: facts.grants_left_out,
         duration_ms: milliseconds(duration),
         cpu_ms: is_call.then(|| milliseconds(facts.cpu)),
         peak_memory: is_call.then_some(facts.peak_memory),
         request_bytes: facts.request_bytes,
         response_bytes: facts.response_bytes,
     }
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Returns milliseconds with three decimals.
