@@ -169,7 +169,7 @@ async fn prometheus_scrapes_the_host_and_evaluates_the_alerts() {
             .cloned()
             .unwrap_or_default();
         let health: Vec<_> = rules.iter().map(|rule| rule["health"].as_str()).collect();
-        if health.len() == 7 && health.iter().all(|health| *health == Some("ok")) {
+        if health.len() == 8 && health.iter().all(|health| *health == Some("ok")) {
             break;
         }
         assert!(started.elapsed() < MAX_WAIT, "{rules:#?}");

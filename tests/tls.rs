@@ -1,5 +1,7 @@
 //! HTTPS with `[server.tls]`.
 
+use std::process::Command;
+
 use rcgen::CertifiedKey;
 use reqwest::{Certificate, ClientBuilder};
 use serde_json::json;
@@ -82,11 +84,18 @@ fn unusable_certificates_and_keys_are_rejected() {
     toolcrib
         .file("other.pem", other)
         .file("empty.pem", "nothing\n");
+    let pipe = toolcrib.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
     for (tls, error) in [
         ("cert = \"cert.pem\"\nkey = \"key.pem\"", None),
         (
             "cert = \"nowhere.pem\"\nkey = \"key.pem\"",
             Some("nowhere.pem"),
+        ),
+        // A pipe may never have a writer.
+        (
+            "cert = \"pipe\"\nkey = \"key.pem\"",
+            Some("it is not a regular file"),
         ),
         (
             "cert = \"cert.pem\"\nkey = \"nowhere.pem\"",

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Client, Revision};
 use crate::support::command::Toolcrib;
+use crate::support::guest::Tool;
 use crate::support::guest::http::{Fetch, http_guest};
 use crate::support::process::Process;
 use crate::support::upstream::Upstream;
@@ -107,7 +108,9 @@ async fn requests_and_their_parts_are_spans_of_the_callers_trace() {
     let (collector, upstream) = (Collector::start(), Upstream::start().await);
     let toolcrib = Toolcrib::new();
     let url = format!("{}/asked", upstream.origin());
-    toolcrib.write("guest", &http_guest(&[Fetch::get(&url)]).component());
+    let mut guest = http_guest(&[Fetch::get(&url)]);
+    guest.tool(Tool::new("crashes"), "(unreachable)");
+    toolcrib.write("guest", &guest.component());
     let text = format!(
         "[[component]]\nref = \"guest.wasm\"\n[component.allow]\nhttp = [{:?}]\nprivate-network = true\n\
          [telemetry]\notlp = \"http://127.0.0.1:{}\"\n",
@@ -174,4 +177,12 @@ async fn requests_and_their_parts_are_spans_of_the_callers_trace() {
     assert_eq!(request["traceId"], "11111111111111111111111111111111");
     assert_eq!(attribute(request, "error.type"), "invalid");
     assert_eq!(request["status"]["code"], ERROR);
+
+    client.call("crashes", json!({})).await;
+    let spans = collector.spans(3);
+    for name in ["tools/call crashes", "guest"] {
+        let span = named(&spans, name);
+        assert_eq!(attribute(span, "error.type"), "crashed", "{span:#}");
+        assert_eq!(span["status"]["code"], ERROR, "{span:#}");
+    }
 }

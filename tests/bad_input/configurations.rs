@@ -97,6 +97,11 @@ fn invalid_configurations_are_rejected() {
             &["c.toml:5", "`shared.timeout`", "longer than zero"],
         ),
         (
+            "[server]\nstate-key = \"0123456789abcdef0123456789abcdef\"\n[shared]\nurl = \"redis://redis\"\ntimeout = \"11s\"",
+            USAGE,
+            &["c.toml:5", "`shared.timeout`", "at most 10 s"],
+        ),
+        (
             "[server]\ntask-ttl = \"0s\"",
             USAGE,
             &["c.toml:2", "`server.task-ttl`", "longer than zero"],

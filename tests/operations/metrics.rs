@@ -98,6 +98,8 @@ async fn metrics_count_what_the_log_says() {
         (&["toolcrib_components "], 1.0),
         (&["toolcrib_places_in_use "], 0.0),
         (&["toolcrib_places "], 256.0),
+        // Places, and slots to describe components and for instances that wait.
+        (&["toolcrib_pool_slots "], 292.0),
         (&["toolcrib_build_info", "version="], 1.0),
         // One of two calls takes at least its limit.
         (

@@ -29,6 +29,7 @@ fn configured(url: &str) -> Toolcrib {
 }
 
 const SERVE: [&str; 4] = ["serve", "--no-auth", "--config", "c.toml"];
+const CHECK: [&str; 4] = ["check", "--online", "--config", "c.toml"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_cannot_be_used_ends_the_start_with_one_sentence() {
@@ -60,10 +61,23 @@ async fn a_redis_that_cannot_be_used_ends_the_start_with_one_sentence() {
             "{ended:?}"
         );
         assert!(lines[0].contains(expected), "{ended:?}");
+        let asked = configured(&url).run(&CHECK);
+        assert_eq!(asked.status, 1, "{asked:?}");
+        let mut lines = asked.stdout.lines();
+        let failed = lines.find(|line| line.starts_with("failed: shared state redis://127.0.0.1:"));
+        assert!(
+            failed.is_some_and(|line| line.contains(expected)),
+            "{asked:?}"
+        );
         for secret in ["hunter2", "horse"] {
             assert!(!ended.stderr.contains(secret), "{ended:?}");
+            assert!(!format!("{asked:?}").contains(secret), "{asked:?}");
         }
     }
+    let asked = configured(&redis.url()).run(&CHECK);
+    assert_eq!(asked.status, 0, "{asked:?}");
+    let reached = "reached: shared state redis://127.0.0.1:";
+    assert!(asked.stdout.contains(reached), "{asked:?}");
 }
 
 /// Redis need not be there at the start.

@@ -154,7 +154,7 @@ impl App {
         });
         telemetry::add_sources(
             &observer,
-            registry.live(),
+            &registry,
             &application,
             &server,
             reconfigurer.outcomes(),

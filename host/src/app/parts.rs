@@ -105,6 +105,12 @@ pub(crate) fn online_checks(config: &Config) -> Result<Vec<OnlineCheck>, BuildEr
             check,
         })
         .collect();
+    if let Some(shared) = config.shared.clone() {
+        checks.push(OnlineCheck {
+            name: format!("shared state {}", shared.url),
+            check: Box::pin(async move { Shared::check(&shared).await }),
+        });
+    }
     checks.extend(reload::online_checks(config)?);
     Ok(checks)
 }

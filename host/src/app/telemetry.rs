@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::problem::Problem;
 use super::reconfigure::Outcomes;
 use crate::auth::GuardCounts;
-use crate::catalog::{ComponentEntry, LiveCatalog};
+use crate::catalog::ComponentEntry;
 use crate::config::Config;
 use crate::http::Application;
 use crate::mcp::ToolServer;
 use crate::network::{AddressPolicy, Outbound, is_loopback};
+use crate::reload::ComponentRegistry;
 use crate::shared::{Shared, SharedCounts};
 use crate::telemetry::{Audit, Metrics, Observer, Sample, Traces, TracesConfig};
 
@@ -51,7 +52,7 @@ fn start_traces(config: &Config, traces: &TracesConfig) -> Result<Traces, String
 /// Adds the state of the application's parts to the metrics.
 pub(super) fn add_sources(
     observer: &Observer,
-    live: LiveCatalog,
+    registry: &ComponentRegistry,
     application: &Application,
     server: &ToolServer,
     reloads: Arc<Outcomes>,
@@ -82,6 +83,8 @@ pub(super) fn add_sources(
     if let Some(shared) = shared {
         metrics.add_source(move |samples| add_shared(shared.counts(), samples));
     }
+    metrics.add_source(registry.pool_source());
+    let live = registry.live();
     metrics.add_source(move |samples| {
         let catalog = live.current();
         catalog

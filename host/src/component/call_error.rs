@@ -5,6 +5,7 @@ use std::fmt;
 use super::contract::GuestError;
 use super::engine_error;
 use crate::sandbox::{self, Limits, MAX_HANDLES, Stopped};
+use crate::telemetry::Outcome;
 use crate::text::truncate;
 
 /// Maximum length of an error text of a guest. The output limit applies too.
@@ -82,6 +83,21 @@ impl CallError {
     /// Returns whether the client cancelled the call, or the host is shutting down.
     pub fn is_cancellation(&self) -> bool {
         matches!(self, Self::Stopped(Stopped::Cancelled))
+    }
+
+    /// Returns the outcome of the call.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::InvalidArguments(_) | Self::NotFound => Outcome::Invalid,
+            Self::Failed(_) => Outcome::ToolError,
+            Self::Stopped(Stopped::Cancelled) => Outcome::Cancelled,
+            Self::Stopped(_)
+            | Self::Memory(..)
+            | Self::Handles(_)
+            | Self::OutputTooLarge(..)
+            | Self::HostCallTooLarge(..) => Outcome::Stopped,
+            Self::Crashed(_) | Self::Exited(..) | Self::InvalidOutput(_) => Outcome::Crashed,
+        }
     }
 
     pub(super) fn from_guest(target: TargetKind, error: GuestError, limits: &Limits) -> Self {

@@ -63,13 +63,18 @@ impl Component {
             let mut log_if_dropped = LogIfDropped { has_ended: false };
             let result = run.await;
             log_if_dropped.has_ended = true;
-            drop(trace);
             if result.is_ok() && !cpu_profile.is_heavy() {
                 self.spare_instances.refill();
             }
-            let output = self.log_failure(target.kind, result)?;
-            self.check_output(target.kind, &output)?;
-            Ok(output)
+            let result = self.log_failure(target.kind, result);
+            let result = result.and_then(|output| {
+                self.check_output(target.kind, &output)?;
+                Ok(output)
+            });
+            if let (Some(trace), Err(error)) = (&trace, &result) {
+                trace.set_error(error.outcome().as_str());
+            }
+            result
         };
         span.scope(call).await
     }

@@ -1,10 +1,15 @@
 //! `[shared]`: the state that several replicas share.
 
+use std::time::Duration;
+
 use super::section::Section;
 use crate::shared::{RedisUrl, SharedConfig};
 
 /// Length of `prefix`, which is part of each key.
 const MAX_PREFIX_BYTES: usize = 64;
+
+/// The longest `timeout`: a call waits this long when Redis has just gone away.
+const MAX_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads `[shared]`. `has_key` tells whether there is a `server.state-key`.
 pub(super) fn read_shared(section: Section<'_, '_>, has_key: bool) -> Option<SharedConfig> {
@@ -26,8 +31,14 @@ pub(super) fn read_shared(section: Section<'_, '_>, has_key: bool) -> Option<Sha
     );
     let replicas = section.positive_integer("replicas");
     let timeout = section.duration("timeout");
-    if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        section.error("timeout", "must be longer than zero");
+    if timeout.is_some_and(|timeout| timeout.is_zero() || timeout > MAX_TIMEOUT) {
+        section.error(
+            "timeout",
+            format!(
+                "must be longer than zero and at most {} s",
+                MAX_TIMEOUT.as_secs()
+            ),
+        );
     }
     if !has_key && url.is_some() {
         section.error(

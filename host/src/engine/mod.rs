@@ -11,6 +11,7 @@ mod compiler_pool;
 mod compiler_process;
 mod compiler_protocol;
 mod guest_runtime;
+mod pool_counts;
 mod settings;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use compiler_pool::CompilerPool;
 pub use compiler_process::run_compiler_process;
 pub use compiler_protocol::COMPILER_SUBCOMMAND;
 pub use guest_runtime::GuestRuntime;
+pub use pool_counts::PoolCounts;
 pub use settings::SPARE_SLOTS;
 
 /// Interval at which a running guest yields to the host: the resolution of every time limit, and the longest time that
@@ -56,6 +58,8 @@ pub struct EngineConfig {
 #[derive(Clone)]
 pub struct Engine {
     wasmtime: wasmtime::Engine,
+    /// Maximum number of concurrent calls.
+    slots: u32,
     cache: Option<Arc<Cache>>,
     compilers: Option<Arc<CompilerPool>>,
     compiled: Arc<CompiledComponents>,
@@ -111,6 +115,7 @@ impl Engine {
         });
         Ok(Self {
             wasmtime,
+            slots: config.slots,
             cache,
             compilers: config.compiler.clone().map(CompilerPool::new).map(Arc::new),
             compiled: Arc::default(),

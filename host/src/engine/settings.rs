@@ -39,9 +39,7 @@ pub(super) fn compiler_settings() -> Config {
 /// with linear memories of up to `memory_bytes`.
 pub(super) fn host_settings(slots: u32, memory_bytes: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    let slots = slots
-        .saturating_add(SPARE_SLOTS as u32)
-        .saturating_add(spare_instances(slots));
+    let slots = instance_slots(slots);
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
         .total_memories(slots.saturating_mul(MAX_MEMORIES_PER_COMPONENT))
@@ -61,6 +59,13 @@ pub(super) fn host_settings(slots: u32, memory_bytes: usize) -> Config {
     let mut config = compiler_settings();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
+}
+
+/// Returns the pool slots for instances, of which `slots` are for calls.
+pub(super) fn instance_slots(slots: u32) -> u32 {
+    slots
+        .saturating_add(SPARE_SLOTS as u32)
+        .saturating_add(spare_instances(slots))
 }
 
 /// Returns the pool slots for instances that wait for a call, beside those of `slots` calls.

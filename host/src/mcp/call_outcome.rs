@@ -38,18 +38,13 @@ fn of_failure(failed: &Failed) -> Recorded {
     let Some(error) = &failed.error else {
         return (Outcome::Failed, Some("the host panicked".into()));
     };
-    match error {
-        CallError::InvalidArguments(_) => (Outcome::Invalid, Some("invalid arguments".into())),
-        CallError::Failed(_) => (Outcome::ToolError, None),
-        CallError::NotFound => (Outcome::Invalid, Some("no such resource".into())),
-        error if error.is_cancellation() => (Outcome::Cancelled, None),
-        CallError::Stopped(_)
-        | CallError::Memory(..)
-        | CallError::Handles(_)
-        | CallError::OutputTooLarge(..)
-        | CallError::HostCallTooLarge(..) => (Outcome::Stopped, Some(error.to_string().into())),
-        CallError::Crashed(_) | CallError::Exited(..) | CallError::InvalidOutput(_) => {
-            (Outcome::Crashed, Some(error.to_string().into()))
-        }
-    }
+    let reason = match error {
+        CallError::InvalidArguments(_) => Some("invalid arguments".into()),
+        CallError::NotFound => Some("no such resource".into()),
+        // The sentence of a tool may contain what it was asked.
+        CallError::Failed(_) => None,
+        error if error.is_cancellation() => None,
+        error => Some(error.to_string().into()),
+    };
+    (error.outcome(), reason)
 }

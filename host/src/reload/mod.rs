@@ -4,6 +4,7 @@
 //! `signatures`, `conflicts` decides which components the next catalog has, `registry` publishes that catalog, and `watcher`
 //! triggers a rescan after a file has changed. `reconfigure` does all of this for another configuration.
 
+mod pool_samples;
 mod problem;
 
 mod protected_paths;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::conflicts::{self, Resolution};
 use super::loader::{Loaded, Loader};
+use super::pool_samples;
 use super::problem::ComponentProblem;
 use super::remotes::{Remotes, is_signature_required};
 use super::scan::{Scan, Scope, State};
@@ -20,7 +21,7 @@ use crate::engine::{self, Engine};
 use crate::reference::{Reference, ReferenceError};
 use crate::sandbox::keyvalue::Store;
 use crate::shared::Shared;
-use crate::telemetry::Observer;
+use crate::telemetry::{Observer, Sample};
 
 /// The components that are served, and the state needed to reload them.
 pub(crate) struct ComponentRegistry {
@@ -281,6 +282,16 @@ impl ComponentRegistry {
     /// Returns the handle to the catalog that is served now.
     pub(crate) fn live(&self) -> LiveCatalog {
         self.live.clone()
+    }
+
+    /// Returns a source of metrics about the pool of instances.
+    pub(crate) fn pool_source(&self) -> impl Fn(&mut Vec<Sample>) + Send + Sync + use<> {
+        let counts = self.setup().loader.engine.pool_counts();
+        move |samples| {
+            if let Some(counts) = counts() {
+                pool_samples::add(counts, samples);
+            }
+        }
     }
 
     /// Returns whether the catalog can be replaced.

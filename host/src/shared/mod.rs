@@ -32,6 +32,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use link::Link;
+use probe::NotConnected;
 use seal::Seal;
 
 /// The connection to the state that several hosts share. Cheap to clone; dropping the last clone ends it.
@@ -61,6 +62,21 @@ impl Shared {
             config: config.clone(),
             keeper,
         })))
+    }
+
+    /// Asks Redis whether it can be used, and leaves nothing there.
+    ///
+    /// # Errors
+    /// One clause: Redis is away, or cannot be used as it is set up.
+    pub(crate) async fn check(config: &SharedConfig) -> Result<(), String> {
+        let mut probe = redis::cmd("SET");
+        let key = format!("{}{}", config.key_prefix("check"), uuid::Uuid::new_v4());
+        probe.arg(key).arg("").arg("PX").arg(1);
+        match probe::connect(config, &probe).await {
+            Ok(_) => Ok(()),
+            Err(NotConnected::Away(reason)) => Err(reason),
+            Err(NotConnected::Unusable(error)) => Err(error.reason),
+        }
     }
 
     /// Returns the counters of rates.

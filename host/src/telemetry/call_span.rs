@@ -49,10 +49,6 @@ impl CallSpan {
         self.0.trace.as_ref()
     }
 
-    pub(super) fn usage(&self) -> &CallUsage {
-        &self.0.usage
-    }
-
     /// Returns the span of the call on whose task this code runs; `None` outside of calls.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
@@ -74,6 +70,14 @@ pub fn in_call<T>(log: impl FnOnce() -> T) -> T {
     match CallSpan::current() {
         Some(span) => span.log(log),
         None => log(),
+    }
+}
+
+/// Adds a use of a grant to the record of the call on whose task this code runs.
+pub fn grant_used(capability: &'static str, resource: &str, is_allowed: bool) {
+    if let Some(span) = CallSpan::current() {
+        let grants = &span.0.usage.grants;
+        grants.add(capability, resource, is_allowed);
     }
 }
 

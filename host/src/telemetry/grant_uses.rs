@@ -4,7 +4,6 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::call_span::CallSpan;
 use crate::text::truncate;
 
 /// Different uses that one call has a record of; those beyond are counted together.
@@ -36,7 +35,7 @@ struct Uses {
 }
 
 impl GrantUses {
-    fn add(&self, capability: &'static str, resource: &str, is_allowed: bool) {
+    pub(super) fn add(&self, capability: &'static str, resource: &str, is_allowed: bool) {
         let resource = truncate(resource, MAX_RESOURCE_BYTES);
         let decision = if is_allowed { "allow" } else { "deny" };
         let uses = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,13 +58,6 @@ impl GrantUses {
     pub(super) fn take(&self) -> (Vec<GrantUse>, u32) {
         let uses = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut uses.uses), uses.left_out)
-    }
-}
-
-/// Adds a use of a grant to the record of the call on whose task this code runs.
-pub fn grant_used(capability: &'static str, resource: &str, is_allowed: bool) {
-    if let Some(span) = CallSpan::current() {
-        span.usage().grants.add(capability, resource, is_allowed);
     }
 }
 

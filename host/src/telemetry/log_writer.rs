@@ -9,7 +9,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Time for which lines are collected.
-const BATCH_TIME: Duration = Duration::from_millis(1);
+const BATCH_TIME: Duration = Duration::from_millis(5);
 /// Size of the collected lines. A thread that logs more waits until they are written, so that none is lost.
 const MAX_PENDING_BYTES: usize = 256 << 10;
 

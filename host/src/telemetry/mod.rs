@@ -44,14 +44,14 @@ pub use audit::{
     Audit, AuditConfig, AuditOutput, ComponentChange, ConfigurationRead, Fault, GroupBy, Usage,
     Verified, usage, verify,
 };
-pub use call_span::{CallSpan, in_call};
+pub use call_span::{CallSpan, grant_used, in_call};
 pub use call_usage::CallUsage;
 use counted_events::{CountedEvents, Summary};
 use daily_file::DailyFile;
 pub use daily_file::{check_writable, reopen_files};
 pub use facts::{Facts, TargetFacts};
 use fields::TextFields;
-pub use grant_uses::{GrantUse, grant_used};
+pub use grant_uses::GrantUse;
 use json::{JsonEvents, JsonFields};
 use log_writer::LogWriter;
 pub use log_writer::flush_log;

@@ -1,7 +1,8 @@
 //! The chain of hashes: each line has its number and the SHA-256 digest of the line before.
 
-use std::fmt::Write;
+use std::io::Write;
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -47,9 +48,10 @@ impl Chain {
         let members = record
             .strip_prefix(b"{")
             .and_then(|members| members.strip_suffix(b"}"));
-        lines.extend(format!("{{\"{NUMBER}\":{number},").bytes());
-        lines.extend(members.unwrap_or_default());
-        lines.extend(format!(",\"{PREVIOUS}\":\"{}\"}}", self.digest).bytes());
+        // Writing to memory does not fail.
+        let _ = write!(lines, "{{\"{NUMBER}\":{number},");
+        lines.extend_from_slice(members.unwrap_or_default());
+        let _ = write!(lines, ",\"{PREVIOUS}\":\"{}\"}}", self.digest);
         let digest = digest(&lines[start..]);
         lines.push(b'\n');
         Self { number, digest }
@@ -58,13 +60,5 @@ impl Chain {
 
 /// Returns the digest of a line without its line break.
 pub(super) fn digest(line: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(line))
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(&Sha256::digest(line))
 }

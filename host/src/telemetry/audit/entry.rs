@@ -12,6 +12,8 @@ use crate::text::truncate;
 
 /// Length of a text of a client in a record, such as the method or the reason.
 const MAX_TEXT_BYTES: usize = 512;
+/// Length of most records.
+const USUAL_BYTES: usize = 1 << 10;
 
 /// An entry and its time.
 pub(super) struct Entry {
@@ -89,8 +91,10 @@ impl Entry {
             replica,
             members: self.kind.members(),
         };
+        let mut json = Vec::with_capacity(USUAL_BYTES);
         // All of it is strings, numbers, lists and objects with string keys, which serialize.
-        serde_json::to_vec(&record).unwrap_or_default()
+        let _ = serde_json::to_writer(&mut json, &record);
+        json
     }
 }
 

@@ -21,6 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use aws_lc_rs::rand;
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 
 pub use config::{AuditConfig, AuditOutput};
@@ -122,7 +123,7 @@ impl Audit {
             return arguments.clone();
         }
         let hash = hmac::sign(&self.0.key, text.as_bytes());
-        format!("hmac-sha256:{}", chain::hexadecimal(hash.as_ref())).into()
+        format!("hmac-sha256:{}", HEXLOWER.encode(hash.as_ref())).into()
     }
 
     pub(super) fn component_changed(&self, change: ComponentChange) {

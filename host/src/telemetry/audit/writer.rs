@@ -22,7 +22,7 @@ const MAX_ANONYMOUS_PER_MINUTE: u64 = 60;
 /// Size of the lines that are written together.
 const MAX_BATCH_BYTES: usize = 64 << 10;
 /// Time from one batch to the next.
-const BATCH_TIME: Duration = Duration::from_millis(1);
+const BATCH_TIME: Duration = Duration::from_millis(5);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Writes entries.
