@@ -8,6 +8,8 @@ const MAX_HTML_CHARACTERS = 1_000_000;
 // Created when the component is built, so calls find it in memory. `html: false` is the default; it is explicit here
 // because it makes the result safe to embed.
 const renderer = new MarkdownIt({ html: false });
+// The first address of each kind compiles large regular expressions, for 40 ms.
+renderer.set({ linkify: true }).render("https://example.com //example.com mailto:a@example.com b@example.com");
 
 export const markdownToHtml = {
   name: "markdown_to_html",
