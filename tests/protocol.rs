@@ -15,6 +15,7 @@ mod messages;
 mod mirrored_headers;
 mod older_revisions;
 mod origins;
+mod page;
 mod sessions;
 mod shutdown;
 mod tools_list;

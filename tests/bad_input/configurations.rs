@@ -251,6 +251,16 @@ fn invalid_configurations_are_rejected() {
             &["`server.sessions`", "true or false", "not \"yes\""],
         ),
         (
+            "[server]\npage = \"auto\"",
+            USAGE,
+            &["`server.page`", "true or false", "not \"auto\""],
+        ),
+        (
+            "[server]\npage-client-id = \"\"",
+            USAGE,
+            &["`server.page-client-id`", "the id of an OAuth client"],
+        ),
+        (
             "[telemetry]\nlog = \"xml\"",
             USAGE,
             &["`telemetry.log`", "\"text\"", "\"json\""],

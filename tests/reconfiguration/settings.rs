@@ -53,12 +53,17 @@ async fn settings_of_the_server_change() {
     let client = server.client();
     let mut text = server.text();
     text.server += "\nname = \"renamed\"\ninstructions = \"be kind\"\nmax-body = \"1KiB\"\n\
-                    allowed-hosts = [\"tools.internal\"]\ndrain = \"1s\"\nlenient-arguments = false";
+                    allowed-hosts = [\"tools.internal\"]\ndrain = \"1s\"\nlenient-arguments = false\npage = true";
     text.rest = "[telemetry]\nlevel = \"debug\"".into();
     let with_host = async |host: &str| {
         let message = client.message("tools/list", json!({}));
         let request = client.post(&message).header("host", host);
         request.send().await.unwrap().status()
+    };
+    let page = async || {
+        let request = client.http.get(client.url.replace("/mcp", "/"));
+        let response = request.header("accept", "text/html").send().await;
+        response.unwrap().status()
     };
     assert_eq!(with_host("tools.internal").await, 403);
     server.take_in(&text).await;
@@ -67,6 +72,7 @@ async fn settings_of_the_server_change() {
     assert!(result.contains("\"renamed\""), "{result}");
     assert!(result.contains("be kind"), "{result}");
     assert_eq!(with_host("tools.internal").await, 200);
+    assert_eq!(page().await, 200);
     let large = json!({ "padding": "x".repeat(2 << 10) });
     assert_eq!(client.call("hello", large).await.status, 413);
     // At this level each request without a token is logged.
@@ -74,6 +80,9 @@ async fn settings_of_the_server_change() {
     stranger.token = None;
     assert_eq!(stranger.list().await.status, 401);
     wait_for(|| !server.logged("request refused").is_empty()).await;
+    text.server = text.server.replace("page = true", "page = false");
+    server.take_in(&text).await;
+    assert_eq!(page().await, 404);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

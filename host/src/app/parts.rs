@@ -59,10 +59,15 @@ pub(super) fn http_settings(config: &Config, guard: Option<Guard>) -> http::Sett
             IpAddr::V6(ip) => format!("[{ip}]"),
         });
     }
+    let page = server.serves_page().then(|| http::PageSettings {
+        url: server.public_url.is_some().then(|| server.resource()),
+        client_id: server.page_client_id.clone(),
+    });
     http::Settings {
         max_body_bytes: server.max_body_bytes,
         policy,
         guard,
+        page,
     }
 }
 

@@ -131,6 +131,11 @@ impl Guard {
         self.inner.metadata.authorization_server_router()
     }
 
+    /// Returns the authorization servers that the metadata names.
+    pub fn authorization_servers(&self) -> &[String] {
+        &self.inner.metadata.authorization_servers
+    }
+
     /// Returns the URL of the metadata that challenges name.
     pub fn metadata_url(&self) -> &str {
         &self.inner.metadata.url

@@ -34,6 +34,8 @@ pub(super) struct ResourceMetadata {
     pub(super) url: String,
     body: Bytes,
     paths: Vec<String>,
+    /// The authorization servers that the metadata names.
+    pub(super) authorization_servers: Vec<String>,
     /// The metadata URL of the first authorization server.
     authorization_server: Option<HeaderValue>,
 }
@@ -84,6 +86,7 @@ impl ResourceMetadata {
                 .and_then(|server| Url::parse(server).ok())
                 .and_then(|server| metadata_urls(&server).into_iter().next())
                 .and_then(|url| HeaderValue::from_str(url.as_str()).ok()),
+            authorization_servers: servers,
         })
     }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::listen::Listen;
 use super::section::Section;
@@ -41,6 +41,10 @@ pub struct ServerConfig {
     pub allowed_origins: Vec<String>,
     /// Accepted `Host` values, besides loopback addresses and the host of the public URL.
     pub allowed_hosts: Vec<String>,
+    /// Whether browsers get the page at `/`; `None` means if [only this machine](Self::serves_page) uses the server.
+    pub page: Option<bool>,
+    /// Id of the public OAuth client with which the page signs its user in.
+    pub page_client_id: Option<String>,
     /// Whether clients of the older protocol revisions get sessions. A session is bound to its caller.
     pub sessions: bool,
     /// Beginning of the ids of sessions, followed by a full stop, by which a proxy finds the replica that has them: 1 to 32
@@ -89,6 +93,8 @@ impl Default for ServerConfig {
             instructions: None,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            page: None,
+            page_client_id: None,
             sessions: false,
             session_prefix: None,
             state_key: None,
@@ -108,6 +114,17 @@ impl ServerConfig {
     /// Returns `https` if the host serves TLS itself, else `http`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Returns whether browsers get the page: as configured, or else if the server listens on a loopback address and no
+    /// public URL of another host leads to it.
+    pub fn serves_page(&self) -> bool {
+        self.page.unwrap_or_else(|| {
+            let public = self.public_url.as_deref().map(Url::parse);
+            !matches!(self.listen, Listen::Unix(_))
+                && self.listen.is_local()
+                && public.is_none_or(|url| url.is_ok_and(|url| is_loopback(&url)))
+        })
     }
 
     /// Returns the resource identifier (RFC 9728, section 1.2): the URL that clients use. It depends only on the
@@ -146,6 +163,10 @@ pub(super) fn read_server(section: Section<'_, '_>) -> ServerConfig {
         instructions: section.string("instructions"),
         allowed_origins: section.string_list("allowed-origins").unwrap_or_default(),
         allowed_hosts: section.string_list("allowed-hosts").unwrap_or_default(),
+        page: section.boolean("page"),
+        page_client_id: section.parsed("page-client-id", "the id of an OAuth client", |t| {
+            (!t.is_empty()).then(|| t.to_owned())
+        }),
         sessions: section.boolean("sessions").unwrap_or(default.sessions),
         session_prefix: section.parsed(
             "session-prefix",
@@ -228,6 +249,15 @@ fn is_endpoint_path(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(domain)) => domain == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 fn is_session_prefix(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The `Accept` header (RFC 9110, section 12.5.1): which of this server's two media types a client accepts.
+//! The `Accept` header (RFC 9110, section 12.5.1): which of this server's media types a client accepts.
 
 use axum::http::{HeaderMap, header};
 
@@ -57,6 +57,12 @@ enum Precision {
 struct Match {
     precision: Precision,
     is_accepted: bool,
+}
+
+/// Returns whether a client names HTML among what it accepts, as browsers do when they open a page.
+pub(super) fn names_html(headers: &HeaderMap) -> bool {
+    best_match(headers, "text", "html")
+        .is_some_and(|found| found.is_accepted && found.precision == Precision::Subtype)
 }
 
 fn best_match(headers: &HeaderMap, wanted_type: &str, wanted_subtype: &str) -> Option<Match> {

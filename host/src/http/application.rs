@@ -17,6 +17,7 @@ use super::endpoint::Endpoint;
 use super::entry::{self, Entry};
 use super::message_limits::MessageLimits;
 use super::origin::Policy;
+use super::page::{Page, PageSettings};
 use super::sessions::Sessions;
 use super::stateless::Stateless;
 use super::{outgoing, responses};
@@ -59,6 +60,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Authenticates callers; `None` accepts everybody.
     pub guard: Option<Guard>,
+    /// Serves the page to browsers; `None` serves none.
+    pub page: Option<PageSettings>,
 }
 
 /// The whole application, to be served by itself or mounted in another router. Clones share its settings.
@@ -77,8 +80,9 @@ struct Inner {
 /// The application with its current settings.
 struct Current {
     entry: Arc<Entry>,
-    /// Everything but the endpoint.
+    /// Everything but the endpoint and the page.
     other: Router,
+    page: Option<Page>,
 }
 
 impl Application {
@@ -152,7 +156,7 @@ impl Application {
         self.current().entry.endpoint.guard.clone()
     }
 
-    /// Returns the application as a router. Replaced settings apply to the MCP endpoint only.
+    /// Returns the application as a router, without the page. Replaced settings apply to the MCP endpoint only.
     pub fn router(&self) -> Router {
         let current = self.current();
         let path = &current.entry.path;
@@ -170,6 +174,16 @@ impl Application {
         connection: &Arc<Connection>,
     ) -> Response {
         let current = self.current();
+        // The path of the endpoint may be that of the page.
+        if request.uri().path() == "/"
+            && let Some(page) = &current.page
+        {
+            let (head, body) = request.into_parts();
+            if let Some(response) = page.answer(&current.entry.policy, &head) {
+                return outgoing::count_other(response, Some(connection));
+            }
+            request = Request::from_parts(head, body);
+        }
         if current.entry.is_at(request.uri()) {
             return current.entry.handle(request, Some(connection)).await;
         }
@@ -206,7 +220,9 @@ impl Current {
             max_body_bytes,
             policy,
             guard,
+            page,
         } = settings;
+        let page = page.map(|page| Page::new(page, &path, guard.as_ref()));
         let readiness = Readiness {
             draining: endpoint.draining.clone(),
             problems: problems.clone(),
@@ -238,7 +254,7 @@ impl Current {
                 ..endpoint
             },
         });
-        Self { entry, other }
+        Self { entry, other, page }
     }
 }
 

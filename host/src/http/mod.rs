@@ -1,4 +1,4 @@
-//! HTTP: routes, request bodies, `Host` and `Origin`, sessions, health, and the accept loop.
+//! HTTP: routes, request bodies, `Host` and `Origin`, sessions, health, the page, and the accept loop.
 //!
 //! A request to the MCP endpoint passes, in this order: `Host` and `Origin`, CORS, the guard, and the endpoint.
 
@@ -24,6 +24,7 @@ mod mirrored_headers;
 mod observe;
 mod origin;
 mod outgoing;
+mod page;
 mod responses;
 mod sending;
 mod serve;
@@ -41,5 +42,6 @@ pub use application::{Application, Parts, Settings};
 pub use listener::Listener;
 pub use metrics_server::MetricsServer;
 pub use origin::Policy;
+pub use page::PageSettings;
 pub use serve::{Serving, serve};
 pub use tls::{LiveTls, TlsAcceptor, TlsError, acceptor};
