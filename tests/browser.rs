@@ -307,7 +307,7 @@ async fn visit(listener: TcpListener, settings: &Value) -> Value {
 }
 
 /// Returns the first supported browser in `PATH`.
-fn browser() -> &'static str {
+pub(crate) fn browser() -> &'static str {
     let path: OsString = env::var_os("PATH").unwrap();
     let is_installed = |name: &&str| env::split_paths(&path).any(|dir| dir.join(name).is_file());
     let found = BROWSERS.into_iter().find(is_installed);

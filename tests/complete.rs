@@ -1,7 +1,7 @@
 //! Tests that need more than Rust, run by `make test-all`: the examples of every language and the libraries that they use,
 //! real clients that call them with an access token, the conformance suite, a Redis server, replicas behind nginx, a
 //! Prometheus, a receiver of traces, a registry and the tools that push to it and sign, network namespaces with their own
-//! DNS, a disk that hangs, and containers, systemd and Helm for `deploy/`.
+//! DNS, a disk that hangs, the page in a browser, and containers, systemd and Helm for `deploy/`.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
@@ -14,6 +14,7 @@ mod deploy;
 mod disks;
 mod examples;
 mod oauth;
+mod page;
 mod process_one;
 mod prometheus;
 mod redis;

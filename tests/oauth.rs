@@ -6,6 +6,7 @@
 
 mod client;
 mod host;
+mod page;
 mod provider;
 
 use std::collections::BTreeMap;

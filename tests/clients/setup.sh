@@ -26,7 +26,7 @@ for version in 1.9 1.3; do
     touch "$venv/stamp"
   fi
 done
-for packages in node ../conformance/node; do
+for packages in node ../conformance/node ../page; do
   if [ ! "$packages/node_modules/stamp" -nt "$packages/package-lock.json" ]; then
     (cd "$packages" && npm ci --silent --no-audit --no-fund)
     touch "$packages/node_modules/stamp"

@@ -44,7 +44,16 @@ const provider = new Provider(issuer, {
       redirect_uris: ["http://127.0.0.1/callback"],
       application_type: "native",
     },
+    // The page, at any port of a loopback address.
+    {
+      client_id: "page",
+      token_endpoint_auth_method: "none",
+      redirect_uris: ["http://127.0.0.1/"],
+      application_type: "native",
+    },
   ],
+  // Web pages may be clients.
+  clientBasedCORS: () => true,
   // Clients register with the scope of their first challenge. If the provider stored it, it would refuse requests for
   // more scopes. A server may replace registered metadata (RFC 7591, section 3.2.1).
   extraClientMetadata: {
