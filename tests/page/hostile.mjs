@@ -24,6 +24,7 @@ function dangers() {
 }
 
 let checks = 0;
+const outcomes = {};
 async function check(page, where) {
   // Events of pictures and the like have run by then.
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 5))));
@@ -58,6 +59,7 @@ await visit(browser, url, async (user, page) => {
         await user.press("Answer", "button");
         await user.outcome();
       }
+      if (await page.$(".result")) outcomes[where] = await page.$eval(".result", (result) => result.innerText);
       await check(page, where);
       for (const view of ["JSON", "Code", "TypeScript", "Python", "Result", "Plain text", "Formatted"]) {
         const pressed = await page.evaluate((view) => {
@@ -86,6 +88,10 @@ await visit(browser, url, async (user, page) => {
   await user.sees("<img src=x onerror=window.__pwned=1>", ".list");
 });
 assert.ok(checks > 100, String(checks));
+// The server has let the payloads through, so that the page had to deal with them.
+for (const [where, outcome] of Object.entries(outcomes)) {
+  assert.ok(outcome.startsWith(where.includes("failure") ? "Failed" : "Done"), `${where}: ${outcome}`);
+}
 
 // The watch itself works: what could run is found, and the policy reports an attempt.
 await assert.rejects(
@@ -106,6 +112,6 @@ await assert.rejects(
   }),
   /require-trusted-types-for/,
 );
-console.log(JSON.stringify({ checks }));
+console.log(JSON.stringify({ checks, outcomes: Object.keys(outcomes).length }));
 
 await close();

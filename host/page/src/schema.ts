@@ -206,7 +206,7 @@ export function initial(schema: JsonObject, root: JsonObject, isRequired: boolea
     case "variants":
       return initial(form.variants[0] ?? {}, root, true, depth + 1, budget) ?? null;
     default:
-      return undefined;
+      return { object: {}, array: [] }[type(resolved)];
   }
 }
 
