@@ -11,6 +11,7 @@ mod browser;
 mod clients;
 mod conformance;
 mod deploy;
+mod dev_templates;
 mod disks;
 mod examples;
 mod oauth;

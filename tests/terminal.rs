@@ -1,6 +1,7 @@
-//! `toolcrib call` on a terminal: tables and colours.
+//! Commands on a terminal: tables and colours of `toolcrib call`, the question of `toolcrib connect --write`.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use crate::support::command::{CommandOutput, Toolcrib};
 use crate::support::guest::{Guest, Reply, Tool};
@@ -67,4 +68,32 @@ fn a_terminal_gets_tables_and_colours() {
     // Elsewhere the JSON stays as it is.
     let output = toolcrib.run(&["call", "g.wasm", "table"]);
     assert_eq!(output.stdout, format!("{}\n", ROWS));
+}
+
+#[test]
+fn connect_asks_before_it_writes() {
+    let toolcrib = Toolcrib::new();
+    let file = toolcrib.path().join("mcp.json");
+    for (answer, is_written) in [("n\n", false), ("\n", false), ("", false), ("Yes\n", true)] {
+        let mut child = Command::new("python3")
+            .args(["-c", ON_TERMINAL, TOOLCRIB, "connect", "cursor"])
+            .args(["--write", "--file", "mcp.json"])
+            .current_dir(toolcrib.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Control-D ends the input of a terminal.
+        let answer = if answer.is_empty() { "\u{4}" } else { answer };
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(answer.as_bytes()).unwrap();
+        let output = CommandOutput::from(child.wait_with_output().unwrap());
+        drop(stdin);
+        assert_eq!(output.status, 0, "{output:?}");
+        let asked = output.stdout.find("write mcp.json? [y/N]").unwrap();
+        let shown = output.stdout.find("+     \"toolcrib\": {").unwrap();
+        assert!(shown < asked, "{output:?}");
+        assert_eq!(file.exists(), is_written, "{output:?}");
+        assert_eq!(output.stdout.contains("nothing is written"), !is_written);
+    }
 }

@@ -122,6 +122,7 @@ const MODULES: [(&str, &[&str]); 22] = [
             "mcp",
             "config",
             "reload",
+            "http",
             "app",
         ],
     ),
@@ -169,11 +170,10 @@ const LIBRARIES: [(&[&str], &[&str]); 16] = [
     (&["tokio_rustls"], &["http"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli"]),
     (&["toml", "bytesize", "strsim"], &["config"]),
-    (&["humantime"], &["artifact", "config", "telemetry"]),
-    (
-        &["jsonschema_regex", "regex_automata", "percent_encoding"],
-        &["component"],
-    ),
+    (&["humantime"], &["artifact", "config", "telemetry", "cli"]),
+    (&["jsonschema_regex", "regex_automata"], &["component"]),
+    (&["percent_encoding"], &["component", "cli"]),
+    (&["jsonc_parser", "zip", "flate2"], &["cli"]),
     (&["minisign_verify", "sigstore_verify"], &["trust"]),
     (&["notify"], &["reload"]),
 ];

@@ -44,6 +44,12 @@ fn new_creates_a_project_and_says_how_to_go_on() {
             for file in ["README.md", "Makefile", ".gitignore"] {
                 assert!(found.contains(file), "{language}: {found:#?}");
             }
+            // For `toolcrib dev`.
+            let makefile = fs::read_to_string(project.join("Makefile")).unwrap();
+            assert!(
+                makefile.contains("\nbuild: word-count.wasm\n"),
+                "{makefile}"
+            );
             for file in &found {
                 let text = fs::read_to_string(project.join(file)).unwrap();
                 let has_placeholder = text.contains("my-tool") || text.contains("my_tool");
@@ -57,6 +63,7 @@ fn new_creates_a_project_and_says_how_to_go_on() {
                 &count,
                 "cd word-count",
                 "make test",
+                "toolcrib dev",
                 "serve --no-auth word-count.wasm",
             ] {
                 assert!(output.stdout.contains(words), "{}", output.stdout);

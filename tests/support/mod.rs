@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod command;
+pub(crate) mod dev;
 pub(crate) mod guest;
 pub(crate) mod http2;
 pub(crate) mod issuer;

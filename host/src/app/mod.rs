@@ -277,6 +277,11 @@ impl App {
         }
     }
 
+    /// Returns the catalogs that are served, the current one first.
+    pub(crate) fn catalogs(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.registry.live().subscribe()
+    }
+
     /// Returns warnings about settings of the guard that are valid but questionable.
     pub fn warnings(&self) -> Vec<String> {
         let guard = self.application.guard();

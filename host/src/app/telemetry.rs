@@ -33,7 +33,7 @@ pub(crate) fn observer(config: &Config) -> Result<Observer, Problem> {
     let traces = traces.map(|traces| start_traces(config, traces));
     let traces = traces.transpose().map_err(Problem::Traces)?;
     let metrics = telemetry.metrics.map(|_| Metrics::default());
-    Ok(Observer::new(metrics, audit, traces))
+    Ok(Observer::new(metrics, audit, traces, config.on_request))
 }
 
 fn start_traces(config: &Config, traces: &TracesConfig) -> Result<Traces, String> {

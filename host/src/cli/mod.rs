@@ -11,9 +11,12 @@ mod config_files;
 
 mod configuration;
 
+mod server;
+
 mod audit;
 mod call;
 mod completions;
+mod dev;
 mod inspect;
 mod man;
 mod new;
@@ -50,6 +53,8 @@ enum Command {
     Serve(serve::Serve),
     /// Serve components to one local client over stdin and stdout.
     Stdio(stdio::Stdio),
+    /// Build a project after each change and serve its components on this machine, with a line for each call.
+    Dev(dev::Dev),
     /// Show a component's tools, prompts, resources, schemas, imports, digest and size.
     Inspect(inspect::Inspect),
     /// Call one tool, in the same sandbox, without a server.
@@ -109,6 +114,7 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Serve(serve) => serve.run(hangup).await,
             Command::Stdio(stdio) => stdio.run(hangup).await,
+            Command::Dev(dev) => dev.run(hangup).await,
             Command::Inspect(inspect) => inspect.run().await,
             Command::Call(call) => call.run().await,
             Command::Check(check) => check.run().await,

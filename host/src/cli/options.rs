@@ -85,7 +85,7 @@ impl WatchOptions {
 }
 
 /// Parses `--listen`. A relative path starts at the working directory.
-fn parse_listen(text: &str) -> Result<Listen, String> {
+pub(super) fn parse_listen(text: &str) -> Result<Listen, String> {
     Listen::parse(text, Path::new("")).ok_or_else(|| format!("must be {}", Listen::FORMS))
 }
 

@@ -47,7 +47,7 @@ use crate::reference::Reference;
 use crate::sandbox::Limits;
 use crate::sandbox::keyvalue::KeyValueConfig;
 use crate::shared::SharedConfig;
-use crate::telemetry::TelemetryConfig;
+use crate::telemetry::{OnRequest, TelemetryConfig};
 use crate::trust::TrustPolicy;
 use section::{Section, Source};
 
@@ -96,6 +96,8 @@ pub struct Config {
     pub on_fetch_progress: Option<fn(usize, usize)>,
     /// Called during the start with the number of loaded components and of all components.
     pub on_load_progress: Option<fn(usize, usize)>,
+    /// Gets each request that has ended, instead of the log.
+    pub on_request: Option<OnRequest>,
     /// `[kv]`: the key-value store behind `wasi:keyvalue`.
     pub kv: KeyValueConfig,
     /// `[telemetry]`
@@ -127,6 +129,7 @@ impl Default for Config {
             compiler: None,
             on_fetch_progress: None,
             on_load_progress: None,
+            on_request: None,
             kv: kv::default_key_value(),
             telemetry: TelemetryConfig::default(),
             shared: None,

@@ -51,9 +51,9 @@ pub struct Facts {
     /// The keyed hash of the arguments, or the arguments themselves. Only for the audit.
     pub arguments: Option<Value>,
     /// Processor time of the guest. Set from the usage at the end.
-    pub(super) cpu: Duration,
+    pub cpu: Duration,
     /// Largest linear memory of the guest, in bytes. Set from the usage at the end.
-    pub(super) peak_memory: u64,
+    pub peak_memory: u64,
     /// The grants that the guest used or was refused. Set from the usage at the end.
     pub(super) grants: Vec<GrantUse>,
     /// Uses of grants that are not among them.

@@ -56,7 +56,7 @@ use json::{JsonEvents, JsonFields};
 use log_writer::LogWriter;
 pub use log_writer::flush_log;
 pub use metrics::{METRICS_MEDIA_TYPE, Metrics, Sample, SampleKind};
-pub use observer::Observer;
+pub use observer::{Observer, OnRequest};
 pub use outcome::Outcome;
 pub use record::{Record, TargetCell};
 pub use traces::{PartSpan, RequestTrace, TraceHeaders, TraceSpan, Traces, TracesConfig};

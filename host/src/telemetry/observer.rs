@@ -13,6 +13,9 @@ use super::outcome::Outcome;
 use super::request_log;
 use super::traces::{TraceSpan, Traces};
 
+/// Gets each request that has ended, instead of the log.
+pub type OnRequest = fn(&Facts, Outcome, Duration);
+
 /// Records requests. Clones share what they record to.
 #[derive(Clone, Default)]
 pub struct Observer(Arc<Sinks>);
@@ -22,6 +25,7 @@ struct Sinks {
     metrics: Option<Metrics>,
     audit: Option<Audit>,
     traces: Option<Traces>,
+    on_request: Option<OnRequest>,
 }
 
 impl fmt::Debug for Observer {
@@ -31,12 +35,19 @@ impl fmt::Debug for Observer {
 }
 
 impl Observer {
-    /// An observer that logs, and records to those of the three that are configured.
-    pub fn new(metrics: Option<Metrics>, audit: Option<Audit>, traces: Option<Traces>) -> Self {
+    /// An observer that logs, and records to those of the three that are configured. With `on_request`, that function
+    /// gets the requests instead of the log.
+    pub fn new(
+        metrics: Option<Metrics>,
+        audit: Option<Audit>,
+        traces: Option<Traces>,
+        on_request: Option<OnRequest>,
+    ) -> Self {
         Self(Arc::new(Sinks {
             metrics,
             audit,
             traces,
+            on_request,
         }))
     }
 
@@ -109,7 +120,10 @@ impl Observer {
         if let Some(traces) = &self.0.traces {
             traces.end(span, &facts, outcome, SystemTime::now() - duration);
         }
-        request_log::log(&facts, outcome, duration);
+        match self.0.on_request {
+            Some(on_request) => on_request(&facts, outcome, duration),
+            None => request_log::log(&facts, outcome, duration),
+        }
         if let Some(metrics) = &self.0.metrics {
             metrics.record(&facts, series, outcome, duration);
         }

@@ -68,6 +68,7 @@ impl New {
             say!("  {step}");
         }
         say!("  make test      # builds {name}.wasm and calls it");
+        say!("  toolcrib dev   # builds after each change, and serves the tools");
         say!("  toolcrib serve --no-auth {name}.wasm");
         Ok(())
     }
