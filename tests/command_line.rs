@@ -1,6 +1,7 @@
 //! The commands `inspect`, `check`, `call`, `stdio` and `serve`, and the compilation cache.
 
 mod call;
+mod connect;
 mod dev;
 mod listening;
 mod new;

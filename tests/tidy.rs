@@ -133,7 +133,7 @@ const MODULES: [(&str, &[&str]); 22] = [
 const LOWEST: usize = 9;
 
 /// Libraries, and the modules that may name them.
-const LIBRARIES: [(&[&str], &[&str]); 16] = [
+const LIBRARIES: [(&[&str], &[&str]); 18] = [
     (&["rmcp"], &["mcp", "http"]),
     (
         &[
@@ -173,7 +173,7 @@ const LIBRARIES: [(&[&str], &[&str]); 16] = [
     (&["humantime"], &["artifact", "config", "telemetry", "cli"]),
     (&["jsonschema_regex", "regex_automata"], &["component"]),
     (&["percent_encoding"], &["component", "cli"]),
-    (&["jsonc_parser", "zip", "flate2"], &["cli"]),
+    (&["jsonc_parser"], &["cli"]),
     (&["minisign_verify", "sigstore_verify"], &["trust"]),
     (&["notify"], &["reload"]),
 ];

@@ -16,6 +16,7 @@ mod server;
 mod audit;
 mod call;
 mod completions;
+mod connect;
 mod dev;
 mod inspect;
 mod man;
@@ -55,6 +56,8 @@ enum Command {
     Stdio(stdio::Stdio),
     /// Build a project after each change and serve its components on this machine, with a line for each call.
     Dev(dev::Dev),
+    /// Print the links, command lines and settings by which clients get to a server, or write them.
+    Connect(connect::Connect),
     /// Show a component's tools, prompts, resources, schemas, imports, digest and size.
     Inspect(inspect::Inspect),
     /// Call one tool, in the same sandbox, without a server.
@@ -115,6 +118,7 @@ pub fn run() -> ExitCode {
             Command::Serve(serve) => serve.run(hangup).await,
             Command::Stdio(stdio) => stdio.run(hangup).await,
             Command::Dev(dev) => dev.run(hangup).await,
+            Command::Connect(connect) => connect.run(),
             Command::Inspect(inspect) => inspect.run().await,
             Command::Call(call) => call.run().await,
             Command::Check(check) => check.run().await,

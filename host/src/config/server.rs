@@ -127,6 +127,13 @@ impl ServerConfig {
         })
     }
 
+    /// Returns the URL of the endpoint for clients; `None` if the configuration does not determine it: without a public URL
+    /// on all addresses, on a port that the system picks, or on a Unix domain socket.
+    pub(crate) fn client_url(&self) -> Option<String> {
+        let is_known = self.public_url.is_some() || self.listen.url_authority().is_some();
+        is_known.then(|| self.resource())
+    }
+
     /// Returns the resource identifier (RFC 9728, section 1.2): the URL that clients use. It depends only on the
     /// configuration, never on a request.
     pub fn resource(&self) -> String {
