@@ -1,5 +1,6 @@
 //! The commands `inspect`, `check`, `call`, `stdio` and `serve`, and the compilation cache.
 
+mod bundle;
 mod call;
 mod connect;
 mod dev;

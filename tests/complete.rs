@@ -8,6 +8,7 @@
 mod addresses;
 mod authoring;
 mod browser;
+mod bundles;
 mod clients;
 mod conformance;
 mod deploy;

@@ -173,7 +173,7 @@ const LIBRARIES: [(&[&str], &[&str]); 18] = [
     (&["humantime"], &["artifact", "config", "telemetry", "cli"]),
     (&["jsonschema_regex", "regex_automata"], &["component"]),
     (&["percent_encoding"], &["component", "cli"]),
-    (&["jsonc_parser"], &["cli"]),
+    (&["jsonc_parser", "zip", "flate2"], &["cli"]),
     (&["minisign_verify", "sigstore_verify"], &["trust"]),
     (&["notify"], &["reload"]),
 ];

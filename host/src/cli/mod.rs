@@ -14,6 +14,7 @@ mod configuration;
 mod server;
 
 mod audit;
+mod bundle;
 mod call;
 mod completions;
 mod connect;
@@ -58,6 +59,8 @@ enum Command {
     Dev(dev::Dev),
     /// Print the links, command lines and settings by which clients get to a server, or write them.
     Connect(connect::Connect),
+    /// Make an MCP bundle (.mcpb) of components, which desktop clients install with a click.
+    Bundle(bundle::Bundle),
     /// Show a component's tools, prompts, resources, schemas, imports, digest and size.
     Inspect(inspect::Inspect),
     /// Call one tool, in the same sandbox, without a server.
@@ -119,6 +122,7 @@ pub fn run() -> ExitCode {
             Command::Stdio(stdio) => stdio.run(hangup).await,
             Command::Dev(dev) => dev.run(hangup).await,
             Command::Connect(connect) => connect.run(),
+            Command::Bundle(bundle) => bundle.run().await,
             Command::Inspect(inspect) => inspect.run().await,
             Command::Call(call) => call.run().await,
             Command::Check(check) => check.run().await,

@@ -57,7 +57,7 @@ impl Remote {
     }
 
     /// Returns the name of the component: the last part of the path without `.wasm`.
-    pub(super) fn stem(&self) -> String {
+    pub fn stem(&self) -> String {
         let name = match self {
             Self::Web(url) => {
                 let mut segments = url.path().rsplit('/').filter(|part| !part.is_empty());
