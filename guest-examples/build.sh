@@ -5,7 +5,7 @@
 #   build.sh --crates DIRECTORY NAME...
 #   build.sh --project DIRECTORY
 #
-# The languages are rust, c, python, javascript and typescript; the default is all of them. Components that are up to date are not
+# The languages are rust, c, python, javascript, typescript and go; the default is all of them. Components that are up to date are not
 # rebuilt. If the machine lacks the compiler or interpreter of a language, the script reports that and skips the
 # language, or fails with --require. Rust is never skipped, because the host itself needs it.
 #
@@ -25,7 +25,7 @@ fail() {
 }
 
 usage() {
-  echo "usage: build.sh [--require] [rust] [c] [python] [javascript] [typescript]" >&2
+  echo "usage: build.sh [--require] [rust] [c] [python] [javascript] [typescript] [go]" >&2
   echo "       build.sh --crates DIRECTORY NAME..." >&2
   echo "       build.sh --project DIRECTORY" >&2
   exit 2
@@ -43,13 +43,14 @@ outputs_of() {
     python) echo dist/table.wasm ;;
     javascript) echo dist/text.wasm ;;
     typescript) echo dist/units.wasm ;;
+    go) echo dist/agenda.wasm ;;
   esac
 }
 
 sources_of() {
   case $1 in
     crates) echo "$crates" ;;
-    c) echo c componentize ;;
+    c | go) echo "$1" componentize ;;
     rust) echo rust functions ;;
     *) echo "$1" ;;
   esac
@@ -84,7 +85,7 @@ publish() {
 
 missing_for() {
   case $1 in
-    c | python)
+    c | python | go)
       if ! has python3 || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
         echo "install Python 3 with its venv module (Debian: python3 and python3-venv)"
       fi
@@ -197,7 +198,7 @@ build_c() {
   local componentize=componentize/target/release/componentize
   $componentize bindings ../wit tool-component c/build
   # The default stack of 16 MiB would enlarge the memory of each instance.
-  c/.venv/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor \
+  ZIG_GLOBAL_CACHE_DIR=c/build/cache c/.venv/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor \
     -std=c17 -Oz -s -Wall -Wextra -Werror -Wl,-z,stack-size=65536 \
     -I c/build c/src/*.c c/build/tool_component.c c/build/tool_component_component_type.o -o c/build/qr.core.wasm
   $componentize component c/build/qr.core.wasm c/build/qr.wasm
@@ -232,6 +233,27 @@ build_npm() {
   publish "$1/build/$2.wasm" "$2.wasm"
 }
 
+# --- Go ---
+
+build_go() {
+  has cargo || fail "go: cargo is missing; install Rust with rustup"
+  venv go
+  (cd componentize && cargo build --quiet --locked --release --target-dir target)
+  local componentize=$PWD/componentize/target/release/componentize gofmt
+  # The bindings of wit/go have this text; tests/templates.rs compares them.
+  $componentize go-bindings ../wit tool-component go/build/bindings
+  gofmt=$(go/.venv/bin/go env GOROOT)/bin/gofmt
+  find go/build/bindings -name '*.go' -exec sed -i 's#"go.bytecodealliance.org/pkg/#"toolcrib/pkg/#' {} + -exec "$gofmt" -w {} +
+  # The linker refuses the runtime function that the bindings allocate with, unless -checklinkname=0.
+  (cd go && GOCACHE=$PWD/build/cache GOTOOLCHAIN=local GOOS=wasip1 GOARCH=wasm .venv/bin/go build -buildmode=c-shared -trimpath \
+    -ldflags="-checklinkname=0 -s -w" -o build/core.wasm .)
+  local wasm_tools=go/.venv/bin/wasm-tools adapter=../wit/go/adapter/adapter
+  $wasm_tools component embed $adapter.wit $adapter.wat -o go/build/adapter.wasm
+  $wasm_tools component embed ../wit --world tool-component go/build/core.wasm -o go/build/embedded.wasm
+  $wasm_tools component new go/build/embedded.wasm --adapt wasi_snapshot_preview1=go/build/adapter.wasm -o go/build/agenda.wasm
+  publish go/build/agenda.wasm agenda.wasm
+}
+
 # --- Main: build the selected languages in turn ---
 
 require=false
@@ -251,11 +273,11 @@ fi
 for argument in "$@"; do
   case $argument in
     --require) require=true ;;
-    rust | c | python | javascript | typescript) languages+=("$argument") ;;
+    rust | c | python | javascript | typescript | go) languages+=("$argument") ;;
     *) usage ;;
   esac
 done
-if ((${#languages[@]} == 0)); then languages=(rust c python javascript typescript); fi
+if ((${#languages[@]} == 0)); then languages=(rust c python javascript typescript go); fi
 
 skipped=()
 for language in "${languages[@]}"; do

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::support::command::Toolcrib;
 use crate::tidy::ROOT;
 
-const LANGUAGES: [&str; 5] = ["rust", "python", "typescript", "javascript", "c"];
+const LANGUAGES: [&str; 6] = ["rust", "python", "typescript", "javascript", "c", "go"];
 
 /// The files below a folder, relative to it.
 fn files(folder: &Path) -> BTreeSet<String> {
@@ -31,7 +31,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
 fn new_creates_a_project_and_says_how_to_go_on() {
     for language in LANGUAGES {
         for functions in [false, true] {
-            if functions && language == "c" {
+            if functions && ["c", "go"].contains(&language) {
                 continue;
             }
             let toolcrib = Toolcrib::new();
@@ -88,6 +88,7 @@ fn new_names_the_missing_tools_of_the_language() {
         ("typescript", &["make", "node", "npm"]),
         ("javascript", &["make", "node", "npm"]),
         ("c", &["make", "python3"]),
+        ("go", &["make", "go", "python3"]),
     ] {
         let toolcrib = Toolcrib::new();
         let output = toolcrib.run(&["new", language, "a"]);
@@ -130,6 +131,7 @@ fn new_vendors_the_contract_and_its_libraries() {
         ("javascript", "wit/javascript", "wit/javascript"),
         ("typescript", "wit/javascript", "wit/javascript"),
         ("c", "wit/c", "wit/c"),
+        ("go", "wit/go", "wit/go"),
     ] {
         let toolcrib = Toolcrib::new();
         assert_eq!(toolcrib.run(&["new", language, "a"]).status, 0);
@@ -239,9 +241,13 @@ fn new_refuses_names_and_languages_that_it_cannot_use() {
         let output = toolcrib.run(&["new", "python", name]);
         assert_eq!(output.status, 0, "{output:?}");
     }
-    let output = toolcrib.run(&["new", "c", "a", "--functions"]);
-    let message = "error: there is no template of plain functions in C; leave out `--functions` or choose another language\n";
-    assert_eq!((output.status, output.stderr.as_str()), (2, message));
+    for (language, name) in [("c", "C"), ("go", "Go")] {
+        let output = toolcrib.run(&["new", language, "a", "--functions"]);
+        let message = format!(
+            "error: there is no template of plain functions in {name}; leave out `--functions` or choose another language\n"
+        );
+        assert_eq!((output.status, output.stderr), (2, message));
+    }
     let output = toolcrib.run(&["new", "cobol", "a"]);
     assert_eq!(output.status, 2);
     assert!(

@@ -29,7 +29,8 @@ pub(super) fn of(language: Language, functions: bool) -> Option<Vec<File>> {
         }
         (Language::JavaScript, true) => &[JAVASCRIPT_FUNCTIONS, JAVASCRIPT_BUILD, FUNCTIONS],
         (Language::C, false) => &[C, C_JSON, C_TEST, CONTRACT, C_LIBRARY],
-        (Language::C, true) => return None,
+        (Language::Go, false) => &[GO, GO_TEST, CONTRACT, GO_LIBRARY],
+        (Language::C | Language::Go, true) => return None,
         (Language::TypeScript, false) => &[
             TYPESCRIPT,
             JAVASCRIPT_TEST,
@@ -92,6 +93,27 @@ const C_LIBRARY: &[File] = files!["../../../../":
     "wit/c/component_type.c",
     "wit/c/tool_component.c",
     "wit/c/tool_component.h",
+];
+
+const GO_LIBRARY: &[File] = files!["../../../../":
+    "wit/go/adapter/adapter.wat",
+    "wit/go/adapter/adapter.wit",
+    "wit/go/bindings/exports/export_toolcrib_mcp_tool/tool.go",
+    "wit/go/bindings/exports/wit_exports/wit_exports.go",
+    "wit/go/bindings/imports/toolcrib_mcp_call/empty.s",
+    "wit/go/bindings/imports/toolcrib_mcp_call/wit_bindings.go",
+    "wit/go/bindings/imports/toolcrib_mcp_types/wit_bindings.go",
+    "wit/go/call.go",
+    "wit/go/errors.go",
+    "wit/go/go.mod",
+    "wit/go/output.go",
+    "wit/go/pkg/LICENSE",
+    "wit/go/pkg/wit/runtime/empty.s",
+    "wit/go/pkg/wit/runtime/runtime.go",
+    "wit/go/pkg/wit/types/option.go",
+    "wit/go/pkg/wit/types/result.go",
+    "wit/go/schema.go",
+    "wit/go/toolcrib.go",
 ];
 
 /// Plain functions instead of the contract.
@@ -179,6 +201,15 @@ const TYPESCRIPT_FUNCTIONS: &[File] = files!["../../../templates/functions/types
 
 const JAVASCRIPT_TEST: &[File] = files!["../../../templates/javascript/": "tests/call.test.mjs"];
 
+const GO: &[File] = files!["../../../templates/go/":
+    ".gitignore",
+    "Makefile",
+    "README.md",
+    "go.mod",
+    "main.go",
+    "requirements.txt",
+];
+
 const C: &[File] = files!["../../../templates/c/":
     ".gitignore",
     "Makefile",
@@ -188,6 +219,9 @@ const C: &[File] = files!["../../../templates/c/":
 ];
 
 const C_JSON: &[File] = files!["../../../../guest-examples/c/": "src/json.c", "src/json.h"];
+
+/// The tool in Go returns what the one in Python does.
+const GO_TEST: &[File] = files!["../../../templates/python/": "tests/test_call.py"];
 
 /// The tool in C counts as the plain functions do.
 const C_TEST: &[File] = files!["../../../templates/functions/python/": "tests/test_call.py"];

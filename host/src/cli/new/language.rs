@@ -14,6 +14,7 @@ pub(super) enum Language {
     #[value(name = "javascript")]
     JavaScript,
     C,
+    Go,
 }
 
 /// A program that a project needs.
@@ -39,6 +40,10 @@ const PYTHON: Program = Program {
     name: "python3",
     installation: "install it with `apt-get install python3 python3-venv`",
 };
+const GO: Program = Program {
+    name: "go",
+    installation: "install Go 1.25 or newer from https://go.dev/dl",
+};
 const NODE: Program = Program {
     name: "node",
     installation: "install it with `apt-get install nodejs npm`, or from https://nodejs.org",
@@ -57,6 +62,7 @@ impl Language {
             Self::TypeScript => "TypeScript",
             Self::JavaScript => "JavaScript",
             Self::C => "C",
+            Self::Go => "Go",
         }
     }
 
@@ -65,6 +71,7 @@ impl Language {
         let programs: &[Program] = match self {
             Self::Rust => &[MAKE, CARGO, C_COMPILER],
             Self::Python | Self::C => &[MAKE, PYTHON],
+            Self::Go => &[MAKE, GO, PYTHON],
             Self::TypeScript | Self::JavaScript => &[MAKE, NODE, NPM],
         };
         let programs = programs.iter().copied();
@@ -77,7 +84,7 @@ impl Language {
     pub(super) fn first_step(self) -> Option<&'static str> {
         match self {
             Self::Rust => Some("rustup target add wasm32-wasip2"),
-            Self::Python | Self::TypeScript | Self::JavaScript | Self::C => None,
+            Self::Python | Self::TypeScript | Self::JavaScript | Self::C | Self::Go => None,
         }
     }
 }

@@ -1,0 +1,7 @@
+module example.com/my-tool
+
+go 1.25
+
+require toolcrib v0.0.0
+
+replace toolcrib => ./wit/go
