@@ -29,6 +29,7 @@ mod signatures;
 mod templates;
 mod terminal;
 mod traces;
+mod tutorials;
 
 #[path = "support/mod.rs"]
 #[allow(

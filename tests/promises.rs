@@ -21,6 +21,7 @@ mod library;
 mod operations;
 mod prompts_resources;
 mod protocol;
+mod recipes;
 mod reconfiguration;
 mod references;
 mod reload;

@@ -1,54 +1,28 @@
-//! The templates of `toolcrib new`: each project builds with its one command, and its own test passes, which calls the
-//! component.
+//! The projects of plain functions that `toolcrib new --functions` makes: each builds with its one command, and its own test
+//! passes, which calls the component. The tutorials build the other projects.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use crate::EXAMPLES;
 use crate::support::command::{CommandOutput, Toolcrib};
-use crate::support::process::TOOLCRIB;
+use crate::tutorials::{command, examples, path_with_programs};
 
-/// Creates a project in a clean folder, builds and tests it.
-fn build_and_test(language: &str, functions: bool) {
+/// Creates a project in a clean folder, builds and tests it. `passed` is what its test prints.
+fn build_and_test(language: &str, passed: &str) {
     let toolcrib = Toolcrib::new();
-    let mut arguments = vec!["new", language, "word-count"];
-    arguments.extend(functions.then_some("--functions"));
-    let output = toolcrib.run(&arguments);
+    let output = toolcrib.run(&["new", language, "word-count", "--functions"]);
     assert_eq!(output.status, 0, "{output:?}");
     let project = toolcrib.path().join("word-count");
-
-    // On a busy machine the compilation of an interpreter takes long.
-    toolcrib.file("limits.toml", "[limits]\ncompile = \"30m\"\n");
-    let host = toolcrib.path().join("toolcrib");
-    let limits = toolcrib.path().join("limits.toml");
-    let script = format!(
-        "#!/bin/sh\nexec {TOOLCRIB} \"$@\" --config {}\n",
-        limits.display()
-    );
-    std::fs::write(&host, script).unwrap();
-    std::fs::set_permissions(&host, Permissions::from_mode(0o755)).unwrap();
-
-    let examples = Path::new(EXAMPLES).parent().unwrap();
-    let rust = examples.join("rust");
+    let path = path_with_programs(toolcrib.path(), "");
     if language == "rust" {
         // The versions of the dependencies that the examples use, which are compiled already.
-        let lock = if functions {
-            examples.join("functions")
-        } else {
-            rust.clone()
-        };
-        std::fs::copy(lock.join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+        let lock = examples().join("functions/Cargo.lock");
+        std::fs::copy(lock, project.join("Cargo.lock")).unwrap();
     }
-    let run = |command: &mut Command| {
-        let output = CommandOutput::of(
-            command
-                .current_dir(&project)
-                .env("TOOLCRIB", &host)
-                .env("CARGO_TARGET_DIR", rust.join("target"))
-                .env("XDG_CACHE_HOME", toolcrib.path()),
-        );
+    let run = |arguments: &[&str]| {
+        let mut make: Command = command("make", &project, &path);
+        let output = CommandOutput::of(make.args(arguments));
         assert_eq!(
             output.status, 0,
             "{language}: {}\n{}",
@@ -56,23 +30,13 @@ fn build_and_test(language: &str, functions: bool) {
         );
         output
     };
-    run(Command::new(examples.join("build.sh"))
-        .arg("--project")
-        .arg(&project));
+    run(&[]);
     let component = project.join("word-count.wasm");
     assert!(component.exists(), "{language}");
     let built = component.metadata().unwrap().modified().unwrap();
-    let output = run(Command::new("make").arg("test"));
-    assert!(
-        [output.stdout, output.stderr]
-            .concat()
-            .contains(match language {
-                "rust" => "2 passed",
-                "python" | "c" => "Ran 2 tests",
-                _ => "pass 2",
-            }),
-        "{language}"
-    );
+    let output = run(&["test"]);
+    let printed = [output.stdout, output.stderr].concat();
+    assert!(printed.contains(passed), "{language}: {printed}");
     assert_eq!(
         component.metadata().unwrap().modified().unwrap(),
         built,
@@ -81,32 +45,42 @@ fn build_and_test(language: &str, functions: bool) {
 }
 
 #[test]
-fn rust_projects_build_and_pass_their_test() {
-    build_and_test("rust", false);
-    build_and_test("rust", true);
+fn rust_projects_of_functions_build_and_pass_their_test() {
+    build_and_test("rust", "2 passed");
 }
 
 #[test]
-fn python_projects_build_and_pass_their_test() {
-    build_and_test("python", false);
-    build_and_test("python", true);
+fn python_projects_of_functions_build_and_pass_their_test() {
+    build_and_test("python", "Ran 2 tests");
 }
 
 #[test]
-fn javascript_projects_build_and_pass_their_test() {
-    build_and_test("javascript", false);
-    build_and_test("javascript", true);
+fn javascript_projects_of_functions_build_and_pass_their_test() {
+    build_and_test("javascript", "pass 2");
 }
 
 #[test]
-fn typescript_projects_build_and_pass_their_test() {
-    build_and_test("typescript", false);
-    build_and_test("typescript", true);
+fn typescript_projects_of_functions_build_and_pass_their_test() {
+    build_and_test("typescript", "pass 2");
 }
 
+/// The bindings for Go in the projects are those that the generator writes for the contract.
 #[test]
-fn c_projects_build_and_pass_their_test() {
-    build_and_test("c", false);
+fn bindings_for_go_are_up_to_date() {
+    let library = Path::new(EXAMPLES).ancestors().nth(2).unwrap();
+    let library = library.join("wit/go/bindings");
+    let generated = Path::new(EXAMPLES).with_file_name("go/build/bindings");
+    for file in [
+        "exports/wit_exports/wit_exports.go",
+        "imports/toolcrib_mcp_call/wit_bindings.go",
+        "imports/toolcrib_mcp_types/wit_bindings.go",
+    ] {
+        let text = |folder: &Path| std::fs::read_to_string(folder.join(file)).unwrap();
+        assert!(
+            text(&library) == text(&generated),
+            "copy guest-examples/go/build/bindings/{file} to wit/go/bindings"
+        );
+    }
 }
 
 /// The bindings for C in the projects are those that the generator writes for the contract.
