@@ -1,9 +1,8 @@
 //! Tests that need more than Rust, run by `make test-all`: the examples of every language and the libraries that they use,
 //! real clients that call them with an access token, the conformance suite, a Redis server, replicas behind nginx, a
 //! Prometheus, a receiver of traces, a registry and the tools that push to it and sign, network namespaces with their own
-//! DNS, a disk that hangs, containers, systemd and Helm for `deploy/`,
-//! DNS, a disk that hangs, the page in a browser, and containers, systemd and Helm for `deploy/`.
-//! and the packages of `make dist`.
+//! DNS, a disk that hangs, the page in a browser, containers, systemd and Helm for `deploy/`, and the packages of
+//! `make dist`.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
