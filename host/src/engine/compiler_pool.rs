@@ -1,4 +1,5 @@
-//! Compiler processes: started for a compilation, killed at its limits, at most [`MAX_PROCESSES`] at once.
+//! Compiler processes: started for a compilation, killed at its limits, at most [`MAX_PROCESSES`] at once, and fewer if
+//! they would take more memory together than one of them may.
 //!
 //! A directory can have thousands of small components, for each of which the start of a process would take longer than
 //! its compilation. A process that compiled a small component is therefore used again while others wait.
@@ -21,8 +22,14 @@ use super::compile_error::{CompileError, CompileLimits};
 use super::compiler_protocol::{COMPILER_SUBCOMMAND, MAX_COMPILED_BYTES, kind};
 use crate::text::escape_untrusted;
 
-/// Processes at once. Each may take the memory and processor time of its limits.
+/// Processes at once. Each may take the processor time of its limits.
 const MAX_PROCESSES: usize = 4;
+/// Memory that a process takes for any component.
+const PROCESS_BYTES: usize = 24 << 20;
+/// Memory that it takes for each byte of a component: that of known guests is 20 to 30.
+const MEMORY_PER_BYTE: usize = 40;
+/// Shares of the memory limit that compilations have together.
+const MEMORY_SHARES: u32 = 1_024;
 /// A process is used again only after a component of at most this size …
 const MAX_REUSE_BYTES: usize = 256 << 10;
 /// … that took at most this long, so that its memory is as good as that of a new one.
@@ -36,6 +43,8 @@ const MAX_EXIT_TIME: Duration = Duration::from_secs(1);
 pub(super) struct CompilerPool {
     program: PathBuf,
     places: Semaphore,
+    /// A component that is expected to need the whole limit is compiled alone.
+    memory: Semaphore,
     state: Mutex<State>,
 }
 
@@ -55,6 +64,7 @@ impl CompilerPool {
         Self {
             program,
             places: Semaphore::new(cores.min(MAX_PROCESSES)),
+            memory: Semaphore::new(MEMORY_SHARES as usize),
             state: Mutex::default(),
         }
     }
@@ -66,8 +76,10 @@ impl CompilerPool {
         limits: CompileLimits,
     ) -> Result<Vec<u8>, CompileError> {
         let _pending = Pending::new(&self.state);
-        // The semaphore is never closed.
+        // The semaphores are never closed.
         let _place = self.places.acquire().await;
+        let shares = memory_shares(component.len(), limits.memory_bytes);
+        let _memory = self.memory.acquire_many(shares).await;
         let started = Instant::now();
         let idle = lock(&self.state).idle.pop();
         let mut process = match idle {
@@ -82,6 +94,12 @@ impl CompilerPool {
         let Ok((kind, payload)) = response else {
             return Err(process.failure(limits).await);
         };
+        tracing::debug!(
+            component.bytes = component.len(),
+            compiler.time = ?started.elapsed(),
+            compiler.memory = process.peak_memory_bytes(),
+            "component compiled"
+        );
         if component.len() <= MAX_REUSE_BYTES && started.elapsed() <= MAX_REUSE_TIME {
             let mut state = lock(&self.state);
             if state.pending > 1 {
@@ -97,6 +115,15 @@ impl CompilerPool {
             )),
         }
     }
+}
+
+/// Returns the shares of the memory limit that the compilation of a component of this size is expected to need.
+fn memory_shares(component_bytes: usize, limit_bytes: usize) -> u32 {
+    let bytes = PROCESS_BYTES.saturating_add(component_bytes.saturating_mul(MEMORY_PER_BYTE));
+    let shares = bytes as u128 * u128::from(MEMORY_SHARES) / limit_bytes.max(1) as u128;
+    u32::try_from(shares)
+        .unwrap_or(MEMORY_SHARES)
+        .clamp(1, MEMORY_SHARES)
 }
 
 /// Counts a compilation until it is dropped; the last one also drops the idle processes.
@@ -202,6 +229,16 @@ impl Process {
         }
     }
 
+    /// Returns the largest memory that the process has had; `None` if the system does not tell it.
+    fn peak_memory_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib << 10)
+    }
+
     /// Finds out why the process ended.
     async fn failure(mut self, limits: CompileLimits) -> CompileError {
         drop((self.stdin, self.stdout));
@@ -233,4 +270,20 @@ fn cpu_seconds(time: Duration) -> u64 {
     time.as_secs()
         .saturating_add(1)
         .saturating_mul(MAX_THREADS as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_components_are_compiled_together_and_large_ones_alone() {
+        let limit = 2 << 30;
+        assert!(memory_shares(100_000, limit) * MAX_PROCESSES as u32 <= MEMORY_SHARES);
+        assert!(memory_shares(20 << 20, limit) * 2 <= MEMORY_SHARES);
+        assert!(memory_shares(40 << 20, limit) * 2 > MEMORY_SHARES);
+        assert_eq!(memory_shares(256 << 20, limit), MEMORY_SHARES);
+        assert_eq!(memory_shares(usize::MAX, 1), MEMORY_SHARES);
+        assert_eq!(memory_shares(0, usize::MAX), 1);
+    }
 }

@@ -10,8 +10,13 @@ const MAX_SPARE_INSTANCES: u32 = 32;
 
 /// Core instances in one component. The largest known guests (Python) have 110.
 const MAX_CORE_INSTANCES_PER_COMPONENT: u32 = 160;
-/// Linear memories in one component. The largest known guests have 3.
-const MAX_MEMORIES_PER_COMPONENT: u32 = 4;
+/// Linear memories in one component. The largest known guests have 3; a composition has those of all its parts.
+const MAX_MEMORIES_PER_COMPONENT: u32 = 16;
+/// Linear memories of each call that are always there. Nearly all guests have fewer.
+const MIN_MEMORIES_PER_CALL: u32 = 4;
+/// Linear memories of all calls above which a call has only [`MIN_MEMORIES_PER_CALL`] for sure. Each takes 4 GiB of
+/// address space, and a process has 128 TiB.
+const MAX_MEMORIES: u32 = 8_192;
 /// Tables in one component; each core instance may have one.
 const MAX_TABLES_PER_COMPONENT: u32 = 32;
 /// Elements of one table. The largest known guests have 7,700.
@@ -42,7 +47,7 @@ pub(super) fn host_settings(slots: u32, memory_bytes: usize) -> Config {
     let slots = instance_slots(slots);
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
-        .total_memories(slots.saturating_mul(MAX_MEMORIES_PER_COMPONENT))
+        .total_memories(memories(slots))
         .total_tables(slots.saturating_mul(MAX_TABLES_PER_COMPONENT))
         .total_stacks(slots)
         .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
@@ -66,6 +71,12 @@ pub(super) fn instance_slots(slots: u32) -> u32 {
     slots
         .saturating_add(SPARE_SLOTS as u32)
         .saturating_add(spare_instances(slots))
+}
+
+/// Returns the linear memories of all calls together.
+fn memories(slots: u32) -> u32 {
+    let all = slots.saturating_mul(MAX_MEMORIES_PER_COMPONENT);
+    all.min(MAX_MEMORIES.max(slots.saturating_mul(MIN_MEMORIES_PER_CALL)))
 }
 
 /// Returns the pool slots for instances that wait for a call, beside those of `slots` calls.
