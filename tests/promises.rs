@@ -17,6 +17,7 @@ mod fuzz_corpus;
 mod guard;
 mod hostile;
 mod input_required;
+mod kinds;
 mod library;
 mod operations;
 mod prompts_resources;

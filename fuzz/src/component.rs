@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use toolcrib::component::Component;
+use toolcrib::component::{Component, LoadSettings, MissingImports};
 use toolcrib::engine::{Engine, EngineConfig};
+use toolcrib::sandbox::Limits;
 use toolcrib::sandbox::keyvalue::{KeyValueConfig, Store};
-use toolcrib::sandbox::{Grants, Limits};
 
 static ENGINE: LazyLock<(Runtime, Engine, Store)> = LazyLock::new(|| {
     let config = EngineConfig {
@@ -31,14 +31,12 @@ pub fn run(input: &[u8]) {
         ..Limits::default()
     };
     let (runtime, engine, store) = &*ENGINE;
-    let load = Component::load(
-        engine,
-        "fuzzed",
-        input.to_vec().into(),
-        None,
+    let settings = LoadSettings {
         limits,
-        (Grants::default(), store),
-    );
+        missing_imports: MissingImports::Stub,
+        ..LoadSettings::default()
+    };
+    let load = Component::load(engine, "fuzzed", input.to_vec().into(), settings, store);
     match runtime.block_on(load) {
         Ok(component) => {
             for tool in &component.tools {

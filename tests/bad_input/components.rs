@@ -11,8 +11,10 @@ fn files_that_are_not_usable_components_are_rejected() {
     let whole = hello();
     let core = wat::parse_str("(module (func (export \"f\")))").unwrap();
     let other_world = component(
-        "export wasi:cli/run@0.2.0;",
-        "(module (func (export \"wasi:cli/run@0.2.0#run\") (result i32) (i32.const 0)))",
+        "export wasi:random/random@0.2.0;",
+        r#"(module
+          (memory (export "memory") 1)
+          (func (export "wasi:random/random@0.2.0#get-random-bytes") (param i64) (result i32) unreachable))"#,
     );
     let lacking = component(
         "import test:nowhere/thing@1.2.3; export toolcrib:mcp/tool@0.1.1;",
@@ -71,7 +73,7 @@ fn files_that_are_not_usable_components_are_rejected() {
             other_world,
             &[
                 "toolcrib:mcp/tool@0.1.1",
-                "`wasi:cli/run@0.2.0#run`",
+                "`wasi:random/random@0.2.0#get-random-bytes`",
                 "wit/tool.wit",
             ],
         ),

@@ -3,8 +3,9 @@
 use super::{
     BLOCK, HostileComponent, HostileComponentBuilder, POLL, TIMER, repeat, repeat_forever,
 };
+use crate::kinds::commands::command;
 use crate::support::guest::http::add_http_imports;
-use crate::support::guest::{Guest, component};
+use crate::support::guest::{Guest, component, component_from_wit};
 
 const RANDOM: &str =
     r#"(import "wasi:random/random@0.2.0" "get-random-bytes" (func $random (param i64 i32)))"#;
@@ -19,6 +20,8 @@ const EXIT: &str = r#"(import "wasi:cli/exit@0.2.0" "exit" (func $exit (param i3
 pub(super) fn components() -> Vec<HostileComponent> {
     let mut components = vec![endless_loops()];
     components.extend(endless_loops_outside_the_function());
+    components.extend(commands());
+    components.push(stub_storm());
     components.extend([
         resource_exhaustion(),
         own_resources(),
@@ -112,6 +115,89 @@ fn endless_loops_outside_the_function() -> [HostileComponent; 2] {
             greeter("", SPIN),
         ),
     ]
+}
+
+/// Commands, which the host calls without the contract.
+fn commands() -> [HostileComponent; 3] {
+    let hostile = |name: &'static str, behaviour, run: &str, limits: &str| HostileComponent {
+        title: "Commands",
+        name,
+        bytes: command(run),
+        settings: format!("[component.limits]\noutput = \"100kB\"\n{limits}"),
+        tools: vec![(name.to_owned(), behaviour)],
+    };
+    let print = repeat_forever("(call $print (i32.const 0) (i32.const 4000))");
+    let complain = repeat_forever("(call $complain (i32.const 0) (i32.const 4000))");
+    [
+        hostile(
+            "command-floods-its-output",
+            "writes to its standard output forever",
+            &print,
+            "",
+        ),
+        hostile(
+            "command-floods-its-errors",
+            "writes to its standard error forever",
+            &complain,
+            "",
+        ),
+        hostile(
+            "command-never-ends",
+            "loops forever",
+            &repeat_forever(""),
+            "cpu = \"200ms\"\ntime = \"60s\"\n",
+        ),
+    ]
+}
+
+/// Stubs cost the host something for each call, and for each value that they are given.
+fn stub_storm() -> HostileComponent {
+    let module = format!(
+        r#"(module
+          (import "acme:metrics/counter" "add" (func $add (param i32 i32)))
+          (import "acme:metrics/counter" "total" (func $total (result i64)))
+          (memory (export "memory") 80)
+          (func (export "calls") {calls})
+          (func (export "passes-much") {much})
+          (func (export "passes-too-much") (call $add (i32.const 0) (i32.const 5000000)))
+          (func (export "needs-a-result") (drop (call $total))))"#,
+        calls = repeat_forever("(call $add (i32.const 0) (i32.const 0))"),
+        much = repeat_forever("(call $add (i32.const 0) (i32.const 100000))"),
+    );
+    let bytes = component_from_wit(
+        "package acme:metrics {
+           interface counter { add: func(counts: list<u8>); total: func() -> u64; }
+         }
+         world guest {
+           import acme:metrics/counter;
+           export calls: func();
+           export passes-much: func();
+           export passes-too-much: func();
+           export needs-a-result: func();
+         }",
+        &module,
+    );
+    let tools = [
+        ("calls", "calls a stub forever"),
+        (
+            "passes_much",
+            "calls a stub with a list of 100,000 entries forever",
+        ),
+        (
+            "passes_too_much",
+            "calls a stub with a list of 5,000,000 entries",
+        ),
+        ("needs_a_result", "calls a stub that has no result to give"),
+    ];
+    HostileComponent {
+        title: "Stubs for missing imports",
+        name: "stub-storm",
+        bytes,
+        settings: format!("prefix = \"stub-\"\nmissing-imports = \"stub\"\n{ONLY_CPU}"),
+        tools: tools
+            .map(|(tool, behaviour)| (format!("stub-{tool}"), behaviour))
+            .into(),
+    }
 }
 
 fn resource_exhaustion() -> HostileComponent {

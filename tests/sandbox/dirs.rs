@@ -293,6 +293,7 @@ async fn invalid_entries_of_an_embedder_are_rejected() {
             uri_prefix: String::new(),
             include: None,
             exclude: Vec::new(),
+            missing_imports: Default::default(),
             scopes: Vec::new(),
             tools: Default::default(),
             limits: config.limits.clone(),

@@ -96,6 +96,11 @@ impl Host {
     /// has `[auth]`.
     pub(crate) async fn configured(guests: &[(&str, &Guest)], text: &str) -> Self {
         let (dir, _) = config(guests);
+        Self::configured_in(dir, text).await
+    }
+
+    /// Like [`Host::configured`], for the components in a directory.
+    pub(crate) async fn configured_in(dir: TempDir, text: &str) -> Self {
         let file = dir.path().join("toolcrib.toml");
         std::fs::write(&file, text).unwrap();
         let overrides = Overrides {

@@ -295,12 +295,17 @@ pub(crate) async fn flush(observer: Observer) {
     let _ = tokio::task::spawn_blocking(move || observer.flush()).await;
 }
 
-/// Loads the configured components once, without following changes.
+/// Loads the configured components once, without following changes, each for itself: of components with the same names, all are
+/// returned. Also returns the problems of the others, and the conflicts.
 ///
 /// # Errors
-/// Every problem of every reference and component.
-pub(crate) async fn load(config: &Config) -> Result<Arc<Catalog>, BuildError> {
-    Ok(reload::load_once(config).await?.live().current())
+/// Every problem, if one of them is not about a single component.
+pub(crate) async fn load_apart(
+    config: &Config,
+) -> Result<(Vec<Catalog>, Option<BuildError>), BuildError> {
+    let (catalogs, problems) = reload::load_apart(config).await?;
+    let problems = (!problems.is_empty()).then(|| problems.into());
+    Ok((catalogs, problems))
 }
 
 /// Loads the configured components once and opens the key-value store if a component is granted a bucket.

@@ -3,7 +3,7 @@
 //! A setting is rejected if a keyword besides `properties` and `required` may depend on the argument. Rewriting such
 //! keywords would have to cover all of JSON Schema, and model providers do not accept such schemas anyway.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -56,21 +56,35 @@ pub enum ArgumentOverrideError {
         /// The keyword that may depend on it.
         keyword: &'static str,
     },
+    /// The command line does not fit the tool or its schema.
+    #[error("{0}")]
+    CommandLine(String),
     /// The resulting schema cannot be announced.
     #[error("makes a schema that {0}")]
     Schema(String),
 }
 
-/// Hidden arguments and default values of one tool.
+/// Hidden arguments, default values and descriptions of one tool.
 pub(super) struct ArgumentOverrides {
     pub(super) hide: Vec<String>,
     pub(super) defaults: Map<String, Value>,
+    pub(super) descriptions: BTreeMap<String, String>,
 }
 
 impl ArgumentOverrides {
+    /// Returns whether the component gets other arguments than callers give.
+    pub(super) fn change_arguments(&self) -> bool {
+        !(self.defaults.is_empty() && self.hide.is_empty())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.change_arguments() && self.descriptions.is_empty()
+    }
+
     /// Returns the reasons why `schema` does not allow these overrides.
     pub(super) fn conflicts(&self, schema: &Map<String, Value>) -> Vec<ArgumentOverrideError> {
-        let names: BTreeSet<_> = self.defaults.keys().chain(&self.hide).collect();
+        let names = self.defaults.keys().chain(&self.hide);
+        let names: BTreeSet<_> = names.chain(self.descriptions.keys()).collect();
         let conflicts = names.into_iter().filter_map(|n| self.conflict(schema, n));
         conflicts.collect()
     }
@@ -95,6 +109,9 @@ impl ArgumentOverrides {
         {
             return Some(ArgumentOverrideError::Required(name.to_owned()));
         }
+        if !self.is_hidden(name) && !self.defaults.contains_key(name) {
+            return None;
+        }
         dependent_keyword(schema, name, self.is_hidden(name)).map(|keyword| {
             ArgumentOverrideError::Dependent {
                 name: name.to_owned(),
@@ -109,13 +126,18 @@ impl ArgumentOverrides {
         let mut schema = own.clone();
         if let Some(Value::Object(properties)) = schema.get_mut("properties") {
             properties.retain(|name, _| !self.is_hidden(name));
-            for (name, value) in &self.defaults {
+            let defaults = self.defaults.iter();
+            let defaults = defaults.map(|(name, value)| (name, "default", value.clone()));
+            let descriptions = self.descriptions.iter();
+            let descriptions =
+                descriptions.map(|(name, text)| (name, "description", text.as_str().into()));
+            for (name, keyword, value) in defaults.chain(descriptions) {
                 match properties.get_mut(name) {
                     Some(Value::Object(property)) => {
-                        property.insert("default".into(), value.clone());
+                        property.insert(keyword.into(), value);
                     }
                     // The schema `true`.
-                    Some(property) => *property = json!({ "default": value }),
+                    Some(property) => *property = json!({ keyword: value }),
                     None => {}
                 }
             }

@@ -6,8 +6,8 @@ use super::call_limits::{CallPermit, ComponentCallLimits};
 use super::overlay::Overlay;
 use super::uris::{add_prefix, linked_uri};
 use crate::component::{
-    Call, CallError, Component, Outcome, Prompt, PromptResult, Resource, ResourceTemplate, Schema,
-    Tool, ToolResult,
+    Annotations, Call, CallError, Component, Outcome, Prompt, PromptResult, Resource,
+    ResourceTemplate, Schema, Tool, ToolResult,
 };
 use crate::telemetry::TargetCell;
 
@@ -95,10 +95,16 @@ impl ToolEntry {
 
     /// Returns the schema of the arguments that callers pass.
     pub fn input(&self) -> &Schema {
-        match &self.overlay.arguments {
-            Some(arguments) => &arguments.schema,
+        match &self.overlay.schema {
+            Some(schema) => schema,
             None => &self.tool().input_schema,
         }
+    }
+
+    /// Returns the hints for clients.
+    pub fn annotations(&self) -> Option<&Annotations> {
+        let own = self.tool().annotations.as_ref();
+        self.overlay.annotations.as_ref().or(own)
     }
 
     /// Returns the component that has the tool.

@@ -5,6 +5,7 @@
 
 mod argument_schema;
 mod call_limits;
+mod command_line;
 
 mod overlay;
 mod uris;
@@ -25,11 +26,12 @@ mod live;
 
 pub use argument_schema::ArgumentOverrideError;
 pub use call_limits::{CallLimits, CallPermit, ComponentCallLimits, Places, Rejection};
+pub use command_line::CommandLine;
 pub use entries::{ComponentEntry, Entry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry};
 pub use error::CatalogError;
 pub use index::Catalog;
 pub use live::LiveCatalog;
-pub use overlay::ToolConfig;
+pub use overlay::{Hints, ToolConfig};
 pub use registration::Registration;
 pub use target::{Target, TargetName};
 pub use ticket::CallTicket;

@@ -98,6 +98,11 @@ impl Check {
                 }
             }
         }
+        for entry in app.catalog().components() {
+            for import in &entry.component.stubbed {
+                say!("{}: {import} is a stub", entry.component.name);
+            }
+        }
         for warning in warnings {
             say!("warning: {warning}");
         }

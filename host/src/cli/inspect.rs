@@ -1,7 +1,7 @@
 //! `toolcrib inspect`: shows what components have and what they import.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use tracing::Level;
 
@@ -30,19 +30,29 @@ impl Inspect {
         let overrides = self.config.overrides(self.references);
         let mut config = configure(&overrides, Level::WARN)?;
         config.server.max_concurrent_calls = 1;
-        let catalog = app::load(&config).await.map_err(|error| report(&error))?;
-        let entries = catalog.components().iter();
+        let loaded = app::load_apart(&config).await;
+        let (catalogs, refused) = loaded.map_err(|error| report(&error))?;
+        let entries = catalogs.iter().flat_map(|catalog| {
+            let entries = catalog.components().iter();
+            entries.map(move |entry| (catalog, entry))
+        });
         if self.json {
-            let components = entries.map(|entry| describe(&catalog, entry));
-            return print_json(&components.collect());
-        }
-        for (index, entry) in entries.enumerate() {
-            if index > 0 {
-                say!("");
+            if !catalogs.is_empty() {
+                let components = entries.map(|(catalog, entry)| describe(catalog, entry));
+                print_json(&components.collect())?;
             }
-            print(&catalog, entry)?;
+        } else {
+            for (index, (catalog, entry)) in entries.enumerate() {
+                if index > 0 {
+                    say!("");
+                }
+                print(catalog, entry)?;
+            }
         }
-        Ok(())
+        match refused {
+            None => Ok(()),
+            Some(error) => Err(report(&error)),
+        }
     }
 }
 
@@ -60,6 +70,7 @@ pub(super) fn describe(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Value 
         "signedBy": component.signed_by,
         "size": component.size_bytes,
         "imports": component.imports,
+        "stubbed": component.stubbed,
         "access": describe_access(component),
         "tools": catalog.tools_of(entry).map(describe_tool).collect::<Vec<_>>(),
         "prompts": catalog.prompts_of(entry).map(describe_prompt).collect::<Vec<_>>(),
@@ -94,7 +105,31 @@ fn describe_tool(entry: &ToolEntry) -> Value {
     if let Some(output) = &entry.tool().output_schema {
         description["outputSchema"] = Value::Object(output.source.clone());
     }
+    let hints = hints(entry);
+    if !hints.is_empty() {
+        let hints = hints.into_iter();
+        let hints = hints.map(|(_, hint, value)| (hint.to_owned(), Value::Bool(value)));
+        let hints: Map<String, Value> = hints.collect();
+        description["annotations"] = hints.into();
+    }
     description
+}
+
+/// Returns the annotations of a tool: the key of the configuration, the name in MCP, and the value.
+fn hints(entry: &ToolEntry) -> Vec<(&'static str, &'static str, bool)> {
+    let Some(own) = entry.annotations() else {
+        return Vec::new();
+    };
+    let hints = [
+        ("read-only", "readOnlyHint", own.read_only),
+        ("destructive", "destructiveHint", own.destructive),
+        ("idempotent", "idempotentHint", own.idempotent),
+        ("open-world", "openWorldHint", own.open_world),
+    ];
+    let hints = hints.into_iter();
+    hints
+        .filter_map(|(key, hint, value)| Some((key, hint, value?)))
+        .collect()
 }
 
 fn describe_prompt(entry: &PromptEntry) -> Value {
@@ -159,6 +194,9 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Result<(), Failure> 
     for report in component.import_report() {
         say!("  access   {report}");
     }
+    for import in &component.stubbed {
+        say!("  stub     {import}: the host does not have it");
+    }
     for (index, skipped) in component.skipped.iter().enumerate() {
         let heading = if index == 0 { "skipped" } else { "" };
         say!("  {heading:<8} {}: {}", skipped.export, skipped.reason);
@@ -171,6 +209,13 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Result<(), Failure> 
         }
         for line in tool.description().lines() {
             say!("    {line}");
+        }
+        let hints = hints(tool);
+        if !hints.is_empty() {
+            let hints = hints
+                .iter()
+                .map(|(key, _, value)| format!("{key} = {value}"));
+            say!("    hints     {}", hints.collect::<Vec<_>>().join(", "));
         }
         let arguments = Value::Object(tool.input().source.clone());
         say!("    arguments {}", json_line(&arguments));

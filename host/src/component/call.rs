@@ -40,11 +40,12 @@ impl Component {
             kind: TargetKind::Tool,
             name: &tool.name,
         };
-        if let Some(function) = self.functions.get(&tool.name) {
+        if let Some(callee) = self.callees.get(&tool.name) {
             self.check_size(&*arguments, &call.answers)?;
             // The types check the arguments in place of the schema generated from them: the error messages are clearer,
             // and the work grows with the arguments alone. The result needs no schema check for the same reason.
-            let prepared = function
+            let prepared = callee
+                .clone()
                 .prepare(&arguments, self.strings())
                 .map_err(CallError::InvalidArguments)?;
             let max_bytes = self.limits.output_bytes;

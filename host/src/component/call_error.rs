@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::contract::GuestError;
+use super::contract::{GuestError, StubCalled};
+use super::definitions::display_name;
 use super::engine_error;
 use crate::sandbox::{self, Limits, MAX_HANDLES, Stopped};
 use crate::telemetry::Outcome;
@@ -39,6 +40,9 @@ pub enum CallError {
     /// The guest called `wasi:cli/exit`.
     #[error("the {0} exited with status {1} instead of returning a result")]
     Exited(TargetKind, i32),
+    /// The guest called a stub of this import, which has no result to give.
+    #[error("the {0} needs `{1}`, which this host does not have")]
+    MissingImport(TargetKind, String),
     /// The result exceeds the output limit of so many bytes.
     #[error("the {0} returned more than its limit of {1} bytes")]
     OutputTooLarge(TargetKind, usize),
@@ -96,7 +100,10 @@ impl CallError {
             | Self::Handles(_)
             | Self::OutputTooLarge(..)
             | Self::HostCallTooLarge(..) => Outcome::Stopped,
-            Self::Crashed(_) | Self::Exited(..) | Self::InvalidOutput(_) => Outcome::Crashed,
+            Self::Crashed(_)
+            | Self::Exited(..)
+            | Self::MissingImport(..)
+            | Self::InvalidOutput(_) => Outcome::Crashed,
         }
     }
 
@@ -125,6 +132,8 @@ impl CallError {
     ) -> Self {
         if let Some(status) = sandbox::exit_status(error) {
             Self::Exited(target, status)
+        } else if let Some(StubCalled(import)) = error.downcast_ref() {
+            Self::MissingImport(target, display_name(import))
         } else if memory_refused {
             Self::Memory(target, limits.memory_bytes >> 20)
         } else if sandbox::is_out_of_handles(error) {

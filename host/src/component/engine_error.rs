@@ -25,6 +25,22 @@ fn is_transfer_too_large(error: &wasmtime::Error) -> bool {
         .any(|cause| bounded(cause, MAX_SEARCHED_BYTES).contains("fuel allocated for hostcalls"))
 }
 
+/// Returns the proposal of WebAssembly that a component does not compile without, as a part of a sentence. `summary` is
+/// the compiler's error.
+pub(super) fn missing_proposal(summary: &str) -> Option<&'static str> {
+    const PROPOSALS: [(&str, &[&str]); 3] = [
+        (
+            "garbage collection (GC), as compilers of Kotlin and Dart do",
+            &["gc types", "gc support", "gc feature", "heap types"],
+        ),
+        ("exceptions", &["exceptions support", "exceptions proposal"]),
+        ("threads", &["threads support", "threads must be enabled"]),
+    ];
+    let proposals = PROPOSALS.into_iter();
+    let mut proposals = proposals.filter(|(_, texts)| texts.iter().any(|t| summary.contains(t)));
+    proposals.next().map(|(name, _)| name)
+}
+
 /// Returns whether a component does not compile because it uses the asynchronous functions of WASI 0.3. `summary` is the
 /// compiler's error.
 pub(super) fn needs_async(summary: &str) -> bool {

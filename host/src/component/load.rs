@@ -7,14 +7,15 @@ use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::binary_format;
 use super::contract::{Guest, Prompt, Resource};
-use super::definitions::{self, DefinitionError, ResourceTemplate, Tool};
+use super::definitions::{self, DefinitionError, ResourceTemplate, Tool, display_name};
 use super::describe::{DescribeError, Describer};
-use super::functions::{Function, Functions, SkippedExport, ToolSet};
+use super::exported::{Callee, Exported, SkippedExport, ToolSet};
+use super::imports::{self, MissingImports};
 use super::load_error::LoadError;
 use super::schema::{Schema, Strings};
 use super::spare_instances::SpareInstances;
+use super::{binary_format, command, functions};
 use crate::engine::{self, CompileError, CompileLimits, Compiled, Engine};
 use crate::sandbox::{
     self, CpuProfile, EgressCounts, Grants, ImportReport, Limits, OpenGrants, keyvalue,
@@ -25,6 +26,22 @@ pub fn digest(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     let hex = digest.iter().map(|byte| format!("{byte:02x}"));
     format!("sha256:{}", hex.collect::<String>())
+}
+
+/// The operator's settings for loading a component.
+#[derive(Debug, Clone, Default)]
+pub struct LoadSettings {
+    /// The digest that the bytes must have, as [`digest`] returns it.
+    pub pinned: Option<String>,
+    /// The limits of each call.
+    pub limits: Limits,
+    /// The access of each call.
+    pub grants: Grants,
+    /// The treatment of imports that the host lacks.
+    pub missing_imports: MissingImports,
+    /// WIT with documentation of its functions and types, which its own documentation takes precedence over. May be
+    /// empty.
+    pub wit: String,
 }
 
 /// A loaded component.
@@ -39,6 +56,8 @@ pub struct Component {
     pub size_bytes: usize,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
+    /// Those of its imports that the host lacks and stubs stand in for.
+    pub stubbed: Vec<String>,
     /// Its tools by their own names, in name order.
     pub tools: Vec<Tool>,
     /// Its prompts by their own names, in name order.
@@ -60,8 +79,8 @@ pub struct Component {
     /// The CPU profile of prompts, resources and completions. Each tool has its own.
     pub(super) cpu_profile: Arc<CpuProfile>,
     pub(super) guest: Arc<Guest>,
-    /// The functions behind tools, by tool name. The remaining tools are called through the contract.
-    pub(super) functions: HashMap<String, Arc<Function>>,
+    /// The exports behind tools, by tool name. The remaining tools are called through the contract.
+    pub(super) callees: HashMap<String, Arc<dyn Callee>>,
     pub(super) engine: Engine,
     /// Kept, so that the same bytes are not compiled again for other settings.
     _compiled: Compiled,
@@ -76,24 +95,32 @@ impl Component {
         engine: &Engine,
         name: &str,
         bytes: Bytes,
-        pinned: Option<&str>,
-        limits: Limits,
-        (grants, store): (Grants, &keyvalue::Store),
+        settings: LoadSettings,
+        store: &keyvalue::Store,
     ) -> Result<Self, Vec<LoadError>> {
+        let LoadSettings {
+            pinned,
+            limits,
+            grants,
+            missing_imports,
+            wit,
+        } = settings;
         binary_format::check(&bytes).map_err(|e| vec![e.into()])?;
         let digest = digest(&bytes);
         if let Some(pinned) = pinned.filter(|pinned| *pinned != digest) {
             return Err(vec![LoadError::DigestMismatch {
                 found: digest,
-                pinned: pinned.to_owned(),
+                pinned,
             }]);
         }
+        let stubbed = find_missing(&bytes, missing_imports, &limits).await?;
         let size_bytes = bytes.len();
-        let compiled = compile(engine, &digest, bytes, &limits).await;
-        let (compiled, functions) = compiled.map_err(|e| vec![e.into()])?;
-        let imports = import_names(engine, &compiled.component);
-        let guest = Guest::new(engine, &compiled.component)
-            .map_err(|reason| vec![LoadError::not_linked(reason, &imports)])?;
+        let compiled = compile(engine, &digest, bytes, &limits, (name, wit)).await;
+        let (compiled, exported) = compiled.map_err(|e| vec![e.into()])?;
+        let import_names = import_names(engine, &compiled.component);
+        let stubs = (!stubbed.is_empty()).then_some(imports::is_offered as fn(&str) -> bool);
+        let guest = Guest::new(engine, &compiled.component, stubs)
+            .map_err(|reason| vec![LoadError::Incompatible(reason)])?;
         let open_grants = OpenGrants::open(&grants, name, store)
             .map_err(|errors| errors.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
         let guest = Arc::new(guest);
@@ -106,10 +133,10 @@ impl Component {
         let tools = check
             .map_err(|_| vec![LoadError::NotChecked])?
             .map_err(definition_errors)?;
-        let merged = functions.merge(tools);
+        let merged = exported.merge(tools);
         let ToolSet {
             tools,
-            functions,
+            callees,
             skipped,
         } = merged.map_err(|errors| {
             let errors = errors.into_iter().map(LoadError::NameConflict);
@@ -129,7 +156,8 @@ impl Component {
             digest,
             signed_by: None,
             size_bytes,
-            imports,
+            imports: import_names,
+            stubbed,
             tools,
             prompts,
             resources,
@@ -142,7 +170,7 @@ impl Component {
             spare_instances,
             cpu_profile: Arc::default(),
             guest,
-            functions,
+            callees,
             engine: engine.clone(),
             _compiled: compiled,
         };
@@ -151,10 +179,11 @@ impl Component {
             let error = LoadError::nothing_offered(has_definitions, &component.skipped);
             return Err(vec![error]);
         }
-        for SkippedExport { export, reason } in &component.skipped {
-            tracing::info!(
-                component.name = name, export.name = %export, export.reason = %reason,
-                "export skipped"
+        if !component.stubbed.is_empty() {
+            let imports = component.stubbed.iter().map(|name| display_name(name));
+            tracing::warn!(
+                component.name = name, imports = %imports.collect::<Vec<_>>().join(", "),
+                "missing imports replaced by stubs"
             );
         }
         Ok(component)
@@ -203,13 +232,34 @@ impl Component {
     }
 }
 
-/// Compiles a component and finds its plain functions, each within the time limit for compilation.
+/// Finds the imports that the host lacks.
+///
+/// # Errors
+/// There are any, and they are not to be replaced.
+async fn find_missing(
+    bytes: &Bytes,
+    treatment: MissingImports,
+    limits: &Limits,
+) -> Result<Vec<String>, Vec<LoadError>> {
+    let bytes = bytes.clone();
+    let finding = engine::run_within(limits.compile, move || imports::missing(&bytes));
+    let missing = finding.await.map_err(|e| vec![e.into()])?;
+    match treatment {
+        MissingImports::Refuse if !missing.is_empty() => {
+            Err(vec![LoadError::MissingImports(missing)])
+        }
+        _ => Ok(missing),
+    }
+}
+
+/// Compiles a component and finds the tools among its exports, each within the time limit for compilation.
 async fn compile(
     engine: &Engine,
     digest: &str,
     bytes: Bytes,
     limits: &Limits,
-) -> Result<(Compiled, Functions), CompileError> {
+    (name, wit): (&str, String),
+) -> Result<(Compiled, Exported), CompileError> {
     let cache_key = digest.trim_start_matches("sha256:");
     let compile_limits = CompileLimits {
         time: limits.compile,
@@ -217,10 +267,12 @@ async fn compile(
     };
     let compiled = engine.compile(bytes.clone(), cache_key, compile_limits);
     let compiled = compiled.await?;
-    let engine = engine.clone();
+    let (engine, name) = (engine.clone(), name.to_owned());
     engine::run_within(limits.compile, move || {
-        let functions = Functions::discover(engine.wasmtime(), &compiled.component, &bytes);
-        (compiled, functions)
+        let (engine, component) = (engine.wasmtime(), &compiled.component);
+        let mut exported = functions::discover(engine, component, &bytes, &wit);
+        command::discover(&mut exported, engine, component, &name);
+        (compiled, exported)
     })
     .await
 }

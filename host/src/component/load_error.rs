@@ -2,10 +2,10 @@
 
 use super::binary_format::NotAComponent;
 use super::contract::TOOL_INTERFACE;
-use super::definitions::DefinitionError;
+use super::definitions::{DefinitionError, display_name};
 use super::describe::DescribeError;
 use super::engine_error;
-use super::functions::{NameConflict, SkippedExport};
+use super::exported::{NameConflict, SkippedExport};
 use crate::engine::CompileError;
 use crate::sandbox::GrantError;
 
@@ -14,6 +14,8 @@ use crate::sandbox::GrantError;
 const BUILD_FOR_0_2: &str = "build it for WASI 0.2 (in Rust, `--target wasm32-wasip2`)";
 /// Maximum number of skipped exports that an error lists.
 const MAX_LISTED_EXPORTS: usize = 5;
+/// Maximum number of missing imports that an error lists.
+const MAX_LISTED_IMPORTS: usize = 20;
 
 /// The reason why a component cannot be served. Each is one sentence without the component's name, which the reporter
 /// puts before it.
@@ -33,7 +35,10 @@ pub enum LoadError {
     /// The component is invalid, or the compiler timed out or failed.
     #[error(transparent)]
     NotCompiled(CompileError),
-    /// The component needs imports that the host lacks, or differs from the contract.
+    /// The component imports interfaces that the host lacks.
+    #[error("{}", missing_imports(.0))]
+    MissingImports(Vec<String>),
+    /// The component differs from the contract or from WASI, or is made for another version of them.
     #[error("{0}")]
     Incompatible(String),
     /// A grant cannot be opened.
@@ -58,6 +63,10 @@ pub enum LoadError {
 
 impl From<CompileError> for LoadError {
     fn from(error: CompileError) -> Self {
+        let proposal = match &error {
+            CompileError::Invalid(summary) => engine_error::missing_proposal(summary),
+            _ => None,
+        };
         match &error {
             CompileError::Invalid(summary) if engine_error::needs_async(summary) => {
                 Self::Incompatible(format!(
@@ -65,25 +74,17 @@ impl From<CompileError> for LoadError {
                      have; {BUILD_FOR_0_2}, without `async`, `stream` and `future` in its own WIT"
                 ))
             }
-            _ => Self::NotCompiled(error),
+            _ => match proposal {
+                Some(proposal) => Self::Incompatible(format!(
+                    "it uses {proposal}, which this host does not have; build it without"
+                )),
+                None => Self::NotCompiled(error),
+            },
         }
     }
 }
 
 impl LoadError {
-    /// Creates the error of a component that the linker rejects. An import of WASI 0.3 explains more than the linker's
-    /// `reason`.
-    pub(super) fn not_linked(reason: String, imports: &[String]) -> Self {
-        let is_wasi_0_3 =
-            |import: &&String| import.starts_with("wasi:") && import.contains("@0.3.");
-        Self::Incompatible(match imports.iter().find(is_wasi_0_3) {
-            Some(import) => format!(
-                "it imports `{import}`, which is of WASI 0.3 and not of this host; {BUILD_FOR_0_2}"
-            ),
-            None => reason,
-        })
-    }
-
     /// Creates the error of a component that offers nothing. The skipped exports tell the reason.
     pub(super) fn nothing_offered(has_definitions: bool, skipped: &[SkippedExport]) -> Self {
         let mut listed: Vec<_> = skipped
@@ -107,4 +108,58 @@ impl LoadError {
             )
         })
     }
+}
+
+/// Returns the sentence about imports that the host lacks: all of them, and the way out.
+fn missing_imports(imports: &[String]) -> String {
+    let mut names: Vec<_> = imports
+        .iter()
+        .take(MAX_LISTED_IMPORTS)
+        .map(|import| format!("`{}`", display_name(import)))
+        .collect();
+    if imports.len() > MAX_LISTED_IMPORTS {
+        names.push(format!("{} more", imports.len() - MAX_LISTED_IMPORTS));
+    }
+    let listed = match names.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => names.concat(),
+    };
+    let all = |is_of: fn(&str) -> bool| imports.iter().all(|import| is_of(import));
+    let be = if imports.len() == 1 { "is" } else { "are" };
+    if all(is_wasi_0_3) {
+        format!("it imports {listed}, which {be} of WASI 0.3 and not of this host; {BUILD_FOR_0_2}")
+    } else if all(is_wasi_preview) {
+        format!(
+            "it imports {listed}, of a preview of WASI from before its release in 2024; build it again \
+             with current tools, {BUILD_FOR_0_2}"
+        )
+    } else {
+        format!(
+            "it imports {listed}, which this host does not have; if its tools work without, set \
+             `missing-imports = \"stub\"` in its [[component]]"
+        )
+    }
+}
+
+fn is_wasi_0_3(import: &str) -> bool {
+    import.starts_with("wasi:") && import.contains("@0.3.")
+}
+
+/// Returns whether an interface of WASI is of the time before the release of 0.2, when versions had a date or were left
+/// out.
+fn is_wasi_preview(import: &str) -> bool {
+    let proposals = [
+        "cli",
+        "clocks",
+        "filesystem",
+        "http",
+        "io",
+        "random",
+        "sockets",
+    ];
+    let package = import
+        .strip_prefix("wasi:")
+        .and_then(|rest| rest.split('/').next());
+    package.is_some_and(|package| proposals.contains(&package))
+        && (import.contains("-rc-202") || !import.contains('@'))
 }

@@ -1,12 +1,15 @@
 //! WebAssembly components: loaded once, then called in a new instance each time.
 //!
-//! A component offers tools, prompts and resources through the contract `toolcrib:mcp`, or tools as plain functions.
+//! A component offers tools, prompts and resources through the contract `toolcrib:mcp`, or tools as plain functions or
+//! as a command.
 //! Its files, from the lowest layer to the highest; a file uses only files of lower groups:
 //!
 //! - `binary_format`, `engine_error`, `guest_json`, then `schema`: formats and errors, independent of the contract;
 //! - `contract`: generated bindings, the host's imports, the guest's exports;
-//! - `definitions`, `output_validation`, `tool_result`, `call_error`: checks of what a guest says and returns;
-//! - `describe`, `functions`: the two sources of tools, the contract and plain functions;
+//! - `definitions`, `imports`, `output_validation`, `tool_result`, `call_error`: checks of what a guest imports, says and
+//!   returns;
+//! - `describe`, `exported`: the two sources of tools, the contract and other exports;
+//! - `command`, `functions`: the kinds of exports that are tools;
 //! - `load_error`, `spare_instances`, then `load`: [`Component`];
 //! - `execute`, then `call`: one call.
 
@@ -18,12 +21,17 @@ mod schema;
 
 mod contract;
 
-mod call_error;
 mod definitions;
+
+mod call_error;
+mod imports;
 mod output_validation;
 mod tool_result;
 
 mod describe;
+mod exported;
+
+mod command;
 mod functions;
 
 mod load_error;
@@ -47,11 +55,13 @@ pub use definitions::{
     MAX_DESCRIPTION_BYTES, MAX_TITLE_BYTES, ResourceTemplate, TaskMode, Tool, is_tool_name,
 };
 pub(crate) use definitions::{TooMuchWork, UriPattern, Work};
+pub use exported::SkippedExport;
 #[doc(hidden)]
 pub use functions::GeneratedFunction;
-pub use functions::{SkippedExport, World};
+pub use functions::World;
 pub(crate) use guest_json::parse as parse_guest_json;
-pub use load::{Component, digest};
+pub use imports::MissingImports;
+pub use load::{Component, LoadSettings, digest};
 pub use load_error::LoadError;
 pub use schema::Schema;
 pub(crate) use schema::Strings;

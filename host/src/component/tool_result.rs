@@ -20,6 +20,8 @@ pub struct ToolResult {
     pub structured_text: Option<String>,
     /// The `_meta` of the result.
     pub meta: Option<Map<String, Value>>,
+    /// Whether the result reports a failure.
+    pub is_error: bool,
 }
 
 /// Parses the JSON texts of a guest's output, and validates the structured content against the tool's output schema.
@@ -48,6 +50,7 @@ pub(super) async fn checked(
         structured,
         structured_text: output.structured,
         meta,
+        is_error: false,
     })
 }
 

@@ -8,7 +8,7 @@ use super::limits::read_limits;
 use super::section::Section;
 use super::tool::read_tool;
 use crate::catalog::ToolConfig;
-use crate::component::is_tool_name;
+use crate::component::{MissingImports, is_tool_name};
 use crate::reference::{Reference, Remote, is_digest};
 use crate::sandbox::{Grants, Limits};
 
@@ -34,6 +34,8 @@ pub struct ComponentConfig {
     pub prefix: String,
     /// Prefix of the URIs of its resources and resource templates.
     pub uri_prefix: String,
+    /// `missing-imports`: the treatment of imports that the host lacks.
+    pub missing_imports: MissingImports,
     /// Scopes required by every call.
     pub scopes: Vec<String>,
     /// `tools`: the only tools to serve; `None` means all.
@@ -94,6 +96,16 @@ pub(super) fn read_component(
         "the beginning of a URI such as \"acme+\" or \"acme:\", of at most 64 characters",
         |text| is_uri_prefix(text).then(|| text.to_owned()),
     );
+    let missing_imports =
+        section.parsed(
+            "missing-imports",
+            "\"refuse\" or \"stub\"",
+            |text| match text {
+                "refuse" => Some(MissingImports::Refuse),
+                "stub" => Some(MissingImports::Stub),
+                _ => None,
+            },
+        );
     let limits = match section.table("limits") {
         Some(limits) => read_limits(limits, default_limits),
         None => default_limits.clone(),
@@ -121,6 +133,7 @@ pub(super) fn read_component(
         follow,
         prefix: prefix.unwrap_or_default(),
         uri_prefix: uri_prefix.unwrap_or_default(),
+        missing_imports: missing_imports.unwrap_or_default(),
         scopes,
         include,
         exclude,

@@ -23,6 +23,7 @@ mod trust;
 mod watch;
 
 mod auth;
+mod companion;
 mod component;
 mod overrides;
 mod restart;
@@ -33,6 +34,7 @@ use std::rc::Rc;
 use toml::de::DeTable;
 
 pub use auth::Access;
+pub(crate) use companion::read_companion;
 pub use component::ComponentConfig;
 pub use listen::Listen;
 pub use network::NetworkConfig;
@@ -163,6 +165,7 @@ impl Config {
             base,
             errors: Vec::new().into(),
             value_files: Vec::new().into(),
+            may_refer: true,
         });
         for error in &syntax_errors {
             let offset = error.span().map_or(0, |span| span.start);

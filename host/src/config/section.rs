@@ -33,6 +33,8 @@ pub(super) struct Source<'t> {
     pub(super) errors: RefCell<Vec<ConfigError>>,
     /// Files that values were read from.
     pub(super) value_files: RefCell<Vec<ValueFile>>,
+    /// Whether a value may be that of an environment variable or a file: `{ env = "NAME" }`.
+    pub(super) may_refer: bool,
 }
 
 /// A file that a value was read from.
@@ -80,6 +82,11 @@ impl<'s, 't> Section<'s, 't> {
     /// Returns the directory that relative paths start at.
     pub(super) fn base(&self) -> &Path {
         &self.source.base
+    }
+
+    /// Returns whether a value may be that of an environment variable or a file.
+    pub(super) fn may_refer(&self) -> bool {
+        self.source.may_refer
     }
 
     /// Records a file that a value is read from.

@@ -224,7 +224,7 @@ impl<'t> Section<'_, 't> {
     fn resolve(&self, value: &DeValue<'t>) -> Option<Result<String, String>> {
         let table = match value {
             DeValue::String(text) => return Some(Ok(text.to_string())),
-            DeValue::Table(table) => table,
+            DeValue::Table(table) if self.may_refer() => table,
             _ => return None,
         };
         let mut entries = table.iter();

@@ -22,8 +22,11 @@ pub(super) fn of_rejection(error: &AdmissionError) -> Recorded {
 }
 
 /// Returns the outcome of a call that has ended.
-pub(super) fn of_ending<T>(ending: &Ending<T>) -> Recorded {
+///
+/// `is_error` tells whether a result reports a failure.
+pub(super) fn of_ending<T>(ending: &Ending<T>, is_error: fn(&T) -> bool) -> Recorded {
     match ending {
+        Ending::Complete(result) if is_error(result) => (Outcome::ToolError, None),
         Ending::Complete(_) => (Outcome::Ok, None),
         Ending::InputRequired(_) => (Outcome::Pending, None),
         Ending::Slow(_) => (Outcome::Pending, Some("goes on as a task".into())),
@@ -43,6 +46,8 @@ fn of_failure(failed: &Failed) -> Recorded {
         CallError::NotFound => Some("no such resource".into()),
         // The sentence of a tool may contain what it was asked.
         CallError::Failed(_) => None,
+        // A component chooses the names of its imports.
+        CallError::MissingImport(..) => Some("needs a missing import".into()),
         error if error.is_cancellation() => None,
         error => Some(error.to_string().into()),
     };

@@ -80,6 +80,11 @@ pub(super) trait GuestMethod: Sized + Send + Sync + 'static {
     /// Converts the guest's output.
     fn result(output: Self::Output, is_modern: bool) -> Self::Result;
 
+    /// Returns whether the guest's output reports a failure.
+    fn is_error(_: &Self::Output) -> bool {
+        false
+    }
+
     /// Returns the `_meta` of a result.
     fn meta(result: &mut Self::Result) -> &mut Option<MetaObject>;
 
@@ -237,7 +242,7 @@ pub(super) async fn run<M: GuestMethod>(
             }
         }
     };
-    let (outcome, reason) = call_outcome::of_ending(&ending);
+    let (outcome, reason) = call_outcome::of_ending(&ending, M::is_error);
     record.end(outcome, reason);
     match ending {
         Ending::Complete(output) => Ok(complete(M::result(output, is_modern))),

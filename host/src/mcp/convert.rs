@@ -32,7 +32,7 @@ pub(super) fn tool(entry: &ToolEntry) -> Tool {
         .output_schema
         .as_ref()
         .map(|s| Arc::new(s.source.clone()));
-    tool.annotations = definition.annotations.as_ref().map(annotations);
+    tool.annotations = entry.annotations().map(annotations);
     tool.icons = icons(&definition.icons);
     tool.meta = definition.meta.clone().map(MetaObject);
     tool
@@ -152,7 +152,10 @@ pub(super) fn result(result: ToolResult) -> CallToolResult {
     {
         content.push(ContentBlock::text(text));
     }
-    let mut converted = CallToolResult::success(content);
+    let mut converted = match result.is_error {
+        true => CallToolResult::error(content),
+        false => CallToolResult::success(content),
+    };
     converted.structured_content = result.structured;
     converted.meta = result.meta.map(MetaObject);
     converted

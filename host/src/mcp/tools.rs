@@ -126,6 +126,10 @@ impl GuestMethod for ToolsCall {
         convert::result(output)
     }
 
+    fn is_error(output: &ToolResult) -> bool {
+        output.is_error
+    }
+
     fn meta(result: &mut CallToolResult) -> &mut Option<MetaObject> {
         &mut result.meta
     }
@@ -162,7 +166,7 @@ async fn run_as_task(
     let stop = || task.cancelled();
     let record = call.record.clone();
     let ending = call.run(round, &listener, &mut ask, None, stop).await;
-    let (outcome, reason) = call_outcome::of_ending(&ending);
+    let (outcome, reason) = call_outcome::of_ending(&ending, ToolsCall::is_error);
     record.end_later(outcome, reason);
     match ending {
         Ending::Complete(output) => Ok(convert::result(output)),

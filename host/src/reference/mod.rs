@@ -8,6 +8,7 @@
 mod error;
 mod fingerprint;
 
+mod companions;
 mod remote;
 
 mod component_file;
@@ -16,6 +17,7 @@ mod parsed;
 
 mod watch_paths;
 
+pub use companions::{CompanionState, Companions, companion_state};
 pub use component_file::{ComponentFile, Origin, SIGNATURE_EXTENSIONS};
 pub use error::ReferenceError;
 pub use fingerprint::Fingerprint;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::companions::COMPANION_EXTENSIONS;
 use super::component_file::{
     COMPONENT_NAMES, GLOB_OPTIONS, SIGNATURE_EXTENSIONS, has_component_name, has_signature_name,
 };
@@ -37,6 +38,9 @@ impl WatchPaths {
                     let mut signature = path.clone().into_os_string();
                     signature.push(extension);
                     self.add_path(Path::new(&signature));
+                }
+                for extension in COMPANION_EXTENSIONS {
+                    self.add_path(&path.with_extension(extension));
                 }
                 let Some(resolved) = resolved else {
                     return;
@@ -118,6 +122,14 @@ impl WatchPaths {
         self.add_pattern(dir, pattern);
         for extension in SIGNATURE_EXTENSIONS {
             self.add_pattern(dir, &format!("{pattern}{extension}"));
+        }
+        for extension in COMPANION_EXTENSIONS {
+            self.add_pattern(
+                dir,
+                &Path::new(pattern)
+                    .with_extension(extension)
+                    .to_string_lossy(),
+            );
         }
     }
 

@@ -12,16 +12,17 @@ use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use super::described::Described;
 use super::problem::ComponentProblem;
 use super::protected_paths;
 use super::remotes::Remotes;
 use super::signatures::{self, VerifyError};
 use super::sources::{SourceFile, SourceKey};
-use crate::catalog::{ComponentCallLimits, Registration};
-use crate::component::{self, Component, LoadError};
+use crate::catalog::{ComponentCallLimits, Registration, ToolConfig};
+use crate::component::{self, Component, LoadError, LoadSettings};
 use crate::config::{ComponentConfig, Config};
 use crate::engine::{CompileError, Engine};
-use crate::reference::{ComponentFile, Fingerprint, ReferenceError};
+use crate::reference::{CompanionState, ComponentFile, Fingerprint, ReferenceError};
 use crate::sandbox::keyvalue::Store;
 use crate::trust::TrustError;
 
@@ -49,6 +50,8 @@ pub(super) struct Loaded {
     fingerprint: Option<Fingerprint>,
     /// Whether the configuration has changed so that it has to be loaded again.
     is_outdated: bool,
+    /// The descriptions beside the file.
+    described: Arc<Described>,
 }
 
 /// A file that could not be loaded.
@@ -56,6 +59,8 @@ pub(super) struct Loaded {
 pub(super) struct FailedLoad {
     /// Fingerprint of the file at the failed load; `None` if the failure may be transient.
     fingerprint: Option<Fingerprint>,
+    /// State of the files that describe the component.
+    described: CompanionState,
     /// The problems, one line each.
     pub(super) lines: Vec<String>,
 }
@@ -80,6 +85,8 @@ pub(super) struct ScanResult {
     pub(super) failed: Option<FailedLoad>,
     /// Whether the file may still be written.
     pub(super) is_unsettled: bool,
+    /// State of the files that describe the component.
+    described: CompanionState,
 }
 
 /// Content of a file.
@@ -102,12 +109,18 @@ impl Loader {
             problems: Vec::new(),
             failed: None,
             is_unsettled: false,
+            described: CompanionState::default(),
         };
         if source.is_frozen && input.served.is_none_or(|served| !served.is_outdated) {
             result.failed = input.failed.cloned();
             return result;
         }
-        let (last, failed) = (input.loaded.filter(is_current), input.failed);
+        // What is signed or pinned does not cover the files beside the component.
+        let described = Described::state(&source.file, self.is_pinned(source)).await;
+        result.described = described;
+        let is_described = |loaded: &&Loaded| loaded.described.state == Some(described);
+        let last = input.loaded.filter(is_current).filter(is_described);
+        let failed = input.failed.filter(|failed| failed.described == described);
         let known = match failed {
             Some(failed) => failed.fingerprint,
             None => last.and_then(|last| last.fingerprint),
@@ -168,11 +181,22 @@ impl Loader {
                 return result.with_failure(&input, vec![problem], fingerprint);
             }
         };
+        let described = match Described::read(&source.file, described, SETTLE_TIME).await {
+            Ok(described) => Arc::new(described),
+            Err(problems) => {
+                let fingerprint = reliable_fingerprint;
+                return result.with_failure(&input, problems, fingerprint);
+            }
+        };
         let before = input.loaded.map(|loaded| loaded.registration.clone());
         // A task of its own, so that the components of a scan are loaded in parallel.
-        let loading = self
-            .clone()
-            .load(source.clone(), content, signed_by, before);
+        let loading = self.clone().load(
+            source.clone(),
+            content,
+            signed_by,
+            described.clone(),
+            before,
+        );
         let loading = AbortOnDropHandle::new(tokio::spawn(loading.in_current_span()));
         let loaded = match loading.await {
             Ok(loaded) => loaded,
@@ -188,6 +212,7 @@ impl Loader {
                     registration,
                     fingerprint: reliable_fingerprint,
                     is_outdated: false,
+                    described,
                 });
                 result
             }
@@ -211,6 +236,14 @@ impl Loader {
         let config = self.config.settings(source.config_index);
         let name = config.and_then(|config| config.name.as_ref());
         name.unwrap_or(&source.file.stem)
+    }
+
+    /// Returns whether the operator trusts a component because of its bytes alone.
+    fn is_pinned(&self, source: &SourceFile) -> bool {
+        let config = self.config.settings(source.config_index);
+        let trust = self.config.trust.for_component(None);
+        config.is_some_and(|config| config.digest.is_some())
+            || trust.is_some_and(|(_, is_required)| is_required)
     }
 
     /// Formats a component for a problem: its file or reference, and its name if the file is loaded several times.
@@ -272,21 +305,25 @@ impl Loader {
         source: SourceFile,
         content: Content,
         signed_by: Option<String>,
+        described: Arc<Described>,
         before: Option<Registration>,
     ) -> Result<Registration, Vec<LoadError>> {
         let config = self.config.settings(source.config_index);
         let name = self.name(&source);
-        let limits = self.config.limits_of(source.config_index).clone();
-        let digest = config.and_then(|c| c.digest.as_deref());
         let grants = config.map(|c| c.allow.clone()).unwrap_or_default();
         let violations = protected_paths::violations(&self.config, &grants);
         if !violations.is_empty() {
             return Err(violations.into_iter().map(LoadError::Grant).collect());
         }
-        let grants = (grants, &self.store);
-        let bytes = content.bytes;
-        let mut component =
-            Component::load(&self.engine, name, bytes, digest, limits, grants).await?;
+        let settings = LoadSettings {
+            pinned: config.and_then(|c| c.digest.clone()),
+            limits: self.config.limits_of(source.config_index).clone(),
+            grants,
+            missing_imports: config.map(|c| c.missing_imports).unwrap_or_default(),
+            wit: described.wit.clone(),
+        };
+        let (engine, store) = (&self.engine, &self.store);
+        let mut component = Component::load(engine, name, content.bytes, settings, store).await?;
         component.signed_by = signed_by;
         component.lenient_arguments = self.config.server.lenient_arguments;
         let shared = self.config.shared.as_ref();
@@ -303,26 +340,34 @@ impl Loader {
         };
         let mut registration = Registration::new(component.into(), call_limits);
         registration.selected.clone_from(&source.file.tools);
-        apply_settings(&mut registration, config);
+        apply_settings(&mut registration, config, &described.tools);
         Ok(registration)
     }
 }
 
 /// Sets what a `[[component]]` changes for clients.
-fn apply_settings(registration: &mut Registration, config: Option<&ComponentConfig>) {
+fn apply_settings(
+    registration: &mut Registration,
+    config: Option<&ComponentConfig>,
+    described: &BTreeMap<String, ToolConfig>,
+) {
     registration.prefix = config.map(|c| c.prefix.clone()).unwrap_or_default();
     registration.uri_prefix = config.map(|c| c.uri_prefix.clone()).unwrap_or_default();
     registration.scopes = config.map(|c| c.scopes.clone()).unwrap_or_default();
     registration.include = config.and_then(|c| c.include.clone());
     registration.exclude = config.map(|c| c.exclude.clone()).unwrap_or_default();
     registration.tools = config.map(|c| c.tools.clone()).unwrap_or_default();
+    for (name, description) in described {
+        let tool = registration.tools.entry(name.clone()).or_default();
+        *tool = tool.or(description);
+    }
 }
 
 impl Loaded {
     /// Returns a copy under the settings of another configuration. `is_outdated` tells whether it must be loaded again.
     pub(super) fn configured(&self, config: Option<&ComponentConfig>, is_outdated: bool) -> Self {
         let mut loaded = self.clone();
-        apply_settings(&mut loaded.registration, config);
+        apply_settings(&mut loaded.registration, config, &loaded.described.tools);
         loaded.is_outdated |= is_outdated;
         loaded
     }
@@ -344,6 +389,7 @@ impl ScanResult {
             problems: Vec::new(),
             failed: None,
             is_unsettled: false,
+            described: CompanionState::default(),
         }
     }
 
@@ -357,6 +403,7 @@ impl ScanResult {
         if !(input.may_defer && self.is_unsettled) {
             self.failed = Some(FailedLoad {
                 fingerprint: fingerprint.filter(|_| !self.is_unsettled),
+                described: self.described,
                 lines: problems.iter().map(ComponentProblem::line).collect(),
             });
         }

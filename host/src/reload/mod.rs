@@ -1,6 +1,7 @@
 //! Loads the configured components and replaces them when their files change.
 //!
-//! `remotes` fetches remote components, `sources` resolves references to files, `loader` loads one file and verifies its
+//! `remotes` fetches remote components, `sources` resolves references to files, `described` reads
+//! what lies beside them, `loader` loads one file and verifies its
 //! `signatures`, `conflicts` decides which components the next catalog has, `registry` publishes that catalog, and `watcher`
 //! triggers a rescan after a file has changed. `reconfigure` does all of this for another configuration.
 
@@ -14,6 +15,7 @@ mod online;
 
 mod signatures;
 
+mod described;
 mod sources;
 
 mod loader;
@@ -39,6 +41,7 @@ pub(crate) use reconfigure::Reload;
 pub(crate) use registry::ComponentRegistry;
 pub(crate) use remotes::fetcher;
 
+use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::shared::Shared;
 use crate::telemetry::Observer;
@@ -58,12 +61,28 @@ pub(crate) async fn start(
     let (registry, problems) =
         ComponentRegistry::load(config.clone(), watched, observer.clone(), shared).await?;
     let registry = Arc::new(registry);
+    for entry in registry.live().current().components() {
+        status::log_skipped(&entry.component);
+    }
     let ended = registry.setup().ended.clone();
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run(registry.clone(), ended.clone()));
     }
     follow::start(&registry, &ended);
     Ok((registry, problems))
+}
+
+/// Loads the configured components once, each for itself: of components with the same names, all are returned. Also
+/// returns the problems of the others, and the conflicts.
+///
+/// # Errors
+/// Every problem, if one of them is not about a single component.
+pub(crate) async fn load_apart(
+    config: &Config,
+) -> Result<(Vec<Catalog>, Vec<ComponentProblem>), Vec<ComponentProblem>> {
+    let config = Arc::new(config.clone());
+    let setup = registry::set_up(config, Vec::new(), None).await?;
+    registry::scan_apart(&setup).await
 }
 
 /// Loads the configured components once.

@@ -89,6 +89,9 @@ pub enum ComponentProblem {
         /// The reason.
         error: LoadError,
     },
+    /// A file beside a component that describes it is not valid.
+    #[error("{0}")]
+    Description(String),
     /// A component is not trusted.
     #[error("{component}: {error}")]
     Untrusted {
@@ -121,6 +124,7 @@ impl ComponentProblem {
                 | Self::Remote { .. }
                 | Self::Unpinned { .. }
                 | Self::Component { .. }
+                | Self::Description(_)
                 | Self::Untrusted { .. }
                 | Self::Catalog(_)
         )

@@ -18,7 +18,8 @@ use super::scan::{Scan, Scope, State};
 use super::sources::SourceKey;
 use super::watcher::{self, Watcher};
 use super::{follow, status};
-use crate::config::Config;
+use crate::component::MissingImports;
+use crate::config::{ComponentConfig, Config};
 use crate::engine;
 
 /// The components that are loaded for another configuration.
@@ -187,8 +188,14 @@ impl Translation {
             let (settings, settings_before) = (new.settings(now), old.settings(before));
             let digest = settings.and_then(|settings| settings.digest.as_ref());
             let allow = settings.map(|settings| &settings.allow);
+            let missing_imports = |settings: Option<&ComponentConfig>| {
+                settings.map_or(MissingImports::default(), |settings| {
+                    settings.missing_imports
+                })
+            };
             let is_outdated = new.limits_of(now) != old.limits_of(before)
                 || allow != settings_before.map(|settings| &settings.allow)
+                || missing_imports(settings) != missing_imports(settings_before)
                 || digest.is_some_and(|digest| *digest != component.digest)
                 || new.server.lenient_arguments != old.server.lenient_arguments
                 || new.trust != old.trust

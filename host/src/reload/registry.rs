@@ -104,6 +104,77 @@ pub(super) fn check_followed(config: &Config) -> Result<(), Vec<ComponentProblem
     }
 }
 
+/// Prepares everything that the components of a configuration need: the remote ones and the engine.
+///
+/// # Errors
+/// Every problem of the remote components, or that of the engine.
+pub(super) async fn set_up(
+    config: Arc<Config>,
+    watched: Vec<bool>,
+    shared: Option<&Shared>,
+) -> Result<Arc<Setup>, Vec<ComponentProblem>> {
+    check_followed(&config)?;
+    let remotes = Arc::new(Remotes::fetch(&config, None).await?);
+    let engine = Engine::new(&engine::EngineConfig {
+        slots: config.server.max_concurrent_calls,
+        memory_bytes: max_memory_bytes(&config),
+        cache: config.cache.clone(),
+        cache_max_bytes: config.cache_max_bytes,
+        compiler: config.compiler.clone(),
+    })
+    .map_err(|error| vec![error.into()])?;
+    let per_caller = config.calls_per_caller();
+    let call_limits = CallLimits::new(config.server.max_concurrent_calls, per_caller);
+    let rates = shared.map(Shared::rates);
+    let call_limits = Arc::new(call_limits.with_shared_rates(rates));
+    Ok(Arc::new(Setup {
+        loader: Arc::new(Loader {
+            store: Store::new(&config.kv),
+            config,
+            engine,
+            remotes,
+        }),
+        call_limits,
+        watched,
+        ended: CancellationToken::new(),
+    }))
+}
+
+/// Loads every component into a catalog of its own. Also returns the problems of the others, and the conflicts.
+///
+/// # Errors
+/// Every problem, if one of them is not about a single component.
+pub(super) async fn scan_apart(
+    setup: &Arc<Setup>,
+) -> Result<(Vec<Catalog>, Vec<ComponentProblem>), Vec<ComponentProblem>> {
+    let concurrency = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut scan = Scan::run(
+        &setup.loader,
+        &State::default(),
+        Scope::Initial,
+        concurrency,
+    )
+    .await;
+    let mut problems = scan.take_problems();
+    if problems.iter().any(|problem| !problem.is_skippable()) {
+        return Err(problems);
+    }
+    let (mut catalogs, mut errors) = (Vec::new(), Vec::new());
+    for registration in scan.registrations() {
+        match Catalog::build([registration], setup.call_limits.clone()) {
+            Ok(catalog) => catalogs.push(catalog),
+            Err(found) => errors.extend(found),
+        }
+    }
+    if errors.is_empty()
+        && let Err(found) = Catalog::build(scan.registrations(), setup.call_limits.clone())
+    {
+        errors = found;
+    }
+    problems.extend(errors.into_iter().map(ComponentProblem::Catalog));
+    Ok((catalogs, problems))
+}
+
 impl ComponentRegistry {
     /// Loads every configured component. `watched` tells which references are watched, and `shared` counts rates together
     /// with other replicas. The receiver holds the current problems, one line each.
@@ -116,33 +187,9 @@ impl ComponentRegistry {
         observer: Observer,
         shared: Option<&Shared>,
     ) -> Result<(Self, watch::Receiver<Vec<String>>), Vec<ComponentProblem>> {
-        check_followed(&config)?;
-        let remotes = Arc::new(Remotes::fetch(&config, None).await?);
-        let engine = Engine::new(&engine::EngineConfig {
-            slots: config.server.max_concurrent_calls,
-            memory_bytes: max_memory_bytes(&config),
-            cache: config.cache.clone(),
-            cache_max_bytes: config.cache_max_bytes,
-            compiler: config.compiler.clone(),
-        })
-        .map_err(|error| vec![error.into()])?;
-        let per_caller = config.calls_per_caller();
-        let call_limits = CallLimits::new(config.server.max_concurrent_calls, per_caller);
-        let rates = shared.map(Shared::rates);
-        let call_limits = Arc::new(call_limits.with_shared_rates(rates));
+        let setup = set_up(config, watched, shared).await?;
         let (problems, receiver) = watch::channel(Vec::new());
-        let live = LiveCatalog::new(Catalog::new(call_limits.clone()));
-        let setup = Arc::new(Setup {
-            loader: Arc::new(Loader {
-                store: Store::new(&config.kv),
-                config,
-                engine,
-                remotes,
-            }),
-            call_limits,
-            watched,
-            ended: CancellationToken::new(),
-        });
+        let live = LiveCatalog::new(Catalog::new(setup.call_limits.clone()));
         let registry = Self {
             setup: RwLock::new(setup.clone()),
             live,

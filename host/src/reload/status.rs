@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::loader::{Loaded, LoadedFiles};
 use super::problem::ComponentProblem;
+use crate::component::{Component, SkippedExport};
 use crate::telemetry::{ComponentChange, Observer};
 
 /// Publishes the current problems and logs those that are new or resolved. `earlier` are lines reported before that
@@ -47,6 +48,7 @@ pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
                 component.digest = %component.digest,
                 "component loaded"
             );
+            log_skipped(component);
         }
     }
     for (key, loaded) in before {
@@ -54,6 +56,16 @@ pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
             let component = &loaded.registration.component;
             tracing::info!(component.name = %component.name, "component removed");
         }
+    }
+}
+
+/// Logs the exports of a component that are not served.
+pub(super) fn log_skipped(component: &Component) {
+    for SkippedExport { export, reason } in &component.skipped {
+        tracing::info!(
+            component.name = %component.name, export.name = %export, export.reason = %reason,
+            "export skipped"
+        );
     }
 }
 

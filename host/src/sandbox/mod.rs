@@ -5,11 +5,13 @@
 //! of HTTP servers, MCP or tokens.
 
 mod blocking_pool;
+mod command;
 mod egress;
 mod executor;
 mod filesystem;
 mod grant_report;
 mod grants;
+mod interfaces;
 pub mod keyvalue;
 mod limits;
 mod linker;
@@ -19,11 +21,13 @@ mod reachability;
 mod sockets;
 mod store;
 
+pub use command::{CapturedOutput, CommandInput, start_command};
 pub use egress::{EgressCounts, EgressDenied, HttpGrant, HttpRule};
 pub use executor::{CpuProfile, Stopped, execute};
 pub use filesystem::DirGrant;
 pub use grant_report::{ImportReport, import_report};
 pub use grants::{GrantError, Grants, Variables};
+pub use interfaces::has_interface;
 pub use limits::{Limits, MAX_HANDLES, MAX_LOG_LINES, MAX_OPEN_FILES, MAX_PROGRESS_EVENTS};
 pub use linker::new_linker;
 pub use open_grants::OpenGrants;

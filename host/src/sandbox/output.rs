@@ -16,7 +16,7 @@ use crate::telemetry::CallSpan;
 use crate::text::escape_untrusted;
 
 /// Bytes that a guest may write at once.
-const MAX_WRITE_BYTES: usize = 64 << 10;
+pub(super) const MAX_WRITE_BYTES: usize = 64 << 10;
 /// Length above which a line is logged in several parts.
 const MAX_LINE_BYTES: usize = 4_096;
 
@@ -45,7 +45,7 @@ impl GuestOutput {
         }
     }
 
-    fn write_bytes(&self, bytes: &[u8]) {
+    pub(super) fn write_bytes(&self, bytes: &[u8]) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in bytes {
             if buffer.lines_logged > MAX_LOG_LINES {

@@ -7,7 +7,7 @@ use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::filesystem::{WasiFilesystemCtxView, WasiFilesystemView};
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
-use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::egress::EgressHooks;
@@ -30,7 +30,7 @@ const MAX_SEARCHED_BYTES: usize = 1_000;
 /// The data of a store. `C` is the state of the contract's own imports.
 pub struct StoreData<C> {
     /// Created when the guest first uses WASI, because many guests never do.
-    wasi: Option<WasiCtx>,
+    pub(super) wasi: Option<WasiCtx>,
     http: WasiHttpCtx,
     egress: EgressHooks,
     pub(super) grants: Arc<OpenGrants>,
@@ -136,7 +136,11 @@ pub fn start_call<C>(
     store.set_epoch_deadline(1);
 }
 
-fn wasi_context(grants: &OpenGrants) -> WasiCtx {
+/// Creates the WASI context of a guest. `change` sets what differs from that of most guests.
+pub(super) fn wasi_context(
+    grants: &OpenGrants,
+    change: impl FnOnce(&mut WasiCtxBuilder),
+) -> WasiCtx {
     // The builder's defaults deny everything. They are repeated here so that a change of a default has no effect.
     let mut wasi = WasiCtx::builder();
     wasi.stdout(GuestOutput::new("stdout"))
@@ -148,6 +152,7 @@ fn wasi_context(grants: &OpenGrants) -> WasiCtx {
         .allow_blocking_current_thread(false)
         .max_random_size(MAX_RANDOM_BYTES);
     sockets::allow_granted(&mut wasi, &grants.tcp);
+    change(&mut wasi);
     wasi.build()
 }
 
@@ -168,7 +173,9 @@ pub fn is_out_of_handles(error: &wasmtime::Error) -> bool {
 impl<C: Send> WasiView for StoreData<C> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
-            ctx: self.wasi.get_or_insert_with(|| wasi_context(&self.grants)),
+            ctx: self
+                .wasi
+                .get_or_insert_with(|| wasi_context(&self.grants, |_| {})),
             table: &mut self.table,
         }
     }

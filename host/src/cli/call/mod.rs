@@ -107,7 +107,13 @@ impl Call {
             };
         }
         match result {
-            Ok(Outcome::Complete(output)) => print(&output, &files),
+            Ok(Outcome::Complete(output)) => {
+                print(&output, &files)?;
+                match output.is_error {
+                    true => Err(Failure::Failed),
+                    false => Ok(()),
+                }
+            }
             Ok(Outcome::InputRequired(questions)) => Err(fail(format!(
                 "the tool asks a question back ({}), which only an MCP client can answer",
                 questions

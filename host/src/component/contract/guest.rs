@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Component, HasSelf, Instance, InstancePre};
+use wasmtime::component::{Component, HasSelf, Instance, InstancePre, Linker};
 
 use super::bindings::Everything;
 use super::bindings::exports::toolcrib::mcp::{completions, prompts, resources, tool};
 use super::bindings::toolcrib::mcp::types;
 use super::host::{CallData, GuestStore};
 use super::outcome::Outcome;
+use super::{logging, stubs};
 use crate::engine::{Engine, error_summary};
 use crate::sandbox::{self, StoreData};
 
@@ -21,6 +22,13 @@ const COMPLETIONS_INTERFACE: &str = "toolcrib:mcp/completions@0.1.1";
 /// Returns whether an interface belongs to the contract, in any version.
 pub(crate) fn is_contract_interface(id: &str) -> bool {
     id.starts_with("toolcrib:mcp/")
+}
+
+/// Returns whether the host offers an interface of the contract, or one that it serves like those of the contract, to
+/// components.
+pub(crate) fn is_host_interface(id: &str) -> bool {
+    let is_contract = ["toolcrib:mcp/call@0.1.", "toolcrib:mcp/types@0.1."];
+    is_contract.iter().any(|prefix| id.starts_with(prefix)) || logging::INTERFACES.contains(&id)
 }
 
 /// Returns whether this host supports the version of a contract interface.
@@ -128,18 +136,20 @@ macro_rules! call_guest {
 }
 
 impl Guest {
-    /// Links the component with the host's imports.
+    /// Links the component with the host's imports. `stubs` tells for each other import whether it is the host's, so
+    /// that a stub takes its place if it is not.
     ///
     /// # Errors
     /// One sentence: the import that the host lacks, or how an export differs from the contract.
-    pub(crate) fn new(engine: &Engine, component: &Component) -> Result<Self, String> {
-        let mut linker =
-            sandbox::new_linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
-        Everything::add_to_linker::<_, HasSelf<CallData>>(
-            &mut linker,
-            |data: &mut StoreData<CallData>| &mut data.contract,
-        )
-        .map_err(|e| format!("the host cannot link it: {e}"))?;
+    pub(crate) fn new(
+        engine: &Engine,
+        component: &Component,
+        stubs: Option<fn(&str) -> bool>,
+    ) -> Result<Self, String> {
+        let mut linker = new_linker(engine).map_err(|e| format!("the host cannot link it: {e}"))?;
+        if let Some(is_offered) = stubs {
+            stubs::define(&mut linker, engine, component, is_offered)?;
+        }
         let pre = linker.instantiate_pre(component).map_err(|e| {
             let cause = error_summary(&e);
             format!("it imports what the host does not have: {cause}")
@@ -245,6 +255,17 @@ impl Guest {
             &request
         )??)
     }
+}
+
+/// Creates a linker with every import that the host offers to components.
+fn new_linker(engine: &Engine) -> wasmtime::Result<Linker<StoreData<CallData>>> {
+    let mut linker = sandbox::new_linker(engine)?;
+    Everything::add_to_linker::<_, HasSelf<CallData>>(
+        &mut linker,
+        |data: &mut StoreData<CallData>| &mut data.contract,
+    )?;
+    logging::add_to_linker(&mut linker)?;
+    Ok(linker)
 }
 
 /// Looks up an interface of the contract; `None` if the component does not export it.

@@ -8,6 +8,9 @@ mod outcome;
 
 mod host;
 
+mod logging;
+mod stubs;
+
 mod guest;
 
 pub use bindings::exports::toolcrib::mcp::completions::{
@@ -30,8 +33,9 @@ pub(super) use bindings::toolcrib::mcp::types::{
 };
 pub(super) use guest::{
     Guest, GuestError, PreparedStore, TOOL_INTERFACE, has_supported_version, is_contract_interface,
-    trap,
+    is_host_interface, trap,
 };
 pub(super) use host::CallData;
 pub use host::{ClientFeatures, DescribeCaller, Event, GuestContext};
 pub use outcome::Outcome;
+pub(super) use stubs::StubCalled;

@@ -28,9 +28,9 @@ pub(super) struct DeclaredType<'a> {
 }
 
 impl Declarations {
-    /// Reads the declarations of a valid component.
-    pub(super) fn read(component: &[u8]) -> Self {
-        let (docs, name_offsets) = PackageDocs::read(component);
+    /// Reads the declarations of a valid component, and further documentation in `wit`.
+    pub(super) fn read(component: &[u8], wit: &str) -> Self {
+        let (docs, name_offsets) = PackageDocs::read(component, wit);
         // The decoder synthesises an anonymous world, and fails if a section documents another world or package.
         // Renaming the sections hides them.
         let mut component = Cow::Borrowed(component);

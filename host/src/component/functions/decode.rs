@@ -232,7 +232,7 @@ impl Decoder {
                 let payload = self.value(ty, payload, JsonPath::Member(&path, name))?;
                 Some(Box::new(payload))
             }
-            (None, None) => None,
+            (None, None | Some(Value::Null)) => None,
             (Some(_), None) => {
                 return Err(path.error(format_args!(
                     "the case `{name}` has a value: give {{\"{name}\": …}}"

@@ -1,7 +1,5 @@
 //! The exports of a component that are candidates for tools, and those that are skipped.
 
-use std::cmp::Ordering;
-use std::fmt;
 use std::sync::Arc;
 
 use wasmtime::Engine;
@@ -10,49 +8,7 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem};
 
 use super::names::FunctionPath;
 use crate::component::contract;
-use crate::component::definitions::display_name;
-
-/// Maximum number of skipped exports that are listed.
-const MAX_SKIPPED: usize = 1_000;
-
-/// An export that is not served as a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkippedExport {
-    /// An interface, a function, or both (`ns:pkg/iface#function`).
-    pub export: String,
-    /// The reason, as a part of a sentence.
-    pub reason: String,
-}
-
-impl fmt::Display for SkippedExport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.export, self.reason)
-    }
-}
-
-/// The skipped exports of a component, up to [`MAX_SKIPPED`].
-#[derive(Default)]
-pub(super) struct SkippedExports(Vec<SkippedExport>);
-
-impl SkippedExports {
-    pub(super) fn add(&mut self, export: impl fmt::Display, reason: impl Into<String>) {
-        match self.0.len().cmp(&MAX_SKIPPED) {
-            Ordering::Less => self.0.push(SkippedExport {
-                export: display_name(&export.to_string()),
-                reason: reason.into(),
-            }),
-            Ordering::Equal => self.0.push(SkippedExport {
-                export: "…".into(),
-                reason: format!("{MAX_SKIPPED} are listed, and there are more"),
-            }),
-            Ordering::Greater => {}
-        }
-    }
-
-    pub(super) fn into_vec(self) -> Vec<SkippedExport> {
-        self.0
-    }
-}
+use crate::component::exported::SkippedExports;
 
 /// The exports of a component outside the contract.
 #[derive(Default)]

@@ -10,64 +10,44 @@ use super::encode::encode;
 use super::function::Function;
 use super::types::{TypeKind, WitType};
 use crate::component::contract::{self, Block, Content, Guest, GuestError, PreparedStore};
-use crate::component::output_validation::GuestOutput;
+use crate::component::exported::{Callee, ExportedOutput, PreparedCall, Run};
 use crate::component::schema::Strings;
 use crate::component::tool_result::ToolResult;
 
 /// A function with decoded arguments.
-pub(crate) struct PreparedCall {
+struct PreparedFunction {
     function: Arc<Function>,
     arguments: Vec<Val>,
 }
 
-/// The result of a function, as text and as structured content.
-pub(crate) struct FunctionOutput {
-    pub(crate) result: ToolResult,
-    /// The size of the result as text. The structured copy is the host's own.
-    size_bytes: usize,
-}
-
-impl FunctionOutput {
-    /// Returns the output of a function without result.
-    fn empty() -> Self {
-        Self {
-            result: ToolResult::default(),
-            size_bytes: 0,
-        }
+/// Returns the output of a function without result.
+fn empty() -> ExportedOutput {
+    ExportedOutput {
+        result: ToolResult::default(),
+        size_bytes: 0,
     }
 }
 
-impl GuestOutput for FunctionOutput {
-    fn size_bytes(&self) -> usize {
-        self.size_bytes
-    }
-
-    fn validate(&self) -> Result<(), String> {
-        Ok(())
+impl Callee for Function {
+    fn prepare(
+        self: Arc<Self>,
+        arguments: &Value,
+        strings: Strings,
+    ) -> Result<Box<dyn PreparedCall>, String> {
+        let arguments = decode(&self.parameters, arguments, strings)?;
+        Ok(Box::new(PreparedFunction {
+            function: self,
+            arguments,
+        }))
     }
 }
 
 impl Function {
-    /// Decodes the arguments of a call.
-    ///
-    /// # Errors
-    /// One sentence for the client.
-    pub(crate) fn prepare(
-        self: &Arc<Self>,
-        arguments: &Value,
-        strings: Strings,
-    ) -> Result<PreparedCall, String> {
-        Ok(PreparedCall {
-            function: self.clone(),
-            arguments: decode(&self.parameters, arguments, strings)?,
-        })
-    }
-
     fn output(
         &self,
         results: &[Val],
         max_output_bytes: usize,
-    ) -> Result<FunctionOutput, GuestError> {
+    ) -> Result<ExportedOutput, GuestError> {
         let encode = |ty: &WitType, value: &Val| {
             encode(ty, value, max_output_bytes).ok_or(GuestError::OutputTooLarge)
         };
@@ -80,7 +60,7 @@ impl Function {
                 Some(Val::Result(result)),
             ) => match (result, ok, error) {
                 (Ok(Some(value)), Some(ty), _) => encode(ty, value)?,
-                (Ok(_), ..) => return Ok(FunctionOutput::empty()),
+                (Ok(_), ..) => return Ok(empty()),
                 (Err(Some(value)), _, Some(ty)) => {
                     return Err(GuestError::Failed(to_text(&encode(ty, value)?)));
                 }
@@ -90,10 +70,10 @@ impl Function {
                 }
             },
             (Some(ty), Some(value)) => encode(ty, value)?,
-            _ => return Ok(FunctionOutput::empty()),
+            _ => return Ok(empty()),
         };
         let text = to_text(&value);
-        Ok(FunctionOutput {
+        Ok(ExportedOutput {
             size_bytes: text.len(),
             result: ToolResult {
                 structured: Some(match self.returns_record() {
@@ -110,38 +90,40 @@ impl Function {
     }
 }
 
-impl PreparedCall {
-    /// Runs the call in a new instance.
-    pub(crate) async fn run(
-        self,
+impl PreparedCall for PreparedFunction {
+    fn run(
+        self: Box<Self>,
         guest: Arc<Guest>,
         mut store: PreparedStore,
         max_output_bytes: usize,
-    ) -> Result<FunctionOutput, GuestError> {
-        let Self {
-            function,
-            arguments,
-        } = self;
-        // Every value takes the size of a `Val` in the host, and at least 2 bytes in the output, except those of bytes.
-        let max_result_bytes = max_output_bytes.saturating_mul(size_of::<Val>() / 2);
-        let max_result_bytes = max_result_bytes.max(store.store.hostcall_fuel());
-        store
-            .store
-            .set_hostcall_fuel(max_result_bytes / function.max_bytes_per_fuel);
-        let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
-        let call = async {
-            let instance = store.instantiate(&guest).await?;
-            let export = instance
-                .get_func(&mut store.store, &function.export)
-                .ok_or_else(|| wasmtime::Error::msg("the export is not a function"))?;
-            export
-                .call_async(&mut store.store, &arguments, &mut results)
-                .await
-        };
-        match call.await {
-            Ok(()) => function.output(&results, max_output_bytes),
-            Err(error) => Err(contract::trap(error, &store.store)),
-        }
+    ) -> Run {
+        Box::pin(async move {
+            let Self {
+                function,
+                arguments,
+            } = *self;
+            // Every value takes the size of a `Val` in the host, and at least 2 bytes in the output, except those of
+            // bytes.
+            let max_result_bytes = max_output_bytes.saturating_mul(size_of::<Val>() / 2);
+            let max_result_bytes = max_result_bytes.max(store.store.hostcall_fuel());
+            store
+                .store
+                .set_hostcall_fuel(max_result_bytes / function.max_bytes_per_fuel);
+            let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
+            let call = async {
+                let instance = store.instantiate(&guest).await?;
+                let export = instance
+                    .get_func(&mut store.store, &function.export)
+                    .ok_or_else(|| wasmtime::Error::msg("the export is not a function"))?;
+                export
+                    .call_async(&mut store.store, &arguments, &mut results)
+                    .await
+            };
+            match call.await {
+                Ok(()) => function.output(&results, max_output_bytes),
+                Err(error) => Err(contract::trap(error, &store.store)),
+            }
+        })
     }
 }
 

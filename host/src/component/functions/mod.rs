@@ -22,6 +22,8 @@
 //! `result` can fail: its error becomes the tool's error instead of a part of the result.
 
 mod names;
+mod wit_docs;
+
 mod package_docs;
 
 mod declarations;
@@ -48,8 +50,6 @@ mod discover;
 mod generated;
 mod world;
 
-pub(super) use discover::{Functions, NameConflict, ToolSet};
-pub use exports::SkippedExport;
-pub(super) use function::Function;
+pub(super) use discover::discover;
 pub use generated::GeneratedFunction;
 pub use world::World;

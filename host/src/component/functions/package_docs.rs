@@ -3,6 +3,7 @@
 use serde_json::Value;
 use wasmparser::{Parser, Payload};
 
+use super::wit_docs;
 use crate::component::guest_json;
 
 const SECTION_NAME: &str = "package-docs";
@@ -38,8 +39,8 @@ impl<'a> Scope<'a> {
 }
 
 impl PackageDocs {
-    /// Reads the sections of a component. Also returns the offset of each section's name.
-    pub(super) fn read(component: &[u8]) -> (Self, Vec<usize>) {
+    /// Reads the sections of a component, and those of `wit` after them. Also returns the offset of each section's name.
+    pub(super) fn read(component: &[u8], wit: &str) -> (Self, Vec<usize>) {
         let mut sections = Vec::new();
         let mut name_offsets = Vec::new();
         let mut depth = 0;
@@ -65,7 +66,8 @@ impl PackageDocs {
             }
         }
         sections.sort_by_key(|(depth, _)| *depth);
-        let sections = sections.into_iter().map(|(_, json)| json).collect();
+        let sections = sections.into_iter().map(|(_, json)| json);
+        let sections = sections.chain(wit_docs::read(wit)).collect();
         (Self { sections }, name_offsets)
     }
 

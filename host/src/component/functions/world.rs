@@ -21,7 +21,7 @@ impl World {
     /// The bytes are not a component, or its types cannot be read; one sentence to be read after the file.
     pub fn read(component: &[u8]) -> Result<Self, String> {
         binary_format::check(component).map_err(|error| error.to_string())?;
-        let declarations = Declarations::read(component);
+        let declarations = Declarations::read(component, "");
         let (resolve, world) = declarations
             .decoded()
             .ok_or("its imports and exports cannot be read; build it again")?;
