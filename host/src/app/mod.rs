@@ -308,6 +308,14 @@ pub(crate) async fn load_apart(
     Ok((catalogs, problems))
 }
 
+/// Loads the configured components once, without following changes.
+///
+/// # Errors
+/// Every problem of every reference and component.
+pub(crate) async fn load(config: &Config) -> Result<Arc<Catalog>, BuildError> {
+    Ok(reload::load_once(config).await?.live().current())
+}
+
 /// Loads the configured components once and opens the key-value store if a component is granted a bucket.
 ///
 /// # Errors

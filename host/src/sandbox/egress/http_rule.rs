@@ -36,6 +36,8 @@ impl HttpRule {
     pub fn parse(text: &str) -> Result<Self, String> {
         const FORM: &str = "an entry is a scheme, a host, and perhaps a port and a path, such as \
                             \"https://api.example.com\" or \"https://*.example.org:8443/v1/\"";
+        const WILDCARD: &str = "`*` stands for one whole label at the beginning of the host, as in \
+                                \"https://*.example.org\"";
         let (scheme, rest) = text.split_once("://").ok_or(FORM)?;
         if !matches!(scheme, "http" | "https") {
             return Err(format!("`{scheme}` is neither http nor https; {FORM}"));
@@ -49,11 +51,7 @@ impl HttpRule {
             None => (false, authority),
         };
         if authority.contains('*') {
-            return Err(
-                "`*` stands for one whole label at the beginning of the host, as in \
-                 \"https://*.example.org\""
-                    .into(),
-            );
+            return Err(WILDCARD.into());
         }
         let url = Url::parse(&format!("{scheme}://{authority}{path}"))
             .map_err(|error| format!("{error}; {FORM}"))?;
@@ -79,6 +77,10 @@ impl HttpRule {
             ));
         }
         let host = url.host().ok_or(FORM)?.to_owned();
+        // Written as `%2a`.
+        if url.host_str().is_some_and(|host| host.contains('*')) {
+            return Err(WILDCARD.into());
+        }
         let host = match (wildcard, host) {
             (_, Host::Domain(name)) if name.ends_with('.') => {
                 return Err("its host ends in a dot; leave the dot out".into());
