@@ -3,7 +3,7 @@
 use super::{
     BLOCK, HostileComponent, HostileComponentBuilder, POLL, TIMER, repeat, repeat_forever,
 };
-use crate::kinds::commands::command;
+use crate::kinds::commands::command_with;
 use crate::support::guest::http::add_http_imports;
 use crate::support::guest::{Guest, component, component_from_wit};
 
@@ -122,7 +122,7 @@ fn commands() -> [HostileComponent; 3] {
     let hostile = |name: &'static str, behaviour, run: &str, limits: &str| HostileComponent {
         title: "Commands",
         name,
-        bytes: command(run),
+        bytes: command_with("", run),
         settings: format!("[component.limits]\noutput = \"100kB\"\n{limits}"),
         tools: vec![(name.to_owned(), behaviour)],
     };

@@ -11,6 +11,13 @@ use crate::support::server::Host;
 /// Builds a command. Helpers of its module: `$print` and `$complain` write text to standard output and standard error,
 /// `$arguments` returns a list of strings, `$read` copies standard input to standard output.
 pub(crate) fn command(run: &str) -> Vec<u8> {
+    const TEXTS: &str = r#"
+      (data (i32.const 1024) "hello\n") (data (i32.const 1040) "warning\n") (data (i32.const 1056) "\ff")"#;
+    command_with(TEXTS, run)
+}
+
+/// Like [`command`], with other data. The host keeps a file with the data of a component that has been called.
+pub(crate) fn command_with(data: &str, run: &str) -> Vec<u8> {
     component_from_wit(
         "world guest {
            import wasi:cli/environment@0.2.0;
@@ -38,7 +45,7 @@ pub(crate) fn command(run: &str) -> Vec<u8> {
                 (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
                 (global.set $heap (i32.add (local.get $at) (local.get 3)))
                 (local.get $at))
-              (data (i32.const 1024) "hello\n") (data (i32.const 1040) "warning\n") (data (i32.const 1056) "\ff")
+              {data}
               (func $print (param i32 i32)
                 (call $write (call $stdout) (local.get 0) (local.get 1) (i32.const 512)))
               (func $complain (param i32 i32)

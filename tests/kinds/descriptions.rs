@@ -111,7 +111,7 @@ fn a_toml_file_beside_a_component_describes_its_tools() {
         tomorrow["annotations"],
         json!({ "readOnlyHint": true, "destructiveHint": false })
     );
-    // What is pinned does not cover the files beside it.
+    // A pinned digest does not cover the files beside the component.
     let pinned = format!(
         "[[component]]\nref = \"weather.wasm\"\ndigest = \"{}\"\n",
         described["digest"].as_str().unwrap()

@@ -74,7 +74,7 @@ fn is_draft(bytes: &[u8]) -> bool {
     matches!(bytes.get(4..8), Some([version, 0, 1, 0]) if *version < FIRST_VERSION)
 }
 
-/// What a component has at the top.
+/// The content of a component at its top.
 #[derive(Default)]
 struct Content {
     depth: u32,

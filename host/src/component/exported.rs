@@ -29,7 +29,7 @@ pub(super) struct ExportedTool {
     pub(super) callee: Arc<dyn Callee>,
 }
 
-/// What is called for a tool made of an export.
+/// The export behind a tool.
 pub(super) trait Callee: Send + Sync {
     /// Converts the arguments of a call, before an instance exists.
     ///

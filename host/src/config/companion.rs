@@ -1,5 +1,4 @@
-//! `FILE.toml` beside `FILE.wasm`: an author's descriptions of the component's tools, which the configuration may
-//! replace.
+//! Descriptions of tools by a component's author, in `FILE.toml` beside `FILE.wasm`. The configuration may replace them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -115,7 +115,7 @@ impl Loader {
             result.failed = input.failed.cloned();
             return result;
         }
-        // What is signed or pinned does not cover the files beside the component.
+        // A signature or a pinned digest does not cover the files beside the component.
         let described = Described::state(&source.file, self.is_pinned(source)).await;
         result.described = described;
         let is_described = |loaded: &&Loaded| loaded.described.state == Some(described);

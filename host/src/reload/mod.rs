@@ -41,6 +41,8 @@ pub(crate) use reconfigure::Reload;
 pub(crate) use registry::ComponentRegistry;
 pub(crate) use remotes::fetcher;
 
+use loader::LoadedFiles;
+
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::shared::Shared;
@@ -61,9 +63,7 @@ pub(crate) async fn start(
     let (registry, problems) =
         ComponentRegistry::load(config.clone(), watched, observer.clone(), shared).await?;
     let registry = Arc::new(registry);
-    for entry in registry.live().current().components() {
-        status::log_skipped(&entry.component);
-    }
+    status::log_skipped(&LoadedFiles::new(), &registry.state.lock().await.loaded);
     let ended = registry.setup().ended.clone();
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run(registry.clone(), ended.clone()));

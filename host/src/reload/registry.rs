@@ -360,6 +360,10 @@ impl ComponentRegistry {
         let failed = scan.results.iter_mut();
         let failed = failed.filter_map(|r| Some((r.key.clone(), r.failed.take()?)));
         let failed = failed.collect();
+        // Commands that load components once do not log what they show.
+        if !state.by_reference.is_empty() {
+            status::log_skipped(&state.loaded, &scan.loaded);
+        }
         let Resolution {
             catalog,
             served,

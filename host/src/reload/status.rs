@@ -1,13 +1,13 @@
 //! Reports the state of the components: log lines for what has changed, and the current problems for `/readyz`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::loader::{Loaded, LoadedFiles};
 use super::problem::ComponentProblem;
-use crate::component::{Component, SkippedExport};
+use crate::component::SkippedExport;
 use crate::telemetry::{ComponentChange, Observer};
 
 /// Publishes the current problems and logs those that are new or resolved. `earlier` are lines reported before that
@@ -48,7 +48,6 @@ pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
                 component.digest = %component.digest,
                 "component loaded"
             );
-            log_skipped(component);
         }
     }
     for (key, loaded) in before {
@@ -59,13 +58,21 @@ pub(super) fn log_changes(before: &LoadedFiles, now: &LoadedFiles) {
     }
 }
 
-/// Logs the exports of a component that are not served.
-pub(super) fn log_skipped(component: &Component) {
-    for SkippedExport { export, reason } in &component.skipped {
-        tracing::info!(
-            component.name = %component.name, export.name = %export, export.reason = %reason,
-            "export skipped"
-        );
+/// Logs the exports that are not served, of the components in `now` that are not in `before`.
+pub(super) fn log_skipped(before: &LoadedFiles, now: &LoadedFiles) {
+    let component = |loaded: &Loaded| loaded.registration.component.clone();
+    let before: HashSet<_> = before
+        .values()
+        .map(|l| Arc::as_ptr(&component(l)))
+        .collect();
+    let added = now.values().map(component);
+    for component in added.filter(|component| !before.contains(&Arc::as_ptr(component))) {
+        for SkippedExport { export, reason } in &component.skipped {
+            tracing::info!(
+                component.name = %component.name, export.name = %export, export.reason = %reason,
+                "export skipped"
+            );
+        }
     }
 }
 
