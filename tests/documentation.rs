@@ -7,7 +7,7 @@ use toolcrib::config::{Config, Overrides};
 use crate::tidy::ROOT;
 
 /// A table of the configuration: its heading in the documentation, the TOML that opens it, and the tables below it.
-const TABLES: [(&str, &str, &[&str]); 16] = [
+const TABLES: [(&str, &str, &[&str]); 17] = [
     (
         "Top level",
         "",
@@ -17,6 +17,7 @@ const TABLES: [(&str, &str, &[&str]); 16] = [
             "network",
             "limits",
             "component",
+            "mount",
             "trust",
             "kv",
             "shared",
@@ -40,6 +41,7 @@ const TABLES: [(&str, &str, &[&str]); 16] = [
         "[[component]]",
         &["limits", "tool", "allow"],
     ),
+    ("[[mount]]", "[[mount]]", &["limits", "allow"]),
     (
         "[component.tool.NAME]",
         "[[component]]\nref = \"a.wasm\"\n[component.tool.a]",

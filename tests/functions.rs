@@ -10,6 +10,7 @@ mod mixed_exports;
 mod names;
 mod primitive_types;
 mod random_types;
+pub(crate) mod resources;
 mod results;
 mod round_trip;
 mod skipped;

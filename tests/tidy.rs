@@ -141,6 +141,7 @@ const LIBRARIES: [(&[&str], &[&str]); 18] = [
             "wasmtime_wasi",
             "wasmtime_wasi_config",
             "wasmtime_wasi_http",
+            "wasm_compose",
             "wasmparser",
             "wit_component",
             "wit_parser",

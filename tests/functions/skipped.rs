@@ -41,13 +41,12 @@ fn check(component: &[u8], tools: &[&str], skipped: &[(&str, &str)]) {
 }
 
 #[test]
-fn functions_with_wit_resources_are_skipped() {
+fn functions_whose_resources_cannot_be_made_are_skipped() {
     let wit = "
         world guest {
           export add: func(a: u32, b: u32) -> u32;
           export things: interface {
             resource thing {
-              constructor(size: u32);
               size: func() -> u32;
               count: static func() -> u32;
             }
@@ -61,7 +60,6 @@ fn functions_with_wit_resources_are_skipped() {
           (import "[export]things" "[resource-new]thing" (func $new (param i32) (result i32)))
           {MEMORY}
           (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
-          (func (export "things#[constructor]thing") (param i32) (result i32) (call $new (local.get 0)))
           (func (export "things#[method]thing.size") (param i32) (result i32) (local.get 0))
           (func (export "things#[static]thing.count") (result i32) (i32.const 0))
           (func (export "things#make") (result i32) (call $new (i32.const 1)))
@@ -70,13 +68,11 @@ fn functions_with_wit_resources_are_skipped() {
     );
     check(
         &component_from_wit(wit, &module),
-        &["add", "total"],
+        &["add", "thing_count", "total"],
         &[
-            ("things#[constructor]thing", "it belongs to a resource"),
-            ("things#[method]thing.size", "it belongs to a resource"),
-            ("things#[static]thing.count", "it belongs to a resource"),
-            ("things#make", "it uses a resource"),
-            ("things#weigh", "it uses a resource"),
+            ("things#[method]thing.size", "no exported constructor makes"),
+            ("things#make", "it returns a resource"),
+            ("things#weigh", "no exported constructor makes"),
         ],
     );
 }
@@ -249,7 +245,7 @@ fn components_without_any_tool_are_rejected() {
         (
             "resources",
             resources,
-            &["`things#make0`: it uses a resource", "and 3 more"],
+            &["`things#make0`: it returns a resource", "and 3 more"],
         ),
         (
             "later",
@@ -312,7 +308,7 @@ fn skipped_exports_are_printed() {
     let path = toolcrib.write("guest", &component);
     let output = toolcrib.run(&["inspect", &path]);
     for line in [
-        "  skipped  things#make: it uses a resource",
+        "  skipped  things#make: it returns a resource, which ends with its call",
         "  add",
         "    Calls the function `add`. In WIT: `add: func(a: u32, b: u32) -> u32`",
     ] {

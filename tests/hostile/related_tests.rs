@@ -1,7 +1,7 @@
 //! The tests elsewhere that contain hostile guests, listed in the generated page.
 
 /// Threat, file and test.
-pub(super) const RELATED_TESTS: [(&str, &str, &str); 41] = [
+pub(super) const RELATED_TESTS: [(&str, &str, &str); 45] = [
     (
         "endless loops, in guest code and in host calls",
         "sandbox/limits.rs",
@@ -206,5 +206,25 @@ pub(super) const RELATED_TESTS: [(&str, &str, &str); 41] = [
         "guests that are cancelled while they block",
         "hostile/cancellation.rs",
         "disconnects_and_cancellations_stop_running_calls",
+    ),
+    (
+        "a part of a composition that spins, floods memory or recurses",
+        "compositions/calls.rs",
+        "parts_are_stopped_at_the_limits_of_the_call",
+    ),
+    (
+        "HTTP handlers that spin, crash, flood memory or never answer",
+        "mounts/limits.rs",
+        "handlers_that_give_no_response_are_answered_for",
+    ),
+    (
+        "HTTP handlers whose response never ends",
+        "mounts/limits.rs",
+        "responses_that_never_end_are_cut_off",
+    ),
+    (
+        "constructors that spin, destructors that crash",
+        "functions/resources.rs",
+        "constructors_and_destructors_run_in_the_sandbox",
     ),
 ];

@@ -285,8 +285,10 @@ async fn invalid_entries_of_an_embedder_are_rejected() {
         let reference = config.references[0].clone();
         config.components.push(toolcrib::config::ComponentConfig {
             reference,
+            mount: None,
             name: None,
             digest: None,
+            with: Vec::new(),
             allow_unpinned: false,
             follow: None,
             prefix: String::new(),

@@ -99,8 +99,17 @@ impl Host {
         Self::configured_in(dir, text).await
     }
 
-    /// Like [`Host::configured`], for the components in a directory.
+    /// Like [`Host::configured`], with the components in a directory.
     pub(crate) async fn configured_in(dir: TempDir, text: &str) -> Self {
+        Self::configured_with(dir, text, |_| {}).await
+    }
+
+    /// Like [`Host::configured_in`], and reloads on changes of every file.
+    pub(crate) async fn configured_and_watching(dir: TempDir, text: &str) -> Self {
+        Self::configured_with(dir, text, |config| config.watch = WatchMode::Everything).await
+    }
+
+    async fn configured_with(dir: TempDir, text: &str, change: impl FnOnce(&mut Config)) -> Self {
         let file = dir.path().join("toolcrib.toml");
         std::fs::write(&file, text).unwrap();
         let overrides = Overrides {
@@ -113,6 +122,7 @@ impl Host {
         if !text.contains("max-concurrent-calls") {
             config.server.max_concurrent_calls = MAX_CONCURRENT_CALLS;
         }
+        change(&mut config);
         Self::run(dir, config).await
     }
 

@@ -52,6 +52,18 @@ pub enum CatalogError {
         /// Its URI or URI template.
         second_uri: String,
     },
+    /// Two components answer at the same path.
+    #[error(
+        "`{first}` and `{second}` are both mounted at `{path}`; give one of them another `path`"
+    )]
+    SameMount {
+        /// The path.
+        path: String,
+        /// The component that was added first.
+        first: String,
+        /// The rejected component.
+        second: String,
+    },
     /// Comparing the URIs of a component with those of the others takes too long.
     #[error(
         "`{0}` has too many or too long resource templates to compare with those of the other \

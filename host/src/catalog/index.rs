@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::call_limits::{CallLimits, CallPermit, Places, Rejection};
 use super::entries::{ComponentEntry, Entry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry};
 use super::error::CatalogError;
+use super::mounts::{MountEntry, Mounts};
 use super::registration::Registration;
 use super::target::{Target, TargetName};
 use super::uri_overlap::{self, Served};
@@ -19,6 +20,7 @@ pub struct Catalog {
     resources: BTreeMap<String, Arc<ResourceEntry>>,
     /// By URI template.
     templates: BTreeMap<String, Arc<TemplateEntry>>,
+    mounts: Mounts,
     components: Vec<Arc<ComponentEntry>>,
     call_limits: Arc<CallLimits>,
 }
@@ -31,6 +33,7 @@ impl Catalog {
             prompts: BTreeMap::new(),
             resources: BTreeMap::new(),
             templates: BTreeMap::new(),
+            mounts: Mounts::default(),
             components: Vec::new(),
             call_limits,
         }
@@ -133,6 +136,19 @@ impl Catalog {
         owned_by(self.templates.values(), owner)
     }
 
+    /// Returns the mounts of one component in order of path.
+    pub fn mounts_of<'a>(
+        &'a self,
+        owner: &'a Arc<ComponentEntry>,
+    ) -> impl Iterator<Item = &'a MountEntry> {
+        self.mounts.of(owner)
+    }
+
+    /// Returns the mount that answers requests to a path: the one there or, of those above it, the nearest.
+    pub fn mount(&self, path: &str) -> Option<&Arc<MountEntry>> {
+        self.mounts.find(path)
+    }
+
     /// Finds the target that a client names. A URI that is no resource's own is matched against the templates.
     pub fn find(&self, name: &TargetName) -> Option<Target> {
         match name {
@@ -164,9 +180,29 @@ impl Catalog {
         self.call_limits.admit(component, caller).await
     }
 
+    /// Admits one request to a mount, as [`Self::admit`].
+    ///
+    /// # Errors
+    /// The limit that was reached.
+    pub async fn admit_to(
+        &self,
+        mount: &MountEntry,
+        caller: &str,
+    ) -> Result<CallPermit, Rejection> {
+        let component = &mount.owner.call_limits;
+        self.call_limits.admit(component, caller).await
+    }
+
     /// Adds a component, skipping its entries that conflict. Problems are added to `errors`.
     fn insert(&mut self, registration: &Registration, errors: &mut Vec<CatalogError>) {
         let owner = registration.component_entry();
+        if let Some(path) = &registration.mount {
+            let scopes = registration.sorted_scopes();
+            let inserted = self.mounts.insert(path, scopes, &owner);
+            errors.extend(inserted.err());
+            self.components.push(owner);
+            return;
+        }
         for entry in registration.tool_entries(&owner, errors) {
             match self.tools.get(&entry.name) {
                 Some(first) => errors.push(duplicate_tool(first, &entry)),
@@ -260,6 +296,7 @@ impl Catalog {
         self.prompts.retain(|_, entry| is_kept(&entry.owner));
         self.resources.retain(|_, entry| is_kept(&entry.owner));
         self.templates.retain(|_, entry| is_kept(&entry.owner));
+        self.mounts.remove_of(&removed);
     }
 }
 

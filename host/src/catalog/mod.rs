@@ -14,6 +14,7 @@ mod error;
 
 mod entries;
 
+mod mounts;
 mod target;
 mod uri_overlap;
 
@@ -31,6 +32,7 @@ pub use entries::{ComponentEntry, Entry, PromptEntry, ResourceEntry, TemplateEnt
 pub use error::CatalogError;
 pub use index::Catalog;
 pub use live::LiveCatalog;
+pub use mounts::MountEntry;
 pub use overlay::{Hints, ToolConfig};
 pub use registration::Registration;
 pub use target::{Target, TargetName};

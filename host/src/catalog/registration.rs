@@ -17,6 +17,8 @@ pub struct Registration {
     pub component: Arc<Component>,
     /// Limits on its calls.
     pub call_limits: Arc<ComponentCallLimits>,
+    /// The path at which it answers HTTP requests, in place of offering tools; `None` for tools.
+    pub mount: Option<String>,
     /// Prefix of the names of its tools and prompts.
     pub prefix: String,
     /// Prefix of the URIs of its resources and resource templates.
@@ -39,6 +41,7 @@ impl Registration {
         Self {
             component,
             call_limits,
+            mount: None,
             prefix: String::new(),
             uri_prefix: String::new(),
             scopes: Vec::new(),
@@ -53,6 +56,7 @@ impl Registration {
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.component, &other.component)
             && Arc::ptr_eq(&self.call_limits, &other.call_limits)
+            && self.mount == other.mount
             && self.prefix == other.prefix
             && self.uri_prefix == other.uri_prefix
             && self.scopes == other.scopes
@@ -77,7 +81,7 @@ impl Registration {
         self.selected.is_none()
     }
 
-    /// Returns the scopes required by prompts and resources, sorted.
+    /// Returns the scopes required by prompts, resources and mounts, sorted.
     pub(super) fn sorted_scopes(&self) -> Vec<String> {
         sorted(&self.scopes)
     }

@@ -78,7 +78,8 @@ impl Target {
             kind: match self.called() {
                 TargetKind::Tool => "tool",
                 TargetKind::Prompt => "prompt",
-                TargetKind::Resource | TargetKind::Completion => "resource",
+                // No target is a handler.
+                TargetKind::Resource | TargetKind::Completion | TargetKind::Handler => "resource",
             },
             name: self.name().into(),
             component: self.component().name.as_str().into(),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use tracing::Level;
 
+use super::inspect_parts as parts;
 use super::options::{ConfigOptions, configure};
 use super::output::{Failure, json_line, print_json, report, say};
 use crate::app;
@@ -67,8 +68,10 @@ pub(super) fn describe(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Value 
     json!({
         "name": component.name,
         "digest": component.digest,
+        "parts": parts::describe(component),
         "signedBy": component.signed_by,
         "size": component.size_bytes,
+        "mounts": catalog.mounts_of(entry).map(|mount| &mount.path).collect::<Vec<_>>(),
         "imports": component.imports,
         "stubbed": component.stubbed,
         "access": describe_access(component),
@@ -184,6 +187,10 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Result<(), Failure> 
         say!("  signed   by {signer}");
     }
     say!("  size     {} bytes", component.size_bytes);
+    for mount in catalog.mounts_of(entry) {
+        say!("  mount    {}", mount.path);
+    }
+    parts::print(component)?;
     if component.imports.is_empty() {
         say!("  imports  nothing");
     }

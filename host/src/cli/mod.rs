@@ -20,6 +20,7 @@ mod completions;
 mod connect;
 mod dev;
 mod inspect;
+mod inspect_parts;
 mod man;
 mod new;
 mod pull;

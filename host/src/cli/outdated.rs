@@ -41,8 +41,7 @@ impl Outdated {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let overrides = self.config.overrides(self.references);
         let config = configure(&overrides, Level::WARN)?;
-        let references = config.references.iter();
-        let references: Vec<_> = references.filter(|r| r.remote().is_some()).collect();
+        let references: Vec<_> = config.remote_references().collect();
         if references.is_empty() {
             return Err(fail_usage(
                 "no https:// or oci:// reference is named; name one, or a file with --config",
@@ -97,9 +96,17 @@ impl std::fmt::Display for State {
 
 /// Returns the digest that the configuration pins.
 fn pinned<'c>(config: &'c Config, reference: &Reference) -> Option<&'c str> {
+    let is_same = |other: &Reference| other.remote() == reference.remote();
     let mut components = config.components.iter();
-    let component = components.find(|c| c.reference.remote() == reference.remote());
-    component?.digest.as_deref()
+    let component = components.find(|component| is_same(&component.reference));
+    let mut parts = config.parts();
+    match component {
+        Some(component) => component.digest.as_deref(),
+        None => parts
+            .find(|part| is_same(&part.reference))?
+            .digest
+            .as_deref(),
+    }
 }
 
 /// Compares the served version with the current one: the manifests if the reference pins one, else the components.

@@ -65,6 +65,8 @@ pub enum TargetKind {
     Resource,
     /// A completion of an argument.
     Completion,
+    /// A handler of HTTP requests.
+    Handler,
 }
 
 impl fmt::Display for TargetKind {
@@ -74,6 +76,7 @@ impl fmt::Display for TargetKind {
             Self::Prompt => "prompt",
             Self::Resource => "resource",
             Self::Completion => "completion",
+            Self::Handler => "handler",
         })
     }
 }

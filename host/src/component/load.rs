@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::composition::Part;
 use super::contract::{Guest, Prompt, Resource};
 use super::definitions::{self, DefinitionError, ResourceTemplate, Tool, display_name};
 use super::describe::{DescribeError, Describer};
@@ -48,8 +49,11 @@ pub struct LoadSettings {
 pub struct Component {
     /// The name in logs and errors.
     pub name: String,
-    /// The digest of its bytes, as [`digest`] returns it.
+    /// The digest of its bytes, as [`digest`] returns it. For a composition, that of the digests of its parts' files, one
+    /// a line.
     pub digest: String,
+    /// The components that it is composed of, itself first; empty if it is not composed.
+    pub parts: Vec<Part>,
     /// A description of the trusted signer; `None` if it is not signed or signatures do not matter.
     pub signed_by: Option<String>,
     /// The size of its file.
@@ -154,6 +158,7 @@ impl Component {
         let component = Self {
             name: name.to_owned(),
             digest,
+            parts: Vec::new(),
             signed_by: None,
             size_bytes,
             imports: import_names,
@@ -174,7 +179,8 @@ impl Component {
             engine: engine.clone(),
             _compiled: compiled,
         };
-        if component.tools.is_empty() && !component.has_prompts_or_resources() {
+        let offers_tools = !component.tools.is_empty() || component.has_prompts_or_resources();
+        if !offers_tools && !component.guest.has_handler() {
             let has_definitions = component.guest.has_definitions();
             let error = LoadError::nothing_offered(has_definitions, &component.skipped);
             return Err(vec![error]);
@@ -214,6 +220,11 @@ impl Component {
     /// Returns the counts of its outgoing requests.
     pub fn egress_counts(&self) -> &EgressCounts {
         &self.open_grants.egress
+    }
+
+    /// Returns the digest of its own file, without its parts.
+    pub fn file_digest(&self) -> &str {
+        self.parts.first().map_or(&self.digest, |part| &part.digest)
     }
 
     /// Compares the access that its imports need with its grants.

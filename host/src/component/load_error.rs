@@ -1,6 +1,7 @@
 //! Errors of loading a component, as the operator learns them.
 
 use super::binary_format::NotAComponent;
+use super::composition::CompositionError;
 use super::contract::TOOL_INTERFACE;
 use super::definitions::{DefinitionError, display_name};
 use super::describe::DescribeError;
@@ -32,6 +33,21 @@ pub enum LoadError {
         /// The digest in the configuration.
         pinned: String,
     },
+    /// The digest of a part's file differs from the pinned one.
+    #[error(
+        "the digest of its part `{part}` is {found}, not the pinned {pinned}; review the file, then pin what it is"
+    )]
+    PartDigestMismatch {
+        /// The part.
+        part: String,
+        /// The digest of the file.
+        found: String,
+        /// The digest in the configuration.
+        pinned: String,
+    },
+    /// The component and its parts do not fit together.
+    #[error(transparent)]
+    Composition(#[from] CompositionError),
     /// The component is invalid, or the compiler timed out or failed.
     #[error(transparent)]
     NotCompiled(CompileError),
@@ -41,6 +57,14 @@ pub enum LoadError {
     /// The component differs from the contract or from WASI, or is made for another version of them.
     #[error("{0}")]
     Incompatible(String),
+    /// The component lacks an import that components beside it export.
+    #[error("{error}; {}", proposal(parts))]
+    Composable {
+        /// The error without the proposal.
+        error: Box<LoadError>,
+        /// The files of the components beside it.
+        parts: Vec<String>,
+    },
     /// A grant cannot be opened.
     #[error(transparent)]
     Grant(#[from] GrantError),
@@ -56,9 +80,26 @@ pub enum LoadError {
     /// A defined tool and a function have the same name.
     #[error(transparent)]
     NameConflict(#[from] NameConflict),
+    /// The component is mounted, and answers no HTTP requests.
+    #[error("it does not export `{0}`, which a [[mount]] needs; serve it with a [[component]]")]
+    NoHandler(&'static str),
+    /// The component answers HTTP requests, and offers nothing else.
+    #[error(
+        "it answers HTTP requests and has no tool; name it in a [[mount]] with the `path` at which it answers"
+    )]
+    OnlyHandler,
     /// The component offers no tool, prompt or resource.
     #[error("{0}")]
     NothingOffered(String),
+}
+
+/// Proposes to compose a component with others.
+fn proposal(parts: &[String]) -> String {
+    let quoted: Vec<_> = parts.iter().map(|part| format!("{part:?}")).collect();
+    format!(
+        "to take it from the component beside it, add `with = [{}]` to its [[component]]",
+        quoted.join(", ")
+    )
 }
 
 impl From<CompileError> for LoadError {

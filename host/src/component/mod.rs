@@ -4,18 +4,20 @@
 //! as a command.
 //! Its files, from the lowest layer to the highest; a file uses only files of lower groups:
 //!
-//! - `binary_format`, `engine_error`, `guest_json`, then `schema`: formats and errors, independent of the contract;
+//! - `binary_format`, `engine_error`, `guest_json`, `interface_names`, then `schema`: formats and errors, independent of the contract;
 //! - `contract`: generated bindings, the host's imports, the guest's exports;
 //! - `definitions`, `imports`, `output_validation`, `tool_result`, `call_error`: checks of what a guest imports, says and
 //!   returns;
+//! - `composition`: several components as one;
 //! - `describe`, `exported`: the two sources of tools, the contract and other exports;
 //! - `command`, `functions`: the kinds of exports that are tools;
 //! - `load_error`, `spare_instances`, then `load`: [`Component`];
-//! - `execute`, then `call`: one call.
+//! - `execute`, then `call` and `handler`: one call, one HTTP request.
 
 mod binary_format;
 mod engine_error;
 mod guest_json;
+mod interface_names;
 
 mod schema;
 
@@ -27,6 +29,8 @@ mod call_error;
 mod imports;
 mod output_validation;
 mod tool_result;
+
+mod composition;
 
 mod describe;
 mod exported;
@@ -42,9 +46,12 @@ mod load;
 mod execute;
 
 mod call;
+mod handler;
 
 pub use call::Call;
 pub use call_error::{CallError, TargetKind};
+pub use composition::{CompositionError, Part, PartImport};
+pub(crate) use composition::{PartFile, compose, exports_import};
 pub use contract::{
     Annotations, Answer, Audience, Block, Body, ClientFeatures, Completion, CompletionRequest,
     CompletionSubject, Content, DescribeCaller, Embedded, Event, GuestContext, Icon, Level, Link,
@@ -60,7 +67,9 @@ pub use exported::SkippedExport;
 pub use functions::GeneratedFunction;
 pub use functions::World;
 pub(crate) use guest_json::parse as parse_guest_json;
+pub use handler::{HandlerBody, HandlerBodyError, HandlerError};
 pub use imports::MissingImports;
+pub(crate) use interface_names::InterfaceNames;
 pub use load::{Component, LoadSettings, digest};
 pub use load_error::LoadError;
 pub use schema::Schema;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::allow::read_grants;
 use super::limits::read_limits;
+use super::parts::{PartConfig, read_parts};
 use super::section::Section;
 use super::tool::read_tool;
 use crate::catalog::ToolConfig;
@@ -17,15 +18,19 @@ const MIN_FOLLOW: Duration = Duration::from_secs(60);
 /// Upper limit of `uri-prefix`. Clients and logs have limits for whole URIs.
 const MAX_URI_PREFIX_BYTES: usize = 64;
 
-/// `[[component]]`. Tools are named as the component names them, without prefix.
+/// `[[component]]` or `[[mount]]`. Tools are named as the component names them, without prefix.
 #[derive(Debug, Clone)]
 pub struct ComponentConfig {
     /// `ref`: the files these settings apply to.
     pub reference: Reference,
+    /// `path` of a `[[mount]]`: where its HTTP handler answers; `None` for a `[[component]]`.
+    pub mount: Option<String>,
     /// Name in logs and errors; `None` means the file's stem.
     pub name: Option<String>,
     /// Required digest of the component's bytes: `sha256:…`.
     pub digest: Option<String>,
+    /// `with`: the components that it is composed with.
+    pub with: Vec<PartConfig>,
     /// Whether a remote component is served without a pinned digest.
     pub allow_unpinned: bool,
     /// Interval at which a remote component is resolved again; `None` means once per start.
@@ -55,6 +60,8 @@ impl ComponentConfig {
     pub(crate) fn is_for_one_component(&self) -> bool {
         self.name.is_some()
             || self.digest.is_some()
+            || !self.with.is_empty()
+            || self.mount.is_some()
             || self.include.is_some()
             || !self.exclude.is_empty()
             || !self.tools.is_empty()
@@ -64,6 +71,42 @@ impl ComponentConfig {
 /// Reads one `[[component]]`; `None` if it has no valid reference.
 pub(super) fn read_component(
     section: Section<'_, '_>,
+    default_limits: &Limits,
+) -> Option<ComponentConfig> {
+    let common = read_common(&section, default_limits);
+    let prefix = section.parsed("prefix", "characters of `A-Z a-z 0-9 _ -`", |text| {
+        is_tool_name(text).then(|| text.to_owned())
+    });
+    let uri_prefix = section.parsed(
+        "uri-prefix",
+        "the beginning of a URI such as \"acme+\" or \"acme:\", of at most 64 characters",
+        |text| is_uri_prefix(text).then(|| text.to_owned()),
+    );
+    let include = section.string_list("tools");
+    let exclude = section.string_list("exclude").unwrap_or_default();
+    let included = include.iter().flatten();
+    for tool in included.filter(|tool| exclude.contains(tool)) {
+        section.error(
+            "exclude",
+            format!("names `{tool}`, and so does `tools`; take it out of one of them"),
+        );
+    }
+    let tools = section.named_tables("tool").into_iter();
+    let tools = tools.map(|(name, tool)| (name, read_tool(tool))).collect();
+    section.finish();
+    Some(ComponentConfig {
+        prefix: prefix.unwrap_or_default(),
+        uri_prefix: uri_prefix.unwrap_or_default(),
+        include,
+        exclude,
+        tools,
+        ..common?
+    })
+}
+
+/// Reads the keys that `[[component]]` and `[[mount]]` share; `None` if there is no valid reference.
+pub(super) fn read_common(
+    section: &Section<'_, '_>,
     default_limits: &Limits,
 ) -> Option<ComponentConfig> {
     let reference = section.string("ref");
@@ -85,17 +128,10 @@ pub(super) fn read_component(
     );
     let allow_unpinned = section.boolean("allow-unpinned").unwrap_or(false);
     let follow = section.duration("follow");
+    let with = read_parts(section);
     if let Some(reference) = &reference {
-        check_remote_settings(&section, reference, digest.as_deref(), follow);
+        check_remote_settings(section, reference, digest.as_deref(), follow, &with);
     }
-    let prefix = section.parsed("prefix", "characters of `A-Z a-z 0-9 _ -`", |text| {
-        is_tool_name(text).then(|| text.to_owned())
-    });
-    let uri_prefix = section.parsed(
-        "uri-prefix",
-        "the beginning of a URI such as \"acme+\" or \"acme:\", of at most 64 characters",
-        |text| is_uri_prefix(text).then(|| text.to_owned()),
-    );
     let missing_imports =
         section.parsed(
             "missing-imports",
@@ -113,31 +149,21 @@ pub(super) fn read_component(
     let allow = section.table("allow").map(read_grants);
     let name = section.string("name");
     let scopes = section.scopes("scopes");
-    let include = section.string_list("tools");
-    let exclude = section.string_list("exclude").unwrap_or_default();
-    let included = include.iter().flatten();
-    for tool in included.filter(|tool| exclude.contains(tool)) {
-        section.error(
-            "exclude",
-            format!("names `{tool}`, and so does `tools`; take it out of one of them"),
-        );
-    }
-    let tools = section.named_tables("tool").into_iter();
-    let tools = tools.map(|(name, tool)| (name, read_tool(tool))).collect();
-    section.finish();
     Some(ComponentConfig {
         reference: reference?,
+        mount: None,
         name,
         digest,
+        with,
         allow_unpinned,
         follow,
-        prefix: prefix.unwrap_or_default(),
-        uri_prefix: uri_prefix.unwrap_or_default(),
+        prefix: String::new(),
+        uri_prefix: String::new(),
         missing_imports: missing_imports.unwrap_or_default(),
         scopes,
-        include,
-        exclude,
-        tools,
+        include: None,
+        exclude: Vec::new(),
+        tools: BTreeMap::new(),
         limits,
         allow: allow.unwrap_or_default(),
     })
@@ -149,10 +175,13 @@ fn check_remote_settings(
     reference: &Reference,
     digest: Option<&str>,
     follow: Option<Duration>,
+    with: &[PartConfig],
 ) {
     let Some(remote) = reference.remote() else {
+        let has_remote_part = with.iter().any(|part| part.reference.remote().is_some());
         for key in ["allow-unpinned", "follow"] {
-            if section.value(key).is_some() {
+            let is_for_parts = key == "allow-unpinned" && has_remote_part;
+            if section.value(key).is_some() && !is_for_parts {
                 section.error(key, "is for https:// and oci:// references; take it out");
             }
         }

@@ -14,6 +14,7 @@ mod kv;
 mod limits;
 mod listen;
 mod network;
+mod parts;
 mod server;
 mod shared;
 mod telemetry;
@@ -25,6 +26,7 @@ mod watch;
 mod auth;
 mod companion;
 mod component;
+mod mount;
 mod overrides;
 mod restart;
 
@@ -39,6 +41,7 @@ pub use component::ComponentConfig;
 pub use listen::Listen;
 pub use network::NetworkConfig;
 pub use overrides::Overrides;
+pub use parts::PartConfig;
 pub(crate) use restart::{keys_that_need_a_restart, max_memory_bytes};
 pub use section::{ConfigError, ValueFile};
 pub use server::{MIN_STATE_KEY_BYTES, ServerConfig, TlsConfig};
@@ -70,7 +73,7 @@ pub struct Config {
     pub limits: Limits,
     /// References to the components to serve.
     pub references: Vec<Reference>,
-    /// `[[component]]`: settings for the components named there.
+    /// `[[component]]` and `[[mount]]`: settings for the components named there.
     pub components: Vec<ComponentConfig>,
     /// `[trust]`: the signatures that components need.
     pub trust: TrustPolicy,
@@ -194,6 +197,18 @@ impl Config {
         index.and_then(|index| self.components.get(index))
     }
 
+    /// Returns the parts of all compositions.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &PartConfig> {
+        self.components.iter().flat_map(|component| &component.with)
+    }
+
+    /// Returns the references to components on the network, also those of parts.
+    pub(crate) fn remote_references(&self) -> impl Iterator<Item = &Reference> {
+        let parts = self.parts().map(|part| &part.reference);
+        let references = self.references.iter().chain(parts);
+        references.filter(|reference| reference.remote().is_some())
+    }
+
     /// Returns the limits of a component with the settings at an index.
     pub(crate) fn limits_of(&self, index: Option<usize>) -> &Limits {
         self.settings(index).map_or(&self.limits, |c| &c.limits)
@@ -269,6 +284,13 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
         if let Some(component) = component::read_component(section, &config.limits) {
             config.references.push(component.reference.clone());
             config.components.push(component);
+        }
+    }
+    for section in root.table_list("mount") {
+        let (path, others) = (&config.server.path, &config.components);
+        if let Some(mount) = mount::read_mount(section, &config.limits, path, others) {
+            config.references.push(mount.reference.clone());
+            config.components.push(mount);
         }
     }
     if !overrides.references.is_empty() {

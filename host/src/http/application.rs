@@ -156,7 +156,8 @@ impl Application {
         self.current().entry.endpoint.guard.clone()
     }
 
-    /// Returns the application as a router, without the page. Replaced settings apply to the MCP endpoint only.
+    /// Returns the application as a router, without the page. Replaced settings apply to the MCP endpoint and to mounted
+    /// components only.
     pub fn router(&self) -> Router {
         let current = self.current();
         let path = &current.entry.path;
@@ -164,10 +165,12 @@ impl Application {
         if path != "/" {
             mcp = mcp.route(&format!("{path}/"), any(handle));
         }
-        current.other.clone().merge(mcp.with_state(self.clone()))
+        let other = current.other.clone();
+        let other = other.fallback_service(any(handle_other).with_state(self.clone()));
+        other.merge(mcp.with_state(self.clone()))
     }
 
-    /// Answers a request of a connection. Those to the MCP endpoint do not need the router.
+    /// Answers a request of a connection. Those to the MCP endpoint and to mounted components do not need the router.
     pub(super) async fn handle(
         &self,
         mut request: Request,
@@ -185,7 +188,12 @@ impl Application {
             request = Request::from_parts(head, body);
         }
         if current.entry.is_at(request.uri()) {
-            return current.entry.handle(request, Some(connection)).await;
+            return current.entry.handle(request, None, Some(connection)).await;
+        }
+        let endpoint = &current.entry.endpoint;
+        if let Some(mounted) = endpoint.mount_at(request.uri().path()) {
+            let (mounted, connection) = (Some(&mounted), Some(connection));
+            return current.entry.handle(request, mounted, connection).await;
         }
         request.extensions_mut().insert(connection.clone());
         let Ok(response) = current.other.clone().oneshot(request).await;
@@ -262,7 +270,20 @@ impl Current {
 async fn handle(State(application): State<Application>, request: Request) -> Response {
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let entry = application.current().entry.clone();
-    entry.handle(request, connection.as_ref()).await
+    entry.handle(request, None, connection.as_ref()).await
+}
+
+/// Handles a request that a router has directed nowhere: one to a mounted component, or to nothing.
+async fn handle_other(State(application): State<Application>, request: Request) -> Response {
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    let entry = application.current().entry.clone();
+    match entry.endpoint.mount_at(request.uri().path()) {
+        Some(mounted) => {
+            let connection = connection.as_ref();
+            entry.handle(request, Some(&mounted), connection).await
+        }
+        None => not_found().await,
+    }
 }
 
 /// The state of `/readyz`.

@@ -37,21 +37,23 @@ pub(super) async fn read_json(
     max_bytes: usize,
     budget: &Budget,
 ) -> Result<Bytes, Box<Response>> {
-    let reject = |status, message: &str| {
-        Err(Box::new(json_rpc(
-            status,
-            INVALID_REQUEST,
-            message,
-            None,
-            None,
-        )))
-    };
     if !is_json(headers) {
-        return reject(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(rejection(
+            status,
             "the Content-Type must be application/json",
-        );
+        ));
     }
+    read_any(body, max_bytes, budget).await
+}
+
+/// Like [`read_json`], of any media type.
+pub(super) async fn read_any(
+    body: &mut RequestBody,
+    max_bytes: usize,
+    budget: &Budget,
+) -> Result<Bytes, Box<Response>> {
+    let reject = |status, message: &str| Err(rejection(status, message));
     match read(body, max_bytes, budget).await {
         Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => reject(
@@ -69,6 +71,10 @@ pub(super) async fn read_json(
             Err(Box::new(responses::bytes_exhausted(exhausted, None)))
         }
     }
+}
+
+fn rejection(status: StatusCode, message: &str) -> Box<Response> {
+    json_rpc(status, INVALID_REQUEST, message, None, None).into()
 }
 
 async fn read(

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta, ProtocolVersion};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Accepted;
@@ -263,23 +263,30 @@ impl Endpoint {
         if let Some(target) = catalog.find(&target) {
             target.record_in(record);
         }
-        Err(match (&error, &self.guard) {
-            (AdmissionError::UnknownTarget, _) => return Ok(None),
+        match error {
+            AdmissionError::UnknownTarget => Ok(None),
+            error => Err(self.not_admitted(&error, id).into()),
+        }
+    }
+
+    /// Returns the response to a call that is not admitted.
+    pub(super) fn not_admitted(&self, error: &AdmissionError, id: Option<&Value>) -> Response {
+        match (error, &self.guard) {
             (AdmissionError::MissingScopes(scopes), Some(guard)) => {
-                responses::insufficient_scope(guard.insufficient_scope_error(scopes), id).into()
+                responses::insufficient_scope(guard.insufficient_scope_error(scopes), id)
             }
             // The caller was authenticated by a guard outside this router.
             (AdmissionError::MissingScopes(_), None) => {
                 let status = StatusCode::FORBIDDEN;
                 let code = responses::status_code(status);
-                json_rpc(status, code, &error.to_string(), id, None).into()
+                json_rpc(status, code, &error.to_string(), id, None)
             }
-            (AdmissionError::LimitReached(limit), _) => responses::limit_reached(*limit, id).into(),
-            (AdmissionError::NotRecorded, _) => {
+            (AdmissionError::LimitReached(limit), _) => responses::limit_reached(*limit, id),
+            (AdmissionError::NotRecorded | AdmissionError::UnknownTarget, _) => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                responses::retry_later(status, &error.to_string(), RETRY_AFTER, id).into()
+                responses::retry_later(status, &error.to_string(), RETRY_AFTER, id)
             }
-        })
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::lingering_body::RequestBody;
+use super::mounts::Mounted;
 use super::origin::{self, Policy};
 use super::{observe, outgoing, responses};
 use crate::auth::{Caller, GuardLayer};
@@ -35,6 +36,15 @@ pub(super) struct Entry {
     pub(super) endpoint: Endpoint,
 }
 
+/// Where a request goes, and whence it came.
+#[derive(Clone, Copy)]
+struct To<'r> {
+    /// `None` for the MCP endpoint.
+    mounted: Option<&'r Mounted>,
+    connection: Option<&'r Arc<Connection>>,
+    record: &'r Arc<Record>,
+}
+
 impl Entry {
     /// Returns whether a path is that of the endpoint.
     pub(super) fn is_at(&self, uri: &Uri) -> bool {
@@ -46,10 +56,12 @@ impl Entry {
         path == self.path || with_slash.is_some_and(|path| path == self.path)
     }
 
-    /// Answers a request to the endpoint. `connection` is `None` in a server that is not the host's own.
+    /// Answers a request to the endpoint, or to a mounted component. `connection` is `None` in a server that is not the
+    /// host's own.
     pub(super) async fn handle(
         &self,
         request: Request,
+        mounted: Option<&Mounted>,
         connection: Option<&Arc<Connection>>,
     ) -> Response {
         let record = Record::start(&self.observer, "http");
@@ -61,29 +73,35 @@ impl Entry {
             Ok(())
                 if head.headers.contains_key(header::ORIGIN) || head.method == Method::OPTIONS =>
             {
-                self.with_cors(head, &mut body, connection, &record).await
+                let to = To {
+                    mounted,
+                    connection,
+                    record: &record,
+                };
+                self.with_cors(head, &mut body, to).await
             }
-            Ok(()) => self.guarded(head, &mut body, connection, &record).await,
+            Ok(()) => {
+                let to = To {
+                    mounted,
+                    connection,
+                    record: &record,
+                };
+                self.guarded(head, &mut body, to).await
+            }
         };
         body.discard_rest().await;
         observe::answered(record, response)
     }
 
     /// Answers a preflight request, or adds the headers that let a web page read the response.
-    async fn with_cors(
-        &self,
-        head: Parts,
-        body: &mut RequestBody,
-        connection: Option<&Arc<Connection>>,
-        record: &Arc<Record>,
-    ) -> Response {
+    async fn with_cors(&self, head: Parts, body: &mut RequestBody, to: To<'_>) -> Response {
         let mut body = Some(body);
         let guarded = service_fn(|request: Request<()>| {
             let (head, ()) = request.into_parts();
             let body = body.take();
             async move {
                 Ok::<_, Infallible>(match body {
-                    Some(body) => self.guarded(head, body, connection, record).await,
+                    Some(body) => self.guarded(head, body, to).await,
                     // The layer calls the service once.
                     None => Response::default(),
                 })
@@ -98,13 +116,12 @@ impl Entry {
     }
 
     /// Answers a request of an accepted `Host` and `Origin`. A panic is a failure of this request only.
-    async fn guarded(
-        &self,
-        mut head: Parts,
-        body: &mut RequestBody,
-        connection: Option<&Arc<Connection>>,
-        record: &Arc<Record>,
-    ) -> Response {
+    async fn guarded(&self, mut head: Parts, body: &mut RequestBody, to: To<'_>) -> Response {
+        let To {
+            mounted,
+            connection,
+            record,
+        } = to;
         let answered = async {
             let caller = match &self.guard {
                 Some(guard) => match guard.authorize(&mut head.headers).await {
@@ -115,9 +132,18 @@ impl Entry {
                 None => head.extensions.get::<Arc<Caller>>().cloned(),
             };
             let endpoint = &self.endpoint;
-            endpoint
-                .handle(&head, body, caller, connection, record)
-                .await
+            match mounted {
+                Some(mounted) => {
+                    endpoint
+                        .handle_mounted(mounted, &head, body, caller, connection, record)
+                        .await
+                }
+                None => {
+                    endpoint
+                        .handle(&head, body, caller, connection, record)
+                        .await
+                }
+            }
         };
         match AssertUnwindSafe(answered).catch_unwind().await {
             Ok(response) => response,

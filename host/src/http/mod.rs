@@ -21,6 +21,7 @@ mod message_limits;
 mod message_scan;
 mod metrics_server;
 mod mirrored_headers;
+mod mounts;
 mod observe;
 mod origin;
 mod outgoing;

@@ -5,7 +5,7 @@ use rmcp::model::{ClientRequest, GetMeta, RequestMetaObject};
 use super::caller::user_key;
 use super::convert;
 use crate::auth::Caller;
-use crate::catalog::{CallTicket, Catalog, Rejection, TargetName};
+use crate::catalog::{CallPermit, CallTicket, Catalog, MountEntry, Rejection, TargetName};
 use crate::telemetry::TraceHeaders;
 
 /// The reason a call does not start. `Display` is one sentence for the client.
@@ -109,4 +109,20 @@ pub async fn authorize_and_admit(
         }),
         Err(limit) => Err(AdmissionError::LimitReached(limit)),
     }
+}
+
+/// Checks the caller's scopes for a mounted component, and takes a permit for one request to it.
+///
+/// # Errors
+/// The first check that fails, in this order.
+pub(super) async fn authorize_and_admit_to(
+    catalog: &Catalog,
+    mount: &MountEntry,
+    caller: Option<&Caller>,
+) -> Result<CallPermit, AdmissionError> {
+    if caller.is_some_and(|caller| !caller.has_scopes(&mount.scopes)) {
+        return Err(AdmissionError::MissingScopes(mount.scopes.clone()));
+    }
+    let admitted = catalog.admit_to(mount, user_key(caller)).await;
+    admitted.map_err(AdmissionError::LimitReached)
 }

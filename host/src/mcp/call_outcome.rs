@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::admission::AdmissionError;
 use super::in_flight::Failed;
 use super::rounds::Ending;
-use crate::component::CallError;
+use crate::component::{CallError, HandlerError};
 use crate::telemetry::Outcome;
 
 /// The outcome and the reason, if the call has no result.
@@ -37,10 +37,22 @@ pub(super) fn of_ending<T>(ending: &Ending<T>, is_error: fn(&T) -> bool) -> Reco
     }
 }
 
+/// Returns the outcome of a request to a mounted component that has no response.
+pub(super) fn of_handler_failure(error: &HandlerError) -> Recorded {
+    match error {
+        HandlerError::Call(error) => of_call_error(error),
+        HandlerError::NoResponse => (Outcome::Crashed, Some(error.to_string().into())),
+    }
+}
+
 fn of_failure(failed: &Failed) -> Recorded {
-    let Some(error) = &failed.error else {
-        return (Outcome::Failed, Some("the host panicked".into()));
-    };
+    match &failed.error {
+        Some(error) => of_call_error(error),
+        None => (Outcome::Failed, Some("the host panicked".into())),
+    }
+}
+
+fn of_call_error(error: &CallError) -> Recorded {
     let reason = match error {
         CallError::InvalidArguments(_) => Some("invalid arguments".into()),
         CallError::NotFound => Some("no such resource".into()),

@@ -17,6 +17,7 @@ mod downgrade;
 mod in_flight;
 mod input_required;
 mod listing;
+mod mounted;
 mod notifications;
 mod options;
 mod prompts;
@@ -41,6 +42,7 @@ pub use admission::{
 };
 pub use caller::user_client_key;
 pub(crate) use caller::user_key;
+pub(crate) use mounted::HandlerFailure;
 pub use notifications::NotificationSender;
 pub use options::{ServerIdentity, ServerOptions};
 pub(crate) use quota::{Quota, Share};

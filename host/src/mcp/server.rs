@@ -86,6 +86,11 @@ impl ToolServer {
         self.state.tasks.all_shared().await;
     }
 
+    /// Returns the token that is cancelled when running calls are stopped.
+    pub(super) fn shutdown_token(&self) -> &CancellationToken {
+        &self.state.shutdown
+    }
+
     pub(crate) fn downgrade(&self) -> WeakToolServer {
         WeakToolServer(Arc::downgrade(&self.state))
     }

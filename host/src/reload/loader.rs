@@ -8,21 +8,23 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use super::composition;
+use super::content::{self, Content, FileContent, Fingerprints};
 use super::described::Described;
 use super::problem::ComponentProblem;
 use super::protected_paths;
 use super::remotes::Remotes;
 use super::signatures::{self, VerifyError};
 use super::sources::{SourceFile, SourceKey};
+use super::suggestion;
 use crate::catalog::{ComponentCallLimits, Registration, ToolConfig};
-use crate::component::{self, Component, LoadError, LoadSettings};
+use crate::component::{Component, LoadError, LoadSettings};
 use crate::config::{ComponentConfig, Config};
 use crate::engine::{CompileError, Engine};
-use crate::reference::{CompanionState, ComponentFile, Fingerprint, ReferenceError};
+use crate::reference::{CompanionState, ReferenceError};
 use crate::sandbox::keyvalue::Store;
 use crate::trust::TrustError;
 
@@ -46,8 +48,8 @@ pub(super) type LoadedFiles = BTreeMap<SourceKey, Loaded>;
 #[derive(Clone)]
 pub(super) struct Loaded {
     pub(super) registration: Registration,
-    /// Fingerprint of the file; `None` if a later version could have the same one.
-    fingerprint: Option<Fingerprint>,
+    /// Fingerprints of its files; `None` if a later version could have the same ones.
+    fingerprints: Option<Fingerprints>,
     /// Whether the configuration has changed so that it has to be loaded again.
     is_outdated: bool,
     /// The descriptions beside the file.
@@ -57,8 +59,8 @@ pub(super) struct Loaded {
 /// A file that could not be loaded.
 #[derive(Clone)]
 pub(super) struct FailedLoad {
-    /// Fingerprint of the file at the failed load; `None` if the failure may be transient.
-    fingerprint: Option<Fingerprint>,
+    /// Fingerprints of its files at the failed load; `None` if the failure may be transient.
+    fingerprints: Option<Fingerprints>,
     /// State of the files that describe the component.
     described: CompanionState,
     /// The problems, one line each.
@@ -89,13 +91,6 @@ pub(super) struct ScanResult {
     described: CompanionState,
 }
 
-/// Content of a file.
-struct Content {
-    bytes: Bytes,
-    digest: String,
-    fingerprint: Fingerprint,
-}
-
 impl Loader {
     /// Decides what to serve of a file, loading it if it has changed.
     pub(super) async fn scan(self: &Arc<Self>, input: ScanInput<'_>) -> ScanResult {
@@ -122,8 +117,8 @@ impl Loader {
         let last = input.loaded.filter(is_current).filter(is_described);
         let failed = input.failed.filter(|failed| failed.described == described);
         let known = match failed {
-            Some(failed) => failed.fingerprint,
-            None => last.and_then(|last| last.fingerprint),
+            Some(failed) => failed.fingerprints.clone(),
+            None => last.and_then(|last| last.fingerprints.clone()),
         };
         let origin = source.file.origin.as_ref();
         let is_last = |last: &&Loaded| {
@@ -131,11 +126,13 @@ impl Loader {
             origin.is_some_and(|origin| origin.digest == *digest)
         };
         // The store may have evicted the file of a loaded component.
-        if let Some(last) = last.filter(is_last) {
+        let parts = self.config.settings(source.config_index);
+        let parts = parts.map_or(&[][..], |settings| &settings.with);
+        if let Some(last) = last.filter(is_last).filter(|_| parts.is_empty()) {
             result.to_serve = Some(last.with_selected(selected));
             return result;
         }
-        let content = match read(&source.file, known).await {
+        let content = match content::read(&source.file, parts, &self.remotes, known).await {
             Ok(Some(content)) => content,
             Ok(None) => {
                 match failed {
@@ -144,59 +141,56 @@ impl Loader {
                 }
                 return result;
             }
-            Err(error) => {
+            Err(problem) => {
                 // A missing file existed when the reference was resolved, so it is probably being replaced.
                 result.is_unsettled = origin.is_none()
-                    && matches!(&error, ReferenceError::Unreadable(_, cause)
-                        if cause.kind() == std::io::ErrorKind::NotFound);
-                return result.with_failure(&input, vec![error.into()], None);
+                    && matches!(
+                        &problem,
+                        ComponentProblem::Reference(ReferenceError::Unreadable(_, cause))
+                            if cause.kind() == std::io::ErrorKind::NotFound
+                    );
+                return result.with_failure(&input, vec![problem], None);
             }
         };
-        let (fingerprint, age) = (content.fingerprint, content.fingerprint.age());
-        let is_younger_than = |limit| age.is_some_and(|age| age < limit);
+        let fingerprints = content.fingerprints.clone();
         // File systems take the time of a change from a clock with a resolution of some milliseconds, so another change
         // soon after may leave the same fingerprint.
-        let reliable_fingerprint = age
-            .is_some_and(|age| age >= SETTLE_TIME)
-            .then_some(fingerprint);
-        if let Some(last) = last.filter(|last| last.registration.component.digest == content.digest)
-        {
+        let are_reliable = fingerprints.are_older_than(SETTLE_TIME);
+        let reliable_fingerprints = are_reliable.then(|| fingerprints.clone());
+        let digest = content.digest();
+        if let Some(last) = last.filter(|last| last.registration.component.digest == digest) {
             result.to_serve = Some(Loaded {
-                fingerprint: reliable_fingerprint,
+                fingerprints: reliable_fingerprints,
                 ..last.with_selected(selected)
             });
             return result;
         }
-        if input.may_defer && origin.is_none() && is_younger_than(SETTLE_TIME) {
+        if input.may_defer && fingerprints.are_younger_than(SETTLE_TIME) {
             result.is_unsettled = true;
             return result;
         }
-        let signed_by = match self.verify(source, &content).await {
-            Ok(signed_by) => signed_by,
+        let signers = match self.verify_all(source, &content).await {
+            Ok(signers) => signers,
             Err(problem) => {
-                result.is_unsettled = origin.is_none() && is_younger_than(REPORT_AGE);
+                result.is_unsettled = fingerprints.are_younger_than(REPORT_AGE);
                 // A signature file may be added without a change of the component's file. A server is not asked at each
                 // rescan.
-                let fingerprint = origin.is_some().then_some(fingerprint);
-                return result.with_failure(&input, vec![problem], fingerprint);
+                let fingerprints = origin.is_some().then_some(fingerprints);
+                return result.with_failure(&input, vec![problem], fingerprints);
             }
         };
         let described = match Described::read(&source.file, described, SETTLE_TIME).await {
             Ok(described) => Arc::new(described),
             Err(problems) => {
-                let fingerprint = reliable_fingerprint;
-                return result.with_failure(&input, problems, fingerprint);
+                let fingerprints = reliable_fingerprints;
+                return result.with_failure(&input, problems, fingerprints);
             }
         };
         let before = input.loaded.map(|loaded| loaded.registration.clone());
         // A task of its own, so that the components of a scan are loaded in parallel.
-        let loading = self.clone().load(
-            source.clone(),
-            content,
-            signed_by,
-            described.clone(),
-            before,
-        );
+        let loading =
+            self.clone()
+                .load(source.clone(), content, signers, described.clone(), before);
         let loading = AbortOnDropHandle::new(tokio::spawn(loading.in_current_span()));
         let loaded = match loading.await {
             Ok(loaded) => loaded,
@@ -210,14 +204,14 @@ impl Loader {
             Ok(registration) => {
                 result.to_serve = Some(Loaded {
                     registration,
-                    fingerprint: reliable_fingerprint,
+                    fingerprints: reliable_fingerprints,
                     is_outdated: false,
                     described,
                 });
                 result
             }
             Err(errors) => {
-                result.is_unsettled = origin.is_none() && is_younger_than(REPORT_AGE);
+                result.is_unsettled = fingerprints.are_younger_than(REPORT_AGE);
                 // A grant may become valid without a change of the component's file.
                 let has_grant_error = errors.iter().any(|e| matches!(e, LoadError::Grant(_)));
                 let component = self.shown(source);
@@ -225,8 +219,8 @@ impl Loader {
                     component: component.clone(),
                     error,
                 });
-                let fingerprint = reliable_fingerprint.filter(|_| !has_grant_error);
-                result.with_failure(&input, problems.collect(), fingerprint)
+                let fingerprints = reliable_fingerprints.filter(|_| !has_grant_error);
+                result.with_failure(&input, problems.collect(), fingerprints)
             }
         }
     }
@@ -255,17 +249,40 @@ impl Loader {
         }
     }
 
-    /// Verifies the signatures of a component, if they matter. Returns a description of the signer; `None` if it is not
+    /// Verifies the signatures of a component and of its parts, each as [`Self::verify`].
+    async fn verify_all(
+        &self,
+        source: &SourceFile,
+        content: &Content,
+    ) -> Result<Vec<Option<String>>, ComponentProblem> {
+        let mut signers = Vec::new();
+        for (index, file) in content.files().enumerate() {
+            let shown = match index {
+                0 => self.shown(source),
+                _ => format!(
+                    "{}: its part `{}`",
+                    self.shown(source),
+                    file.file.name().display()
+                ),
+            };
+            signers.push(self.verify(shown, self.name(source), file).await?);
+        }
+        Ok(signers)
+    }
+
+    /// Verifies the signatures of a file, if they matter. Returns a description of the signer; `None` if it is not
     /// signed and need not be.
     ///
     /// # Errors
     /// A signature is required, and none is accepted or the server cannot be asked.
     async fn verify(
         &self,
-        source: &SourceFile,
-        content: &Content,
+        shown: String,
+        component: &str,
+        content: &FileContent,
     ) -> Result<Option<String>, ComponentProblem> {
-        let origin = source.file.origin.as_ref();
+        let file = &content.file;
+        let origin = file.origin.as_ref();
         let remote = origin.map(|origin| origin.remote.to_string());
         let Some((signers, is_required)) = self.config.trust.for_component(remote.as_deref())
         else {
@@ -276,22 +293,22 @@ impl Loader {
             (Some(origin), Some(fetcher)) => {
                 signatures::verify_remote(fetcher, origin, bytes, signers).await
             }
-            _ => signatures::verify_file(&source.file.path, bytes, signers).await,
+            _ => signatures::verify_file(&file.path, bytes, signers).await,
         };
         match verified {
             Ok(signer) => Ok(Some(signer)),
             Err(VerifyError::Trust(error)) if is_required => Err(ComponentProblem::Untrusted {
-                component: self.shown(source),
+                component: shown,
                 error,
             }),
             Err(VerifyError::Fetch(error)) if is_required => Err(ComponentProblem::Remote {
-                reference: source.file.name().display().to_string(),
+                reference: file.name().display().to_string(),
                 error: Arc::new(error),
             }),
             Err(VerifyError::Trust(TrustError::Unsigned { .. })) => Ok(None),
             Err(error) => {
                 tracing::warn!(
-                    component.name = self.name(source), %error,
+                    component.name = component, component.file = %file.name().display(), %error,
                     "signature not accepted, the component is served without one"
                 );
                 Ok(None)
@@ -304,7 +321,7 @@ impl Loader {
         self: Arc<Self>,
         source: SourceFile,
         content: Content,
-        signed_by: Option<String>,
+        signers: Vec<Option<String>>,
         described: Arc<Described>,
         before: Option<Registration>,
     ) -> Result<Registration, Vec<LoadError>> {
@@ -315,15 +332,32 @@ impl Loader {
         if !violations.is_empty() {
             return Err(violations.into_iter().map(LoadError::Grant).collect());
         }
+        let limits = self.config.limits_of(source.config_index).clone();
+        let signed_by = signers.first().cloned().flatten();
+        let digest = content.digest();
+        let file = content.file.clone();
+        let composition::Composed {
+            bytes,
+            pinned,
+            parts,
+        } = composition::compose(content, signers, config, &limits).await?;
         let settings = LoadSettings {
-            pinned: config.and_then(|c| c.digest.clone()),
-            limits: self.config.limits_of(source.config_index).clone(),
+            pinned,
+            limits,
             grants,
             missing_imports: config.map(|c| c.missing_imports).unwrap_or_default(),
             wit: described.wit.clone(),
         };
         let (engine, store) = (&self.engine, &self.store);
-        let mut component = Component::load(engine, name, content.bytes, settings, store).await?;
+        let loaded = Component::load(engine, name, bytes, settings, store).await;
+        let mut component = match loaded {
+            Ok(component) => component,
+            Err(errors) => return Err(suggestion::suggest(file, errors).await),
+        };
+        let is_mounted = config.is_some_and(|config| config.mount.is_some());
+        component.check_purpose(is_mounted).map_err(|e| vec![e])?;
+        component.digest = digest;
+        component.parts = parts;
         component.signed_by = signed_by;
         component.lenient_arguments = self.config.server.lenient_arguments;
         let shared = self.config.shared.as_ref();
@@ -351,6 +385,7 @@ fn apply_settings(
     config: Option<&ComponentConfig>,
     described: &BTreeMap<String, ToolConfig>,
 ) {
+    registration.mount = config.and_then(|c| c.mount.clone());
     registration.prefix = config.map(|c| c.prefix.clone()).unwrap_or_default();
     registration.uri_prefix = config.map(|c| c.uri_prefix.clone()).unwrap_or_default();
     registration.scopes = config.map(|c| c.scopes.clone()).unwrap_or_default();
@@ -398,11 +433,11 @@ impl ScanResult {
         mut self,
         input: &ScanInput<'_>,
         problems: Vec<ComponentProblem>,
-        fingerprint: Option<Fingerprint>,
+        fingerprints: Option<Fingerprints>,
     ) -> Self {
         if !(input.may_defer && self.is_unsettled) {
             self.failed = Some(FailedLoad {
-                fingerprint: fingerprint.filter(|_| !self.is_unsettled),
+                fingerprints: fingerprints.filter(|_| !self.is_unsettled),
                 described: self.described,
                 lines: problems.iter().map(ComponentProblem::line).collect(),
             });
@@ -410,33 +445,4 @@ impl ScanResult {
         self.problems = problems;
         self
     }
-}
-
-/// Reads a file; `None` if it still has the fingerprint `known`.
-async fn read(
-    file: &ComponentFile,
-    known: Option<Fingerprint>,
-) -> Result<Option<Content>, ReferenceError> {
-    let reading = {
-        let file = file.clone();
-        tokio::task::spawn_blocking(move || {
-            let Some((bytes, fingerprint)) = file.read(known)? else {
-                return Ok(None);
-            };
-            let digest = component::digest(&bytes);
-            let origin = file.origin.as_ref();
-            if origin.is_some_and(|origin| origin.digest != digest) {
-                return Err(ReferenceError::Altered(file.name().display().to_string()));
-            }
-            Ok(Some(Content {
-                bytes: bytes.into(),
-                digest,
-                fingerprint,
-            }))
-        })
-    };
-    let name = || file.name().display().to_string();
-    reading
-        .await
-        .unwrap_or_else(|error| Err(ReferenceError::Unreadable(name(), error.into())))
 }

@@ -1,7 +1,7 @@
 //! Loads the configured components and replaces them when their files change.
 //!
-//! `remotes` fetches remote components, `sources` resolves references to files, `described` reads
-//! what lies beside them, `loader` loads one file and verifies its
+//! `remotes` fetches remote components, `sources` resolves references to files, `described` reads what lies beside them,
+//! `content` reads a component's files, of which `composition` makes one component, `loader` loads it and verifies its
 //! `signatures`, `conflicts` decides which components the next catalog has, `registry` publishes that catalog, and `watcher`
 //! triggers a rescan after a file has changed. `reconfigure` does all of this for another configuration.
 
@@ -17,6 +17,11 @@ mod signatures;
 
 mod described;
 mod sources;
+
+mod content;
+
+mod composition;
+mod suggestion;
 
 mod loader;
 

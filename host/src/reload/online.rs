@@ -51,7 +51,7 @@ pub(crate) fn checks(config: &Config) -> Result<Vec<OnlineCheck>, Vec<ComponentP
 
 fn remote_checks(config: &Config) -> Result<Vec<OnlineCheck>, Vec<ComponentProblem>> {
     let mut remotes = Vec::new();
-    for remote in config.references.iter().filter_map(|r| r.remote()) {
+    for remote in config.remote_references().filter_map(|r| r.remote()) {
         if !remotes.contains(&remote) {
             remotes.push(remote);
         }

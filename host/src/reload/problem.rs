@@ -22,8 +22,8 @@ pub enum ComponentProblem {
     NothingNamed,
     /// Settings for a single component have a reference to several.
     #[error(
-        "`{0}` names {1} components; `name`, `digest`, `tools`, `exclude` and [component.tool.…] are \
-         for one, so name its file"
+        "`{0}` names {1} components; `name`, `digest`, `with`, `path`, `tools`, `exclude` and [component.tool.…] \
+         are for one, so name its file"
     )]
     SettingsForMany(String, usize),
     /// Two `[[component]]` sections apply to the same file, and their components would have the same name.
@@ -70,6 +70,18 @@ pub enum ComponentProblem {
          (on the command line --allow-unpinned)"
     )]
     Unpinned {
+        /// The reference.
+        reference: String,
+        /// The digest that it has now.
+        digest: String,
+    },
+    /// A remote part of a composition is not pinned.
+    #[error(
+        "`{reference}` is not pinned, so that its server decides what runs; review it, then pin it in the \
+         [[component]] with `with-digests = {{ \"{reference}\" = \"{digest}\" }}`, or accept any version with \
+         `allow-unpinned = true` (on the command line --allow-unpinned)"
+    )]
+    UnpinnedPart {
         /// The reference.
         reference: String,
         /// The digest that it has now.
@@ -123,6 +135,7 @@ impl ComponentProblem {
             Self::Reference(_)
                 | Self::Remote { .. }
                 | Self::Unpinned { .. }
+                | Self::UnpinnedPart { .. }
                 | Self::Component { .. }
                 | Self::Description(_)
                 | Self::Untrusted { .. }
@@ -137,6 +150,7 @@ impl ComponentProblem {
             Self::NothingNamed
                 | Self::Network(_)
                 | Self::Unpinned { .. }
+                | Self::UnpinnedPart { .. }
                 | Self::FollowUnsigned(_)
                 | Self::SettingsForMany(..)
                 | Self::DuplicateSettings(..)

@@ -46,6 +46,7 @@ fn protected_in(config: &Config, dir: &Path) -> Option<&'static str> {
     let mut telemetry = log.iter().chain(audit);
     let mut lookups = WatchPaths::default();
     config.references.iter().for_each(|r| lookups.add(r));
+    config.parts().for_each(|part| lookups.add(&part.reference));
     let kinds = [
         (
             "the compiled components are",

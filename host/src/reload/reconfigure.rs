@@ -193,10 +193,18 @@ impl Translation {
                     settings.missing_imports
                 })
             };
+            let is_mounted = |settings: Option<&ComponentConfig>| {
+                settings.is_some_and(|settings| settings.mount.is_some())
+            };
+            let with = |settings: Option<&ComponentConfig>| {
+                settings.map_or_else(Vec::new, |settings| settings.with.clone())
+            };
             let is_outdated = new.limits_of(now) != old.limits_of(before)
                 || allow != settings_before.map(|settings| &settings.allow)
+                || digest.is_some_and(|digest| digest != component.file_digest())
                 || missing_imports(settings) != missing_imports(settings_before)
-                || digest.is_some_and(|digest| *digest != component.digest)
+                || with(settings) != with(settings_before)
+                || is_mounted(settings) != is_mounted(settings_before)
                 || new.server.lenient_arguments != old.server.lenient_arguments
                 || new.trust != old.trust
                 || allow.is_some_and(|allow| !protected_paths::violations(new, allow).is_empty());

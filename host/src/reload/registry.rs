@@ -291,9 +291,16 @@ impl ComponentRegistry {
         // A version that was not signed when it was pushed may be signed now.
         if self.forget_failure(reference).await || is_other {
             let flags = |setup: &Setup| {
-                let references = setup.loader.config.references.iter();
+                let config = &setup.loader.config;
                 let is_same = |other: &Reference| other.remote() == reference.remote();
-                references.map(is_same).collect()
+                let is_composed = |other: &Reference| {
+                    let mut components = config.components.iter();
+                    components.any(|c| {
+                        c.reference == *other && c.with.iter().any(|part| is_same(&part.reference))
+                    })
+                };
+                let references = config.references.iter();
+                references.map(|r| is_same(r) || is_composed(r)).collect()
             };
             // Fetched files are complete.
             let _ = self.rescan(flags).await;

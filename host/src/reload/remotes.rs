@@ -9,7 +9,7 @@ use futures::StreamExt;
 
 use super::problem::ComponentProblem;
 use crate::artifact::{Artifact, FetchError, Fetcher};
-use crate::config::Config;
+use crate::config::{ComponentConfig, Config};
 use crate::network::{Outbound, OutboundError};
 use crate::reference::{ComponentFile, Reference, Remote};
 use crate::text::error_chain;
@@ -85,7 +85,7 @@ impl Remotes {
         previous: Option<(&Self, &Config)>,
     ) -> Result<Self, Vec<ComponentProblem>> {
         let mut references: Vec<&Reference> = Vec::new();
-        for reference in config.references.iter().filter(|r| r.remote().is_some()) {
+        for reference in config.remote_references() {
             if references
                 .iter()
                 .all(|other| other.remote() != reference.remote())
@@ -176,7 +176,7 @@ impl Remotes {
             let remote = reference.remote();
             remote.is_some_and(|remote| matches!(fetched.get(remote), Some(Err(_))))
         };
-        for reference in config.references.iter().filter(is_failed) {
+        for reference in config.remote_references().filter(is_failed) {
             self.refresh(config, reference).await;
         }
     }
@@ -219,12 +219,17 @@ struct Pinning<'c> {
 impl<'c> Pinning<'c> {
     fn of(config: &'c Config, reference: &Reference) -> Self {
         let settings = config.components.iter();
-        let settings = settings.filter(|c| c.reference.remote() == reference.remote());
-        let mut allowing = settings.clone().map(|c| c.allow_unpinned);
+        let is_same = |other: &Reference| other.remote() == reference.remote();
+        let own = settings.clone().filter(|c| is_same(&c.reference));
+        let parts = config.parts().filter(|part| is_same(&part.reference));
+        let is_part = |c: &&ComponentConfig| c.with.iter().any(|part| is_same(&part.reference));
+        let mut allowing = own.clone().chain(settings.filter(is_part));
+        let digests = own.filter_map(|c| c.digest.as_deref());
+        let mut digests = digests.chain(parts.filter_map(|part| part.digest.as_deref()));
         Self {
-            digest: settings.clone().find_map(|c| c.digest.as_deref()),
+            digest: digests.next(),
             is_signed: is_signature_required(config, reference),
-            is_unpinned_allowed: config.allow_unpinned || allowing.any(|allows| allows),
+            is_unpinned_allowed: config.allow_unpinned || allowing.any(|c| c.allow_unpinned),
         }
     }
 }

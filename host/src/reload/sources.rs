@@ -108,6 +108,7 @@ pub(super) fn resolve(
             }
         })
     });
+    let named = named.filter(|named| !lookup.is_only_part(named.reference, &named.canonical));
     let named: Vec<_> = named.collect();
     Sources {
         files: files_to_load(&named, &lookup, served),
@@ -184,6 +185,8 @@ struct ConfigLookup<'a> {
     /// Canonical paths of files with conflicting settings. They are not served without settings instead, which could
     /// lack a scope or a digest.
     ambiguous: HashSet<PathBuf>,
+    /// Canonical paths of the files in `with`.
+    parts: HashSet<PathBuf>,
 }
 
 impl<'a> ConfigLookup<'a> {
@@ -192,7 +195,15 @@ impl<'a> ConfigLookup<'a> {
             config,
             by_path: HashMap::new(),
             ambiguous: HashSet::new(),
+            parts: HashSet::new(),
         };
+        let parts = config
+            .parts()
+            .filter(|part| part.reference.remote().is_none());
+        for part in parts {
+            let files = remotes.files(&part.reference).unwrap_or_default();
+            lookup.parts.extend(files.iter().map(canonical));
+        }
         for (index, component) in config.components.iter().enumerate() {
             let reference = &component.reference;
             // An error is reported where the references are resolved: this one is among them.
@@ -249,6 +260,11 @@ impl<'a> ConfigLookup<'a> {
             *others = vec![settings];
         }
         None
+    }
+
+    /// Returns whether a file is served only as a part of others: a directory or pattern names it, and no `[[component]]`.
+    fn is_only_part(&self, reference: &Reference, path: &Path) -> bool {
+        self.parts.contains(path) && !self.by_path.contains_key(path) && !reference.is_single_file()
     }
 
     /// Returns the indices of the `[[component]]` sections that apply to a file of a reference; `None` stands for no

@@ -29,7 +29,12 @@ pub(super) async fn start(config: &Arc<Config>) -> (Vec<bool>, Option<Watcher>) 
     let watched: Vec<_> = references.map(|r| config.watch.is_watched(r)).collect();
     let references = config.references.iter().zip(&watched);
     let references = references.filter(|(_, is_watched)| **is_watched);
-    let references: Vec<_> = references.map(|(r, _)| r.clone()).collect();
+    let mut references: Vec<_> = references.map(|(r, _)| r.clone()).collect();
+    let composed = config.components.iter();
+    let composed = composed.filter(|component| references.contains(&component.reference));
+    let parts = composed.flat_map(|component| &component.with);
+    let parts: Vec<_> = parts.map(|part| part.reference.clone()).collect();
+    references.extend(parts);
     if references.is_empty() {
         return (watched, None);
     }

@@ -1,8 +1,17 @@
 //! The guest's side of the contract: a linked component, and calls of the interfaces that it exports.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use tokio::sync::oneshot;
 use wasmtime::component::{Component, HasSelf, Instance, InstancePre, Linker};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::exports::wasi::http::incoming_handler;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::bindings::Everything;
 use super::bindings::exports::toolcrib::mcp::{completions, prompts, resources, tool};
@@ -18,6 +27,8 @@ pub(crate) const TOOL_INTERFACE: &str = "toolcrib:mcp/tool@0.1.1";
 const PROMPTS_INTERFACE: &str = "toolcrib:mcp/prompts@0.1.1";
 const RESOURCES_INTERFACE: &str = "toolcrib:mcp/resources@0.1.1";
 const COMPLETIONS_INTERFACE: &str = "toolcrib:mcp/completions@0.1.1";
+/// The interface through which a component answers HTTP requests.
+pub(crate) const HANDLER_INTERFACE: &str = "wasi:http/incoming-handler@0.2.12";
 
 /// Returns whether an interface belongs to the contract, in any version.
 pub(crate) fn is_contract_interface(id: &str) -> bool {
@@ -29,6 +40,11 @@ pub(crate) fn is_contract_interface(id: &str) -> bool {
 pub(crate) fn is_host_interface(id: &str) -> bool {
     let is_contract = ["toolcrib:mcp/call@0.1.", "toolcrib:mcp/types@0.1."];
     is_contract.iter().any(|prefix| id.starts_with(prefix)) || logging::INTERFACES.contains(&id)
+}
+
+/// Returns whether an interface is the one through which components answer HTTP requests, in a version of WASI 0.2.
+pub(crate) fn is_handler_interface(id: &str) -> bool {
+    id.starts_with("wasi:http/incoming-handler@0.2.")
 }
 
 /// Returns whether this host supports the version of a contract interface.
@@ -43,6 +59,7 @@ pub(crate) struct Guest {
     prompts: Option<prompts::GuestIndices>,
     resources: Option<resources::GuestIndices>,
     completions: Option<completions::GuestIndices>,
+    handler: Option<incoming_handler::GuestIndices>,
 }
 
 /// A store for one call of a guest, and the guest's instance in it once there is one.
@@ -165,6 +182,9 @@ impl Guest {
             completions: find_interface(component, COMPLETIONS_INTERFACE, || {
                 completions::GuestIndices::new(&pre)
             })?,
+            handler: find_interface(component, HANDLER_INTERFACE, || {
+                incoming_handler::GuestIndices::new(&pre)
+            })?,
             pre,
         })
     }
@@ -172,6 +192,11 @@ impl Guest {
     /// Returns whether the component exports an interface that defines tools, prompts or resources.
     pub(crate) fn has_definitions(&self) -> bool {
         self.tool.is_some() || self.prompts.is_some() || self.resources.is_some()
+    }
+
+    /// Returns whether the component answers HTTP requests.
+    pub(crate) fn has_handler(&self) -> bool {
+        self.handler.is_some()
     }
 
     /// Returns whether the component completes the arguments of its prompts and resource templates.
@@ -218,6 +243,30 @@ impl Guest {
             return Ok(Vec::new());
         }
         call_guest!(self.resources.call_templates, store)
+    }
+
+    /// Answers an HTTP request. The response is sent when the guest has its head; the guest may run on.
+    pub(crate) async fn handle(
+        self: Arc<Self>,
+        mut store: PreparedStore,
+        request: Request<Full<Bytes>>,
+        response: oneshot::Sender<Result<Response<HyperOutgoingBody>, ErrorCode>>,
+    ) -> Result<(), GuestError> {
+        let mut view = store.store.data_mut().http();
+        // A body of bytes has no errors.
+        let to_error = |never: Infallible| -> wasmtime_wasi_http::Error { match never {} };
+        let request = request.map(|body| body.map_err(to_error));
+        let is_https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+        let scheme = if is_https {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        let handles = view
+            .new_incoming_request(scheme, request)
+            .and_then(|request| Ok((request, view.new_response_outparam(response)?)));
+        let (request, outparam) = handles.map_err(|error| trap(error, &store.store))?;
+        call_guest!(self.handler.call_handle, store, request, outparam)
     }
 
     pub(crate) async fn call_tool(

@@ -32,10 +32,10 @@ pub(super) use bindings::toolcrib::mcp::types::{
     Definition as ToolDefinition, Output, Request as ToolRequest,
 };
 pub(super) use guest::{
-    Guest, GuestError, PreparedStore, TOOL_INTERFACE, has_supported_version, is_contract_interface,
-    is_host_interface, trap,
+    Guest, GuestError, HANDLER_INTERFACE, PreparedStore, TOOL_INTERFACE, has_supported_version,
+    is_contract_interface, is_handler_interface, is_host_interface, trap,
 };
-pub(super) use host::CallData;
+pub(super) use host::{CallData, GuestStore};
 pub use host::{ClientFeatures, DescribeCaller, Event, GuestContext};
 pub use outcome::Outcome;
 pub(super) use stubs::StubCalled;

@@ -135,6 +135,12 @@ impl Decoder {
                 let members = members.ok_or_else(|| path.type_error(value, "an object"))?;
                 Val::Record(self.fields(fields, members, path)?)
             }
+            // The arguments of the constructor, which is called when there is an instance.
+            TypeKind::Resource(constructor) => {
+                let members = value.as_object();
+                let members = members.ok_or_else(|| path.type_error(value, "an object"))?;
+                self.constructor_arguments(&constructor.parameters, members, path)?
+            }
             TypeKind::Variant(cases) => self.variant(cases, value, path)?,
             TypeKind::Enum(cases) => Val::Enum(cases[label(cases, value, path)?].name.clone()),
             TypeKind::Flags(flags) => self.flags(flags, value, path)?,
@@ -182,9 +188,15 @@ impl Decoder {
                     known += 1;
                     self.value(&field.ty, value, field_path)?
                 }
-                None if field.ty.is_nullable() => {
+                None if field.ty.may_be_absent() => {
                     self.spend(1, field_path)?;
-                    Val::Option(None)
+                    match &field.ty.kind {
+                        TypeKind::Resource(constructor) => {
+                            let (parameters, none) = (&constructor.parameters, Map::new());
+                            self.constructor_arguments(parameters, &none, field_path)?
+                        }
+                        _ => Val::Option(None),
+                    }
                 }
                 None => return Err(path.error(format_args!("`{}` is missing", field.name))),
             };
@@ -203,6 +215,18 @@ impl Decoder {
             }));
         }
         Ok(values)
+    }
+
+    fn constructor_arguments(
+        &mut self,
+        parameters: &[Field],
+        members: &Map<String, Value>,
+        path: JsonPath<'_>,
+    ) -> Result<Val, String> {
+        let fields = self.fields(parameters, members, path)?;
+        Ok(Val::Tuple(
+            fields.into_iter().map(|(_, value)| value).collect(),
+        ))
     }
 
     fn variant(

@@ -15,6 +15,8 @@ use crate::component::exported::SkippedExports;
 pub(super) struct Exports {
     /// The functions that become tools if their types have a JSON form, in the component's order.
     pub(super) functions: Vec<(FunctionPath, ComponentFunc)>,
+    /// The functions that make resources.
+    pub(super) constructors: Vec<(FunctionPath, ComponentFunc)>,
     /// The exports that cannot become tools whatever their types are.
     pub(super) skipped: SkippedExports,
 }
@@ -40,6 +42,10 @@ impl Exports {
                         }
                         continue;
                     }
+                    // Served by a mount.
+                    if contract::is_handler_interface(id) {
+                        continue;
+                    }
                     let skip_reason = id
                         .starts_with("wasi:")
                         .then_some("interfaces of WASI are for hosts that know them");
@@ -61,17 +67,15 @@ impl Exports {
     }
 
     fn add(&mut self, path: FunctionPath, ty: ComponentFunc, skip_reason: Option<&'static str>) {
-        let skip_reason = skip_reason.or_else(|| {
-            if path.function.starts_with('[') {
-                Some("it belongs to a resource")
-            } else if ty.async_() {
-                Some("it is `async`")
-            } else {
-                build_step(&path, &ty)
-            }
+        let skip_reason = skip_reason.or_else(|| match ty.async_() {
+            true => Some("it is `async`"),
+            false => build_step(&path, &ty),
         });
         match skip_reason {
             Some(reason) => self.skipped.add(&path, reason),
+            None if path.function.starts_with("[constructor]") => {
+                self.constructors.push((path, ty));
+            }
             None => self.functions.push((path, ty)),
         }
     }

@@ -9,6 +9,7 @@ use wasmtime::component::{Component, ComponentExportIndex};
 use super::declarations::Declarations;
 use super::json_schema::{object_schema, type_schema};
 use super::names::FunctionPath;
+use super::resources::Resources;
 use super::signature::format_signature;
 use super::type_reader::TypeReader;
 use super::types::{Field, TypeKind, WitType};
@@ -27,6 +28,10 @@ pub(crate) struct Function {
     pub(super) returns: Option<WitType>,
     /// See [`WitType::max_bytes_per_fuel`].
     pub(super) max_bytes_per_fuel: usize,
+    /// Whether its arguments have resources, which are made before it is called.
+    pub(super) has_resources: bool,
+    /// The methods that one call may call several times, by their names; empty for a function that is an export.
+    pub(super) methods: Vec<(String, Arc<Function>)>,
 }
 
 /// The space that is left for the schemas of a component's functions.
@@ -65,36 +70,24 @@ impl Function {
         path: FunctionPath,
         ty: &ComponentFunc,
         declarations: Option<&Declarations>,
+        resources: &Resources,
     ) -> Result<Self, String> {
-        let interface = match &path.interface {
-            Some(interface) => component.get_export_index(None, &**interface),
-            None => None,
-        };
-        let export = component
-            .get_export_index(interface.as_ref(), &path.function)
+        let export = path
+            .export(component)
             .ok_or("the engine does not find it")?;
-        let mut reader = TypeReader::new();
-        let declared = declarations.and_then(|d| Some((d, d.function(&path)?)));
-        let parameters = ty.params().enumerate().map(|(index, (name, ty))| {
-            let declared = declared.and_then(|(d, f)| d.declared_type(f.params.get(index)?.ty));
-            Ok(Field {
-                name: reader.text(name)?,
-                docs: None,
-                ty: reader.read(&ty, declared)?,
-            })
-        });
-        let parameters = parameters.collect::<Result<_, String>>()?;
-        let returns = ty.results().next().map(|ty| {
-            let declared = declared.and_then(|(d, f)| d.declared_type(f.result?));
-            reader.read(&ty, declared)
-        });
-        let returns = returns.transpose()?;
+        let mut reader = TypeReader::new(declarations, resources);
+        let parameters = reader.parameters(&path, ty)?;
+        let returns = reader.returns(&path, ty)?;
+        let made = parameters.iter().map(|field| &field.ty);
+        let types = made.filter(|ty| ty.has_resources()).chain(&returns);
         Ok(Self {
             path,
             export,
+            max_bytes_per_fuel: types.map(WitType::max_bytes_per_fuel).max().unwrap_or(1),
+            has_resources: parameters.iter().any(|field| field.ty.has_resources()),
             parameters,
-            max_bytes_per_fuel: returns.as_ref().map_or(1, WitType::max_bytes_per_fuel),
             returns,
+            methods: Vec::new(),
         })
     }
 
@@ -109,13 +102,20 @@ impl Function {
     ) -> Result<Tool, String> {
         let input_schema =
             space.compile("input", &object_schema(&self.parameters), Root::Object)?;
-        let output_schema = self.success_type().map(|ty| {
-            let schema = match self.returns_record() {
+        let output_schema = match self.methods.is_empty() {
+            true => self.success_type().map(|ty| match self.returns_record() {
                 true => type_schema(ty),
-                false => wrapped_schema(type_schema(ty)),
-            };
-            space.compile("output", &schema, Root::Any)
-        });
+                false => wrapped_schema("result", type_schema(ty)),
+            }),
+            false => Some(wrapped_schema(
+                "results",
+                json!({
+                    "description": "The result of each step; null for a method without one",
+                    "type": "array",
+                }),
+            )),
+        };
+        let output_schema = output_schema.map(|schema| space.compile("output", &schema, Root::Any));
         Ok(Tool {
             name: String::new(),
             title: None,
@@ -134,18 +134,28 @@ impl Function {
         if let Some(docs) = declarations.and_then(|d| d.function_docs(&self.path)) {
             return truncate(docs, MAX_DESCRIPTION_BYTES).to_owned();
         }
-        let FunctionPath {
-            interface,
-            function,
-        } = &self.path;
-        let of_interface = interface
-            .as_ref()
-            .map(|id| format!(" of the interface `{}`", display_name(id)));
+        let of_interface = self.path.interface.as_ref();
+        let of_interface = of_interface
+            .map(|id| format!(" of the interface `{}`", display_name(id)))
+            .unwrap_or_default();
+        if let [resource, _] = &self.parameters[..]
+            && !self.methods.is_empty()
+        {
+            let resource = display_name(&resource.name);
+            return format!(
+                "Makes a `{resource}`{of_interface} and calls its methods in `steps`, one after the other"
+            );
+        }
+        let name = self.path.base();
+        let (kind, of) = match self.path.method() {
+            Some((resource, _)) => ("method", format!(" of a new `{}`", display_name(resource))),
+            None => ("function", String::new()),
+        };
+        let signature = format_signature(name, &self.parameters, self.returns.as_ref());
+        let name = self.path.method().map_or(name, |(_, method)| method);
         format!(
-            "Calls the function `{}`{}. In WIT: `{}`",
-            display_name(function),
-            of_interface.unwrap_or_default(),
-            format_signature(function, &self.parameters, self.returns.as_ref()),
+            "Calls the {kind} `{}`{of}{of_interface}. In WIT: `{signature}`",
+            display_name(name),
         )
     }
 
@@ -167,12 +177,12 @@ impl Function {
     }
 }
 
-/// Returns the schema of a result that is wrapped in an object.
-fn wrapped_schema(schema: Value) -> Value {
+/// Returns the schema of results that are wrapped in an object.
+fn wrapped_schema(key: &str, schema: Value) -> Value {
     json!({
         "type": "object",
-        "properties": { "result": schema },
-        "required": ["result"],
+        "properties": { key: schema },
+        "required": [key],
         "additionalProperties": false,
     })
 }

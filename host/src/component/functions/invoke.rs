@@ -8,11 +8,15 @@ use wasmtime::component::Val;
 use super::decode::decode;
 use super::encode::encode;
 use super::function::Function;
+use super::guest_calls::GuestCalls;
 use super::types::{TypeKind, WitType};
 use crate::component::contract::{self, Block, Content, Guest, GuestError, PreparedStore};
 use crate::component::exported::{Callee, ExportedOutput, PreparedCall, Run};
 use crate::component::schema::Strings;
 use crate::component::tool_result::ToolResult;
+
+/// Bytes that a step takes of the output limit at least: the host holds a value for each.
+const MIN_STEP_BYTES: usize = 8;
 
 /// A function with decoded arguments.
 struct PreparedFunction {
@@ -43,11 +47,8 @@ impl Callee for Function {
 }
 
 impl Function {
-    fn output(
-        &self,
-        results: &[Val],
-        max_output_bytes: usize,
-    ) -> Result<ExportedOutput, GuestError> {
+    /// Returns what a call has returned; `None` if that is nothing.
+    fn value(&self, results: &[Val], max_output_bytes: usize) -> Result<Option<Value>, GuestError> {
         let encode = |ty: &WitType, value: &Val| {
             encode(ty, value, max_output_bytes).ok_or(GuestError::OutputTooLarge)
         };
@@ -60,33 +61,95 @@ impl Function {
                 Some(Val::Result(result)),
             ) => match (result, ok, error) {
                 (Ok(Some(value)), Some(ty), _) => encode(ty, value)?,
-                (Ok(_), ..) => return Ok(empty()),
+                (Ok(_), ..) => return Ok(None),
                 (Err(Some(value)), _, Some(ty)) => {
                     return Err(GuestError::Failed(to_text(&encode(ty, value)?)));
                 }
                 (Err(_), ..) => {
-                    let sentence = format!("`{}` failed without saying why", self.path.function);
+                    let sentence = format!("`{}` failed without saying why", self.path.base());
                     return Err(GuestError::Failed(sentence));
                 }
             },
             (Some(ty), Some(value)) => encode(ty, value)?,
-            _ => return Ok(empty()),
+            _ => return Ok(None),
+        };
+        Ok(Some(value))
+    }
+
+    fn output(
+        &self,
+        results: &[Val],
+        max_output_bytes: usize,
+    ) -> Result<ExportedOutput, GuestError> {
+        let Some(value) = self.value(results, max_output_bytes)? else {
+            return Ok(empty());
         };
         let text = to_text(&value);
-        Ok(ExportedOutput {
-            size_bytes: text.len(),
-            result: ToolResult {
-                structured: Some(match self.returns_record() {
-                    true => value,
-                    false => json!({ "result": value }),
-                }),
-                content: vec![Content {
-                    block: Block::Text(text),
-                    audience: None,
-                }],
-                ..ToolResult::default()
-            },
-        })
+        let structured = match self.returns_record() {
+            true => value,
+            false => json!({ "result": value }),
+        };
+        Ok(new_output(text, structured))
+    }
+
+    /// Calls methods of the resource that is the first argument: the steps, which are the second one.
+    async fn call_steps(
+        &self,
+        calls: &mut GuestCalls<'_>,
+        arguments: Vec<Val>,
+        max_output_bytes: usize,
+    ) -> Result<ExportedOutput, GuestError> {
+        let mut arguments = arguments.into_iter();
+        let (Some(resource), Some(Val::List(steps))) = (arguments.next(), arguments.next()) else {
+            return Ok(empty());
+        };
+        let mut bytes_left = max_output_bytes;
+        let mut values = Vec::new();
+        for (index, step) in steps.into_iter().enumerate() {
+            let Val::Variant(name, payload) = step else {
+                continue;
+            };
+            let method = self.methods.iter().find(|(method, _)| *method == name);
+            let Some((_, method)) = method else {
+                continue;
+            };
+            let mut arguments = vec![resource.clone()];
+            if let Some(Val::Record(fields)) = payload.map(|payload| *payload) {
+                arguments.extend(fields.into_iter().map(|(_, value)| value));
+            }
+            let has_result = method.returns.is_some();
+            let results = calls.call(&method.export, has_result, &arguments).await?;
+            let value = method
+                .value(&results, bytes_left)
+                .map_err(|error| match error {
+                    GuestError::Failed(text) => {
+                        GuestError::Failed(format!("step {} (`{name}`): {text}", index + 1))
+                    }
+                    error => error,
+                })?;
+            let value = value.unwrap_or_default();
+            let bytes = to_text(&value).len().max(MIN_STEP_BYTES);
+            let left = bytes_left.checked_sub(bytes);
+            bytes_left = left.ok_or(GuestError::OutputTooLarge)?;
+            values.push(value);
+        }
+        let values = Value::Array(values);
+        let text = values.to_string();
+        Ok(new_output(text, json!({ "results": values })))
+    }
+}
+
+fn new_output(text: String, structured: Value) -> ExportedOutput {
+    ExportedOutput {
+        size_bytes: text.len(),
+        result: ToolResult {
+            structured: Some(structured),
+            content: vec![Content {
+                block: Block::Text(text),
+                audience: None,
+            }],
+            ..ToolResult::default()
+        },
     }
 }
 
@@ -109,20 +172,26 @@ impl PreparedCall for PreparedFunction {
             store
                 .store
                 .set_hostcall_fuel(max_result_bytes / function.max_bytes_per_fuel);
-            let mut results = vec![Val::Bool(false); usize::from(function.returns.is_some())];
-            let call = async {
-                let instance = store.instantiate(&guest).await?;
-                let export = instance
-                    .get_func(&mut store.store, &function.export)
-                    .ok_or_else(|| wasmtime::Error::msg("the export is not a function"))?;
-                export
-                    .call_async(&mut store.store, &arguments, &mut results)
-                    .await
+            let instance = match store.instantiate(&guest).await {
+                Ok(instance) => instance,
+                Err(error) => return Err(contract::trap(error, &store.store)),
             };
-            match call.await {
-                Ok(()) => function.output(&results, max_output_bytes),
-                Err(error) => Err(contract::trap(error, &store.store)),
-            }
+            let mut calls = GuestCalls::new(&mut store.store, instance, max_output_bytes);
+            let arguments = match function.has_resources {
+                true => calls.make_all(&function.parameters, arguments).await?,
+                false => arguments,
+            };
+            let output = if function.methods.is_empty() {
+                let has_result = function.returns.is_some();
+                let results = calls.call(&function.export, has_result, &arguments).await?;
+                function.output(&results, max_output_bytes)?
+            } else {
+                function
+                    .call_steps(&mut calls, arguments, max_output_bytes)
+                    .await?
+            };
+            calls.drop_made().await?;
+            Ok(output)
         })
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn object_schema<'a>(fields: impl IntoIterator<Item = &'a Field>) -> 
         };
         let schema = with_description(schema, docs.as_deref());
         properties.insert(field.name.clone(), schema);
-        if !field.ty.is_nullable() {
+        if !field.ty.may_be_absent() {
             required.push(field.name.as_str());
         }
     }
@@ -50,6 +50,7 @@ pub(super) fn type_schema(ty: &WitType) -> Value {
             "maxItems": parts.len(),
         }),
         TypeKind::Record(fields) => object_schema(fields),
+        TypeKind::Resource(constructor) => object_schema(&constructor.parameters),
         TypeKind::Variant(cases) => variant_schema(cases),
         TypeKind::Enum(cases) => json!({ "type": "string", "enum": names(cases) }),
         TypeKind::Flags(flags) => json!({

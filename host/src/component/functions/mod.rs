@@ -15,7 +15,11 @@
 //! | `enum`, `flags` | string; array of different strings |
 //! | `variant` | the case's name as a string, or `{"case": payload}` |
 //! | `option<T>` | `null` or T; if T can be `null` too, `null` or `{"some": T}` |
+//! | `own<R>`, `borrow<R>` | object of the arguments of R's constructor |
 //! | `result<T, E>` | `{"ok": T}` or `{"error": E}`, with `null` for a missing payload |
+//!
+//! A resource in the arguments is made by its constructor for the call. A method has its resource as an argument of the
+//! resource's name, and `NAME_session` calls several methods of one resource.
 //!
 //! Parameters become the members of the arguments object. A returned record becomes the structured content; any other
 //! value is wrapped as `{"result": …}`, because older MCP revisions allow only objects. A function that returns a
@@ -28,6 +32,8 @@ mod package_docs;
 
 mod declarations;
 mod types;
+
+mod resources;
 
 mod type_reader;
 
@@ -43,6 +49,9 @@ mod json_schema;
 mod function;
 
 mod exports;
+mod guest_calls;
+mod session;
+
 mod invoke;
 
 mod discover;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, ComponentExportIndex};
 
 use crate::component::definitions::MAX_NAME_BYTES;
 
@@ -30,10 +31,40 @@ impl fmt::Display for FunctionPath {
 }
 
 impl FunctionPath {
+    /// Returns the name of the function without its kind, such as `[method]`, which the functions of a resource have. A
+    /// method follows the name of its resource: `cart.add`.
+    pub(super) fn base(&self) -> &str {
+        let name = self.function.split_once(']');
+        name.map_or(&self.function, |(_, name)| name)
+    }
+
+    /// Returns the resource and the name of a method; `None` for other functions.
+    pub(super) fn method(&self) -> Option<(&str, &str)> {
+        let method = self.function.strip_prefix("[method]")?;
+        method.split_once('.')
+    }
+
+    /// Returns the path of the tool for several calls of this constructor's resource.
+    pub(super) fn session(&self) -> Self {
+        Self {
+            interface: self.interface.clone(),
+            function: format!("[session]{}-session", self.base()),
+        }
+    }
+
+    /// Finds the export in a component.
+    pub(super) fn export(&self, component: &Component) -> Option<ComponentExportIndex> {
+        let interface = match &self.interface {
+            Some(interface) => component.get_export_index(None, &**interface),
+            None => None,
+        };
+        component.get_export_index(interface.as_ref(), &self.function)
+    }
+
     /// Returns the possible tool names, the shortest first: the function's name alone, then prefixed with the
     /// interface, the package and the namespace, and finally with the version too.
     fn candidates(&self) -> Vec<String> {
-        let mut candidates = vec![self.function.clone()];
+        let mut candidates = vec![self.base().to_owned()];
         if let Some(interface) = &self.interface {
             let (id, version) = interface.split_once('@').unwrap_or((interface, ""));
             let (package, interface) = id.rsplit_once('/').unwrap_or(("", id));
@@ -41,14 +72,14 @@ impl FunctionPath {
             let mut qualifiers = vec![interface];
             for qualifier in [package, namespace] {
                 if !qualifier.is_empty() {
-                    candidates.push(qualified(&qualifiers, &self.function));
+                    candidates.push(qualified(&qualifiers, self.base()));
                     qualifiers.insert(0, qualifier);
                 }
             }
-            candidates.push(qualified(&qualifiers, &self.function));
+            candidates.push(qualified(&qualifiers, self.base()));
             if !version.is_empty() {
                 qualifiers.push(version);
-                candidates.push(qualified(&qualifiers, &self.function));
+                candidates.push(qualified(&qualifiers, self.base()));
             }
         }
         candidates

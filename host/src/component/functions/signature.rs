@@ -58,6 +58,7 @@ impl SignatureWriter {
                 self.put(">");
             }
             // WIT always names the types below. Without the declarations, their structure is shown instead.
+            TypeKind::Resource(constructor) => self.put(&constructor.resource),
             TypeKind::Record(fields) => {
                 self.put("record { ");
                 self.fields(fields);

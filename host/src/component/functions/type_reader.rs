@@ -1,9 +1,12 @@
 //! Reads the types of a function's signature from the engine, and their names and documentation from declarations.
 
-use wasmtime::component::Type;
+use wasmtime::component::ResourceType;
+use wasmtime::component::types::{ComponentFunc, Type};
 
-use super::declarations::DeclaredType;
-use super::types::{Case, Field, Integer, Label, NamedItems, TypeKind, WitType};
+use super::declarations::{Declarations, DeclaredType};
+use super::names::FunctionPath;
+use super::resources::Resources;
+use super::types::{Case, Constructor, Field, Integer, Label, NamedItems, TypeKind, WitType};
 use crate::component::schema::MAX_SCHEMA_BYTES;
 
 /// Maximum nesting of types.
@@ -15,19 +18,111 @@ const MAX_TYPES: usize = 5_000;
 const MAX_TEXT_BYTES: usize = 2 * MAX_SCHEMA_BYTES;
 
 /// Reads the types of one signature within the limits.
-pub(super) struct TypeReader {
+pub(super) struct TypeReader<'a> {
+    declarations: Option<&'a Declarations>,
+    /// `None` where there is nobody to make a resource.
+    resources: Option<&'a Resources>,
     types_left: usize,
     text_bytes_left: usize,
     depth: usize,
 }
 
-impl TypeReader {
-    pub(super) fn new() -> Self {
+impl<'a> TypeReader<'a> {
+    pub(super) fn new(declarations: Option<&'a Declarations>, resources: &'a Resources) -> Self {
         Self {
+            declarations,
+            resources: Some(resources),
             types_left: MAX_TYPES,
             text_bytes_left: MAX_TEXT_BYTES,
             depth: 0,
         }
+    }
+
+    /// Reads the parameters of a function. The first of a method is called like its resource, unless another is.
+    ///
+    /// # Errors
+    /// The reason why a type has no JSON form.
+    pub(super) fn parameters(
+        &mut self,
+        path: &FunctionPath,
+        ty: &ComponentFunc,
+    ) -> Result<Vec<Field>, String> {
+        let declarations = self.declarations;
+        let declared = declarations.and_then(|d| Some((d, d.function(path)?)));
+        let receiver = path.method().map(|(resource, _)| resource);
+        let is_free = |name: &str| ty.params().all(|(other, _)| other != name);
+        let receiver = receiver.filter(|resource| is_free(resource));
+        let parameters = ty.params().enumerate().map(|(index, (name, ty))| {
+            let declared = declared.and_then(|(d, f)| d.declared_type(f.params.get(index)?.ty));
+            let name = receiver.filter(|_| index == 0).unwrap_or(name);
+            Ok(Field {
+                name: self.text(name)?,
+                docs: None,
+                ty: self.read(&ty, declared)?,
+            })
+        });
+        parameters.collect()
+    }
+
+    /// Reads the type that a function returns.
+    ///
+    /// # Errors
+    /// The reason why it has no JSON form.
+    pub(super) fn returns(
+        &mut self,
+        path: &FunctionPath,
+        ty: &ComponentFunc,
+    ) -> Result<Option<WitType>, String> {
+        let Some(ty) = ty.results().next() else {
+            return Ok(None);
+        };
+        let declarations = self.declarations;
+        let declared = declarations.and_then(|d| Some((d, d.function(path)?)));
+        let declared = declared.and_then(|(d, f)| d.declared_type(f.result?));
+        let resources = self.resources.take();
+        let returns = self.read(&ty, declared);
+        self.resources = resources;
+        returns.map(Some)
+    }
+
+    /// Reads the constructor of a resource.
+    pub(super) fn constructor(
+        &mut self,
+        resource: ResourceType,
+        is_given_away: bool,
+    ) -> Result<WitType, String> {
+        let resources = self
+            .resources
+            .ok_or("it returns a resource, which ends with its call")?;
+        let source = resources
+            .find(resource)
+            .ok_or("it uses a resource that no exported constructor makes")?;
+        let error = match source.ty.results().next() {
+            Some(Type::Result(result)) => result.err(),
+            _ => None,
+        };
+        let name = self.text(source.path.base())?;
+        let docs = self
+            .declarations
+            .and_then(|d| d.function_docs(&source.path));
+        let docs = match docs {
+            Some(docs) => self.text(docs)?,
+            None => format!("A new `{name}`, made with these arguments"),
+        };
+        let constructor = Constructor {
+            export: source.export,
+            resource: name.clone(),
+            parameters: self.parameters(&source.path, &source.ty)?,
+            error: error
+                .map(|ty| self.read(&ty, None).map(Box::new))
+                .transpose()?,
+            is_given_away,
+        };
+        Ok(WitType {
+            kind: TypeKind::Resource(Box::new(constructor)),
+            name: Some(name),
+            docs: Some(docs),
+        })
     }
 
     /// Reads a type.
@@ -47,7 +142,15 @@ impl TypeReader {
             return Err(format!("its types nest deeper than {MAX_DEPTH} levels"));
         }
         self.depth += 1;
-        let kind = self.kind(ty, declared)?;
+        let kind = match ty {
+            Type::Own(resource) | Type::Borrow(resource) => {
+                let is_given_away = matches!(ty, Type::Own(_));
+                let resource = self.constructor(*resource, is_given_away)?;
+                self.depth -= 1;
+                return Ok(resource);
+            }
+            _ => self.kind(ty, declared)?,
+        };
         self.depth -= 1;
         Ok(WitType {
             kind,
@@ -127,6 +230,7 @@ impl TypeReader {
             }
             Type::Enum(cases) => TypeKind::Enum(self.labels(cases.names(), docs)?),
             Type::Flags(flags) => TypeKind::Flags(self.labels(flags.names(), docs)?),
+            // Read by `constructor`.
             Type::Own(_) | Type::Borrow(_) => return Err("it uses a resource".into()),
             Type::Future(_) => return Err("it uses a `future`".into()),
             Type::Stream(_) => return Err("it uses a `stream`".into()),
@@ -136,9 +240,9 @@ impl TypeReader {
         })
     }
 
-    fn labels<'a, 'd>(
+    fn labels<'n, 'd>(
         &mut self,
-        names: impl Iterator<Item = &'a str>,
+        names: impl Iterator<Item = &'n str>,
         docs: impl Fn(&str) -> Option<&'d str>,
     ) -> Result<NamedItems<Label>, String> {
         let labels = names.map(|name| {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 
-use wasmtime::component::Val;
+use wasmtime::component::{ComponentExportIndex, Val};
 
 /// A type.
 pub(super) struct WitType {
@@ -32,6 +32,20 @@ pub(super) enum TypeKind {
     Flags(NamedItems<Label>),
     Option(Box<WitType>),
     Result(Option<Box<WitType>>, Option<Box<WitType>>),
+    /// A resource, which is made for the call.
+    Resource(Box<Constructor>),
+}
+
+/// The constructor that makes a resource from the arguments in its JSON form.
+pub(super) struct Constructor {
+    pub(super) export: ComponentExportIndex,
+    /// The name of the resource.
+    pub(super) resource: String,
+    pub(super) parameters: Vec<Field>,
+    /// The type of its errors, if it can fail.
+    pub(super) error: Option<Box<WitType>>,
+    /// Whether the guest keeps the resource. The others are dropped after the call.
+    pub(super) is_given_away: bool,
 }
 
 /// The integer types of WIT.
@@ -107,6 +121,36 @@ impl WitType {
         matches!(self.kind, TypeKind::Option(_))
     }
 
+    /// Returns whether a field of this type may be absent: `null` then stands for it, or a constructor needs no arguments.
+    pub(super) fn may_be_absent(&self) -> bool {
+        match &self.kind {
+            TypeKind::Resource(constructor) => {
+                let mut parameters = constructor.parameters.iter();
+                parameters.all(|parameter| parameter.ty.may_be_absent())
+            }
+            _ => self.is_nullable(),
+        }
+    }
+
+    /// Returns whether its values have resources.
+    pub(super) fn has_resources(&self) -> bool {
+        match &self.kind {
+            TypeKind::Resource(_) => true,
+            TypeKind::List(inner) | TypeKind::Option(inner) => inner.has_resources(),
+            TypeKind::Tuple(parts) => parts.iter().any(Self::has_resources),
+            TypeKind::Record(fields) => fields.iter().any(|field| field.ty.has_resources()),
+            TypeKind::Variant(cases) => {
+                let mut payloads = cases.iter().filter_map(|case| case.payload.as_ref());
+                payloads.any(Self::has_resources)
+            }
+            TypeKind::Result(ok, error) => {
+                let mut payloads = [ok, error].into_iter().flatten();
+                payloads.any(|payload| payload.has_resources())
+            }
+            _ => false,
+        }
+    }
+
     /// Returns whether strings of digits are among its JSON values.
     pub(super) fn has_string_digits(&self) -> bool {
         matches!(&self.kind, TypeKind::Integer(integer) if integer.max_string_digits().is_some())
@@ -137,6 +181,10 @@ impl WitType {
             }
             TypeKind::Result(ok, error) => {
                 max_of(&mut [ok, error].into_iter().filter_map(Option::as_deref))
+            }
+            TypeKind::Resource(constructor) => {
+                let parameters = constructor.parameters.iter().map(|field| &field.ty);
+                max_of(&mut parameters.chain(constructor.error.as_deref()))
             }
             _ => 1,
         }
