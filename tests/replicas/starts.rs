@@ -29,7 +29,7 @@ fn configured(url: &str) -> Toolcrib {
 }
 
 const SERVE: [&str; 4] = ["serve", "--no-auth", "--config", "c.toml"];
-const CHECK: [&str; 4] = ["check", "--online", "--config", "c.toml"];
+const CHECK: [&str; 5] = ["check", "--online", "--no-auth", "--config", "c.toml"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_cannot_be_used_ends_the_start_with_one_sentence() {

@@ -146,7 +146,7 @@ async fn a_task_exists_only_for_the_caller_that_created_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rate_holds_over_all_replicas() {
-    let cluster = Cluster::start("timeout = \"20s\"").await;
+    let cluster = Cluster::start("timeout = \"10s\"").await;
     for user in ["alice", "bob"] {
         let mut accepted = 0;
         for round in 0..CALLS_PER_MINUTE {

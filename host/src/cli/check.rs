@@ -31,7 +31,7 @@ pub(super) struct Check {
     /// from standard input. It is not printed.
     #[arg(long, value_name = "FILE")]
     token: Option<PathBuf>,
-    /// Also ask whether the issuers, the servers of components, the key-value store and the granted hosts can be reached.
+    /// Also ask whether the issuers, the servers of components, the key-value store, the shared state and the granted hosts can be reached.
     #[arg(long, conflicts_with = "token")]
     online: bool,
     /// Print JSON.
@@ -61,13 +61,17 @@ impl Check {
             _ => Ok(Vec::new()),
         };
         let result = match config {
-            Ok((config, mut problems)) => match App::build(config).await {
-                Ok(app) if problems.is_empty() => Ok(app),
-                built => {
-                    problems.extend(built.err().into_iter().flat_map(|error| error.problems));
-                    Err(BuildError { problems })
+            Ok((mut config, mut problems)) => {
+                // A check takes no part in the state that replicas share.
+                config.shared = None;
+                match App::build(config).await {
+                    Ok(app) if problems.is_empty() => Ok(app),
+                    built => {
+                        problems.extend(built.err().into_iter().flat_map(|error| error.problems));
+                        Err(BuildError { problems })
+                    }
                 }
-            },
+            }
             Err(error) => Err(error),
         };
         // Of a problem that keeps servers from being asked, the application has told too.
@@ -129,8 +133,6 @@ fn load(overrides: &Overrides) -> Result<(Config, Vec<Problem>), BuildError> {
     config.watch = WatchMode::Never;
     // The files of a running server are not written by a check.
     let telemetry = std::mem::take(&mut config.telemetry);
-    // Neither does it connect to the state that replicas share.
-    config.shared = None;
     configure_loading(&mut config);
     Ok((config, unwritable_files(&telemetry)))
 }
