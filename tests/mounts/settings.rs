@@ -29,7 +29,7 @@ fn faults_are_reported() {
         (
             "components = [\"hook.wasm\"]".to_owned(),
             1,
-            &["hook.wasm", "answers HTTP requests", "[[mount]]"],
+            &["hook.wasm", "wasi:http/incoming-handler", "[[mount]]"],
         ),
         (
             "[[mount]]\nref = \"hook.wasm\"".to_owned(),

@@ -85,7 +85,7 @@ pub enum LoadError {
     NoHandler(&'static str),
     /// The component answers HTTP requests, and offers nothing else.
     #[error(
-        "it answers HTTP requests and has no tool; name it in a [[mount]] with the `path` at which it answers"
+        "it exports `wasi:http/incoming-handler` and no tool; name it in a [[mount]] with the `path` at which it answers"
     )]
     OnlyHandler,
     /// The component offers no tool, prompt or resource.
