@@ -11,6 +11,10 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| toolcrib_fuzz::schema::run_against(in
 /// value, which others skip (JSON Schema core, section 9.4.1, leaves both open).
 fn boon(schema: &Value, value: &Value) -> Option<bool> {
     const URL: &str = "https://fuzz.example/schema";
+    // `boon` divides binary fractions: for it, 0.1 is no multiple of 0.000001.
+    if schema.to_string().contains("multipleOf") {
+        return None;
+    }
     let mut compiler = Compiler::new();
     compiler.set_default_draft(Draft::V2020_12);
     compiler.add_resource(URL, schema.clone()).ok()?;
