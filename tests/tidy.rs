@@ -14,14 +14,15 @@ use source::{Source, comments, sources};
 const MAX_LINES: usize = 500;
 
 /// The modules of the host in the order of `lib.rs`, and those that each may use.
-const MODULES: [(&str, &[&str]); 22] = [
+const MODULES: [(&str, &[&str]); 23] = [
     ("cache", &[]),
+    ("files", &[]),
     ("json", &[]),
     ("network", &[]),
     ("text", &[]),
     ("auth", &["json", "network", "text"]),
     ("engine", &["cache", "text"]),
-    ("reference", &["network"]),
+    ("reference", &["files", "network"]),
     ("telemetry", &["json", "text", "auth"]),
     ("trust", &["json", "text"]),
     (
@@ -53,6 +54,7 @@ const MODULES: [(&str, &[&str]); 22] = [
     (
         "config",
         &[
+            "network",
             "text",
             "auth",
             "reference",
@@ -67,6 +69,7 @@ const MODULES: [(&str, &[&str]); 22] = [
     (
         "reload",
         &[
+            "files",
             "network",
             "text",
             "engine",
@@ -84,6 +87,7 @@ const MODULES: [(&str, &[&str]); 22] = [
     (
         "http",
         &[
+            "files",
             "json",
             "text",
             "auth",
@@ -111,6 +115,7 @@ const MODULES: [(&str, &[&str]); 22] = [
     (
         "cli",
         &[
+            "network",
             "text",
             "auth",
             "engine",

@@ -29,6 +29,7 @@
 //! | [`cli`] | the command line, one file per subcommand |
 
 mod cache;
+mod files;
 mod json;
 mod network;
 mod text;

@@ -71,16 +71,14 @@ impl Mounts {
 
     /// Returns the mount at a path or, of those above it, the nearest one.
     pub(super) fn find(&self, path: &str) -> Option<&Arc<MountEntry>> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let mut path = path;
-        loop {
-            if let Some(entry) = self.0.get(path) {
-                return Some(entry);
-            }
-            path = &path[..path.rfind('/')?];
-        }
+        // The mounts are few, and the client chooses the number of segments.
+        let above = self.0.iter().filter(|(mount, _)| {
+            let rest = path.strip_prefix(mount.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        above
+            .max_by_key(|(mount, _)| mount.len())
+            .map(|(_, entry)| entry)
     }
 
     pub(super) fn of<'a>(

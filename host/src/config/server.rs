@@ -5,11 +5,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::listen::Listen;
 use super::section::Section;
 use crate::auth::Secret;
+use crate::network::is_loopback;
 
 /// Minimum length of `server.state-key`. HMAC-SHA256 keys should be at least as long as the hash (RFC 2104, section 3).
 pub const MIN_STATE_KEY_BYTES: usize = 32;
@@ -256,15 +257,6 @@ fn is_endpoint_path(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(domain)) => domain == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 fn is_session_prefix(text: &str) -> bool {

@@ -36,7 +36,7 @@ pub(super) struct Entry {
     pub(super) endpoint: Endpoint,
 }
 
-/// Where a request goes, and whence it came.
+/// The target of a request, the connection on which it came, and its record.
 #[derive(Clone, Copy)]
 struct To<'r> {
     /// `None` for the MCP endpoint.
@@ -65,6 +65,11 @@ impl Entry {
         connection: Option<&Arc<Connection>>,
     ) -> Response {
         let record = Record::start(&self.observer, "http");
+        let to = To {
+            mounted,
+            connection,
+            record: &record,
+        };
         let (head, body) = request.into_parts();
         let mut body = RequestBody::new(&head, body);
         let response = match origin::check(&self.policy, &head) {
@@ -73,21 +78,9 @@ impl Entry {
             Ok(())
                 if head.headers.contains_key(header::ORIGIN) || head.method == Method::OPTIONS =>
             {
-                let to = To {
-                    mounted,
-                    connection,
-                    record: &record,
-                };
                 self.with_cors(head, &mut body, to).await
             }
-            Ok(()) => {
-                let to = To {
-                    mounted,
-                    connection,
-                    record: &record,
-                };
-                self.guarded(head, &mut body, to).await
-            }
+            Ok(()) => self.guarded(head, &mut body, to).await,
         };
         body.discard_rest().await;
         observe::answered(record, response)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 
 use super::body;
@@ -15,7 +15,7 @@ use super::byte_budget::Budget;
 use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::lingering_body::RequestBody;
-use super::{outgoing, responses};
+use super::{observe, outgoing, responses};
 use crate::auth::Caller;
 use crate::catalog::{Catalog, MountEntry};
 use crate::mcp::{AdmissionError, HandlerFailure};
@@ -50,8 +50,8 @@ impl Endpoint {
             id: None,
             message: TraceHeaders::default(),
             http: TraceHeaders {
-                parent: header_text(&head.headers, "traceparent"),
-                state: header_text(&head.headers, "tracestate"),
+                parent: observe::header(&head.headers, "traceparent"),
+                state: observe::header(&head.headers, "tracestate"),
             },
         });
         record.set(|facts| {
@@ -114,8 +114,4 @@ fn failed(failure: &HandlerFailure) -> Response {
         false => StatusCode::INTERNAL_SERVER_ERROR,
     };
     responses::plain(status, &failure.sentence)
-}
-
-fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
 }

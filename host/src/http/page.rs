@@ -60,7 +60,9 @@ impl Page {
 
     /// Returns the page if a browser asks for it, and a rejection if it does so by a name that is not this server's.
     pub(super) fn answer(&self, policy: &Policy, head: &Parts) -> Option<Response> {
-        if head.method != Method::GET || head.uri.path() != PATH || !names_html(&head.headers) {
+        // The body of the response to HEAD is left out where it is sent.
+        let is_read = matches!(head.method, Method::GET | Method::HEAD);
+        if !is_read || head.uri.path() != PATH || !names_html(&head.headers) {
             return None;
         }
         if let Err(rejected) = origin::check(policy, head) {

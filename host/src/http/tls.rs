@@ -1,18 +1,16 @@
 //! HTTPS without a reverse proxy: TLS 1.2 and 1.3 with a certificate and a key from PEM files.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustix::fs::OFlags;
 /// Accepts TLS connections.
 pub use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::files::read_regular;
 
 /// Size of a file. A chain with ten certificates has some 20 KB.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -63,28 +61,6 @@ pub enum TlsError {
     Unusable(rustls::Error),
 }
 
-/// Reads a file in PEM format.
-fn read_file(path: &Path) -> Result<Vec<u8>, pem::Error> {
-    // Without the flag, opening a pipe waits for its writer.
-    let file = File::options()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)
-        .map_err(pem::Error::Io)?;
-    let other = |sentence: String| pem::Error::Io(io::Error::other(sentence));
-    if !file.metadata().map_err(pem::Error::Io)?.is_file() {
-        return Err(other("it is not a regular file".into()));
-    }
-    let mut bytes = Vec::new();
-    let mut limited = file.take(MAX_FILE_BYTES + 1);
-    limited.read_to_end(&mut bytes).map_err(pem::Error::Io)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        let sentence = format!("it is larger than {MAX_FILE_BYTES} bytes");
-        return Err(other(sentence));
-    }
-    Ok(bytes)
-}
-
 /// Returns a TLS acceptor. `cert` holds the server's certificate followed by its chain up to the root.
 ///
 /// # Errors
@@ -94,14 +70,16 @@ pub fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
         let path = path.to_owned();
         move |error| TlsError::Unreadable { key, path, error }
     };
-    let pem = read_file(cert).map_err(unreadable("cert", cert))?;
+    let pem = read_regular(cert, MAX_FILE_BYTES).map_err(pem::Error::Io);
+    let pem = pem.map_err(unreadable("cert", cert))?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
         .map_err(unreadable("cert", cert))?;
     if certificates.is_empty() {
         return Err(TlsError::NoCertificate(cert.to_owned()));
     }
-    let pem = read_file(key).map_err(unreadable("key", key))?;
+    let pem = read_regular(key, MAX_FILE_BYTES).map_err(pem::Error::Io);
+    let pem = pem.map_err(unreadable("key", key))?;
     let private = PrivateKeyDer::from_pem_slice(&pem).map_err(unreadable("key", key))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::admission::AdmissionError;
 use super::in_flight::Failed;
 use super::rounds::Ending;
-use crate::component::{CallError, HandlerError};
+use crate::component::{CallError, HandlerBodyError, HandlerError};
 use crate::telemetry::Outcome;
 
 /// The outcome and the reason, if the call has no result.
@@ -43,6 +43,15 @@ pub(super) fn of_handler_failure(error: &HandlerError) -> Recorded {
         HandlerError::Call(error) => of_call_error(error),
         HandlerError::NoResponse => (Outcome::Crashed, Some(error.to_string().into())),
     }
+}
+
+/// Returns the outcome of a request to a mounted component whose response ended early.
+pub(super) fn of_body_error(error: &HandlerBodyError) -> Recorded {
+    let outcome = match error {
+        HandlerBodyError::TooLarge => Outcome::Stopped,
+        HandlerBodyError::Incomplete => Outcome::Crashed,
+    };
+    (outcome, Some(error.to_string().into()))
 }
 
 fn of_failure(failed: &Failed) -> Recorded {

@@ -4,17 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 
 use super::admission::{AdmissionError, authorize_and_admit_to};
 use super::call_id;
-use super::call_outcome::{of_handler_failure, of_rejection};
+use super::call_outcome::{of_body_error, of_handler_failure, of_rejection};
 use super::server::ToolServer;
 use crate::auth::Caller;
 use crate::catalog::{CallPermit, Catalog, MountEntry};
 use crate::component::{
-    CallError, ClientFeatures, DescribeCaller, GuestContext, HandlerBody, HandlerError,
+    CallError, ClientFeatures, DescribeCaller, GuestContext, HandlerBodyError, HandlerError,
 };
 use crate::telemetry::{Outcome, Record};
+
+/// The body of a response. An early end is recorded.
+pub(crate) type MountedBody = UnsyncBoxBody<Bytes, HandlerBodyError>;
 
 /// The failure of a mounted component to answer.
 pub(crate) struct HandlerFailure {
@@ -55,7 +60,7 @@ impl ToolServer {
         caller: Option<Arc<Caller>>,
         permit: CallPermit,
         record: &Arc<Record>,
-    ) -> Result<Response<HandlerBody>, HandlerFailure> {
+    ) -> Result<Response<MountedBody>, HandlerFailure> {
         let id = call_id::next();
         record.set(|facts| facts.call_id = Some(id.as_str().into()));
         let context = GuestContext {
@@ -72,7 +77,15 @@ impl ToolServer {
         match answered {
             Ok(response) => {
                 record.end(Outcome::Ok, None);
-                Ok(response)
+                let record = record.clone();
+                Ok(response.map(|body| {
+                    body.map_err(move |error| {
+                        let (outcome, reason) = of_body_error(&error);
+                        record.end_later(outcome, reason);
+                        error
+                    })
+                    .boxed_unsync()
+                }))
             }
             Err(error) => {
                 let (outcome, reason) = of_handler_failure(&error);

@@ -1,16 +1,13 @@
 //! Files beside a component that describe it: `weather.toml` and `weather.wit` beside `weather.wasm`.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
 use super::fingerprint::Fingerprint;
+use crate::files::read_regular_text;
 
 /// Their extensions, instead of the component's.
-pub(super) const COMPANION_EXTENSIONS: [&str; 2] = ["toml", "wit"];
+pub const COMPANION_EXTENSIONS: [&str; 2] = ["toml", "wit"];
 /// Maximum size of one.
 const MAX_COMPANION_BYTES: u64 = 1 << 20;
 
@@ -58,28 +55,12 @@ impl Companions {
     }
 }
 
-/// Reads a file; an empty text if there is none.
+/// Reads a file; an empty text if there is none. A directory or a pipe of that name is not meant.
 fn read(path: &Path) -> Result<String, String> {
-    // Without the flag, opening a pipe waits for its writer.
-    let opened = File::options()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
-        Err(error) => return Err(format!("cannot be read: {error}")),
-    };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Ok(String::new());
-    }
-    let mut text = String::new();
-    let read = file.take(MAX_COMPANION_BYTES + 1).read_to_string(&mut text);
-    match read {
-        Err(error) => Err(format!("cannot be read: {error}")),
-        Ok(bytes) if bytes as u64 > MAX_COMPANION_BYTES => {
-            Err(format!("is larger than {MAX_COMPANION_BYTES} bytes"))
-        }
-        Ok(_) => Ok(text),
+    match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Ok(metadata) if !metadata.is_file() => Ok(String::new()),
+        _ => read_regular_text(path, MAX_COMPANION_BYTES)
+            .map_err(|error| format!("cannot be read: {error}")),
     }
 }

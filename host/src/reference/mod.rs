@@ -17,7 +17,7 @@ mod parsed;
 
 mod watch_paths;
 
-pub use companions::{CompanionState, Companions, companion_state};
+pub use companions::{COMPANION_EXTENSIONS, CompanionState, Companions, companion_state};
 pub use component_file::{ComponentFile, Origin, SIGNATURE_EXTENSIONS};
 pub use error::ReferenceError;
 pub use fingerprint::Fingerprint;

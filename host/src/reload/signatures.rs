@@ -2,15 +2,13 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rustix::fs::OFlags;
 
 use crate::artifact::{FetchError, Fetcher};
+use crate::files::read_regular_text;
 use crate::reference::{Origin, SIGNATURE_EXTENSIONS};
 use crate::text::error_chain;
 use crate::trust::{Content, Evidence, MAX_SIGNATURE_BYTES, Signature, Signers, TrustError};
@@ -23,7 +21,7 @@ fn beside(component: &Path) -> Evidence {
         path.push(extension);
         let path = PathBuf::from(path);
         let place = path.display().to_string();
-        let content = match read(&path) {
+        let content = match read_regular_text(&path, MAX_SIGNATURE_BYTES) {
             Ok(text) if extension == ".minisig" => Content::Minisign(text),
             Ok(text) => Content::Bundle(text),
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -35,29 +33,6 @@ fn beside(component: &Path) -> Evidence {
         evidence.signatures.push(Signature { place, content });
     }
     evidence
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    // Without the flag, opening a pipe waits for its writer.
-    let file = File::options()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut text = String::new();
-    let mut limited = file.take(MAX_SIGNATURE_BYTES + 1);
-    match limited.read_to_string(&mut text) {
-        Err(error) if error.kind() == ErrorKind::InvalidData => {
-            Err(io::Error::other("it is not text"))
-        }
-        Err(error) => Err(error),
-        Ok(_) if text.len() as u64 > MAX_SIGNATURE_BYTES => Err(io::Error::other(format!(
-            "it is larger than {MAX_SIGNATURE_BYTES} bytes"
-        ))),
-        Ok(_) => Ok(text),
-    }
 }
 
 /// The reason why a signature is not accepted, or could not be looked for.

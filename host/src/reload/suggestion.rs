@@ -10,6 +10,8 @@ use crate::reference::{ComponentFile, Reference};
 
 /// Maximum number of components of a directory that are read for a proposal.
 const MAX_COMPONENTS: usize = 64;
+/// Size of all of them. Each component that lacks an import has its own search.
+const MAX_BYTES: usize = 64 << 20;
 
 /// Adds a proposal to the error of a component that lacks an import, if exactly one component beside it exports that.
 pub(super) async fn suggest(file: FileContent, errors: Vec<LoadError>) -> Vec<LoadError> {
@@ -46,10 +48,12 @@ fn find(path: &Path, bytes: &Bytes) -> Option<Vec<String>> {
     let beside = Reference::parse(dir.to_str()?, Path::new("")).ok()?;
     let others = beside.resolve().ok()?.into_iter();
     let is_other = |other: &ComponentFile| other.path.file_name() != path.file_name();
+    let mut bytes_left = MAX_BYTES;
     for other in others.filter(is_other).take(MAX_COMPONENTS) {
         let Ok(Some((bytes, _))) = other.read(None) else {
             continue;
         };
+        bytes_left = bytes_left.checked_sub(bytes.len())?;
         let exports = InterfaceNames::read(&bytes).exports;
         for (import, exporters) in imports.iter().zip(&mut exporters) {
             if exports.iter().any(|export| exports_import(export, import)) {

@@ -7,7 +7,7 @@ use super::manifest::{FOLDER, PROGRAM};
 use crate::catalog::Catalog;
 use crate::cli::output::{Failure, fail, report};
 use crate::config::Config;
-use crate::reference::{Reference, SIGNATURE_EXTENSIONS};
+use crate::reference::{COMPANION_EXTENSIONS, Reference, SIGNATURE_EXTENSIONS};
 use crate::reload;
 use crate::text::error_chain;
 
@@ -55,12 +55,16 @@ impl Contents {
         for reference in &config.references {
             if reference.remote().is_none() {
                 contents
-                    .add_local(reference, config, is_configured)
+                    .add_local(reference, config, !is_configured)
                     .map_err(fail)?;
             } else if !is_configured {
                 contents.add_remote(reference, config, catalog).await?;
             }
-            // One that the configuration names is fetched where the bundle is installed.
+            // Remote components of the configuration are fetched where the bundle is installed.
+        }
+        let parts = config.parts().map(|part| &part.reference);
+        for part in parts.filter(|part| part.remote().is_none()) {
+            contents.add_local(part, config, false).map_err(fail)?;
         }
         Ok(contents)
     }
@@ -69,7 +73,7 @@ impl Contents {
         &mut self,
         reference: &Reference,
         config: &Config,
-        is_configured: bool,
+        is_argument: bool,
     ) -> Result<(), String> {
         let files = reference.resolve().map_err(|error| error.to_string())?;
         for file in files {
@@ -88,7 +92,15 @@ impl Contents {
                     self.add(&format!("{path}{extension}"), Path::new(&signature))?;
                 }
             }
-            if !is_configured {
+            for extension in COMPANION_EXTENSIONS {
+                let companion = file.path.with_extension(extension);
+                let beside = Path::new(&path).with_extension(extension);
+                // The configuration itself may have the name of a component.
+                if companion.is_file() && config.file.as_ref() != Some(&companion) {
+                    self.add(&beside.to_string_lossy(), &companion)?;
+                }
+            }
+            if is_argument {
                 self.add_argument(&path, reference.tool())?;
             }
         }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::config::Config;
+use crate::network;
 use crate::reference::Reference;
 
 /// The way to the server.
@@ -94,12 +95,7 @@ impl Connection {
     pub(super) fn is_loopback(&self) -> bool {
         match self {
             Self::Stdio { .. } => false,
-            Self::Url(url) => match url.host() {
-                Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-                Some(Host::Ipv4(address)) => address.is_loopback(),
-                Some(Host::Ipv6(address)) => address.is_loopback(),
-                None => false,
-            },
+            Self::Url(url) => network::is_loopback(url),
         }
     }
 }

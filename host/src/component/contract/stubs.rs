@@ -83,6 +83,8 @@ impl Stubs {
                 define_function(target, name, path, &ty)
             }
             (ComponentItem::Resource(ty), target) => {
+                self.take_type()
+                    .map_err(|reason| format!("its imports cannot be stubs: {reason}"))?;
                 if self.seen.contains(&ty) {
                     return Ok(());
                 }
@@ -105,11 +107,16 @@ impl Stubs {
             .try_for_each(|(_, ty)| self.check_type(&ty, false))
     }
 
-    fn check_type(&mut self, ty: &Type, is_in_list: bool) -> Result<(), &'static str> {
+    fn take_type(&mut self) -> Result<(), &'static str> {
         self.types_left = self
             .types_left
             .checked_sub(1)
             .ok_or("the types of all stubs have too many parts")?;
+        Ok(())
+    }
+
+    fn check_type(&mut self, ty: &Type, is_in_list: bool) -> Result<(), &'static str> {
+        self.take_type()?;
         let is_in_list =
             is_in_list || matches!(ty, Type::List(_) | Type::FixedLengthList(_) | Type::Map(_));
         let mut all = |types: &mut dyn Iterator<Item = Type>| {

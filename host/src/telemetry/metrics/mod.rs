@@ -164,6 +164,7 @@ impl Metrics {
         let label = |target: &TargetFacts| match target.kind {
             "tool" => "gen_ai_tool_name",
             "prompt" => "gen_ai_prompt_name",
+            "mount" => "http_route",
             _ => "mcp_resource_uri",
         };
         let mut labels = TargetLabels {

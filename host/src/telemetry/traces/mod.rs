@@ -165,6 +165,7 @@ impl Traces {
             let key = match target.kind {
                 "tool" => "gen_ai.tool.name",
                 "prompt" => "gen_ai.prompt.name",
+                "mount" => "http.route",
                 _ => "mcp.resource.uri",
             };
             span.set(key, target.name.to_string());
@@ -173,7 +174,12 @@ impl Traces {
             span.set("gen_ai.operation.name", "execute_tool");
         }
         if !facts.method.is_empty() {
-            span.set("mcp.method.name", facts.method.to_string());
+            let is_mounted = target.is_some_and(|target| target.kind == "mount");
+            let key = match is_mounted {
+                true => "http.request.method",
+                false => "mcp.method.name",
+            };
+            span.set(key, facts.method.to_string());
         }
         if !facts.revision.is_empty() {
             span.set("mcp.protocol.version", facts.revision);
