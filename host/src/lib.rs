@@ -7,6 +7,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | `cache` | the directory of compiled and fetched components |
+//! | `files` | regular files, read up to a size |
 //! | `json` | untrusted JSON, bounded in depth |
 //! | `network` | addresses that may be connected to, and name resolution limited to them |
 //! | `text` | truncation, escaping of untrusted text, error chains |

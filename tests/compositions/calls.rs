@@ -158,3 +158,32 @@ fn inspect_shows_the_imports_of_each_part() {
     assert_eq!(alone[0]["tools"][0]["name"], "add");
     assert_eq!(alone[0]["parts"], json!([]));
 }
+
+/// The files that a configuration needs are in its bundle: those of the parts, and the descriptions beside them.
+#[test]
+fn a_bundle_has_the_parts_and_descriptions() {
+    let toolcrib = composed(&adder(ADD));
+    toolcrib.file(
+        "compute.toml",
+        "[tool.compute]\ndescription = \"Adds one\"\n",
+    );
+    toolcrib.file("unrelated.toml", "");
+    let output = toolcrib.run(&["bundle", "--config", "toolcrib.toml", "-o", "x.mcpb"]);
+    assert_eq!(output.status, 0, "{output:?}");
+    // The names of the files stand in the archive as they are.
+    let archive = std::fs::read(toolcrib.path().join("x.mcpb")).unwrap();
+    let has = |name: &str| {
+        archive
+            .windows(name.len())
+            .any(|part| part == name.as_bytes())
+    };
+    for name in [
+        "compute.wasm",
+        "adder.wasm",
+        "compute.toml",
+        "toolcrib.toml",
+    ] {
+        assert!(has(name), "{name}");
+    }
+    assert!(!has("unrelated.toml"));
+}

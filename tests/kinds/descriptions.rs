@@ -175,7 +175,7 @@ fn a_bad_file_beside_a_component_is_reported() {
     assert!(
         output
             .stderr
-            .contains("weather.toml` is larger than 1048576 bytes"),
+            .contains("weather.toml` cannot be read: it is larger than 1048576 bytes"),
         "{output:?}"
     );
 }

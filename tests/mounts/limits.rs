@@ -1,6 +1,13 @@
 //! Hostile handlers and large requests: each is stopped at a limit, and the others go on.
 
-use super::serve;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{handler, serve};
+use crate::support::command::Toolcrib;
+use crate::support::process::Process;
 
 /// Answers until it is stopped.
 const FOREVER: &str = "
@@ -88,5 +95,33 @@ async fn large_requests_are_refused() {
     for (bytes, status) in [(10 << 10, 201), ((10 << 10) + 1, 413)] {
         let answer = http.post(host.url("/hook")).body(vec![0; bytes]).send();
         assert_eq!(answer.await.unwrap().status(), status, "{bytes}");
+    }
+}
+
+/// The status of a response that is cut off has been sent before, so the log tells what became of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_that_is_cut_off_is_recorded_as_stopped() {
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("hook", &handler(FOREVER));
+    toolcrib.file(
+        "c.toml",
+        "[[mount]]\npath = \"/hook\"\nref = \"hook.wasm\"\nlimits.output = \"64KiB\"\n[telemetry]\nlog = \"json\"\n",
+    );
+    let mut command = toolcrib.command(&["serve", "--no-auth", "--config", "c.toml"]);
+    command.args(["--listen", "127.0.0.1:0"]);
+    let (sender, lines) = channel();
+    let process = Process::start_with_log(command, move |line| {
+        let _ = sender.send(line.to_owned());
+    });
+    let url = format!("http://{}/hook", process.address);
+    let answer = reqwest::get(url).await.unwrap();
+    assert!(answer.bytes().await.is_err());
+    loop {
+        let line = lines.recv_timeout(Duration::from_secs(30)).unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap_or_default();
+        if line["message"] == "request" {
+            assert_eq!(line["outcome"], "stopped", "{line}");
+            break;
+        }
     }
 }

@@ -269,3 +269,16 @@ async fn a_page_that_signs_in_may_reach_the_authorization_server_alone() {
     assert_eq!(directive(&page, "connect-src"), "'self'");
     assert_eq!(settings(&page)["clientId"], Value::Null);
 }
+
+#[tokio::test]
+async fn the_head_of_the_page_is_that_of_its_response() {
+    let host = hello("").await;
+    let page = get(&host, "/", &[("accept", "text/html")]).await;
+    let request = host.client().http.head(host.url("/"));
+    let head = request.header("accept", "text/html").send().await.unwrap();
+    assert_eq!(head.status(), page.status);
+    for name in ["content-type", "content-security-policy", "content-length"] {
+        assert_eq!(head.headers().get(name), page.headers.get(name), "{name}");
+    }
+    assert_eq!(head.bytes().await.unwrap().len(), 0);
+}
