@@ -180,6 +180,26 @@ fn a_bad_file_beside_a_component_is_reported() {
     );
 }
 
+/// Documentation is no reason to refuse a component.
+#[test]
+fn a_wit_file_that_cannot_be_read_is_named_in_the_log() {
+    let toolcrib = Toolcrib::new();
+    let path = toolcrib.write("weather", &weather());
+    toolcrib.file("weather.toml", "");
+    for (wit, is_named) in [
+        ("package a:b;\ninterface {\n", true),
+        ("package a:b;\n", false),
+    ] {
+        toolcrib.file("weather.wit", wit);
+        let output = toolcrib.run(&["inspect", &path]);
+        assert_eq!(output.status, 0, "{output:?}");
+        let log = &output.stderr;
+        let names = log.contains("weather.wit") && log.contains("correct it");
+        assert_eq!(names, is_named, "{log}");
+        assert_eq!(log.lines().count(), usize::from(is_named), "{log}");
+    }
+}
+
 /// Operators describe the parameters of any tool and set its annotations.
 #[tokio::test]
 async fn operators_describe_parameters_and_set_annotations() {

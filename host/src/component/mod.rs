@@ -66,6 +66,7 @@ pub use exported::SkippedExport;
 #[doc(hidden)]
 pub use functions::GeneratedFunction;
 pub use functions::World;
+pub(crate) use functions::check_wit;
 pub(crate) use guest_json::parse as parse_guest_json;
 pub use handler::{HandlerBody, HandlerBodyError, HandlerError};
 pub use imports::MissingImports;

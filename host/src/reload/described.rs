@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::problem::ComponentProblem;
 use crate::catalog::ToolConfig;
+use crate::component;
 use crate::config::read_companion;
 use crate::reference::{self, CompanionState, Companions, ComponentFile};
 
@@ -51,6 +52,12 @@ impl Described {
             let companions = Companions::read(&path);
             let toml = path.with_extension("toml");
             let tools = read_companion(&toml.display().to_string(), &companions.toml);
+            if let Err(error) = component::check_wit(&companions.wit) {
+                tracing::warn!(
+                    file = %path.with_extension("wit").display(), %error,
+                    "no documentation is taken from a WIT file that cannot be read; correct it"
+                );
+            }
             (companions, tools)
         });
         let Ok((companions, tools)) = reading.await else {

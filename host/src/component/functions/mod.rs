@@ -61,4 +61,5 @@ mod world;
 
 pub(super) use discover::discover;
 pub use generated::GeneratedFunction;
+pub(crate) use wit_docs::check as check_wit;
 pub use world::World;

@@ -13,9 +13,7 @@ pub(super) fn read(wit: &str) -> Option<Value> {
     if wit.is_empty() {
         return None;
     }
-    // The parser, made for build tools, panics on input that it does not expect.
-    let parse = || UnresolvedPackageGroup::parse("component.wit", wit);
-    let group = catch_unwind(AssertUnwindSafe(parse)).ok()?.ok()?;
+    let group = parse(wit).ok()?;
     let package = &group.main;
     let interfaces = package.interfaces.iter();
     let interfaces = interfaces.filter_map(|(_, interface)| {
@@ -52,6 +50,28 @@ pub(super) fn read(wit: &str) -> Option<Value> {
         "interfaces": interfaces.collect::<Map<_, _>>(),
         "worlds": worlds.collect::<Map<_, _>>(),
     }))
+}
+
+/// Checks that the documentation in a WIT file can be read.
+///
+/// # Errors
+/// The reason, on one line.
+pub(crate) fn check(wit: &str) -> Result<(), String> {
+    match wit.is_empty() {
+        true => Ok(()),
+        false => parse(wit).map(drop),
+    }
+}
+
+fn parse(wit: &str) -> Result<UnresolvedPackageGroup, String> {
+    // The parser, made for build tools, panics on input that it does not expect.
+    let parse = || UnresolvedPackageGroup::parse("component.wit", wit);
+    let parsed = catch_unwind(AssertUnwindSafe(parse));
+    let parsed = parsed.map_err(|_| "its syntax is not that of WIT".to_owned())?;
+    parsed.map_err(|(_, error)| {
+        let text = error.to_string();
+        text.lines().next().unwrap_or_default().to_owned()
+    })
 }
 
 fn interface_docs(package: &UnresolvedPackage, interface: &Interface) -> Value {
