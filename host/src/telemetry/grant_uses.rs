@@ -73,7 +73,7 @@ mod tests {
         }
         uses.add("kv", "notes", false);
         for host in 0..MAX_USES {
-            uses.add("http", &host.to_string().repeat(1_000), true);
+            uses.add("http", &format!("{host}.{}", "x".repeat(1_000)), true);
         }
         let (uses, left_out) = uses.take();
         assert_eq!((uses.len(), left_out), (MAX_USES, 2));
