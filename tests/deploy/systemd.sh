@@ -40,14 +40,20 @@ cat >"$dir/root/etc/toolcrib/toolcrib.toml" <<'TOML'
 components = ["echo.wasm"]
 [server]
 listen = "unix:/run/toolcrib/toolcrib.sock"
+state-key = { file = "/run/credentials/toolcrib.service/state.key" }
 [telemetry]
 audit = "/var/log/toolcrib/audit.jsonl"
 TOML
-# The container may not have more descriptors. The group of a proxy, for the socket. Without a token, for the calls below.
-cat >"$dir/root/etc/systemd/system/toolcrib.service.d/test.conf" <<'CONF'
+install -m 0600 /dev/null "$dir/root/etc/toolcrib/state.key"
+echo 0123456789abcdef0123456789abcdef >"$dir/root/etc/toolcrib/state.key"
+credential=$(grep -o '^#LoadCredential=.*' "$unit") || fail "the unit has no credential"
+# The container may not have more descriptors. The group of a proxy, for the socket. A secret that only root can read.
+# Without a token, for the calls below.
+cat >"$dir/root/etc/systemd/system/toolcrib.service.d/test.conf" <<CONF
 [Service]
 LimitNOFILE=1024
 Group=www-data
+${credential#\#}
 ExecStart=
 ExecStart=/usr/bin/toolcrib serve --config /etc/toolcrib/toolcrib.toml --no-auth
 CONF
@@ -56,6 +62,8 @@ podman run --detach --name "$machine" --runtime runc --network host --ulimit nof
   /lib/systemd/systemd --unit=basic.target >/dev/null
 "${inside[@]}" timeout 60 sh -c 'until [ "$(systemctl is-system-running 2>&1)" = running ]; do sleep 0.1; done' ||
   fail "systemd does not start"
+# systemd does this itself, except in a container. The mounts of credentials need it.
+"${inside[@]}" mount --make-rshared /
 
 # Prints the faults. The status says nothing about some of them, such as a key that does not exist.
 verify() {
