@@ -1,6 +1,6 @@
 //! Tests that need more than Rust, run by `make test-all`: the examples of every language and the libraries that they use,
-//! real clients that call them with an access token, the conformance suite, a Redis server, replicas behind nginx, a
-//! Prometheus, a receiver of traces, a registry and the tools that push to it and sign, network namespaces with their own
+//! real clients that call them with an access token, the conformance suite, a Redis server, replicas behind nginx, reverse
+//! proxies, a Prometheus, a receiver of traces, a registry and the tools that push to it and sign, network namespaces with their own
 //! DNS, a disk that hangs, the page in a browser, containers, systemd and Helm for `deploy/`, and the packages of
 //! `make dist`.
 
@@ -21,6 +21,7 @@ mod packages;
 mod page;
 mod process_one;
 mod prometheus;
+mod proxies;
 mod redis;
 mod registries;
 mod replicas;

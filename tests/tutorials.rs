@@ -148,36 +148,3 @@ fn tutorial_of_c() {
 fn tutorial_of_go() {
     run("go", "Ran 2 tests");
 }
-
-/// The server block of the page on reverse proxies is one that nginx takes.
-#[test]
-fn nginx_accepts_the_settings_of_the_book() {
-    let page = fs::read_to_string(examples().join("../docs/reverse-proxies.md")).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let certificate = rcgen::generate_simple_self_signed(vec!["tools.example.com".into()]).unwrap();
-    fs::write(dir.path().join("tools.pem"), certificate.cert.pem()).unwrap();
-    fs::write(
-        dir.path().join("tools.key"),
-        certificate.signing_key.serialize_pem(),
-    )
-    .unwrap();
-    let check = |block: &str| {
-        let server = block.replace("/etc/ssl/", &format!("{}/", dir.path().display()));
-        let configuration = format!(
-            "pid {0}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{ access_log off;\n{server}\n}}\n",
-            dir.path().display()
-        );
-        let file = dir.path().join("nginx.conf");
-        fs::write(&file, configuration).unwrap();
-        let mut command = Command::new("nginx");
-        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
-        CommandOutput::of(command.env("PATH", path).arg("-t").arg("-c").arg(&file))
-    };
-    let block = blocks(&page, "nginx")[0];
-    let output = check(block);
-    assert_eq!(output.status, 0, "{}", output.stderr);
-    assert_ne!(
-        check(&block.replace("proxy_buffering", "proxy_bufering")).status,
-        0
-    );
-}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs system programs for the complete tests: Redis, nginx, Prometheus, `ip` for network namespaces, a registry with the tools
+# Installs system programs for the complete tests: Redis, reverse proxies, Prometheus, `ip` for network namespaces, a registry with the tools
 # that push to it, minisign and cosign for signatures, buildah, podman and systemd for what `deploy/` has, helm and kubectl, and what makes and installs packages.
 # Fails if the system has no /dev/fuse, which the tests need for a file system that hangs.
 set -euo pipefail
@@ -56,6 +56,11 @@ fi
 if ! command -v cosign >/dev/null && [ ! -x trixie/usr/bin/cosign ]; then
   echo "unpacking Debian's cosign, for the tests of signatures"
   unpack_from_trixie cosign
+fi
+if ! command -v caddy >/dev/null && [ ! -x trixie/usr/bin/caddy ]; then
+  # Not installed: Debian's package would start it as a service.
+  echo "unpacking Debian's caddy, for the tests of reverse proxies"
+  unpack_from_trixie caddy
 fi
 # A stamp that is newer than the list means that the installation is up to date.
 if [ ! .venv/stamp -nt requirements.txt ]; then

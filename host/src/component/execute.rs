@@ -48,14 +48,15 @@ impl Component {
         let (held, usage) = (context.held.take(), context.usage.clone());
         let data = CallData::new(context, self.limits.time);
         let store = self.spare_instances.store(owner, usage.clone(), data);
+        // The future of a guest has kilobytes, so it is moved only here.
+        let guest = Box::pin(guest(store));
         let guest = async move {
-            let output = guest(store).await;
+            let output = guest.await;
             // Dropped after the guest, also if this future is dropped before its end.
             drop(held);
             output
         };
         let guest = span.clone().scope(guest);
-        // The future of a guest has kilobytes, so it is moved only here.
         let guest = Box::pin(self.open_grants.with_blocking_pool(guest));
         let call = async {
             let (limits, runtime) = (&self.limits, self.engine.guest_runtime());

@@ -145,10 +145,10 @@ impl SpareInstances {
         let data = CallData::new(GuestContext::without_caller(&cancelled), self.limits.time);
         let mut store = self.new_store(None, Arc::default(), data);
         let guest = self.guest.clone();
-        let instantiating = async move {
+        let instantiating = Box::pin(async move {
             store.instantiate(&guest).await?;
             Ok::<_, wasmtime::Error>(store)
-        };
+        });
         let instantiating = self.grants.with_blocking_pool(instantiating);
         let runtime = self.engine.guest_runtime();
         let component = self.component.clone();
