@@ -88,7 +88,7 @@ impl Endpoint {
             }
             (&Method::GET | &Method::DELETE, Some(sessions)) => {
                 let key = mcp::user_client_key(caller.as_deref());
-                let response = sessions.handle(&head.method, &head.headers, key).await;
+                let response = Box::pin(sessions.handle(&head.method, &head.headers, key)).await;
                 // The stream of a session never ends by itself, so it would delay the shutdown.
                 let draining = self.draining.clone();
                 let expiry = token_expiry(caller.as_deref());
@@ -148,11 +148,11 @@ impl Endpoint {
             }
             Route::OpenSession(sessions) => {
                 let message = with_scope(message, scope);
-                sessions.open(message, session_owner, accepted, id).await
+                Box::pin(sessions.open(message, session_owner, accepted, id)).await
             }
             Route::InSession(sessions, session) => {
                 let message = with_scope(message, scope);
-                sessions.forward(&session, message, accepted, id).await
+                Box::pin(sessions.forward(&session, message, accepted, id)).await
             }
         };
         let response = match stream_end {

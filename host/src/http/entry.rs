@@ -78,7 +78,8 @@ impl Entry {
             Ok(())
                 if head.headers.contains_key(header::ORIGIN) || head.method == Method::OPTIONS =>
             {
-                self.with_cors(head, &mut body, to).await
+                // Boxed, like everything rare below, so that the future of a usual call stays small.
+                Box::pin(self.with_cors(head, &mut body, to)).await
             }
             Ok(()) => self.guarded(head, &mut body, to).await,
         };
@@ -127,9 +128,9 @@ impl Entry {
             let endpoint = &self.endpoint;
             match mounted {
                 Some(mounted) => {
-                    endpoint
-                        .handle_mounted(mounted, &head, body, caller, connection, record)
-                        .await
+                    let handling =
+                        endpoint.handle_mounted(mounted, &head, body, caller, connection, record);
+                    Box::pin(handling).await
                 }
                 None => {
                     endpoint

@@ -60,7 +60,7 @@ impl Stateless {
                 match request.request {
                     // The subscription sends its notifications through the peer of a running service.
                     ClientRequest::SubscriptionsListenRequest(_) => {
-                        listen(self.server.clone(), request, version, scope).await
+                        Box::pin(listen(self.server.clone(), request, version, scope)).await
                     }
                     _ => {
                         let peer = self.peers.get(&version);

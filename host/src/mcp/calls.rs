@@ -236,7 +236,8 @@ pub(super) async fn run<M: GuestMethod>(
                         && task.as_ref().is_some_and(TaskSlot::is_away) =>
                 {
                     let (call, round) = *slow;
-                    call.run(round, &listener, &mut ask, None, stop).await
+                    // Boxed, like everything rare, so that the future of a usual call stays small.
+                    Box::pin(call.run(round, &listener, &mut ask, None, stop)).await
                 }
                 ending => ending,
             }
@@ -264,7 +265,7 @@ pub(super) async fn run<M: GuestMethod>(
                     None,
                 ));
             };
-            M::continue_as_task(server, task, call, round).await
+            Box::pin(M::continue_as_task(server, task, call, round)).await
         }
     }
 }

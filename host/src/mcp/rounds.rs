@@ -163,7 +163,7 @@ impl<T: Send + 'static> GuestCall<T> {
             self.message_memory = None;
             let questions: Vec<_> = self.rounds.missing().cloned().collect();
             let answers = tokio::select! {
-                answers = ask.ask(&questions, target, round_number) => answers,
+                answers = Box::pin(ask.ask(&questions, target, round_number)) => answers,
                 () = self.shutdown.cancelled() => Err(NotAnswered::Cancelled),
             };
             let answers = match answers {
