@@ -245,7 +245,10 @@ fn components_without_any_tool_are_rejected() {
         (
             "resources",
             resources,
-            &["`things#make0`: it returns a resource", "and 3 more"],
+            &[
+                "(`things#make0`, `things#make1`, ",
+                "`things#make4` and 3 more: it returns a resource, which ends with its call)",
+            ],
         ),
         (
             "later",
@@ -271,7 +274,7 @@ fn components_without_any_tool_are_rejected() {
         (
             "empty",
             empty,
-            &["neither `toolcrib:mcp/tool@0.1", "nor a function"],
+            &["it exports no function; build it for the world"],
         ),
     ] {
         let path = toolcrib.write(name, &component);

@@ -132,6 +132,16 @@ fn the_sentence_about_imports_of_wasi_names_its_version() {
         let output = toolcrib.run(&["inspect", &path]);
         assert_refused(&output, &[&format!("it imports `{import}`"), words]);
     }
+    // Stubs do not help without another build.
+    let text = r#"(component
+      (import "acme:db/store" (instance (export "count" (func (result u32)))))
+      (import "wasi:random/random@0.3.0" (instance (export "get-random-u64" (func (result u64))))))"#;
+    let path = toolcrib.write("mixed", &wat::parse_str(text).unwrap());
+    let words = [
+        "it imports `acme:db/store` and `wasi:random/random@0.3.0`, which this host does not have",
+        "build it for WASI 0.2 (in Rust, `--target wasm32-wasip2`), and if its tools work without the others, set",
+    ];
+    assert_refused(&toolcrib.run(&["inspect", &path]), &words);
 }
 
 /// Functions without a result do nothing; others fail with a sentence that names the import.
@@ -298,7 +308,10 @@ fn no_interface_of_the_host_counts_as_missing() {
     let output = toolcrib.run(&["inspect", &path]);
     assert_refused(
         &output,
-        &["it imports what the host does not have", "no-such-function"],
+        &[
+            "it imports `no-such-function` of `",
+            "which this host's version of the interface does not have; build it with the released WIT",
+        ],
     );
     assert!(!output.stderr.contains("missing-imports"), "{output:?}");
     // The bad twin: a function of its own makes any other interface a missing one.
@@ -312,5 +325,68 @@ fn no_interface_of_the_host_counts_as_missing() {
     assert_refused(
         &toolcrib.run(&["inspect", &path]),
         &["`nowhere`, which this host does not have"],
+    );
+}
+
+/// A resource is missing like a function, unless it is one of an import that the host has.
+#[test]
+fn resources_count_as_missing() {
+    let resources = component_from_wit(
+        "package acme:db@1.0.0 { interface handles { resource table; } }
+         world guest {
+           use acme:db/handles@1.0.0.{table};
+           resource tree;
+           export rows: func(table: borrow<table>) -> u32;
+           export leaves: func(tree: borrow<tree>) -> u32;
+           export quiet: func() -> u32;
+         }",
+        r#"(module
+          (func (export "rows") (param i32) (result i32) (i32.const 1))
+          (func (export "leaves") (param i32) (result i32) (i32.const 2))
+          (func (export "quiet") (result i32) (i32.const 7)))"#,
+    );
+    let toolcrib = Toolcrib::new();
+    let path = toolcrib.write("guest", &resources);
+    assert_refused(
+        &toolcrib.run(&["inspect", &path]),
+        &["it imports `acme:db/handles@1.0.0` and `tree`, which this host does not have"],
+    );
+    toolcrib.file("toolcrib.toml", STUB);
+    let output = toolcrib.run(&["call", "guest.wasm", "quiet", "--config", "toolcrib.toml"]);
+    assert_eq!(output.stdout, "7\n", "{output:?}");
+    // The good twin.
+    let path = toolcrib.write(
+        "types",
+        &component_from_wit(
+            "package acme:db@1.0.0 {
+               interface kinds { use wasi:io/poll@0.2.0.{pollable}; record row { id: u32, at: borrow<pollable> } }
+             }
+             world guest {
+               use acme:db/kinds@1.0.0.{row};
+               export id: func(row: row) -> u32;
+               export quiet: func() -> u32;
+             }",
+            r#"(module
+              (func (export "id") (param i32 i32) (result i32) (local.get 0))
+              (func (export "quiet") (result i32) (i32.const 7)))"#,
+        ),
+    );
+    let output = toolcrib.run(&["call", &path, "quiet"]);
+    assert_eq!(output.stdout, "7\n", "{output:?}");
+}
+
+/// The interfaces of a draft of WASI have other types under the same names.
+#[test]
+fn imports_of_another_type_are_named() {
+    let toolcrib = Toolcrib::new();
+    let text = r#"(component
+      (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u32))))))"#;
+    let path = toolcrib.write("guest", &wat::parse_str(text).unwrap());
+    assert_refused(
+        &toolcrib.run(&["inspect", &path]),
+        &[
+            "it imports `get-random-u64` of `wasi:random/random@0.2.0` with another type than the host's (",
+            "build it with the released WIT",
+        ],
     );
 }

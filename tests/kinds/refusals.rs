@@ -22,6 +22,21 @@ fn the_sentence_names_the_kind_and_the_way_out() {
             "it was made for a draft of components from 2023; build it again",
         ),
         (
+            "earlier",
+            text("(component (type (record)))"),
+            "it was made by tools of 2023, with types that components no longer have",
+        ),
+        (
+            "empty",
+            text("(component)"),
+            "it exports no function; build it for the world",
+        ),
+        (
+            "invalid",
+            text("(component (type (flags \"a\" \"a\")))"),
+            "it is not a valid component: flag name `a` conflicts with previous flag name `a`",
+        ),
+        (
             "collected",
             text(
                 "(component (core module (type (struct (field i32))) (func (result (ref null 0)) ref.null 0)))",
@@ -42,6 +57,21 @@ fn the_sentence_names_the_kind_and_the_way_out() {
         let path = toolcrib.write(name, &bytes);
         assert_refused(&toolcrib.run(&["inspect", &path]), &[words]);
     }
+    // Each reason occurs once.
+    let path = toolcrib.write(
+        "makers",
+        &component_from_wit(
+            "world guest {
+               export things: interface { resource thing; a: func() -> thing; b: func() -> thing; }
+             }",
+            r#"(module
+              (func (export "things#a") (result i32) unreachable)
+              (func (export "things#b") (result i32) unreachable))"#,
+        ),
+    );
+    let words =
+        "(`things#a` and `things#b`: it returns a resource, which ends with its call); build";
+    assert_refused(&toolcrib.run(&["inspect", &path]), &[words]);
     // Types beside a function.
     let path = toolcrib.write(
         "types",

@@ -53,3 +53,29 @@ pub(super) fn needs_async(summary: &str) -> bool {
     .iter()
     .any(|feature| summary.contains(feature))
 }
+
+/// Returns whether a component does not compile because it has types from before the standard settled. `summary` is the
+/// compiler's error.
+pub(super) fn is_of_earlier_tools(summary: &str) -> bool {
+    summary.contains("record type must have at least one field")
+}
+
+/// Returns the sentence about an import that the host has with other content. `summary` is the linker's error.
+pub(super) fn import_mismatch(summary: &str) -> Option<String> {
+    let rest = summary.strip_prefix("component imports instance `")?;
+    let (interface, rest) = rest.split_once('`')?;
+    let (_, rest) = rest.split_once("instance export `")?;
+    let (item, rest) = rest.split_once('`')?;
+    let reason = rest.strip_prefix(" has the wrong type: ")?;
+    Some(if reason.ends_with("implementation is missing") {
+        format!(
+            "it imports `{item}` of `{interface}`, which this host's version of the interface does not have; build \
+             it with the released WIT"
+        )
+    } else {
+        format!(
+            "it imports `{item}` of `{interface}` with another type than the host's ({reason}); build it with the \
+             released WIT"
+        )
+    })
+}

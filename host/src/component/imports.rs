@@ -1,7 +1,8 @@
 //! The imports that the host lacks, found in a component's bytes before anything is compiled.
 
 use wasmparser::{
-    Chunk, ComponentImportSectionReader, ComponentTypeRef, Parser, Payload, Validator, WasmFeatures,
+    Chunk, ComponentImportSectionReader, ComponentTypeRef, Parser, Payload, TypeBounds, Validator,
+    WasmFeatures,
 };
 
 use super::contract;
@@ -24,7 +25,8 @@ pub(super) fn is_offered(import: &str) -> bool {
 
 /// Returns the imports of a component that the host lacks, in the component's order.
 ///
-/// An interface of types alone needs nothing from the host. Malformed components are left to the compiler.
+/// An interface of types alone needs nothing from the host, unless one of them is a resource of its own. Malformed components
+/// are left to the compiler.
 pub(super) fn missing(component: &[u8]) -> Vec<String> {
     match count_unknown(component) {
         0 => Vec::new(),
@@ -103,17 +105,22 @@ fn has_content(validator: &Validator, ty: ComponentTypeRef) -> bool {
     use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
     let index = match ty {
         ComponentTypeRef::Instance(index) => index,
-        ComponentTypeRef::Type(_) => return false,
+        ComponentTypeRef::Type(TypeBounds::Eq(_)) => return false,
         _ => return true,
     };
     let Some(types) = validator.types(0) else {
         return true;
     };
     match types.component_any_type_at(index) {
-        ComponentAnyTypeId::Instance(id) => types[id]
-            .exports
-            .values()
-            .any(|item| !matches!(item.ty, ComponentEntityType::Type { .. })),
+        ComponentAnyTypeId::Instance(id) => {
+            let instance = &types[id];
+            // A resource that it takes from another import is not among them.
+            !instance.defined_resources.is_empty()
+                || instance
+                    .exports
+                    .values()
+                    .any(|item| !matches!(item.ty, ComponentEntityType::Type { .. }))
+        }
         _ => true,
     }
 }

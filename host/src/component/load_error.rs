@@ -13,8 +13,10 @@ use crate::sandbox::GrantError;
 /// Advice for a component that needs WASI 0.3. The engine implements it too, but as an experiment without security
 /// releases.
 const BUILD_FOR_0_2: &str = "build it for WASI 0.2 (in Rust, `--target wasm32-wasip2`)";
-/// Maximum number of skipped exports that an error lists.
+/// Maximum number of exports that an error lists as skipped for one reason.
 const MAX_LISTED_EXPORTS: usize = 5;
+/// Maximum number of reasons that an error lists for skipped exports.
+const MAX_LISTED_REASONS: usize = 5;
 /// Maximum number of missing imports that an error lists.
 const MAX_LISTED_IMPORTS: usize = 20;
 
@@ -109,6 +111,12 @@ impl From<CompileError> for LoadError {
             _ => None,
         };
         match &error {
+            CompileError::Invalid(summary) if engine_error::is_of_earlier_tools(summary) => {
+                Self::Incompatible(format!(
+                    "it was made by tools of 2023, with types that components no longer have; with \
+                     current tools, {BUILD_FOR_0_2}"
+                ))
+            }
             CompileError::Invalid(summary) if engine_error::needs_async(summary) => {
                 Self::Incompatible(format!(
                     "it needs the asynchronous functions of WASI 0.3, which this host does not \
@@ -128,51 +136,77 @@ impl From<CompileError> for LoadError {
 impl LoadError {
     /// Creates the error of a component that offers nothing. The skipped exports tell the reason.
     pub(super) fn nothing_offered(has_definitions: bool, skipped: &[SkippedExport]) -> Self {
-        let mut listed: Vec<_> = skipped
-            .iter()
-            .take(MAX_LISTED_EXPORTS)
-            .map(SkippedExport::to_string)
-            .collect();
-        if skipped.len() > MAX_LISTED_EXPORTS {
-            listed.push(format!("and {} more", skipped.len() - MAX_LISTED_EXPORTS));
-        }
-        let listed = match listed.is_empty() {
+        let listed = match skipped.is_empty() {
             true => String::new(),
-            false => format!(" ({})", listed.join("; ")),
+            false => format!(" ({})", by_reason(skipped)),
         };
+        const WAY_OUT: &str =
+            "build it for the world `tool-component` of `wit/tool.wit`, or export plain functions";
         Self::NothingOffered(if has_definitions {
             format!("it defines no tool, no prompt and no resource{listed}")
+        } else if skipped.is_empty() {
+            format!("it exports no function; {WAY_OUT}")
         } else {
             format!(
-                "it exports neither `{TOOL_INTERFACE}` nor a function that can be a tool{listed}; \
-                 build it for the world `tool-component` of `wit/tool.wit`, or export plain functions"
+                "it exports neither `{TOOL_INTERFACE}` nor a function that can be a tool{listed}; {WAY_OUT}"
             )
         })
     }
 }
 
+/// Lists the first skipped exports, and each reason once: `a`, `b` and 3 more: the reason; `c`: another one.
+fn by_reason(skipped: &[SkippedExport]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for SkippedExport { export, reason } in skipped {
+        match groups.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, exports)) => exports.push(export),
+            None => groups.push((reason, vec![export])),
+        }
+    }
+    let groups_left_out = groups.len().saturating_sub(MAX_LISTED_REASONS);
+    let groups = groups.iter().take(MAX_LISTED_REASONS);
+    let mut listed: Vec<_> = groups
+        .map(|(reason, exports)| format!("{}: {reason}", quoted(exports, MAX_LISTED_EXPORTS)))
+        .collect();
+    if groups_left_out > 0 {
+        listed.push(format!("and {groups_left_out} more reasons"));
+    }
+    listed.join("; ")
+}
+
+/// Returns names in quotes, at most `max` of them and the number of the others.
+fn quoted<S: AsRef<str>>(names: &[S], max: usize) -> String {
+    let listed = names.iter().take(max);
+    let mut listed: Vec<_> = listed.map(|name| format!("`{}`", name.as_ref())).collect();
+    if names.len() > max {
+        listed.push(format!("{} more", names.len() - max));
+    }
+    match listed.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => listed.concat(),
+    }
+}
+
 /// Returns the sentence about imports that the host lacks: all of them, and the way out.
 fn missing_imports(imports: &[String]) -> String {
-    let mut names: Vec<_> = imports
-        .iter()
-        .take(MAX_LISTED_IMPORTS)
-        .map(|import| format!("`{}`", display_name(import)))
-        .collect();
-    if imports.len() > MAX_LISTED_IMPORTS {
-        names.push(format!("{} more", imports.len() - MAX_LISTED_IMPORTS));
-    }
-    let listed = match names.split_last() {
-        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
-        _ => names.concat(),
-    };
+    let names: Vec<_> = imports.iter().map(|import| display_name(import)).collect();
+    let listed = quoted(&names, MAX_LISTED_IMPORTS);
     let all = |is_of: fn(&str) -> bool| imports.iter().all(|import| is_of(import));
     let be = if imports.len() == 1 { "is" } else { "are" };
     if all(is_wasi_0_3) {
         format!("it imports {listed}, which {be} of WASI 0.3 and not of this host; {BUILD_FOR_0_2}")
     } else if all(is_wasi_preview) {
         format!(
-            "it imports {listed}, of a preview of WASI from before its release in 2024; build it again \
-             with current tools, {BUILD_FOR_0_2}"
+            "it imports {listed}, of a preview of WASI from before its release in 2024; with current tools, \
+             {BUILD_FOR_0_2}"
+        )
+    } else if imports
+        .iter()
+        .any(|import| is_wasi_0_3(import) || is_wasi_preview(import))
+    {
+        format!(
+            "it imports {listed}, which this host does not have; {BUILD_FOR_0_2}, and if its tools work without \
+             the others, set `missing-imports = \"stub\"` in its [[component]]"
         )
     } else {
         format!(

@@ -54,8 +54,10 @@ pub fn error_summary(error: &wasmtime::Error) -> String {
     for cause in error.chain() {
         let text = bounded(cause, MAX_ERROR_BYTES);
         let first = text.lines().next().unwrap_or_default();
-        // The engine's context line, which holds the backtrace, says only that a guest was running.
-        if first.starts_with("error while executing") || first.is_empty() {
+        // The engine's context lines say only that a guest was running, with the backtrace, or that bytes were parsed.
+        let is_context = first.starts_with("error while executing")
+            || first == "failed to parse WebAssembly module";
+        if is_context || first.is_empty() {
             continue;
         }
         if !line.is_empty() {

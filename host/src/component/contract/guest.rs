@@ -19,6 +19,7 @@ use super::bindings::toolcrib::mcp::types;
 use super::host::{CallData, GuestStore};
 use super::outcome::Outcome;
 use super::{logging, stubs};
+use crate::component::engine_error::import_mismatch;
 use crate::engine::{Engine, error_summary};
 use crate::sandbox::{self, StoreData};
 
@@ -169,7 +170,8 @@ impl Guest {
         }
         let pre = linker.instantiate_pre(component).map_err(|e| {
             let cause = error_summary(&e);
-            format!("it imports what the host does not have: {cause}")
+            import_mismatch(&cause)
+                .unwrap_or_else(|| format!("it imports what the host does not have: {cause}"))
         })?;
         Ok(Self {
             tool: find_interface(component, TOOL_INTERFACE, || tool::GuestIndices::new(&pre))?,
