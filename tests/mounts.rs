@@ -3,7 +3,10 @@
 mod guard;
 mod limits;
 mod requests;
+mod schemes;
 mod settings;
+mod telemetry;
+mod web_pages;
 
 use crate::support::guest::component_from_wit;
 use crate::support::server::{Host, write};

@@ -16,7 +16,7 @@ use crate::telemetry::{CallSpan, TraceSpan, in_call};
 use crate::text::{bounded, escape_untrusted, truncate};
 
 /// Maximum length of a backtrace or a URI in the log.
-const MAX_LOGGED_BYTES: usize = 4_096;
+pub(super) const MAX_LOGGED_BYTES: usize = 4_096;
 
 /// The item that a call is for.
 pub(super) struct CallTarget<'a> {
@@ -175,7 +175,7 @@ fn call_span(
 }
 
 /// Truncates and escapes a text of a guest or a client for the log.
-fn for_log(text: &str) -> Cow<'_, str> {
+pub(super) fn for_log(text: &str) -> Cow<'_, str> {
     escape_untrusted(truncate(text, MAX_LOGGED_BYTES))
 }
 

@@ -17,10 +17,11 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::call_error::{CallError, TargetKind};
 use super::contract::{GuestContext, HANDLER_INTERFACE};
-use super::execute::CallTarget;
+use super::execute::{CallTarget, MAX_LOGGED_BYTES, for_log};
 use super::load::Component;
 use super::load_error::LoadError;
 use super::output_validation::GuestOutput;
+use crate::text::bounded;
 
 /// The reason why a request has no response. `Display` is one sentence for the client.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +96,7 @@ impl Component {
         context: GuestContext,
     ) -> Result<Response<HandlerBody>, HandlerError> {
         let (sender, receiver) = oneshot::channel();
-        let component = self.clone();
+        let (component, id) = (self.clone(), context.id.clone());
         let call = async move {
             let path = request.uri().path().to_owned();
             let target = CallTarget {
@@ -115,7 +116,11 @@ impl Component {
         let response = match receiver.await {
             Ok(Ok(response)) => response,
             Ok(Err(code)) => {
-                tracing::info!(component.name = %self.name, http.error = ?code, "handler failed");
+                let code = bounded(format_args!("{code:?}"), MAX_LOGGED_BYTES);
+                tracing::info!(
+                    call.id = %id, component.name = %self.name, http.error = %for_log(&code),
+                    "handler failed"
+                );
                 return Err(HandlerError::NoResponse);
             }
             // The guest has ended, and its store is gone.

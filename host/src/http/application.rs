@@ -253,6 +253,7 @@ impl Current {
         let entry = Arc::new(Entry {
             path,
             cors: entry::cors(policy.clone()),
+            mount_cors: entry::mount_cors(policy.clone()),
             policy,
             guard: guard.as_ref().map(layer),
             observer: endpoint.observer.clone(),

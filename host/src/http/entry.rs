@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::response::Response;
 use futures::FutureExt;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 
 use super::connection::Connection;
 use super::endpoint::Endpoint;
@@ -32,6 +32,8 @@ pub(super) struct Entry {
     /// Authenticates callers; `None` accepts everybody.
     pub(super) guard: Option<GuardLayer>,
     pub(super) cors: CorsLayer,
+    /// That of mounted components.
+    pub(super) mount_cors: CorsLayer,
     pub(super) observer: Observer,
     pub(super) endpoint: Endpoint,
 }
@@ -88,10 +90,20 @@ impl Entry {
     }
 
     /// Answers a preflight request, or adds the headers that let a web page read the response.
-    async fn with_cors(&self, head: Parts, body: &mut RequestBody, to: To<'_>) -> Response {
+    async fn with_cors(&self, mut head: Parts, body: &mut RequestBody, to: To<'_>) -> Response {
+        let cors = match to.mounted {
+            None => &self.cors,
+            Some(_) => &self.mount_cors,
+        };
+        let method = head.method.clone();
+        // The layer takes each OPTIONS for a preflight request. A mounted component may serve it.
+        if to.mounted.is_some() && method == Method::OPTIONS && !is_preflight(&head.headers) {
+            head.method = Method::GET;
+        }
         let mut body = Some(body);
         let guarded = service_fn(|request: Request<()>| {
-            let (head, ()) = request.into_parts();
+            let (mut head, ()) = request.into_parts();
+            head.method = method.clone();
             let body = body.take();
             async move {
                 Ok::<_, Infallible>(match body {
@@ -101,10 +113,7 @@ impl Entry {
                 })
             }
         });
-        let answered = self
-            .cors
-            .layer(guarded)
-            .oneshot(Request::from_parts(head, ()));
+        let answered = cors.layer(guarded).oneshot(Request::from_parts(head, ()));
         let Ok(response) = answered.await;
         response
     }
@@ -128,6 +137,9 @@ impl Entry {
             let endpoint = &self.endpoint;
             match mounted {
                 Some(mounted) => {
+                    if let Some(uri) = origin::target_uri(&self.policy, &head) {
+                        head.uri = uri;
+                    }
                     let handling =
                         endpoint.handle_mounted(mounted, &head, body, caller, connection, record);
                     Box::pin(handling).await
@@ -146,20 +158,37 @@ impl Entry {
     }
 }
 
-/// Returns the CORS layer. `origin::check` has rejected other origins before.
+/// Returns the CORS layer of the endpoint. `origin::check` has rejected other origins before.
 pub(super) fn cors(policy: Arc<Policy>) -> CorsLayer {
     const EXPOSED: [HeaderName; 3] = [
         header::RETRY_AFTER,
         header::WWW_AUTHENTICATE,
         HeaderName::from_static("mcp-session-id"),
     ];
+    cors_of(policy)
+        .allow_methods([Method::POST, Method::GET, Method::DELETE])
+        .expose_headers(EXPOSED)
+}
+
+/// Returns the CORS layer of mounted components, whose methods and headers are their own: a page may use those that it asks for.
+pub(super) fn mount_cors(policy: Arc<Policy>) -> CorsLayer {
+    cors_of(policy)
+        .allow_methods(AllowMethods::mirror_request())
+        .expose_headers(ExposeHeaders::any())
+}
+
+fn cors_of(policy: Arc<Policy>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, parts| {
             policy.allows_origin(origin, &parts.uri, &parts.headers)
         }))
-        .allow_methods([Method::POST, Method::GET, Method::DELETE])
         // Tools define the names of `Mcp-Param-*` headers.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(EXPOSED)
         .max_age(std::time::Duration::from_secs(3600))
+}
+
+/// Returns whether a request with the method OPTIONS asks for permission (Fetch standard, section "CORS-preflight request").
+fn is_preflight(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

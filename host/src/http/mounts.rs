@@ -20,6 +20,7 @@ use crate::auth::Caller;
 use crate::catalog::{Catalog, MountEntry};
 use crate::mcp::{AdmissionError, HandlerFailure};
 use crate::telemetry::{Record, RequestTrace, TraceHeaders};
+use crate::text::truncate;
 
 /// The mount that a request is for, in the catalog in which it was found.
 pub(super) struct Mounted {
@@ -45,8 +46,9 @@ impl Endpoint {
         connection: Option<&Arc<Connection>>,
         record: &Arc<Record>,
     ) -> Response {
+        let method = truncate(head.method.as_str(), observe::MAX_METHOD_BYTES);
         record.trace(|| RequestTrace {
-            method: head.method.as_str(),
+            method,
             id: None,
             message: TraceHeaders::default(),
             http: TraceHeaders {
@@ -56,8 +58,9 @@ impl Endpoint {
         });
         record.set(|facts| {
             facts.caller = caller.clone();
-            facts.method = head.method.to_string().into();
+            facts.method = method.to_owned().into();
         });
+        mounted.entry.record_in(record);
         let budget = self.budgets.for_call(
             caller.as_deref().map(Caller::user_key),
             connection.map(|connection| &connection.accounts),

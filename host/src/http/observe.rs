@@ -20,7 +20,7 @@ use crate::telemetry::{Outcome, Record, RequestTrace, TraceHeaders};
 use crate::text::truncate;
 
 /// Length of a method in a record. Those of MCP are shorter.
-const MAX_METHOD_BYTES: usize = 128;
+pub(super) const MAX_METHOD_BYTES: usize = 128;
 
 /// Adds what the message tells.
 pub(super) fn received(

@@ -106,6 +106,11 @@ impl Policy {
         })
     }
 
+    /// Returns the scheme of the URLs by which clients reach this server.
+    fn scheme(&self) -> &'static str {
+        self.schemes.first().map_or(HTTP.name, |scheme| scheme.name)
+    }
+
     /// Returns whether this is the origin of the public URL.
     fn is_public_origin(&self, origin: &str) -> bool {
         let mut public = self.public_origin.iter();
@@ -141,6 +146,15 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let host: Authority = host.to_str().ok()?.parse().ok()?;
     // The header has no user information (RFC 9110, section 7.2).
     (!host.as_str().contains('@')).then_some(host)
+}
+
+/// Returns the target URI of a request (RFC 9110, section 7.1), with the scheme of the URLs by which clients reach this
+/// server; `None` if its authority is not valid or it has no path.
+pub(super) fn target_uri(policy: &Policy, request: &Parts) -> Option<Uri> {
+    let path = request.uri.path_and_query()?.clone();
+    let authority = authority(&request.uri, &request.headers)?;
+    let uri = Uri::builder().scheme(policy.scheme()).authority(authority);
+    uri.path_and_query(path).build().ok()
 }
 
 /// Checks the `Host` and `Origin` of a request.

@@ -41,7 +41,6 @@ impl ToolServer {
         caller: Option<&Caller>,
         record: &Record,
     ) -> Result<CallPermit, AdmissionError> {
-        mount.record_in(record);
         let admitted = authorize_and_admit_to(catalog, mount, caller).await;
         admitted.inspect_err(|error| {
             let (outcome, reason) = of_rejection(error);

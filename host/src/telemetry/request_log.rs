@@ -15,7 +15,9 @@ pub(super) fn log(facts: &Facts, outcome: Outcome, duration: Duration) {
                 target: "toolcrib::request",
                 parent: None,
                 {
-                    mcp.method = text(&facts.method),
+                    mcp.method = text(&facts.method).filter(|_| name(facts, "mount").is_none()),
+                    http.method = name(facts, "mount").map(|_| &*facts.method),
+                    http.route = name(facts, "mount"),
                     tool.name = name(facts, "tool"),
                     call.name = name(facts, "prompt").or_else(|| name(facts, "resource")),
                     component.name = facts.target.as_ref().map(|target| &*target.component),

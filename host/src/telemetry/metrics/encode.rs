@@ -143,7 +143,7 @@ impl Metrics {
 }
 
 fn labels(series: &TargetSeries) -> Labels {
-    let mut labels = vec![("mcp_method_name", series.labels.method.to_owned())];
+    let mut labels = vec![(series.labels.method_label, series.labels.method.to_owned())];
     if let Some((label, name)) = &series.labels.target {
         labels.push((*label, name.to_string()));
     }

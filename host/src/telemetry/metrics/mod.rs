@@ -31,6 +31,8 @@ pub const METRICS_MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.
 const MAX_TARGETS: usize = 2_000;
 /// The label of what has no series of its own.
 const OTHER: &str = "_other";
+/// The methods of HTTP with series of their own, in requests to mounts. Clients can send any other.
+const HTTP_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// The methods with series of their own. Clients can send any other.
 const METHODS: [&str; 23] = [
     "initialize",
@@ -160,7 +162,12 @@ impl Metrics {
     }
 
     fn find(&self, method: &str, target: Option<&TargetFacts>) -> Arc<TargetSeries> {
-        let method = METHODS.into_iter().find(|known| *known == method);
+        let is_mount = target.is_some_and(|target| target.kind == "mount");
+        let (method_label, known): (_, &[&'static str]) = match is_mount {
+            true => ("http_request_method", &HTTP_METHODS),
+            false => ("mcp_method_name", &METHODS),
+        };
+        let method = known.iter().find(|known| **known == method);
         let label = |target: &TargetFacts| match target.kind {
             "tool" => "gen_ai_tool_name",
             "prompt" => "gen_ai_prompt_name",
@@ -168,7 +175,8 @@ impl Metrics {
             _ => "mcp_resource_uri",
         };
         let mut labels = TargetLabels {
-            method: method.unwrap_or(OTHER),
+            method_label,
+            method: method.copied().unwrap_or(OTHER),
             target: target.map(|target| (label(target), target.name.clone())),
             component: target.map(|target| target.component.clone()),
         };

@@ -24,6 +24,8 @@ pub(in crate::telemetry) struct SeriesCell(pub(super) OnceLock<Arc<TargetSeries>
 /// The labels of a method and its target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::telemetry) struct TargetLabels {
+    /// The label of the method.
+    pub(in crate::telemetry) method_label: &'static str,
     pub(in crate::telemetry) method: &'static str,
     /// The label of the target's name, and the name.
     pub(in crate::telemetry) target: Option<(&'static str, Arc<str>)>,
