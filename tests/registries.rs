@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::command::{CommandOutput, Toolcrib};
 use crate::support::guest::Guest;
+use crate::support::guest::adder::{adder, compute};
 use crate::support::process::TOOLCRIB;
 use crate::support::registry::{Registry, act_build, oras};
 
@@ -221,6 +222,79 @@ fn an_altered_blob_is_refused() {
         output.stderr.contains("altered, damaged or cut off"),
         "{output:?}"
     );
+}
+
+/// A part from a registry with TLS and passwords, pushed by the host itself.
+#[test]
+fn parts_of_compositions_are_pulled() {
+    let (registry, toolcrib) = (Registry::guarded(), Toolcrib::new());
+    let dir = toolcrib.path();
+    let ca = registry.ca();
+    let ca = ca.to_str().unwrap();
+    toolcrib.file("toolcrib.toml", format!("[network]\nca = \"{ca}\"\n"));
+    toolcrib.write("compute", &compute());
+    let address = registry.address.to_string();
+    let log_in = [
+        "login",
+        "--ca-file",
+        ca,
+        "-u",
+        "user",
+        "-p",
+        "password",
+        &address,
+    ];
+    oras(dir, &log_in);
+    let push = |body: &str| {
+        toolcrib.write("adder", &adder(body));
+        let reference = registry.oci("team/adder:1");
+        let arguments = [
+            "push",
+            "--config",
+            "toolcrib.toml",
+            "adder.wasm",
+            &reference,
+        ];
+        let output = toolcrib.run(&arguments);
+        assert_eq!(output.status, 0, "{output:?}");
+        output.stdout.trim().to_owned()
+    };
+    let (first, second) = (push("(i32.const 5)"), push("(i32.const 7)"));
+    std::fs::remove_file(dir.join("adder.wasm")).unwrap();
+    let call = |part: &str, settings: &str| {
+        let text = format!(
+            "[network]\nca = \"{ca}\"\n[[component]]\nref = \"compute.wasm\"\nwith = [\"{part}\"]\n{settings}\n"
+        );
+        toolcrib.file("c.toml", text);
+        toolcrib.run(&[
+            "call",
+            "compute.wasm",
+            "compute",
+            "x=1",
+            "--config",
+            "c.toml",
+        ])
+    };
+    for (part, result) in [(&first, "5\n"), (&second, "7\n")] {
+        let output = call(part, "");
+        assert_eq!(output.stdout, result, "{part}: {output:?}");
+    }
+    let (tag, _) = first.split_once('@').unwrap();
+    let output = call(tag, "");
+    assert!(output.stderr.contains("with-digests"), "{output:?}");
+    let wrong = format!(
+        "with-digests = {{ \"{first}\" = \"sha256:{}\" }}",
+        "0".repeat(64)
+    );
+    let output = call(&first, &wrong);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert!(output.stderr.contains("not the pinned"), "{output:?}");
+    // Without credentials, what was fetched is still served.
+    std::fs::remove_file(dir.join(".docker/config.json")).unwrap();
+    assert_eq!(call(&second, "").stdout, "7\n");
+    std::fs::remove_dir_all(dir.join(".cache")).unwrap();
+    let output = call(&second, "");
+    assert!(output.stderr.contains("docker login"), "{output:?}");
 }
 
 /// A disk without space: the component is refused, and nothing of it stays.

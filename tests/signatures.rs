@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::command::{CommandOutput, Toolcrib};
 use crate::support::guest::Guest;
+use crate::support::guest::adder::{ADD, adder, compute};
 use crate::support::registry::Registry;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -78,8 +79,12 @@ struct Published {
 
 impl Published {
     fn new() -> Self {
+        Self::of(&Guest::saying("greet", "hello").component())
+    }
+
+    fn of(component: &[u8]) -> Self {
         let toolcrib = Toolcrib::new();
-        toolcrib.write("tool", &Guest::saying("greet", "hello").component());
+        toolcrib.write("tool", component);
         create_key(toolcrib.path(), "trusted");
         create_key(toolcrib.path(), "other");
         let registry = Registry::open();
@@ -286,6 +291,44 @@ fn signed_tags_need_no_digest() {
         let output = published.toolcrib.run(&arguments);
         assert_eq!(output.status, status, "{prefix}: {output:?}");
     }
+}
+
+/// A rule for a registry covers the parts that come from it.
+#[test]
+fn parts_from_a_registry_must_be_signed() {
+    let published = Published::of(&adder(ADD));
+    let (tag, _) = published.reference.split_once('@').unwrap();
+    published.toolcrib.write("compute", &compute());
+    let text = format!(
+        "[[component]]\nref = \"compute.wasm\"\nwith = [\"{tag}\"]\n\
+         [[trust.rule]]\nprefix = \"oci://{}\"\nkeys = [{{ file = \"trusted.pub\" }}]\n\
+         [cache]\ndir = \"cache\"\n",
+        published.registry.address
+    );
+    published.toolcrib.file("c.toml", text);
+    let call = || {
+        let arguments = [
+            "call",
+            "--config",
+            "c.toml",
+            "compute.wasm",
+            "compute",
+            "x=1",
+        ];
+        published.toolcrib.run(&arguments)
+    };
+    let refused = |words: &str| {
+        let output = call();
+        assert_eq!(output.status, 1, "{output:?}");
+        for words in ["its part", tag, words] {
+            assert!(output.stderr.contains(words), "{words}: {output:?}");
+        }
+    };
+    refused("not signed");
+    published.sign("sign", "other", &[]);
+    refused("not made with an expected key");
+    published.sign("sign", "trusted", &[]);
+    assert_eq!(call().stdout, "2\n", "{:?}", call());
 }
 
 /// The artefact of `wkg`: a configuration with the world of the component, and one layer.

@@ -13,6 +13,7 @@
 //! `result<outcome, error>` of the contract; functions in `guest/prelude.wat` construct one. `guest/offers.rs` adds
 //! resources, prompts and completions.
 
+pub(crate) mod adder;
 pub(crate) mod http;
 pub(crate) mod kv;
 mod layout;
