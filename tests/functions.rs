@@ -9,6 +9,8 @@ mod descriptions;
 mod mixed_exports;
 mod names;
 mod primitive_types;
+mod random_resources;
+mod random_stubs;
 mod random_types;
 pub(crate) mod resources;
 mod results;

@@ -1,7 +1,7 @@
 //! Random types and values: a guest returns its argument unchanged, and the host accepts what the listed schema
 //! accepts, apart from rules that JSON Schema cannot express. The seeds are fixed, so every run tests the same.
 
-mod generator;
+pub(super) mod generator;
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -36,19 +36,15 @@ async fn random_values_round_trip_and_schemas_match_the_host() {
         .await;
         let list = host.client().list().await;
         for (index, (wit, ty)) in types.iter().enumerate() {
-            let name = format!("f{index}");
-            let tool = tool(list.result(), &name);
-            let function = Function {
-                context: format!("{wit}\nof\n{}", generator.definitions),
-                client: host.client(),
-                input_schema: compile(&tool["inputSchema"]),
-                output_schema: compile(&tool["outputSchema"]),
-                name,
-            };
+            let context = format!("{wit}\nof\n{}", generator.definitions);
+            let function = Function::of(&host, list.result(), &format!("f{index}"), context);
             for _ in 0..VALUES_PER_TYPE {
                 let (given, expected) = ty.value(&mut rng);
-                function.assert_returns(&given, &expected).await;
-                function.assert_returns(&expected, &expected).await;
+                for given in [&given, &expected] {
+                    function
+                        .assert_returns(arguments(given), "/x", &expected)
+                        .await;
+                }
             }
             for _ in 0..MUTATIONS_PER_TYPE {
                 let mut arguments = arguments(&ty.value(&mut rng).0);
@@ -70,14 +66,15 @@ async fn random_values_round_trip_and_schemas_match_the_host() {
 
 /// How the host and the schema treated mutated arguments.
 #[derive(Debug, Default)]
-struct Counts {
-    rejected: u32,
-    accepted: u32,
+pub(super) struct Counts {
+    pub(super) rejected: u32,
+    pub(super) accepted: u32,
     /// Rejected by a rule that JSON Schema cannot express.
     beyond_schema: u32,
 }
 
-struct Function {
+/// A tool made of a function, with its schemas.
+pub(super) struct Function {
     name: String,
     /// The type, for assertion messages.
     context: String,
@@ -87,22 +84,34 @@ struct Function {
 }
 
 impl Function {
-    /// Checks that a call with `given` returns `expected`.
-    async fn assert_returns(&self, given: &Value, expected: &Value) {
-        let arguments = arguments(given);
-        let context = &self.context;
-        assert!(self.input_schema.is_valid(&arguments), "{context}\n{given}");
+    /// Finds a tool in a `tools/list` result.
+    pub(super) fn of(host: &Host, list: &Value, name: &str, context: String) -> Self {
+        let tool = tool(list, name);
+        Self {
+            name: name.to_owned(),
+            context,
+            client: host.client(),
+            input_schema: compile(&tool["inputSchema"]),
+            output_schema: compile(&tool["outputSchema"]),
+        }
+    }
+
+    /// Checks that a call returns `expected` at this place of the structured result.
+    pub(super) async fn assert_returns(&self, arguments: Value, at: &str, expected: &Value) {
+        let context = format!("{}\n{arguments}", self.context);
+        assert!(self.input_schema.is_valid(&arguments), "{context}");
         let answer = self.client.call(&self.name, arguments).await;
         let result = answer.result();
-        assert_ne!(result["isError"], true, "{context}\n{given}\n{result}");
+        assert_ne!(result["isError"], true, "{context}\n{result}");
         let found = &result["structuredContent"];
         // Compared as text because 1.0 and 1 are different results, and so are 0.0 and -0.0.
-        assert_eq!(found["x"].to_string(), expected.to_string(), "{context}");
+        let value = found.pointer(at).map(Value::to_string);
+        assert_eq!(value, Some(expected.to_string()), "{context}\n{found}");
         assert!(self.output_schema.is_valid(found), "{context}\n{found}");
     }
 
     /// Checks that the host accepts the arguments exactly if the schema does.
-    async fn assert_schema_matches(&self, arguments: &Value, counts: &mut Counts) {
+    pub(super) async fn assert_schema_matches(&self, arguments: &Value, counts: &mut Counts) {
         let context = format!("{}\n{arguments}", self.context);
         let answer = self.client.call(&self.name, arguments.clone()).await;
         let result = answer.result();
@@ -136,7 +145,7 @@ fn compile(schema: &Value) -> Validator {
 }
 
 /// Returns the arguments of a call. A parameter that is `null` is omitted.
-fn arguments(x: &Value) -> Value {
+pub(super) fn arguments(x: &Value) -> Value {
     match x {
         Value::Null => json!({}),
         x => json!({ "x": x }),
@@ -144,7 +153,7 @@ fn arguments(x: &Value) -> Value {
 }
 
 /// Changes one random part of a value.
-fn mutate(rng: &mut Rng, value: &mut Value) {
+pub(super) fn mutate(rng: &mut Rng, value: &mut Value) {
     let len = match &*value {
         Value::Array(items) => items.len(),
         Value::Object(members) => members.len(),

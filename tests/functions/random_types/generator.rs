@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::rng::Rng;
 
-pub(super) enum Ty {
+pub(in crate::functions) enum Ty {
     Bool,
     /// The least and the greatest value, and whether JSON may have it as a string.
     Integer(i128, i128, bool),
@@ -25,13 +25,13 @@ pub(super) enum Ty {
 
 /// Generates types. `definitions` collects the WIT of those that need a name.
 #[derive(Default)]
-pub(super) struct TypeGenerator {
-    pub(super) definitions: String,
+pub(in crate::functions) struct TypeGenerator {
+    pub(in crate::functions) definitions: String,
     defined: usize,
 }
 
 /// Names of fields and cases: some have a meaning in JSON Schema or WIT, some have none.
-pub(super) const WORDS: [&str; 16] = [
+pub(in crate::functions) const WORDS: [&str; 16] = [
     "some",
     "ok",
     "error",
@@ -51,7 +51,7 @@ pub(super) const WORDS: [&str; 16] = [
 ];
 
 impl TypeGenerator {
-    pub(super) fn ty(&mut self, rng: &mut Rng, depth: usize) -> (String, Ty) {
+    pub(in crate::functions) fn ty(&mut self, rng: &mut Rng, depth: usize) -> (String, Ty) {
         let kind = if depth == 0 {
             rng.below(8)
         } else {
@@ -167,7 +167,7 @@ fn names(rng: &mut Rng, max_count: usize) -> Vec<String> {
 
 impl Ty {
     /// Returns a random value as a client may send it, and as the guest returns it.
-    pub(super) fn value(&self, rng: &mut Rng) -> (Value, Value) {
+    pub(in crate::functions) fn value(&self, rng: &mut Rng) -> (Value, Value) {
         let same = |value: Value| (value.clone(), value);
         match self {
             Self::Bool => same(rng.bool().into()),
