@@ -2,7 +2,8 @@
 //!
 //! Server and load generator share the machine, so absolute numbers vary; quote the ratios, which are computed round by
 //! round. The server is the real binary in a separate process, and so is the plain handler (this program with
-//! `--plain`). `make bench-quick` (`--quick`) measures calls alone, `--hostile` only the effect of hostile guests.
+//! `--plain`). `make bench-quick` (`--quick`) measures calls alone, `--hostile` only the effect of hostile guests, `--kinds`
+//! only a call of each kind of component.
 
 #![allow(clippy::unwrap_used)] // A benchmark fails by panicking.
 
@@ -19,6 +20,8 @@ mod hostile;
 #[path = "support/issuer.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod issuer;
+#[path = "bench_kinds.rs"]
+mod kinds;
 #[path = "bench_load.rs"]
 mod load;
 #[path = "support/process.rs"]
@@ -64,6 +67,9 @@ async fn main() {
     if has_flag("--hostile") {
         return hostile::measure(dir.path()).await;
     }
+    if has_flag("--kinds") {
+        return kinds::measure(dir.path(), QUICK).await;
+    }
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-examples/dist");
     let echo = &format!("{examples}/echo.wasm");
     assert!(
@@ -74,6 +80,7 @@ async fn main() {
         return measure_calls(echo, dir.path(), QUICK).await;
     }
     measure_calls(echo, dir.path(), FULL).await;
+    kinds::measure(dir.path(), FULL).await;
     measure_start(echo, examples);
     measure_guard().await;
     hostile::measure(dir.path()).await;

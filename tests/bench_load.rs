@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use super::median;
 use super::process::{Process, processor_time};
 
+/// The path of the MCP endpoint.
+const ENDPOINT: &str = "/mcp";
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Request bodies above this size are answered by the plain handler with a large response.
 const MAX_SMALL_BYTES: usize = 64 << 10;
@@ -33,6 +35,7 @@ pub(crate) struct Rounds {
 /// A request that is sent over and over.
 #[derive(Clone)]
 pub(crate) struct Message {
+    path: &'static str,
     body: Value,
     headers: Vec<(&'static str, String)>,
 }
@@ -44,6 +47,15 @@ impl Message {
         Self::request("tools/call", params)
     }
 
+    /// A request to a mounted component.
+    pub(crate) fn to_mount(path: &'static str) -> Self {
+        Self {
+            path,
+            body: json!({}),
+            headers: Vec::new(),
+        }
+    }
+
     /// A request for the list of tools.
     pub(crate) fn list() -> Self {
         Self::request("tools/list", json!({}))
@@ -51,6 +63,7 @@ impl Message {
 
     fn request(method: &str, params: Value) -> Self {
         Self {
+            path: ENDPOINT,
             body: json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }),
             headers: vec![("mcp-protocol-version", "2025-11-25".into())],
         }
@@ -172,7 +185,7 @@ async fn load(row: &Row, connections: usize, duration: Duration) -> Round {
 }
 
 fn request(row: &Row) -> Request<Full<Bytes>> {
-    let mut request = Request::post("/mcp")
+    let mut request = Request::post(row.message.path)
         .header(header::HOST, row.server.address.to_string())
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream");
@@ -197,13 +210,16 @@ async fn send(
     let mut latencies = Vec::new();
     let mut first: Option<Bytes> = None;
     while Instant::now() < until {
-        let request = Request::clone(&request);
+        let next = Request::clone(&request);
         let started = Instant::now();
-        let response = sender.send_request(request).await.unwrap();
+        let response = sender.send_request(next).await.unwrap();
         assert!(response.status().is_success(), "{response:?}");
         let body = response.into_body().collect().await.unwrap().to_bytes();
         latencies.push(started.elapsed());
         let first = first.get_or_insert_with(|| {
+            if request.uri().path() != ENDPOINT {
+                return body.clone();
+            }
             let answer = serde_json::from_slice::<Value>(&body).unwrap();
             assert_ne!(answer["result"]["isError"], true, "{answer}");
             assert!(answer["error"].is_null(), "{answer}");
