@@ -7,7 +7,7 @@ use toolcrib::config::{Config, Overrides};
 use crate::tidy::ROOT;
 
 /// A table of the configuration: its heading in the documentation, the TOML that opens it, and the tables below it.
-const TABLES: [(&str, &str, &[&str]); 17] = [
+const TABLES: [(&str, &str, &[&str]); 18] = [
     (
         "Top level",
         "",
@@ -23,6 +23,7 @@ const TABLES: [(&str, &str, &[&str]); 17] = [
             "shared",
             "cache",
             "telemetry",
+            "wasi",
         ],
     ),
     ("[server]", "[server]", &["tls"]),
@@ -57,6 +58,7 @@ const TABLES: [(&str, &str, &[&str]); 17] = [
     ("[kv]", "[kv]", &[]),
     ("[shared]", "[shared]", &[]),
     ("[cache]", "[cache]", &[]),
+    ("[wasi]", "[wasi]", &[]),
 ];
 
 /// The keys in the first column of the table below each heading.

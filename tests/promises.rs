@@ -22,6 +22,7 @@ mod kinds;
 mod library;
 mod mounts;
 mod operations;
+mod preview3;
 mod prompts_resources;
 mod protocol;
 mod recipes;

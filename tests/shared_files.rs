@@ -215,8 +215,8 @@ async fn the_file_is_compiled_once() {
         let digest = toolcrib::component::digest(&component);
         let mut components = catalog.components().iter();
         assert!(components.all(|entry| entry.component.digest == digest));
-        // The size of the request: three numbers and the component.
-        expected += 24 + component.len() as u64;
+        // The size of the request: four numbers and the component.
+        expected += 32 + component.len() as u64;
         assert_eq!(fs::metadata(&input).unwrap().len(), expected, "{round}");
     }
 }

@@ -16,6 +16,7 @@ static ENGINE: LazyLock<(Runtime, Engine, Store)> = LazyLock::new(|| {
         cache: None,
         cache_max_bytes: 0,
         compiler: None,
+        preview3: false,
     };
     let engine = Engine::new(&config).expect("address space");
     let store = Store::new(&KeyValueConfig::default());

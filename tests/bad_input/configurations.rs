@@ -272,6 +272,16 @@ fn invalid_configurations_are_rejected() {
         ),
         ("[cache]\ndir = true", USAGE, &["`cache.dir`", "false"]),
         (
+            "[wasi]\npreview3 = \"yes\"",
+            USAGE,
+            &["`wasi.preview3`", "true or false"],
+        ),
+        (
+            "[wasi]\npreview2 = true",
+            USAGE,
+            &["`wasi.preview2`", "`preview3`"],
+        ),
+        (
             "components = \"tools/\"",
             USAGE,
             &["`components`", "a list of strings"],

@@ -267,7 +267,7 @@ fn components_without_any_tool_are_rejected() {
             "importing",
             importing,
             &[
-                "it imports `wasi:random/random@0.3.0`, which is of WASI 0.3",
+                "it imports `wasi:random/random@0.3.0`, which is of WASI 0.3; set `preview3 = true` in [wasi]",
                 "wasm32-wasip2",
             ],
         ),

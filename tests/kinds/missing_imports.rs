@@ -119,7 +119,7 @@ fn the_sentence_about_imports_of_wasi_names_its_version() {
             "later",
             "wasi:random@0.3.0",
             "wasi:random/random@0.3.0",
-            "which is of WASI 0.3",
+            "which is of WASI 0.3; set `preview3 = true` in [wasi]",
         ),
         (
             "other",

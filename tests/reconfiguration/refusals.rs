@@ -10,7 +10,7 @@ use crate::support::guest::Guest;
 use crate::tidy::ROOT;
 
 /// Each key that needs a restart, as a change of the configuration: a table and its new lines.
-const RESTART: [(&str, &str, &str); 27] = [
+const RESTART: [(&str, &str, &str); 28] = [
     ("server.listen", "server", "listen = \"localhost:0\""),
     ("server.path", "server", "path = \"/other\""),
     ("server.sessions", "server", "sessions = true"),
@@ -26,6 +26,7 @@ const RESTART: [(&str, &str, &str); 27] = [
         "server",
         "tls = { cert = \"cert.pem\", key = \"key.pem\" }",
     ),
+    ("wasi.preview3", "rest", "[wasi]\npreview3 = true"),
     ("limits.memory", "rest", "[limits]\nmemory = \"1GiB\""),
     ("kv.url", "rest", "[kv]\nurl = \"elsewhere\""),
     ("kv.quota", "rest", "[kv]\nquota = \"1MiB\""),

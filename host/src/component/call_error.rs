@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::contract::{GuestError, StubCalled};
+use super::contract::{GuestError, StubCalled, TrapState};
 use super::definitions::display_name;
 use super::engine_error;
-use crate::sandbox::{self, Limits, MAX_HANDLES, Stopped};
+use crate::sandbox::{self, Limits, Stopped};
 use crate::telemetry::Outcome;
 use crate::text::truncate;
 
@@ -31,9 +31,12 @@ pub enum CallError {
     /// The guest exceeded its memory limit of so many MiB.
     #[error("the {0} ran out of its {1} MiB of memory")]
     Memory(TargetKind, usize),
-    /// The guest exceeded the limit on handles.
-    #[error("the {0} has more handles than its limit of {MAX_HANDLES}")]
-    Handles(TargetKind),
+    /// The guest exceeded the limit on handles, which is this one.
+    #[error("the {0} has more handles than its limit of {1}")]
+    Handles(TargetKind, usize),
+    /// The guest waits for an event that nothing can cause.
+    #[error("the {0} waits for what can never happen")]
+    Deadlock(TargetKind),
     /// The guest trapped.
     #[error("the {0} crashed")]
     Crashed(TargetKind),
@@ -100,10 +103,11 @@ impl CallError {
             Self::Stopped(Stopped::Cancelled) => Outcome::Cancelled,
             Self::Stopped(_)
             | Self::Memory(..)
-            | Self::Handles(_)
+            | Self::Handles(..)
             | Self::OutputTooLarge(..)
             | Self::HostCallTooLarge(..) => Outcome::Stopped,
             Self::Crashed(_)
+            | Self::Deadlock(_)
             | Self::Exited(..)
             | Self::MissingImport(..)
             | Self::InvalidOutput(_) => Outcome::Crashed,
@@ -118,31 +122,28 @@ impl CallError {
             GuestError::Failed(text) => Self::Failed(truncate_text(text, limits)),
             GuestError::NotFound => Self::NotFound,
             GuestError::OutputTooLarge => Self::OutputTooLarge(target, limits.output_bytes),
-            GuestError::Trap {
-                error,
-                memory_refused,
-                max_host_call_bytes,
-            } => Self::from_trap(target, &error, memory_refused, max_host_call_bytes, limits),
+            GuestError::Trap { error, state } => Self::from_trap(target, &error, &state, limits),
         }
     }
 
     fn from_trap(
         target: TargetKind,
         error: &wasmtime::Error,
-        memory_refused: bool,
-        max_host_call_bytes: usize,
+        state: &TrapState,
         limits: &Limits,
     ) -> Self {
         if let Some(status) = sandbox::exit_status(error) {
             Self::Exited(target, status)
         } else if let Some(StubCalled(import)) = error.downcast_ref() {
             Self::MissingImport(target, display_name(import))
-        } else if memory_refused {
+        } else if state.memory_refused {
             Self::Memory(target, limits.memory_bytes >> 20)
         } else if sandbox::is_out_of_handles(error) {
-            Self::Handles(target)
+            Self::Handles(target, state.max_handles)
+        } else if engine_error::is_deadlock(error) {
+            Self::Deadlock(target)
         } else if engine_error::is_host_call_too_large(error) {
-            Self::HostCallTooLarge(target, max_host_call_bytes)
+            Self::HostCallTooLarge(target, state.max_host_call_bytes)
         } else if engine_error::is_output_too_large(error) {
             Self::OutputTooLarge(target, limits.output_bytes)
         } else {

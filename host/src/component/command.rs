@@ -15,8 +15,8 @@ use super::schema::{PatternSpace, Root, Schema, Strings};
 use super::tool_result::ToolResult;
 use crate::sandbox::{self, CapturedOutput, CommandInput};
 
-/// The exported interface, without the patch of its version.
-const INTERFACE: &str = "wasi:cli/run@0.2.";
+/// The exported interface, without the patch of its versions.
+const INTERFACES: [&str; 2] = ["wasi:cli/run@0.2.", "wasi:cli/run@0.3."];
 /// Maximum number of arguments, as on most systems.
 const MAX_ARGUMENTS: usize = 10_000;
 
@@ -32,7 +32,8 @@ pub(super) fn discover(
     let offers_more = exports
         .iter()
         .any(|name| contract::is_contract_interface(name));
-    let interface = exports.iter().find(|name| name.starts_with(INTERFACE));
+    let is_command = |name: &&&str| INTERFACES.iter().any(|prefix| name.starts_with(prefix));
+    let interface = exports.iter().find(is_command);
     let Some(interface) = interface.filter(|_| exported.tools.is_empty() && !offers_more) else {
         return;
     };
@@ -202,9 +203,9 @@ impl PreparedCall for PreparedCommand {
                 run.call_async(&mut store.store, ()).await
             };
             let exit_code = match call.await {
+                _ if output.has_overflowed() => return Err(GuestError::OutputTooLarge),
                 Ok((Ok(()),)) => 0,
                 Ok((Err(()),)) => 1,
-                Err(_) if output.has_overflowed() => return Err(GuestError::OutputTooLarge),
                 Err(error) => match sandbox::exit_status(&error) {
                     Some(status) => status,
                     None => return Err(contract::trap(error, &store.store)),

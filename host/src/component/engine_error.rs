@@ -1,6 +1,6 @@
 //! Causes of errors that the engine reports only as text.
 
-use wasmtime::WasmBacktrace;
+use wasmtime::{Trap, WasmBacktrace};
 
 use crate::text::bounded;
 
@@ -25,16 +25,30 @@ fn is_transfer_too_large(error: &wasmtime::Error) -> bool {
         .any(|cause| bounded(cause, MAX_SEARCHED_BYTES).contains("fuel allocated for hostcalls"))
 }
 
+/// Returns whether the guest waits for an event that nothing can cause.
+pub(super) fn is_deadlock(error: &wasmtime::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Trap::AsyncDeadlock))
+}
+
 /// Returns the proposal of WebAssembly that a component does not compile without, as a part of a sentence. `summary` is
 /// the compiler's error.
 pub(super) fn missing_proposal(summary: &str) -> Option<&'static str> {
-    const PROPOSALS: [(&str, &[&str]); 3] = [
+    const PROPOSALS: [(&str, &[&str]); 4] = [
         (
             "garbage collection (GC), as compilers of Kotlin and Dart do",
             &["gc types", "gc support", "gc feature", "heap types"],
         ),
         ("exceptions", &["exceptions support", "exceptions proposal"]),
         ("threads", &["threads support", "threads must be enabled"]),
+        (
+            "asynchronous built-ins that are not part of WASI 0.3",
+            &[
+                "component model more async",
+                "component model async stackful",
+                "component model threading",
+                "error-context feature",
+            ],
+        ),
     ];
     let proposals = PROPOSALS.into_iter();
     let mut proposals = proposals.filter(|(_, texts)| texts.iter().any(|t| summary.contains(t)));
@@ -42,16 +56,9 @@ pub(super) fn missing_proposal(summary: &str) -> Option<&'static str> {
 }
 
 /// Returns whether a component does not compile because it uses the asynchronous functions of WASI 0.3. `summary` is the
-/// compiler's error.
+/// error of the compiler or of a validator.
 pub(super) fn needs_async(summary: &str) -> bool {
-    [
-        "component model async",
-        "component model more async",
-        "component model threading",
-        "error-context feature",
-    ]
-    .iter()
-    .any(|feature| summary.contains(feature))
+    summary.contains("component model async feature")
 }
 
 /// Returns whether a component does not compile because it has types from before the standard settled. `summary` is the

@@ -18,29 +18,39 @@ pub enum MissingImports {
     Stub,
 }
 
+/// Tells whether the host offers an import.
+pub(super) type IsOffered = fn(&str) -> bool;
+
 /// Returns whether the host offers an import: an interface of WASI or of the contract.
 pub(super) fn is_offered(import: &str) -> bool {
     sandbox::has_interface(import) || contract::is_host_interface(import)
+}
+
+/// Returns whether the host offers an import to components that need concurrency: also interfaces of WASI 0.3.
+pub(super) fn is_offered_with_preview3(import: &str) -> bool {
+    is_offered(import) || sandbox::has_preview3_interface(import)
 }
 
 /// Returns the imports of a component that the host lacks, in the component's order.
 ///
 /// An interface of types alone needs nothing from the host, unless one of them is a resource of its own. Malformed components
 /// are left to the compiler.
-pub(super) fn missing(component: &[u8]) -> Vec<String> {
-    match count_unknown(component) {
+pub(super) fn missing(component: &[u8], is_offered: IsOffered) -> Vec<String> {
+    match count_unknown(component, is_offered) {
         0 => Vec::new(),
-        count => unknown_with_content(component, count),
+        count => unknown_with_content(component, count, is_offered),
     }
 }
 
 /// Counts the imports with names that the host does not know. Reads the component's own sections only.
-fn count_unknown(component: &[u8]) -> usize {
+fn count_unknown(component: &[u8], is_offered: IsOffered) -> usize {
     let (mut parser, mut rest, mut count) = (Parser::new(0), component, 0);
     while let Ok(Chunk::Parsed { consumed, payload }) = parser.parse(rest, true) {
         rest = &rest[consumed..];
         match payload {
-            Payload::ComponentImportSection(imports) => count += unknown(imports).count(),
+            Payload::ComponentImportSection(imports) => {
+                count += unknown(imports, is_offered).count();
+            }
             Payload::ModuleSection {
                 unchecked_range: nested,
                 ..
@@ -60,7 +70,7 @@ fn count_unknown(component: &[u8]) -> usize {
 }
 
 /// Lists the unknown imports except interfaces of types alone. `count` is the number of unknown imports.
-fn unknown_with_content(component: &[u8], mut count: usize) -> Vec<String> {
+fn unknown_with_content(component: &[u8], mut count: usize, is_offered: IsOffered) -> Vec<String> {
     // The compiler decides on features. Code is not validated here.
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let (mut missing, mut depth) = (Vec::new(), 0);
@@ -73,7 +83,7 @@ fn unknown_with_content(component: &[u8], mut count: usize) -> Vec<String> {
             Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth -= 1,
             Payload::ComponentImportSection(imports) if depth == 1 => {
-                for (name, ty) in unknown(imports) {
+                for (name, ty) in unknown(imports, is_offered) {
                     count -= 1;
                     if has_content(&validator, ty) {
                         missing.push(name.to_owned());
@@ -91,13 +101,14 @@ fn unknown_with_content(component: &[u8], mut count: usize) -> Vec<String> {
 
 fn unknown(
     imports: ComponentImportSectionReader<'_>,
+    is_offered: IsOffered,
 ) -> impl Iterator<Item = (&str, ComponentTypeRef)> {
     let imports = imports.into_iter().filter_map(Result::ok);
     let imports = imports.map(|import| {
         let name = import.name;
         (name.implements.unwrap_or(name.name), import.ty)
     });
-    imports.filter(|(name, _)| !is_offered(name))
+    imports.filter(move |(name, _)| !is_offered(name))
 }
 
 /// Returns whether an import of this type has anything that only a host can give.

@@ -12,11 +12,11 @@ use super::contract::{Guest, Prompt, Resource};
 use super::definitions::{self, DefinitionError, ResourceTemplate, Tool, display_name};
 use super::describe::{DescribeError, Describer};
 use super::exported::{Callee, Exported, SkippedExport, ToolSet};
-use super::imports::{self, MissingImports};
+use super::imports::{self, IsOffered, MissingImports};
 use super::load_error::LoadError;
 use super::schema::{Schema, Strings};
 use super::spare_instances::SpareInstances;
-use super::{binary_format, command, functions};
+use super::{binary_format, command, engine_error, functions, preview3};
 use crate::engine::{self, CompileError, CompileLimits, Compiled, Engine};
 use crate::sandbox::{
     self, CpuProfile, EgressCounts, Grants, ImportReport, Limits, OpenGrants, keyvalue,
@@ -117,12 +117,21 @@ impl Component {
                 pinned,
             }]);
         }
-        let stubbed = find_missing(&bytes, missing_imports, &limits).await?;
+        let engine = preview3::engine_for(engine, &bytes, &limits).await;
+        let engine = &engine.map_err(|e| vec![e.into()])?;
+        let is_offered: IsOffered = match engine.is_concurrent() {
+            true => imports::is_offered_with_preview3,
+            false => imports::is_offered,
+        };
+        let stubbed = find_missing(&bytes, missing_imports, is_offered, &limits).await?;
         let size_bytes = bytes.len();
-        let compiled = compile(engine, &digest, bytes, &limits, (name, wit)).await;
-        let (compiled, exported) = compiled.map_err(|e| vec![e.into()])?;
+        let compiled = compile(engine, &digest, bytes.clone(), &limits, (name, wit)).await;
+        let (compiled, exported) = match compiled {
+            Ok(compiled) => compiled,
+            Err(error) => return Err(vec![not_compiled(error, bytes, &limits).await]),
+        };
         let import_names = import_names(engine, &compiled.component);
-        let stubs = (!stubbed.is_empty()).then_some(imports::is_offered as fn(&str) -> bool);
+        let stubs = (!stubbed.is_empty()).then_some(is_offered);
         let guest = Guest::new(engine, &compiled.component, stubs)
             .map_err(|reason| vec![LoadError::Incompatible(reason)])?;
         let open_grants = OpenGrants::open(&grants, name, store)
@@ -250,10 +259,11 @@ impl Component {
 async fn find_missing(
     bytes: &Bytes,
     treatment: MissingImports,
+    is_offered: IsOffered,
     limits: &Limits,
 ) -> Result<Vec<String>, Vec<LoadError>> {
     let bytes = bytes.clone();
-    let finding = engine::run_within(limits.compile, move || imports::missing(&bytes));
+    let finding = engine::run_within(limits.compile, move || imports::missing(&bytes, is_offered));
     let missing = finding.await.map_err(|e| vec![e.into()])?;
     match treatment {
         MissingImports::Refuse if !missing.is_empty() => {
@@ -286,6 +296,18 @@ async fn compile(
         (compiled, exported)
     })
     .await
+}
+
+/// Converts an error of the compiler. One about asynchronous functions names the first of them.
+async fn not_compiled(error: CompileError, bytes: Bytes, limits: &Limits) -> LoadError {
+    match error {
+        CompileError::Invalid(summary) if engine_error::needs_async(&summary) => {
+            let find = move || functions::find_asynchronous(&bytes);
+            let item = engine::run_within(limits.compile, find).await;
+            LoadError::needs_preview3(item.ok().flatten().as_deref())
+        }
+        error => error.into(),
+    }
 }
 
 fn import_names(engine: &Engine, component: &wasmtime::component::Component) -> Vec<String> {

@@ -7,11 +7,11 @@ use super::definitions::{DefinitionError, display_name};
 use super::describe::DescribeError;
 use super::engine_error;
 use super::exported::{NameConflict, SkippedExport};
+use super::preview3::is_preview3;
 use crate::engine::CompileError;
-use crate::sandbox::GrantError;
+use crate::sandbox::{self, GrantError};
 
-/// Advice for a component that needs WASI 0.3. The engine implements it too, but as an experiment without security
-/// releases.
+/// Advice for a component that needs WASI 0.3.
 const BUILD_FOR_0_2: &str = "build it for WASI 0.2 (in Rust, `--target wasm32-wasip2`)";
 /// Maximum number of exports that an error lists as skipped for one reason.
 const MAX_LISTED_EXPORTS: usize = 5;
@@ -117,12 +117,6 @@ impl From<CompileError> for LoadError {
                      current tools, {BUILD_FOR_0_2}"
                 ))
             }
-            CompileError::Invalid(summary) if engine_error::needs_async(summary) => {
-                Self::Incompatible(format!(
-                    "it needs the asynchronous functions of WASI 0.3, which this host does not \
-                     have; {BUILD_FOR_0_2}, without `async`, `stream` and `future` in its own WIT"
-                ))
-            }
             _ => match proposal {
                 Some(proposal) => Self::Incompatible(format!(
                     "it uses {proposal}, which this host does not have; build it without"
@@ -134,6 +128,16 @@ impl From<CompileError> for LoadError {
 }
 
 impl LoadError {
+    /// Creates the error of a component that the engine without concurrency cannot compile. `item` is what needs it: "its
+    /// export `f`".
+    pub(super) fn needs_preview3(item: Option<&str>) -> Self {
+        let item = item.unwrap_or("it");
+        Self::Incompatible(format!(
+            "{item} needs the asynchronous functions of WASI 0.3, which this host has only with `preview3 = true` in \
+             [wasi]; set it, or {BUILD_FOR_0_2}, without `async`, `stream` and `future` in its own WIT"
+        ))
+    }
+
     /// Creates the error of a component that offers nothing. The skipped exports tell the reason.
     pub(super) fn nothing_offered(has_definitions: bool, skipped: &[SkippedExport]) -> Self {
         let listed = match skipped.is_empty() {
@@ -193,7 +197,11 @@ fn missing_imports(imports: &[String]) -> String {
     let listed = quoted(&names, MAX_LISTED_IMPORTS);
     let all = |is_of: fn(&str) -> bool| imports.iter().all(|import| is_of(import));
     let be = if imports.len() == 1 { "is" } else { "are" };
-    if all(is_wasi_0_3) {
+    if all(sandbox::has_preview3_interface) {
+        format!(
+            "it imports {listed}, which {be} of WASI 0.3; set `preview3 = true` in [wasi], or {BUILD_FOR_0_2}"
+        )
+    } else if all(is_preview3) {
         format!("it imports {listed}, which {be} of WASI 0.3 and not of this host; {BUILD_FOR_0_2}")
     } else if all(is_wasi_preview) {
         format!(
@@ -202,7 +210,7 @@ fn missing_imports(imports: &[String]) -> String {
         )
     } else if imports
         .iter()
-        .any(|import| is_wasi_0_3(import) || is_wasi_preview(import))
+        .any(|import| is_preview3(import) || is_wasi_preview(import))
     {
         format!(
             "it imports {listed}, which this host does not have; {BUILD_FOR_0_2}, and if its tools work without \
@@ -214,10 +222,6 @@ fn missing_imports(imports: &[String]) -> String {
              `missing-imports = \"stub\"` in its [[component]]"
         )
     }
-}
-
-fn is_wasi_0_3(import: &str) -> bool {
-    import.starts_with("wasi:") && import.contains("@0.3.")
 }
 
 /// Returns whether an interface of WASI is of the time before the release of 0.2, when versions had a date or were left

@@ -6,8 +6,8 @@
 //!
 //! - `binary_format`, `engine_error`, `guest_json`, `interface_names`, then `schema`: formats and errors, independent of the contract;
 //! - `contract`: generated bindings, the host's imports, the guest's exports;
-//! - `definitions`, `imports`, `output_validation`, `tool_result`, `call_error`: checks of what a guest imports, says and
-//!   returns;
+//! - `definitions`, `imports`, `preview3`, `output_validation`, `tool_result`, `call_error`: checks of what a guest imports,
+//!   needs, says and returns;
 //! - `composition`: several components as one;
 //! - `describe`, `exported`: the two sources of tools, the contract and other exports;
 //! - `command`, `functions`: the kinds of exports that are tools;
@@ -28,6 +28,7 @@ mod definitions;
 mod call_error;
 mod imports;
 mod output_validation;
+mod preview3;
 mod tool_result;
 
 mod composition;

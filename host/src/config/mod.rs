@@ -21,6 +21,7 @@ mod telemetry;
 mod text;
 mod tool;
 mod trust;
+mod wasi;
 mod watch;
 
 mod auth;
@@ -109,6 +110,9 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// `[shared]`: the state that several replicas share; needs [`ServerConfig::state_key`].
     pub shared: Option<SharedConfig>,
+    /// `[wasi]` `preview3`: whether components that need WASI 0.3 or its asynchronous functions run, on an engine of their
+    /// own. wasmtime's implementation is experimental.
+    pub preview3: bool,
 }
 
 impl Default for Config {
@@ -138,6 +142,7 @@ impl Default for Config {
             kv: kv::default_key_value(),
             telemetry: TelemetryConfig::default(),
             shared: None,
+            preview3: false,
         }
     }
 }
@@ -265,6 +270,9 @@ fn read_config(root: Section<'_, '_>, overrides: &Overrides, source: &Source<'_>
     }
     if let Some(section) = root.table("network") {
         config.network = network::read_network(section);
+    }
+    if let Some(section) = root.table("wasi") {
+        config.preview3 = wasi::read_preview3(section);
     }
     if let Some(section) = root.table("auth") {
         let guard = auth::read_auth(section, &config.server, &config.network);

@@ -49,6 +49,7 @@ pub(crate) fn keys_that_need_a_restart(old: &Config, new: &Config) -> Vec<&'stat
         // It protects the state that the replicas share.
         ("server.state-key", old.shared.is_some() && has_other_key),
         ("shared", old.shared != new.shared),
+        ("wasi.preview3", old.preview3 != new.preview3),
     ]);
     keys.extend(trace_keys(&old.telemetry.traces, &new.telemetry.traces));
     keys.extend(audit_keys(&old.telemetry.audit, &new.telemetry.audit));

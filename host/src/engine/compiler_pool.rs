@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::compile::MAX_THREADS;
 use super::compile_error::{CompileError, CompileLimits};
 use super::compiler_protocol::{COMPILER_SUBCOMMAND, MAX_COMPILED_BYTES, kind};
+use super::settings::Concurrency;
 use crate::text::escape_untrusted;
 
 /// Processes at once. Each may take the processor time of its limits.
@@ -73,6 +74,7 @@ impl CompilerPool {
     pub(super) async fn compile(
         &self,
         component: &[u8],
+        concurrency: Concurrency,
         limits: CompileLimits,
     ) -> Result<Vec<u8>, CompileError> {
         let _pending = Pending::new(&self.state);
@@ -86,9 +88,8 @@ impl CompilerPool {
             Some(process) => process,
             None => Process::start(&self.program)?,
         };
-        let Ok(response) =
-            tokio::time::timeout(limits.time, process.compile(component, limits)).await
-        else {
+        let compiling = process.compile(component, concurrency, limits);
+        let Ok(response) = tokio::time::timeout(limits.time, compiling).await else {
             return Err(CompileError::Timeout(limits.time));
         };
         let Ok((kind, payload)) = response else {
@@ -205,11 +206,14 @@ impl Process {
     async fn compile(
         &mut self,
         component: &[u8],
+        concurrency: Concurrency,
         limits: CompileLimits,
     ) -> std::io::Result<(u8, Vec<u8>)> {
         self.stdin.write_u64_le(component.len() as u64).await?;
         self.stdin.write_u64_le(limits.memory_bytes as u64).await?;
         self.stdin.write_u64_le(cpu_seconds(limits.time)).await?;
+        let is_concurrent = u64::from(concurrency == Concurrency::On);
+        self.stdin.write_u64_le(is_concurrent).await?;
         self.stdin.write_all(component).await?;
         self.stdin.flush().await?;
         let kind = self.stdout.read_u8().await?;

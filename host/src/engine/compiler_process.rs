@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::compile::new_pool;
 use super::compile_error::error_summary;
 use super::compiler_protocol::{MAX_COMPILED_BYTES, kind};
-use super::settings::compiler_settings;
+use super::settings::{Concurrency, compiler_settings};
 
 /// Serves requests until standard input ends.
 ///
@@ -21,18 +21,27 @@ pub fn run_compiler_process() -> io::Result<()> {
     prefer_for_out_of_memory();
     // A core file would contain the component, and take time and disk space.
     limit(Resource::Core, 0)?;
-    let engine = wasmtime::Engine::new(&compiler_settings()).map_err(io::Error::other)?;
+    let engine = new_engine(Concurrency::Off)?;
+    let mut concurrent_engine = None;
     // Started before the memory is limited.
     let pool = new_pool().map_err(io::Error::other)?;
     let mut input = io::stdin().lock();
     while let Some(component_bytes) = read_number_or_end(&mut input)? {
         let memory_bytes = read_number(&mut input)?;
         let cpu_seconds = read_number(&mut input)?;
+        let engine = match read_number(&mut input)? {
+            0 => engine.clone(),
+            _ => match &concurrent_engine {
+                Some(engine) => wasmtime::Engine::clone(engine),
+                None => concurrent_engine
+                    .insert(new_engine(Concurrency::On)?)
+                    .clone(),
+            },
+        };
         limit(Resource::As, memory_bytes)?;
         limit(Resource::Cpu, used_cpu_seconds() + cpu_seconds)?;
         let mut component = vec![0; usize::try_from(component_bytes).map_err(io::Error::other)?];
         input.read_exact(&mut component)?;
-        let engine = engine.clone();
         // A panic on a thread of the pool aborts the process.
         pool.spawn(move || {
             if respond(&engine, &component).is_err() {
@@ -41,6 +50,10 @@ pub fn run_compiler_process() -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+fn new_engine(concurrency: Concurrency) -> io::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&compiler_settings(concurrency)).map_err(io::Error::other)
 }
 
 /// Compiles one component and writes the response.

@@ -1,7 +1,7 @@
 //! Messages between the host and a compiler process, over the standard input and output of the process.
 //!
-//! A request is three little-endian numbers of 64 bits (the length of the component, the memory limit in bytes, the limit
-//! of processor time in seconds) and the component. A response is one byte for its kind, the length of its payload as
+//! A request is four little-endian numbers of 64 bits (the length of the component, the memory limit in bytes, the limit
+//! of processor time in seconds, 1 for an engine with concurrency or else 0) and the component. A response is one byte for its kind, the length of its payload as
 //! such a number, and the payload.
 
 /// Argument of the `toolcrib` binary that makes it a compiler process.

@@ -1,7 +1,8 @@
 //! The WebAssembly engine: its settings, its epoch clock, and the runtime for CPU-heavy guests.
 //!
-//! One [`Engine`] serves the whole process. Instances come from a pool, so that a new instance for each call costs
-//! microseconds. Compiled components come from a cache on disk; others are compiled in a child process with limits.
+//! One [`Engine`] serves the whole process, and with `preview3` another one the components with asynchronous functions.
+//! Instances come from a pool, so that a new instance for each call costs microseconds. Compiled components come from a
+//! cache on disk; others are compiled in a child process with limits.
 
 mod cache;
 mod compile;
@@ -32,6 +33,7 @@ pub use compiler_process::run_compiler_process;
 pub use compiler_protocol::COMPILER_SUBCOMMAND;
 pub use guest_runtime::GuestRuntime;
 pub use pool_counts::PoolCounts;
+use settings::Concurrency;
 pub use settings::SPARE_SLOTS;
 
 /// Interval at which a running guest yields to the host: the resolution of every time limit, and the longest time that
@@ -52,6 +54,8 @@ pub struct EngineConfig {
     /// Binary that runs [`run_compiler_process`] if its first argument is [`COMPILER_SUBCOMMAND`]; `None` compiles in
     /// this process, where a compilation can be neither ended nor limited in memory.
     pub compiler: Option<PathBuf>,
+    /// Whether there is [another engine](Engine::concurrent) for components with asynchronous functions.
+    pub preview3: bool,
 }
 
 /// Compiles components and runs their instances.
@@ -65,6 +69,9 @@ pub struct Engine {
     compiled: Arc<CompiledComponents>,
     guest_runtime: Arc<GuestRuntime>,
     spare_instances: Arc<Semaphore>,
+    concurrency: Concurrency,
+    /// The engine of components with asynchronous functions.
+    concurrent: Option<Arc<Engine>>,
 }
 
 /// The reason the engine could not be created.
@@ -93,12 +100,28 @@ impl Engine {
     /// # Errors
     /// The memory pool cannot be reserved, or the clock thread cannot be started.
     pub fn new(config: &EngineConfig) -> Result<Self, EngineError> {
-        let wasmtime =
-            wasmtime::Engine::new(&settings::host_settings(config.slots, config.memory_bytes))
-                .map_err(|e| EngineError::Pool {
-                    slots: config.slots,
-                    source: e.into(),
-                })?;
+        let mut engine = Self::with_concurrency(config, Concurrency::Off)?;
+        if config.preview3 {
+            let concurrent = Self {
+                compilers: engine.compilers.clone(),
+                guest_runtime: engine.guest_runtime.clone(),
+                spare_instances: engine.spare_instances.clone(),
+                ..Self::with_concurrency(config, Concurrency::On)?
+            };
+            engine.concurrent = Some(Arc::new(concurrent));
+        }
+        Ok(engine)
+    }
+
+    fn with_concurrency(
+        config: &EngineConfig,
+        concurrency: Concurrency,
+    ) -> Result<Self, EngineError> {
+        let settings = settings::host_settings(concurrency, config.slots, config.memory_bytes);
+        let wasmtime = wasmtime::Engine::new(&settings).map_err(|e| EngineError::Pool {
+            slots: config.slots,
+            source: e.into(),
+        })?;
         let spare_instances = settings::spare_instances(config.slots);
         start_clock(&wasmtime).map_err(EngineError::Clock)?;
         let cache = config.cache.as_deref().and_then(|dir| {
@@ -121,7 +144,24 @@ impl Engine {
             compiled: Arc::default(),
             guest_runtime: Arc::default(),
             spare_instances: Arc::new(Semaphore::new(spare_instances as usize)),
+            concurrency,
+            concurrent: None,
         })
+    }
+
+    /// Returns the engine for components with asynchronous functions; `None` without `preview3`.
+    pub fn concurrent(&self) -> Option<&Self> {
+        self.concurrent.as_deref()
+    }
+
+    /// Returns whether guests have tasks that wait at the same time, as asynchronous functions need.
+    pub fn is_concurrent(&self) -> bool {
+        self.concurrency == Concurrency::On
+    }
+
+    /// Returns the limit on the handles of one call; `None` without concurrency, where handles take little memory.
+    pub fn max_task_handles(&self) -> Option<usize> {
+        self.is_concurrent().then_some(settings::MAX_TASK_HANDLES)
     }
 
     /// Returns the permission to keep an instance that no call uses; `None` if there are too many.
@@ -156,7 +196,10 @@ impl Engine {
             return Ok(component);
         }
         let compiled = match &self.compilers {
-            Some(compilers) => compilers.compile(&bytes, limits).await?,
+            Some(compilers) => {
+                let concurrency = self.concurrency;
+                compilers.compile(&bytes, concurrency, limits).await?
+            }
             None => {
                 let engine = self.wasmtime.clone();
                 let compile = move || compile::compile_in_process(&engine, &bytes);

@@ -26,15 +26,32 @@ const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// WebAssembly stack of one call. A guest that recurses deeper traps.
 const MAX_WASM_STACK_BYTES: usize = 512 << 10;
 
+/// Stacks beside one for each call, for tasks of components with asynchronous functions that wait inside of a function. At
+/// most one task of each core instance does so at a time. Their address space is that of a linear memory.
+const MAX_TASK_STACKS: u32 = 2_048;
+/// Handles of one call of such a component: tasks, streams, futures and resources. A task takes some kilobytes of the host.
+pub(super) const MAX_TASK_HANDLES: usize = 1_000;
+
+/// Whether guests have tasks that wait at the same time, as the asynchronous functions of WASI 0.3 need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Concurrency {
+    /// Without such tasks. Components that need them do not compile.
+    Off,
+    /// With such tasks, for which each call pays.
+    On,
+}
+
 /// Returns the settings that affect compiled code. They suffice to compile; a pool would only take address space.
-pub(super) fn compiler_settings() -> Config {
+pub(super) fn compiler_settings(concurrency: Concurrency) -> Config {
+    let is_concurrent = concurrency == Concurrency::On;
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .max_wasm_stack(MAX_WASM_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
         // Needed only for component-model async, and it slows down every call.
-        .concurrency_support(false)
+        .concurrency_support(is_concurrent)
+        .wasm_component_model_async(is_concurrent)
         .wasm_threads(false)
         .shared_memory(false);
     config
@@ -42,14 +59,18 @@ pub(super) fn compiler_settings() -> Config {
 
 /// Returns the settings to run compiled code: those of [`compiler_settings`], and a pool of instances for `slots` calls
 /// with linear memories of up to `memory_bytes`.
-pub(super) fn host_settings(slots: u32, memory_bytes: usize) -> Config {
+pub(super) fn host_settings(concurrency: Concurrency, slots: u32, memory_bytes: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     let slots = instance_slots(slots);
+    let task_stacks = match concurrency {
+        Concurrency::Off => 0,
+        Concurrency::On => MAX_TASK_STACKS,
+    };
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES_PER_COMPONENT))
         .total_memories(memories(slots))
         .total_tables(slots.saturating_mul(MAX_TABLES_PER_COMPONENT))
-        .total_stacks(slots)
+        .total_stacks(slots.saturating_add(task_stacks))
         .max_core_instances_per_component(MAX_CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(MAX_MEMORIES_PER_COMPONENT)
         .max_tables_per_component(MAX_TABLES_PER_COMPONENT)
@@ -61,8 +82,11 @@ pub(super) fn host_settings(slots: u32, memory_bytes: usize) -> Config {
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);
-    let mut config = compiler_settings();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    let mut config = compiler_settings(concurrency);
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        // The memory of many stacks that one call used would stay resident.
+        .async_stack_zeroing(concurrency == Concurrency::On);
     config
 }
 
@@ -98,9 +122,17 @@ mod tests {
             engine.precompile_compatibility_hash().hash(&mut hasher);
             hasher.finish()
         };
-        assert_eq!(hash(&compiler_settings()), hash(&host_settings(1, 1 << 20)));
-        let mut other = compiler_settings();
+        for concurrency in [Concurrency::Off, Concurrency::On] {
+            assert_eq!(
+                hash(&compiler_settings(concurrency)),
+                hash(&host_settings(concurrency, 1, 1 << 20))
+            );
+        }
+        let off = hash(&compiler_settings(Concurrency::Off));
+        // The cache of compiled components keeps the code of the two engines apart by it.
+        assert_ne!(off, hash(&compiler_settings(Concurrency::On)));
+        let mut other = compiler_settings(Concurrency::Off);
         other.epoch_interruption(false);
-        assert_ne!(hash(&compiler_settings()), hash(&other));
+        assert_ne!(off, hash(&other));
     }
 }

@@ -121,8 +121,15 @@ pub(super) async fn set_up(
         cache: config.cache.clone(),
         cache_max_bytes: config.cache_max_bytes,
         compiler: config.compiler.clone(),
+        preview3: config.preview3,
     })
     .map_err(|error| vec![error.into()])?;
+    if config.preview3 {
+        tracing::warn!(
+            "`wasi.preview3` is on: wasmtime calls its implementation of WASI 0.3 experimental, unstable, incomplete and \
+             not ready for production, and publishes no patch releases for security bugs that are limited to it"
+        );
+    }
     let per_caller = config.calls_per_caller();
     let call_limits = CallLimits::new(config.server.max_concurrent_calls, per_caller);
     let rates = shared.map(Shared::rates);

@@ -1,6 +1,9 @@
 //! Guests that run as commands: their arguments and standard input, and their output, kept up to a limit.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -99,6 +102,21 @@ struct CapturedStream {
     select: fn(&mut Buffers) -> &mut Vec<u8>,
 }
 
+impl CapturedStream {
+    /// Keeps what the command writes. Returns `false` if that is over the limit.
+    fn keep(&self, bytes: &[u8]) -> bool {
+        let mut buffers = lock(&self.buffers);
+        match buffers.bytes_left.checked_sub(bytes.len()) {
+            Some(left) => {
+                buffers.bytes_left = left;
+                (self.select)(&mut buffers).extend_from_slice(bytes);
+            }
+            None => buffers.has_overflowed = true,
+        }
+        !buffers.has_overflowed
+    }
+}
+
 impl IsTerminal for CapturedStream {
     fn is_terminal(&self) -> bool {
         false
@@ -110,9 +128,8 @@ impl StdoutStream for CapturedStream {
         Box::new(self.clone())
     }
 
-    /// Of WASI 0.3, which is not linked.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::sink())
+        Box::new(self.clone())
     }
 }
 
@@ -124,15 +141,9 @@ impl Pollable for CapturedStream {
 #[async_trait]
 impl OutputStream for CapturedStream {
     fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        let mut buffers = lock(&self.buffers);
-        match buffers.bytes_left.checked_sub(bytes.len()) {
-            Some(left) => {
-                buffers.bytes_left = left;
-                (self.select)(&mut buffers).extend_from_slice(&bytes);
-                Ok(())
-            }
-            None => {
-                buffers.has_overflowed = true;
+        match self.keep(&bytes) {
+            true => Ok(()),
+            false => {
                 let error = wasmtime::Error::msg("the output is over its limit");
                 Err(StreamError::Trap(error))
             }
@@ -145,5 +156,27 @@ impl OutputStream for CapturedStream {
 
     fn check_write(&mut self) -> Result<usize, StreamError> {
         Ok(MAX_WRITE_BYTES)
+    }
+}
+
+/// For WASI 0.3. An output over the limit closes the stream; the call fails when the command ends.
+impl AsyncWrite for CapturedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(match self.keep(bytes) {
+            true => Ok(bytes.len()),
+            false => Err(io::ErrorKind::BrokenPipe.into()),
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -1,4 +1,5 @@
-//! The imports of a guest: all of WASI 0.2, with the host's own checks before some functions.
+//! The imports of a guest: all of WASI 0.2, with the host's own checks before some functions, and a part of WASI 0.3 for
+//! components with asynchronous functions.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -55,7 +56,18 @@ pub fn new_linker<C: Send + 'static>(engine: &Engine) -> wasmtime::Result<Linker
     replace_socket_functions(&mut linker)?;
     egress::replace_request_setters(&mut linker)?;
     linker.allow_shadowing(false);
+    if engine.is_concurrent() {
+        add_preview3(&mut linker)?;
+    }
     Ok(linker)
+}
+
+/// Adds the interfaces of WASI 0.3 that do what the grants and limits of their 0.2 forms say, since both use the context of
+/// [`wasi_context`](super::store::wasi_context).
+fn add_preview3<C: Send + 'static>(linker: &mut Linker<StoreData<C>>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p3::cli::add_to_linker(linker)?;
+    wasmtime_wasi::p3::clocks::add_to_linker(linker)?;
+    wasmtime_wasi::p3::random::add_to_linker(linker)
 }
 
 fn replace_get_directories<C: Send + 'static>(

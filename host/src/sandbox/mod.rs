@@ -27,7 +27,7 @@ pub use executor::{CpuProfile, Stopped, execute};
 pub use filesystem::DirGrant;
 pub use grant_report::{ImportReport, import_report};
 pub use grants::{GrantError, Grants, Variables};
-pub use interfaces::has_interface;
+pub use interfaces::{has_interface, has_preview3_interface};
 pub use limits::{Limits, MAX_HANDLES, MAX_LOG_LINES, MAX_OPEN_FILES, MAX_PROGRESS_EVENTS};
 pub use linker::new_linker;
 pub use open_grants::OpenGrants;

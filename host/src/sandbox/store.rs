@@ -107,7 +107,8 @@ pub fn new_store<C: Send + 'static>(
     let mut store = Store::new(engine.wasmtime(), data);
     store.limiter(|data| &mut data.memory);
     store.set_hostcall_fuel(host_call_bytes(limits));
-    store.set_max_component_handles(MAX_COMPONENT_HANDLES);
+    let task_handles = engine.max_task_handles();
+    store.set_max_component_handles(task_handles.unwrap_or(MAX_COMPONENT_HANDLES));
     store.set_epoch_deadline(1);
     // The guest only yields at the deadline; `execute` enforces the limits.
     store.epoch_deadline_callback(|_| {

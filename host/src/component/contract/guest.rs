@@ -21,7 +21,7 @@ use super::outcome::Outcome;
 use super::{logging, stubs};
 use crate::component::engine_error::import_mismatch;
 use crate::engine::{Engine, error_summary};
-use crate::sandbox::{self, StoreData};
+use crate::sandbox::{self, MAX_HANDLES, StoreData};
 
 /// The interface through which a component offers tools.
 pub(crate) const TOOL_INTERFACE: &str = "toolcrib:mcp/tool@0.1.1";
@@ -105,11 +105,18 @@ pub(crate) enum GuestError {
     /// The guest trapped, or the engine stopped it.
     Trap {
         error: wasmtime::Error,
-        /// Whether the guest was refused memory before, which is the usual cause of a trap.
-        memory_refused: bool,
-        /// The bytes that the guest could pass to one function of the host.
-        max_host_call_bytes: usize,
+        state: TrapState,
     },
+}
+
+/// The state of the store in which a guest trapped.
+pub(crate) struct TrapState {
+    /// Whether the guest was refused memory before, which is the usual cause of a trap.
+    pub(crate) memory_refused: bool,
+    /// The bytes that the guest could pass to one function of the host.
+    pub(crate) max_host_call_bytes: usize,
+    /// The handles that the guest could have.
+    pub(crate) max_handles: usize,
 }
 
 impl From<types::Error> for GuestError {
@@ -134,8 +141,11 @@ impl From<resources::Error> for GuestError {
 pub(crate) fn trap(error: wasmtime::Error, store: &GuestStore) -> GuestError {
     GuestError::Trap {
         error,
-        memory_refused: store.data().memory_refused(),
-        max_host_call_bytes: store.hostcall_fuel(),
+        state: TrapState {
+            memory_refused: store.data().memory_refused(),
+            max_host_call_bytes: store.hostcall_fuel(),
+            max_handles: store.max_component_handles().min(MAX_HANDLES),
+        },
     }
 }
 

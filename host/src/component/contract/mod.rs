@@ -32,8 +32,8 @@ pub(super) use bindings::toolcrib::mcp::types::{
     Definition as ToolDefinition, Output, Request as ToolRequest,
 };
 pub(super) use guest::{
-    Guest, GuestError, HANDLER_INTERFACE, PreparedStore, TOOL_INTERFACE, has_supported_version,
-    is_contract_interface, is_handler_interface, is_host_interface, trap,
+    Guest, GuestError, HANDLER_INTERFACE, PreparedStore, TOOL_INTERFACE, TrapState,
+    has_supported_version, is_contract_interface, is_handler_interface, is_host_interface, trap,
 };
 pub(super) use host::{CallData, GuestStore};
 pub use host::{ClientFeatures, DescribeCaller, Event, GuestContext};

@@ -103,6 +103,9 @@ impl Stubs {
 
     /// Rejects parameters that would take much more memory in the host than the engine's limit of it.
     fn check(&mut self, ty: &ComponentFunc) -> Result<(), &'static str> {
+        if ty.async_() {
+            return Err("it is asynchronous");
+        }
         ty.params()
             .try_for_each(|(_, ty)| self.check_type(&ty, false))
     }
@@ -142,6 +145,7 @@ impl Stubs {
             Type::Variant(variant) => all(&mut variant.cases().filter_map(|case| case.ty)),
             Type::Result(result) => all(&mut [result.ok(), result.err()].into_iter().flatten()),
             Type::Map(map) => all(&mut [map.key(), map.value()].into_iter()),
+            Type::Stream(_) | Type::Future(_) => Err("it takes a stream or a future"),
             _ => Ok(()),
         }
     }

@@ -113,6 +113,7 @@ impl<'a> DeclaredType<'a> {
             TypeDefKind::Result(result) if index == 0 => result.ok?,
             TypeDefKind::Result(result) => result.err?,
             TypeDefKind::Option(ty) | TypeDefKind::List(ty) => *ty,
+            TypeDefKind::Future(ty) => (*ty)?,
             _ => return None,
         };
         Some(Self { ty, ..self })

@@ -67,10 +67,7 @@ impl Exports {
     }
 
     fn add(&mut self, path: FunctionPath, ty: ComponentFunc, skip_reason: Option<&'static str>) {
-        let skip_reason = skip_reason.or_else(|| match ty.async_() {
-            true => Some("it is `async`"),
-            false => build_step(&path, &ty),
-        });
+        let skip_reason = skip_reason.or_else(|| build_step(&path, &ty));
         match skip_reason {
             Some(reason) => self.skipped.add(&path, reason),
             None if path.function.starts_with("[constructor]") => {

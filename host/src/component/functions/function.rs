@@ -30,6 +30,10 @@ pub(crate) struct Function {
     pub(super) max_bytes_per_fuel: usize,
     /// Whether its arguments have resources, which are made before it is called.
     pub(super) has_resources: bool,
+    /// Whether its result has streams or futures, which are read after it has returned.
+    pub(super) has_transfers: bool,
+    /// Whether it is an `async func`.
+    pub(super) is_async: bool,
     /// The methods that one call may call several times, by their names; empty for a function that is an export.
     pub(super) methods: Vec<(String, Arc<Function>)>,
 }
@@ -85,6 +89,8 @@ impl Function {
             export,
             max_bytes_per_fuel: types.map(WitType::max_bytes_per_fuel).max().unwrap_or(1),
             has_resources: parameters.iter().any(|field| field.ty.has_resources()),
+            has_transfers: reader.has_transfers,
+            is_async: ty.async_(),
             parameters,
             returns,
             methods: Vec::new(),
@@ -151,7 +157,8 @@ impl Function {
             Some((resource, _)) => ("method", format!(" of a new `{}`", display_name(resource))),
             None => ("function", String::new()),
         };
-        let signature = format_signature(name, &self.parameters, self.returns.as_ref());
+        let returns = self.returns.as_ref();
+        let signature = format_signature(name, self.is_async, &self.parameters, returns);
         let name = self.path.method().map_or(name, |(_, method)| method);
         format!(
             "Calls the {kind} `{}`{of}{of_interface}. In WIT: `{signature}`",
@@ -160,7 +167,7 @@ impl Function {
     }
 
     /// Returns the type of its result if it does not fail.
-    fn success_type(&self) -> Option<&WitType> {
+    pub(super) fn success_type(&self) -> Option<&WitType> {
         match self.returns.as_ref() {
             Some(WitType {
                 kind: TypeKind::Result(ok, _),

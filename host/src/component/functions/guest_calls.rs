@@ -5,6 +5,7 @@ use std::pin::Pin;
 use wasmtime::component::{ComponentExportIndex, Instance, ResourceAny, Val};
 
 use super::encode::encode;
+use super::transfers;
 use super::types::{Constructor, Field, TypeKind, WitType};
 use crate::component::contract::{self, GuestError, GuestStore};
 
@@ -52,6 +53,22 @@ impl<'s> GuestCalls<'s> {
         match called {
             Ok(()) => Ok(results),
             Err(error) => Err(contract::trap(error, self.store)),
+        }
+    }
+
+    /// Replaces the streams and futures in a result by their values.
+    pub(super) async fn complete(
+        &mut self,
+        returns: &Option<WitType>,
+        results: &mut [Val],
+    ) -> Result<(), GuestError> {
+        match (returns, results.first_mut()) {
+            (Some(ty), Some(result)) => {
+                // The futures of other calls stay small.
+                let max_bytes = self.max_output_bytes;
+                Box::pin(transfers::complete(self.store, ty, result, max_bytes)).await
+            }
+            _ => Ok(()),
         }
     }
 

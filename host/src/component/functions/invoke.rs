@@ -9,6 +9,7 @@ use super::decode::decode;
 use super::encode::encode;
 use super::function::Function;
 use super::guest_calls::GuestCalls;
+use super::transfers;
 use super::types::{TypeKind, WitType};
 use crate::component::contract::{self, Block, Content, Guest, GuestError, PreparedStore};
 use crate::component::exported::{Callee, ExportedOutput, PreparedCall, Run};
@@ -84,7 +85,13 @@ impl Function {
         let Some(value) = self.value(results, max_output_bytes)? else {
             return Ok(empty());
         };
-        let text = to_text(&value);
+        let text = match &value {
+            // A stream alone is what its bytes are.
+            Value::Object(case) if self.success_type().is_some_and(transfers::is_stream) => {
+                case.values().map(to_text).collect()
+            }
+            _ => to_text(&value),
+        };
         let structured = match self.returns_record() {
             true => value,
             false => json!({ "result": value }),
@@ -118,7 +125,10 @@ impl Function {
                 arguments.extend(fields.into_iter().map(|(_, value)| value));
             }
             let has_result = method.returns.is_some();
-            let results = calls.call(&method.export, has_result, &arguments).await?;
+            let mut results = calls.call(&method.export, has_result, &arguments).await?;
+            if method.has_transfers {
+                calls.complete(&method.returns, &mut results).await?;
+            }
             let value = method
                 .value(&results, bytes_left)
                 .map_err(|error| match error {
@@ -183,7 +193,10 @@ impl PreparedCall for PreparedFunction {
             };
             let output = if function.methods.is_empty() {
                 let has_result = function.returns.is_some();
-                let results = calls.call(&function.export, has_result, &arguments).await?;
+                let mut results = calls.call(&function.export, has_result, &arguments).await?;
+                if function.has_transfers {
+                    calls.complete(&function.returns, &mut results).await?;
+                }
                 function.output(&results, max_output_bytes)?
             } else {
                 function

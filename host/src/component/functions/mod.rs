@@ -17,6 +17,7 @@
 //! | `option<T>` | `null` or T; if T can be `null` too, `null` or `{"some": T}` |
 //! | `own<R>`, `borrow<R>` | object of the arguments of R's constructor |
 //! | `result<T, E>` | `{"ok": T}` or `{"error": E}`, with `null` for a missing payload |
+//! | `stream<u8>`, `future<T>` | in results: `{"text": …}` or `{"base64": …}`; T |
 //!
 //! A resource in the arguments is made by its constructor for the call. A method has its resource as an argument of the
 //! resource's name, and `NAME_session` calls several methods of one resource.
@@ -33,12 +34,15 @@ mod package_docs;
 mod declarations;
 mod types;
 
+mod future_payloads;
 mod resources;
+mod signature;
+
+mod transfers;
 
 mod type_reader;
 
 mod json_path;
-mod signature;
 
 mod numbers;
 
@@ -48,6 +52,7 @@ mod json_schema;
 
 mod function;
 
+mod asynchronous;
 mod exports;
 mod guest_calls;
 mod session;
@@ -59,6 +64,7 @@ mod discover;
 mod generated;
 mod world;
 
+pub(super) use asynchronous::find_asynchronous;
 pub(super) use discover::discover;
 pub use generated::GeneratedFunction;
 pub(crate) use wit_docs::check as check_wit;

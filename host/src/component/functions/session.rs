@@ -99,6 +99,8 @@ fn session(
         ],
         returns: None,
         has_resources: true,
+        has_transfers: false,
+        is_async: false,
         methods: methods
             .into_iter()
             .map(|(method, _)| (method_name(&method).to_owned(), method))

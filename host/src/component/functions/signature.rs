@@ -9,18 +9,26 @@ const MAX_SIGNATURE_BYTES: usize = 1_000;
 /// Formats a signature, such as `add: func(a: u32, b: u32) -> u32`.
 pub(super) fn format_signature(
     name: &str,
+    is_async: bool,
     parameters: &[Field],
     returns: Option<&WitType>,
 ) -> String {
     let mut writer = SignatureWriter(String::new());
     writer.put(name);
-    writer.put(": func(");
+    writer.put(if is_async { ": async func(" } else { ": func(" });
     writer.fields(parameters);
     writer.put(")");
     if let Some(ty) = returns {
         writer.put(" -> ");
         writer.put_type(ty);
     }
+    ellipsize(&writer.0, MAX_SIGNATURE_BYTES).into_owned()
+}
+
+/// Formats a type, such as `list<u32>`.
+pub(super) fn format_type(ty: &WitType) -> String {
+    let mut writer = SignatureWriter(String::new());
+    writer.put_type(ty);
     ellipsize(&writer.0, MAX_SIGNATURE_BYTES).into_owned()
 }
 

@@ -6,6 +6,8 @@ use wasmtime::component::types::{ComponentFunc, Type};
 use super::declarations::{Declarations, DeclaredType};
 use super::names::FunctionPath;
 use super::resources::Resources;
+use super::signature::format_type;
+use super::transfers;
 use super::types::{Case, Constructor, Field, Integer, Label, NamedItems, TypeKind, WitType};
 use crate::component::schema::MAX_SCHEMA_BYTES;
 
@@ -25,6 +27,8 @@ pub(super) struct TypeReader<'a> {
     types_left: usize,
     text_bytes_left: usize,
     depth: usize,
+    /// Whether a stream or a future has been read.
+    pub(super) has_transfers: bool,
 }
 
 impl<'a> TypeReader<'a> {
@@ -35,6 +39,7 @@ impl<'a> TypeReader<'a> {
             types_left: MAX_TYPES,
             text_bytes_left: MAX_TEXT_BYTES,
             depth: 0,
+            has_transfers: false,
         }
     }
 
@@ -149,6 +154,16 @@ impl<'a> TypeReader<'a> {
                 self.depth -= 1;
                 return Ok(resource);
             }
+            Type::Stream(stream) => {
+                let stream = self.stream(stream.ty())?;
+                self.depth -= 1;
+                return Ok(stream);
+            }
+            Type::Future(future) => {
+                let future = self.future(future.ty(), declared)?;
+                self.depth -= 1;
+                return Ok(future);
+            }
             _ => self.kind(ty, declared)?,
         };
         self.depth -= 1;
@@ -157,6 +172,48 @@ impl<'a> TypeReader<'a> {
             name: self.optional_text(declared.and_then(|d| d.name()))?,
             docs: self.optional_text(declared.and_then(|d| d.docs()))?,
         })
+    }
+
+    /// Returns the type of what replaces a stream.
+    fn stream(&mut self, element: Option<Type>) -> Result<WitType, String> {
+        self.allow_transfer("stream")?;
+        match element {
+            Some(Type::U8) => Ok(transfers::stream_type()),
+            _ => Err("it returns a `stream` of something else than bytes".into()),
+        }
+    }
+
+    /// Reads the type of the value of a future.
+    fn future(
+        &mut self,
+        payload: Option<Type>,
+        declared: Option<DeclaredType<'_>>,
+    ) -> Result<WitType, String> {
+        self.allow_transfer("future")?;
+        let payload = match payload {
+            Some(payload) => self.read(&payload, declared.and_then(|d| d.part(0)))?,
+            None => return Err("it returns a `future` without a value".into()),
+        };
+        if !transfers::is_future_payload(&payload) {
+            return Err(
+                "it returns a `future` of something else than a number, a string, bytes or a `result` of                  these last two"
+                    .into(),
+            );
+        }
+        let name = format!("future<{}>", format_type(&payload));
+        Ok(WitType {
+            name: Some(self.text(&name)?),
+            ..payload
+        })
+    }
+
+    /// Rejects streams and futures in other types than those of results, where nobody writes to them.
+    fn allow_transfer(&mut self, kind: &str) -> Result<(), String> {
+        self.has_transfers = true;
+        match self.resources {
+            None => Ok(()),
+            Some(_) => Err(format!("it takes a `{kind}`, which only a result may have")),
+        }
     }
 
     /// Copies a name or documentation.
@@ -232,8 +289,8 @@ impl<'a> TypeReader<'a> {
             Type::Flags(flags) => TypeKind::Flags(self.labels(flags.names(), docs)?),
             // Read by `constructor`.
             Type::Own(_) | Type::Borrow(_) => return Err("it uses a resource".into()),
-            Type::Future(_) => return Err("it uses a `future`".into()),
-            Type::Stream(_) => return Err("it uses a `stream`".into()),
+            // Read by `stream` and `future`.
+            Type::Future(_) | Type::Stream(_) => return Err("it uses a `stream`".into()),
             Type::ErrorContext => return Err("it uses an `error-context`".into()),
             Type::Map(_) => return Err("it uses a `map`".into()),
             Type::FixedLengthList(_) => return Err("it uses a list of fixed length".into()),
