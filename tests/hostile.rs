@@ -3,6 +3,7 @@
 //! `docs/hostile-guests.md` is generated from `table.rs` and lists each guest, its behaviour and its outcome. The tests
 //! of `sandbox/` cover the single limits and grants.
 
+mod asynchronous;
 mod calls;
 mod cancellation;
 mod deep;

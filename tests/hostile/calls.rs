@@ -1,7 +1,8 @@
 //! Hostile guests that need no grant: endless loops, resource exhaustion, floods of output, crashes, and isolation.
 
 use super::{
-    BLOCK, HostileComponent, HostileComponentBuilder, POLL, TIMER, repeat, repeat_forever,
+    BLOCK, HostileComponent, HostileComponentBuilder, POLL, TIMER, asynchronous, repeat,
+    repeat_forever,
 };
 use crate::kinds::commands::command_with;
 use crate::support::guest::http::add_http_imports;
@@ -22,6 +23,7 @@ pub(super) fn components() -> Vec<HostileComponent> {
     components.extend(endless_loops_outside_the_function());
     components.extend(commands());
     components.push(stub_storm());
+    components.extend(asynchronous::components());
     components.extend([
         resource_exhaustion(),
         own_resources(),

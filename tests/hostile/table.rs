@@ -55,7 +55,7 @@ impl Server {
     fn start(components: &[HostileComponent]) -> Self {
         let dir = Toolcrib::new();
         let mut config = format!(
-            "[server]\nmax-concurrent-calls = {CALL_SLOTS}\n[cache]\ndir = false\n[limits]\ncompile = \"10m\"\n"
+            "[server]\nmax-concurrent-calls = {CALL_SLOTS}\n[cache]\ndir = false\n[limits]\ncompile = \"10m\"\n[wasi]\npreview3 = true\n"
         );
         let mut light = Guest::saying("hello", "hello");
         light.import(super::TIMER).import(super::BLOCK).tool(
