@@ -86,7 +86,7 @@ lint: $(TOOLS)/stamp
 
 docs: $(TOOLS)/stamp
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
-	$(CARGO) test --locked -p toolcrib --doc
+	$(CARGO) test --locked --workspace --doc
 	$(TOOLS)/bin/mdbook build
 	$(TOOLS)/bin/lychee --offline --include-fragments --no-progress README.md '*.md' 'docs/*.md' 'guest-examples/*.md' 'guest-examples/*/README.md' wit/README.md
 
