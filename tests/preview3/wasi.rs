@@ -163,7 +163,7 @@ fn imports_that_the_host_has_of_0_2_only_are_refused() {
         assert_eq!(output.status, 1, "{output:?}");
         let words = match package {
             // Another interface of the same name.
-            "cli" => "it imports what the host does not have",
+            "cli" => "which this host's version of the interface does not have",
             _ => &format!("it imports `{import}`, which is of WASI 0.3 and not of this host"),
         };
         assert!(output.stderr.contains(words), "{output:?}");
