@@ -46,6 +46,31 @@ fn imports_of_wasi_0_3_name_the_key() {
     assert_eq!(output.status, 0, "{output:?}");
 }
 
+#[test]
+fn release_candidates_of_wasi_0_3_are_named() {
+    let toolcrib = Toolcrib::new();
+    let candidate = component_from_wit(
+        "package wasi:clocks@0.3.0-rc-2026-03-15 { interface monotonic-clock { now: func() -> u64; } }
+         package demo:clock@1.0.0 {
+           world guest {
+             import wasi:clocks/monotonic-clock@0.3.0-rc-2026-03-15;
+             export f: func();
+           }
+         }",
+        r#"(module
+          (import "wasi:clocks/monotonic-clock@0.3.0-rc-2026-03-15" "now" (func (result i64)))
+          (func (export "f")))"#,
+    );
+    let path = toolcrib.write("guest", &candidate);
+    toolcrib.file("toolcrib.toml", PREVIEW3);
+    for config in [&[][..], &["--config", "toolcrib.toml"]] {
+        let output = toolcrib.run(&[&["inspect", &path][..], config].concat());
+        assert_eq!(output.status, 1, "{output:?}");
+        let words = "it imports `wasi:clocks/monotonic-clock@0.3.0-rc-2026-03-15`, of a release candidate of WASI 0.3";
+        assert!(output.stderr.contains(words), "{output:?}");
+    }
+}
+
 /// Functions whose types the host cannot convert are skipped, and the others served.
 #[test]
 fn functions_with_other_streams_and_futures_are_skipped() {

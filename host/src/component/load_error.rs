@@ -201,6 +201,11 @@ fn missing_imports(imports: &[String]) -> String {
         format!(
             "it imports {listed}, which {be} of WASI 0.3; set `preview3 = true` in [wasi], or {BUILD_FOR_0_2}"
         )
+    } else if all(is_preview3) && imports.iter().any(|import| import.contains("@0.3.0-")) {
+        format!(
+            "it imports {listed}, of a release candidate of WASI 0.3; build it again with tools for 0.3.0, or \
+             {BUILD_FOR_0_2}"
+        )
     } else if all(is_preview3) {
         format!("it imports {listed}, which {be} of WASI 0.3 and not of this host; {BUILD_FOR_0_2}")
     } else if all(is_wasi_preview) {
