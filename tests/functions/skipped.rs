@@ -274,7 +274,7 @@ fn components_without_any_tool_are_rejected() {
         (
             "empty",
             empty,
-            &["it exports no function; build it for the world"],
+            &["it exports no function that can be a tool; build it for the world"],
         ),
     ] {
         let path = toolcrib.write(name, &component);

@@ -29,7 +29,7 @@ fn the_sentence_names_the_kind_and_the_way_out() {
         (
             "empty",
             text("(component)"),
-            "it exports no function; build it for the world",
+            "it exports no function that can be a tool; build it for the world",
         ),
         (
             "invalid",

@@ -446,8 +446,8 @@ async fn a_component_without_tools_prompts_and_resources_is_rejected() {
     let completing = |guest: &mut Guest| {
         guest.completions("unreachable");
     };
-    let neither = "nor a function that can be a tool";
-    check("only completions", completing, &[neither]).await;
+    let none = "it exports no function that can be a tool";
+    check("only completions", completing, &[none]).await;
     let message = "it defines no tool, no prompt and no resource";
     check("nothing", |_| {}, &[message]).await;
 }

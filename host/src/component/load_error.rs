@@ -149,7 +149,7 @@ impl LoadError {
         Self::NothingOffered(if has_definitions {
             format!("it defines no tool, no prompt and no resource{listed}")
         } else if skipped.is_empty() {
-            format!("it exports no function; {WAY_OUT}")
+            format!("it exports no function that can be a tool; {WAY_OUT}")
         } else {
             format!(
                 "it exports neither `{TOOL_INTERFACE}` nor a function that can be a tool{listed}; {WAY_OUT}"
