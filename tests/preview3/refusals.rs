@@ -51,11 +51,9 @@ fn release_candidates_of_wasi_0_3_are_named() {
     let toolcrib = Toolcrib::new();
     let candidate = component_from_wit(
         "package wasi:clocks@0.3.0-rc-2026-03-15 { interface monotonic-clock { now: func() -> u64; } }
-         package demo:clock@1.0.0 {
-           world guest {
-             import wasi:clocks/monotonic-clock@0.3.0-rc-2026-03-15;
-             export f: func();
-           }
+         world guest {
+           import wasi:clocks/monotonic-clock@0.3.0-rc-2026-03-15;
+           export f: func();
          }",
         r#"(module
           (import "wasi:clocks/monotonic-clock@0.3.0-rc-2026-03-15" "now" (func (result i64)))
