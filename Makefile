@@ -18,6 +18,8 @@ SECONDS ?= 60
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 # `make dist GLIBC=host` links with the C library of this system, which is newer than that of Debian 11.
 GLIBC  ?= old
+# `make dist PROFILE=none` builds the host once, not for what a run of it counted.
+PROFILE ?= counted
 
 DIST    := guest-examples/dist
 FIXTURE := tests/conformance/fixture
@@ -45,10 +47,10 @@ release:
 # Debian 11's C library is linked through a `cc` of its own, which is the first in PATH.
 dist: $(TOOLS)/packages
 	[ $(GLIBC) = host ] || deploy/packages/glibc.sh $(TARGET)/glibc-2.31
-	PATH="$(abspath $(TARGET))/glibc-2.31/bin:$$PATH" $(CARGO) build --locked -p toolcrib --profile dist
+	PATH="$(abspath $(TARGET))/glibc-2.31/bin:$$PATH" PROFILE=$(PROFILE) deploy/packages/compile.sh $(TARGET)
 	rm -rf $(TARGET)/packages
-	$(TOOLS)/bin/python deploy/packages/build.py $(TARGET)/dist/toolcrib $(TARGET)/packages
-	deploy/packages/image.sh $(TARGET)/dist/toolcrib $(TARGET)/packages
+	$(TOOLS)/bin/python deploy/packages/build.py $(TARGET)/packaged/toolcrib $(TARGET)/packages
+	deploy/packages/image.sh $(TARGET)/packaged/toolcrib $(TARGET)/packages
 
 examples:
 	guest-examples/build.sh $(REQUIRE)

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds the host with the dist profile: compile.sh TARGET, into TARGET/packaged/toolcrib
+#
+# The host is built twice: with counters, which count while exercise.py uses it, and then for what they counted
+# (profile-guided optimisation). Needs llvm-profdata of rustc's LLVM, openssl and Python; `make dist PROFILE=none` builds once,
+# without.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+target=$(realpath -m "$1")
+triple=$(rustc -vV | sed -n 's/^host: //p')
+
+# The target is named so that build scripts and macros get no counters.
+build() {
+  CARGO_TARGET_DIR=$1 RUSTFLAGS=$2 cargo build --locked -p toolcrib --profile dist --target "$triple"
+}
+
+flags=
+if [[ ${PROFILE:-} != none ]]; then
+  llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+  profdata=
+  for found in "$(rustc --print target-libdir)/../bin/llvm-profdata" "llvm-profdata-$llvm" llvm-profdata; do
+    if "$found" --version 2>/dev/null | grep -q "LLVM version $llvm\."; then profdata=$found; fi
+  done
+  if [[ -z $profdata ]]; then
+    echo "compile.sh: there is no llvm-profdata of LLVM $llvm; install it (rustup component add llvm-tools, or" \
+      "apt-get install llvm-$llvm), or build without a profile: make dist PROFILE=none" >&2
+    exit 1
+  fi
+  guest-examples/build.sh rust
+  counts=$target/profile/counts
+  rm -rf "$counts"
+  build "$target/profile" "-Cprofile-generate=$counts"
+  deploy/packages/exercise.py "$target/profile/$triple/dist/toolcrib" guest-examples/dist/{echo,handbook,jq}.wasm
+  "$profdata" merge -o "$target/profile/merged" "$counts"
+  # Cargo sees a new profile by its name only.
+  merged=$target/profile/$(sha256sum "$target/profile/merged" | head -c 16).profdata
+  mv "$target/profile/merged" "$merged"
+  flags="-Cprofile-use=$merged"
+fi
+build "$target/packaged" "$flags"
+cp "$target/packaged/$triple/dist/toolcrib" "$target/packaged/toolcrib"
