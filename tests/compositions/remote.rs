@@ -62,7 +62,7 @@ fn remote_parts_must_be_pinned() {
             "21",
             &part,
         );
-        // From the cache.
+        // The cache has the parts.
         assert_computes(
             &call(&toolcrib, &part, &pin(&layer), &["--offline"]),
             "21",

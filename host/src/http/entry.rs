@@ -32,7 +32,7 @@ pub(super) struct Entry {
     /// Authenticates callers; `None` accepts everybody.
     pub(super) guard: Option<GuardLayer>,
     pub(super) cors: CorsLayer,
-    /// That of mounted components.
+    /// CORS of mounted components, whose methods are their own.
     pub(super) mount_cors: CorsLayer,
     pub(super) observer: Observer,
     pub(super) endpoint: Endpoint,

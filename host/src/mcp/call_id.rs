@@ -4,11 +4,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use data_encoding::HEXLOWER;
+
 /// Random keys of this process.
 static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
-const DIGITS: [char; 16] = [
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-];
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// Returns a new id: 128 bits in hexadecimal, the keyed hash of the number of the call. Unlike a random number it needs
@@ -16,14 +15,8 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 pub(super) fn next() -> String {
     let number = CALLS.fetch_add(1, Ordering::Relaxed);
     let [high, low] = &*KEYS;
-    let mut id = String::with_capacity(32);
-    for bits in [high.hash_one(number), low.hash_one(number)] {
-        let digits = (0..16)
-            .rev()
-            .map(|place| DIGITS[(bits >> (4 * place)) as usize & 15]);
-        id.extend(digits);
-    }
-    id
+    let bits = u128::from(high.hash_one(number)) << 64 | u128::from(low.hash_one(number));
+    HEXLOWER.encode(&bits.to_be_bytes())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use base64::Engine as _;
@@ -11,11 +12,17 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, FutureAny, FutureConsumer, Lift, Source, Val};
 
 use super::types::{Integer, TypeKind, WitType};
+use super::value_limit::ValueLimit;
 use crate::component::contract::GuestStore;
 
-/// Starts to read a future. Its value is sent, or the sender dropped if it ends without one.
-pub(super) type ReadFuture =
-    fn(&mut GuestStore, FutureAny, oneshot::Sender<Option<Val>>) -> wasmtime::Result<()>;
+/// Starts to read a future. Its value is sent, `None` if it is over the limit; the sender is dropped if the future ends
+/// without a value.
+pub(super) type ReadFuture = fn(
+    &mut GuestStore,
+    FutureAny,
+    Arc<ValueLimit>,
+    oneshot::Sender<Option<Val>>,
+) -> wasmtime::Result<()>;
 
 /// Returns the function that reads a future of this type; `None` if there is none. The engine reads futures only of types
 /// that are known when the host is compiled.
@@ -56,10 +63,12 @@ fn kind_of(ty: &Option<Box<WitType>>) -> Option<&TypeKind> {
 fn read_as<T: Payload>(
     store: &mut GuestStore,
     future: FutureAny,
+    limit: Arc<ValueLimit>,
     sender: oneshot::Sender<Option<Val>>,
 ) -> wasmtime::Result<()> {
     let future = future.try_into_future_reader::<T>()?;
     let value = FutureValue::<T> {
+        limit,
         sender: Some(sender),
         payload: PhantomData,
     };
@@ -68,6 +77,7 @@ fn read_as<T: Payload>(
 
 /// Takes the value of a future.
 struct FutureValue<T> {
+    limit: Arc<ValueLimit>,
     sender: Option<oneshot::Sender<Option<Val>>>,
     payload: PhantomData<fn() -> T>,
 }
@@ -85,8 +95,9 @@ impl<D: 'static, T: Payload> FutureConsumer<D> for FutureValue<T> {
         let mut value: Option<T> = None;
         source.read(store, &mut value)?;
         if let (Some(value), Some(sender)) = (value, self.sender.take()) {
+            let is_within = self.limit.take(value.bytes());
             // The call may have ended.
-            let _ = sender.send(Some(value.into_val()));
+            let _ = sender.send(is_within.then(|| value.into_val()));
         }
         Poll::Ready(Ok(()))
     }
@@ -94,6 +105,11 @@ impl<D: 'static, T: Payload> FutureConsumer<D> for FutureValue<T> {
 
 /// A type of futures that the host can read.
 trait Payload: ComponentType + Lift + Send + Sync + 'static {
+    /// The bytes of its texts and lists.
+    fn bytes(&self) -> usize {
+        0
+    }
+
     fn into_val(self) -> Val;
 }
 
@@ -119,12 +135,25 @@ payloads! {
     u64 => Val::U64,
     f32 => Val::Float32,
     f64 => Val::Float64,
-    char => Val::Char,
-    String => Val::String
+    char => Val::Char
+}
+
+impl Payload for String {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+
+    fn into_val(self) -> Val {
+        Val::String(self)
+    }
 }
 
 /// As base64, which [`encode`](super::encode::encode) passes on. A value for each byte would take much more memory.
 impl Payload for Vec<u8> {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+
     fn into_val(self) -> Val {
         Val::String(BASE64.encode(self))
     }
@@ -132,22 +161,35 @@ impl Payload for Vec<u8> {
 
 /// The payload of one side of a `result`.
 trait Side {
+    fn side_bytes(&self) -> usize;
     fn into_side(self) -> Option<Box<Val>>;
 }
 
 impl Side for () {
+    fn side_bytes(&self) -> usize {
+        0
+    }
+
     fn into_side(self) -> Option<Box<Val>> {
         None
     }
 }
 
 impl Side for String {
+    fn side_bytes(&self) -> usize {
+        self.len()
+    }
+
     fn into_side(self) -> Option<Box<Val>> {
         Some(Box::new(self.into_val()))
     }
 }
 
 impl Side for Vec<u8> {
+    fn side_bytes(&self) -> usize {
+        self.len()
+    }
+
     fn into_side(self) -> Option<Box<Val>> {
         Some(Box::new(self.into_val()))
     }
@@ -158,6 +200,11 @@ where
     T: Side + ComponentType + Lift + Send + Sync + 'static,
     E: Side + ComponentType + Lift + Send + Sync + 'static,
 {
+    fn bytes(&self) -> usize {
+        self.as_ref()
+            .map_or_else(Side::side_bytes, Side::side_bytes)
+    }
+
     fn into_val(self) -> Val {
         Val::Result(self.map(Side::into_side).map_err(Side::into_side))
     }

@@ -34,6 +34,8 @@ mod package_docs;
 mod declarations;
 mod types;
 
+mod value_limit;
+
 mod future_payloads;
 mod resources;
 mod signature;

@@ -8,8 +8,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::{Context, Poll};
 
 use base64::Engine as _;
@@ -21,6 +19,7 @@ use wasmtime::component::{Source, StreamConsumer, StreamResult, Val};
 
 use super::future_payloads::read_future;
 use super::types::{Case, NamedItems, TypeKind, WitType};
+use super::value_limit::ValueLimit;
 use crate::component::contract::{self, GuestError, GuestStore};
 
 /// The name of the type, which no other type can have.
@@ -75,10 +74,7 @@ pub(super) async fn complete(
     result: &mut Val,
     max_bytes: usize,
 ) -> Result<(), GuestError> {
-    let limit = Arc::new(Limit {
-        bytes_left: AtomicUsize::new(max_bytes),
-        is_exceeded: AtomicBool::new(false),
-    });
+    let limit = Arc::new(ValueLimit::new(max_bytes));
     let mut waiting = Vec::new();
     let started = for_each(ty, result, &mut |ty, value| {
         waiting.push(read(store, ty, value, &limit)?);
@@ -89,7 +85,7 @@ pub(super) async fn complete(
         Ok(()) => store.run_concurrent(async move |_| all.await).await,
         Err(error) => Err(error),
     };
-    if limit.is_exceeded.load(Relaxed) {
+    if limit.is_exceeded() {
         // A guest that writes on traps.
         return Err(GuestError::OutputTooLarge);
     }
@@ -103,12 +99,6 @@ pub(super) async fn complete(
         Ok(())
     });
     replaced.map_err(|error| contract::trap(error, store))
-}
-
-/// The limit of all streams of one result.
-struct Limit {
-    bytes_left: AtomicUsize,
-    is_exceeded: AtomicBool,
 }
 
 /// The value of a stream or future when it has been read; `None` if it is too large.
@@ -163,7 +153,7 @@ fn read(
     store: &mut GuestStore,
     ty: &WitType,
     value: &Val,
-    limit: &Arc<Limit>,
+    limit: &Arc<ValueLimit>,
 ) -> wasmtime::Result<Reading> {
     let (sender, receiver) = oneshot::channel();
     match value {
@@ -178,7 +168,12 @@ fn read(
         }
         Val::Future(future) => {
             let unknown = || wasmtime::Error::msg("a future of this type cannot be read");
-            read_future(&ty.kind).ok_or_else(unknown)?(store, future.clone(), sender)?;
+            read_future(&ty.kind).ok_or_else(unknown)?(
+                store,
+                future.clone(),
+                limit.clone(),
+                sender,
+            )?;
         }
         _ => {}
     }
@@ -188,7 +183,7 @@ fn read(
 /// Collects the bytes of a stream, which has ended when this is dropped.
 struct ByteCollector {
     bytes: Vec<u8>,
-    limit: Arc<Limit>,
+    limit: Arc<ValueLimit>,
     /// `None` after the limit.
     sender: Option<oneshot::Sender<Option<Val>>>,
 }
@@ -206,10 +201,7 @@ impl<D: 'static> StreamConsumer<D> for ByteCollector {
         let mut source = source.as_direct(store);
         let written = source.remaining();
         let length = written.len();
-        let left = |left: usize| left.checked_sub(length);
-        let bytes_left = &self.limit.bytes_left;
-        if bytes_left.fetch_update(Relaxed, Relaxed, left).is_err() {
-            self.limit.is_exceeded.store(true, Relaxed);
+        if !self.limit.take(length) {
             if let Some(sender) = self.sender.take() {
                 let _ = sender.send(None);
             }

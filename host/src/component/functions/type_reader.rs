@@ -196,7 +196,8 @@ impl<'a> TypeReader<'a> {
         };
         if !transfers::is_future_payload(&payload) {
             return Err(
-                "it returns a `future` of something else than a number, a string, bytes or a `result` of                  these last two"
+                "it returns a `future` of something else than a number, `bool`, `char`, a string, bytes or a \
+                 `result` of the last two"
                     .into(),
             );
         }
@@ -290,7 +291,9 @@ impl<'a> TypeReader<'a> {
             // Read by `constructor`.
             Type::Own(_) | Type::Borrow(_) => return Err("it uses a resource".into()),
             // Read by `stream` and `future`.
-            Type::Future(_) | Type::Stream(_) => return Err("it uses a `stream`".into()),
+            Type::Future(_) | Type::Stream(_) => {
+                return Err("it uses a `stream` or a `future`".into());
+            }
             Type::ErrorContext => return Err("it uses an `error-context`".into()),
             Type::Map(_) => return Err("it uses a `map`".into()),
             Type::FixedLengthList(_) => return Err("it uses a list of fixed length".into()),
