@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Debug, Write};
+use std::mem;
 
 use tracing::field::{Field, Visit};
-use tracing_subscriber::field::{RecordFields, VisitOutput};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
+use tracing_subscriber::fmt::format::Writer;
 
 use crate::text::{ellipsize, error_chain, escape_untrusted, truncate};
 
@@ -15,6 +16,9 @@ use crate::text::{ellipsize, error_chain, escape_untrusted, truncate};
 const MAX_VALUE_BYTES: usize = 8 << 10;
 /// The field with the target of an event that a library logs through the crate `log`.
 pub(super) const LOG_TARGET: &str = "log.target";
+/// The fields of such an event, which are about the event itself.
+const LOG_PREFIX: &str = "log.";
+const MESSAGE: &str = "message";
 /// Maximum length of a character in UTF-8.
 const MAX_CHAR_BYTES: usize = 4;
 
@@ -53,33 +57,74 @@ pub(super) struct TextFields;
 
 impl<'w> FormatFields<'w> for TextFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut visitor = TextVisitor(DefaultVisitor::new(writer, true));
+        let mut visitor = TextVisitor {
+            writer,
+            is_empty: true,
+            result: Ok(()),
+        };
         fields.record(&mut visitor);
-        visitor.0.finish()
+        visitor.result
     }
 }
 
-struct TextVisitor<'a>(DefaultVisitor<'a>);
+/// Writes fields as the visitor of `tracing-subscriber` does, which formats each name and value through several layers.
+struct TextVisitor<'w> {
+    writer: Writer<'w>,
+    is_empty: bool,
+    result: fmt::Result,
+}
+
+impl TextVisitor<'_> {
+    /// Writes a field. `value` needs no escaping.
+    fn add(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+        let name = field.name();
+        // Written by the formatter of the event already.
+        if self.result.is_ok() && !name.starts_with(LOG_PREFIX) {
+            self.result = self.begin(name).and_then(|()| value(&mut self.writer));
+        }
+    }
+
+    fn begin(&mut self, name: &str) -> fmt::Result {
+        if !mem::take(&mut self.is_empty) {
+            self.writer.write_char(' ')?;
+        }
+        match name.strip_prefix("r#").unwrap_or(name) {
+            MESSAGE => Ok(()),
+            // In italics, and the sign dimmed.
+            name if self.writer.has_ansi_escapes() => {
+                write!(self.writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m")
+            }
+            name => {
+                self.writer.write_str(name)?;
+                self.writer.write_char('=')
+            }
+        }
+    }
+}
 
 impl Visit for TextVisitor<'_> {
     // Numbers need no escaping.
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.record_debug(field, &value);
+        self.add(field, |writer| write!(writer, "{value:?}"));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.record_debug(field, &value);
+        self.add(field, |writer| write!(writer, "{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.record_debug(field, &value);
+        self.add(field, |writer| write!(writer, "{value}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "message" => self.record_debug(field, &format_args!("{value}")),
+            MESSAGE => self.record_debug(field, &format_args!("{value}")),
             // Most values, of which there are a dozen for each request.
-            _ if is_plain(value) => self.0.record_debug(field, &format_args!("\"{value}\"")),
+            _ if is_plain(value) => self.add(field, |writer| {
+                writer.write_char('"')?;
+                writer.write_str(value)?;
+                writer.write_char('"')
+            }),
             _ => self.record_debug(field, &value),
         }
     }
@@ -89,8 +134,7 @@ impl Visit for TextVisitor<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0
-            .record_debug(field, &format_args!("{}", value_text(value)));
+        self.add(field, |writer| writer.write_str(&value_text(value)));
     }
 }
 
