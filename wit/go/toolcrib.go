@@ -63,6 +63,25 @@ type Hints struct {
 // does not load.
 func Add[A, R any](name, description string, run func(A) (R, error), hints ...Hints) {
 	checkName(name)
+	tools = append(tools, tool{
+		name:   name,
+		define: func() mcp.Definition { return define[A, R](name, description, hints) },
+		run: func(text string) (mcp.Output, error) {
+			var arguments A
+			if err := json.Unmarshal([]byte(text), &arguments); err != nil {
+				return mcp.Output{}, InvalidArguments(err.Error())
+			}
+			result, err := run(arguments)
+			if err != nil {
+				return mcp.Output{}, err
+			}
+			return outputOf(result)
+		},
+	})
+}
+
+// define returns the definition of a tool. It panics if the tool cannot have one.
+func define[A, R any](name, description string, hints []Hints) mcp.Definition {
 	if description == "" {
 		panic(fmt.Sprintf("the tool %s needs a description", name))
 	}
@@ -93,22 +112,14 @@ func Add[A, R any](name, description string, run func(A) (R, error), hints ...Hi
 			OpenWorld:   option.Some(hint.OpenWorld),
 		})
 	}
-	tools = append(tools, tool{definition, func(text string) (mcp.Output, error) {
-		var arguments A
-		if err := json.Unmarshal([]byte(text), &arguments); err != nil {
-			return mcp.Output{}, InvalidArguments(err.Error())
-		}
-		result, err := run(arguments)
-		if err != nil {
-			return mcp.Output{}, err
-		}
-		return outputOf(result)
-	}})
+	return definition
 }
 
 type tool struct {
-	definition mcp.Definition
-	run        func(arguments string) (mcp.Output, error)
+	name string
+	// Called when the component is loaded only: each call has a new instance, which would pay for it.
+	define func() mcp.Definition
+	run    func(arguments string) (mcp.Output, error)
 }
 
 // The tools in the order of their definition.
@@ -120,7 +131,7 @@ func checkName(name string) {
 		panic(fmt.Sprintf("the tool name %q is invalid; it has 1 to 64 characters of A-Z a-z 0-9 _ -", name))
 	}
 	for _, other := range tools {
-		if other.definition.Name == name {
+		if other.name == name {
 			panic(fmt.Sprintf("there are two tools named %s", name))
 		}
 	}
@@ -138,13 +149,13 @@ func init() {
 	export.List = func() []mcp.Definition {
 		var definitions []mcp.Definition
 		for _, tool := range tools {
-			definitions = append(definitions, tool.definition)
+			definitions = append(definitions, tool.define())
 		}
 		return definitions
 	}
 	export.Run = func(request mcp.Request) (mcp.Outcome, *mcp.Error) {
 		for _, tool := range tools {
-			if tool.definition.Name != request.Tool {
+			if tool.name != request.Tool {
 				continue
 			}
 			output, err := tool.run(request.Arguments)

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::schema::Structured;
+use crate::schema::{structured_json, structured_schema};
 use crate::{Block, Content, Error, Media, Output};
 
 /// A result of a tool.
@@ -38,7 +38,7 @@ pub trait IntoOutput {
 
 /// A result with structured content.
 ///
-/// A `T` that is not a JSON object, such as a list, becomes the member `result` of an object, since the structured content of
+/// A value that is not a JSON object, such as a list, becomes the member `result` of an object, since the structured content of
 /// MCP is an object.
 #[derive(Debug, Clone)]
 pub struct Json<T>(pub T);
@@ -81,11 +81,11 @@ impl IntoOutput for &'static str {
 
 impl<T: Serialize + JsonSchema> IntoOutput for Json<T> {
     fn output_schema() -> Option<Value> {
-        Some(Structured::of::<T>().schema)
+        Some(structured_schema::<T>())
     }
 
     fn into_output(self) -> Result<Output, Error> {
-        let json = Structured::of::<T>().to_json(&self.0)?;
+        let json = structured_json(&self.0)?;
         Ok(Output { content: vec![Content::text(json.clone())], structured: Some(json), meta: None })
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{Annotations, Definition, Error, IntoOutput};
 
@@ -42,34 +42,56 @@ fn refuse_unknown_arguments(schema: &mut Value) {
     }
 }
 
-/// The structured content of a tool.
-pub(crate) struct Structured {
-    pub(crate) schema: Value,
-    is_wrapped: bool,
+// The two forms of structured content that is not always an object. Their documentation would be part of the schema.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "for its schema")]
+struct Wrapped<T> {
+    result: T,
 }
 
-/// The member of the object that holds a result that is not an object.
-const RESULT: &str = "result";
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "for its schema")]
+enum Either<T> {
+    Object(T),
+    Other(Wrapped<T>),
+}
 
-impl Structured {
-    pub(crate) fn of<T: JsonSchema>() -> Self {
-        let schema = schema_of::<T>(SchemaSettings::draft2020_12().for_serialize());
-        if schema["type"] == "object" {
-            return Self { schema, is_wrapped: false };
-        }
-        let schema = json!({
-            "type": "object",
-            "properties": { RESULT: schema },
-            "required": [RESULT],
-            "additionalProperties": false,
-        });
-        Self { schema, is_wrapped: true }
+/// Returns the schema of what [`structured_json`] makes of a type's values.
+pub(crate) fn structured_schema<T: JsonSchema>() -> Value {
+    let settings = || SchemaSettings::draft2020_12().for_serialize();
+    let schema = schema_of::<T>(settings());
+    let mut schema = match describes_objects(&schema) {
+        Some(true) => schema,
+        Some(false) => schema_of::<Wrapped<T>>(settings()),
+        None => schema_of::<Either<T>>(settings()),
+    };
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("type".into(), "object".into());
     }
+    schema
+}
 
-    pub(crate) fn to_json<T: Serialize>(&self, value: &T) -> Result<String, Error> {
-        let json = serde_json::to_string(value).map_err(Error::failed)?;
-        Ok(if self.is_wrapped { format!("{{\"{RESULT}\":{json}}}") } else { json })
+/// Returns a result as JSON. One that is not an object becomes the member `result` of one.
+///
+/// Decided by the value, since the schema would have to be generated in each call.
+pub(crate) fn structured_json<T: Serialize>(value: &T) -> Result<String, Error> {
+    let json = serde_json::to_string(value).map_err(Error::failed)?;
+    Ok(if json.starts_with('{') { json } else { format!("{{\"result\":{json}}}") })
+}
+
+/// Returns whether the values of a schema are objects; `None` if some may be.
+fn describes_objects(schema: &Value) -> Option<bool> {
+    const OBJECT: &str = "object";
+    match &schema["type"] {
+        Value::String(ty) => return Some(ty == OBJECT),
+        Value::Array(types) => return if types.iter().any(|ty| ty == OBJECT) { None } else { Some(false) },
+        _ => {}
     }
+    let cases = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array())?;
+    let mut cases = cases.iter().map(describes_objects);
+    let first = cases.next()?;
+    cases.all(|case| case == first).then_some(first).flatten()
 }
 
 /// Returns the schema of a type, without references as far as the type is not recursive: some models do not follow them.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use toolcrib_guest::__private::{self, CallError, Outcome, Request};
 use toolcrib_guest::ask::{self, Form};
 use toolcrib_guest::bindings::toolcrib::mcp::types::Answer;
-use toolcrib_guest::{Arguments, Block, Content, Error, Json, Output, Tool, schemars, serde, tool};
+use toolcrib_guest::{Arguments, Block, Content, Error, IntoOutput, Json, Output, Tool, schemars, serde, tool};
 
 /// Returns the text in capitals.
 #[tool]
@@ -172,6 +172,65 @@ fn structured_results_have_a_schema() {
     let output = double::call(r#"{"width":4}"#).unwrap();
     assert_eq!(output.structured.as_deref(), Some(r#"{"width":8,"unit":null}"#));
     assert_eq!(text(&output), r#"{"width":8,"unit":null}"#);
+}
+
+#[derive(serde::Serialize, schemars::JsonSchema)]
+struct Node {
+    name: &'static str,
+    children: Vec<Node>,
+}
+
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[serde(tag = "kind")]
+enum Shape {
+    Circle { radius: u8 },
+    Point,
+}
+
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+enum Tree {
+    Leaf(u8),
+    Branches(Vec<Tree>),
+    Named { name: &'static str, tree: Box<Tree> },
+}
+
+/// Returns the schema of a result, and the JSON of each value.
+fn structured<T: serde::Serialize + schemars::JsonSchema, const N: usize>(values: [T; N]) -> (Value, [Value; N]) {
+    let schema = <Json<T> as IntoOutput>::output_schema().unwrap();
+    assert_eq!(schema["type"], "object", "{schema:#}");
+    let json = values.map(|value| json(&Json(value).into_output().unwrap().structured.unwrap()));
+    (schema, json)
+}
+
+/// Values that are not objects are wrapped, and references in a wrapped schema lead to its definitions.
+#[test]
+fn structured_results_of_all_types_are_objects() {
+    let node = |children| Node { name: "a", children };
+    let leaf = || json!({ "name": "a", "children": [] });
+    let (schema, values) = structured([node(vec![node(vec![])])]);
+    assert_eq!(schema["properties"]["children"]["items"], json!({ "$ref": "#" }));
+    assert_eq!(values, [json!({ "name": "a", "children": [leaf()] })]);
+
+    let (schema, values) = structured([vec![node(vec![])]]);
+    let items = &schema["properties"]["result"]["items"];
+    assert_eq!(items["properties"]["children"]["items"], json!({ "$ref": "#/$defs/Node" }));
+    assert_eq!(schema["$defs"]["Node"]["type"], "object");
+    assert_eq!(values, [json!({ "result": [leaf()] })]);
+
+    let (schema, values) = structured([Some(node(vec![])), None]);
+    assert_eq!(schema["anyOf"][1]["required"], json!(["result"]));
+    assert_eq!(schema["$defs"]["Node"]["type"], "object");
+    assert_eq!(values, [leaf(), json!({ "result": null })]);
+
+    let (schema, values) = structured([Shape::Circle { radius: 1 }, Shape::Point]);
+    assert_eq!(schema["oneOf"][0]["properties"]["kind"]["const"], "Circle");
+    assert_eq!(values, [json!({ "kind": "Circle", "radius": 1 }), json!({ "kind": "Point" })]);
+
+    let tree = Tree::Named { name: "b", tree: Box::new(Tree::Leaf(1)) };
+    let (schema, values) = structured([Tree::Branches(vec![Tree::Leaf(1)]), tree]);
+    assert_eq!(schema["$defs"]["Tree"]["anyOf"][1]["items"], json!({ "$ref": "#/$defs/Tree" }));
+    assert_eq!(values, [json!({ "result": [1] }), json!({ "name": "b", "tree": 1 })]);
 }
 
 #[test]
