@@ -3,7 +3,7 @@
 # make test-all  also the examples of every language, real MCP clients, the conformance suite, Redis, network namespaces
 # make release   the optimised host: target/release/toolcrib
 # make dist      packages of the host in target/packages: wheel, npm, Debian, tarball, container image; for glibc 2.31 and newer
-# make bench     cost of a call, memory and start-up time of the optimised host; make bench-quick: calls alone
+# make bench     cost of a call, memory and start-up time of the packaged host; make bench-quick: calls alone
 # make fuzz      one fuzz target (FUZZ=token) for SECONDS=60; needs cargo-fuzz
 # make lint      formatting, clippy, dependencies (licences, sources, duplicate versions)
 # make docs      API documentation and the book (target/book), with every link checked
@@ -18,7 +18,7 @@ SECONDS ?= 60
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 # `make dist GLIBC=host` links with the C library of this system, which is newer than that of Debian 11.
 GLIBC  ?= old
-# `make dist PROFILE=none` builds the host once, not for what a run of it counted.
+# With PROFILE=none, `make dist` and `make bench` build the host once, not for what a run of it counted.
 PROFILE ?= counted
 
 DIST    := guest-examples/dist
@@ -66,11 +66,12 @@ test-complete: examples
 	tests/system/setup.sh
 	$(CARGO) test --locked --workspace --features toolcrib-tests/complete --test complete
 
-bench: examples
-	$(CARGO) test --locked --workspace --profile dist --bench bench
-
-bench-quick: examples
-	$(CARGO) test --locked --workspace --profile dist --bench bench -- --quick
+bench: ARGUMENTS :=
+bench-quick: ARGUMENTS := --quick
+bench bench-quick: examples
+	PROFILE=$(PROFILE) deploy/packages/compile.sh $(TARGET)
+	TOOLCRIB_MEASURED=$(abspath $(TARGET))/packaged/toolcrib \
+	  $(CARGO) test --locked --workspace --profile dist --bench bench -- $(ARGUMENTS)
 
 # Without a sanitizer: the host's own code is safe, and a sanitizer needs a nightly compiler.
 fuzz:

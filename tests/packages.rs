@@ -54,3 +54,14 @@ fn programs_for_an_old_c_library_run_here_and_there() {
     // `pthread_join` moved in 2.34.
     assert!(newest("cc") >= 34, "this system has an old C library too");
 }
+
+/// What the build lets the server do, so that the compiler sees which parts of it are busy, is all answered.
+#[test]
+fn the_exercise_of_the_build_is_answered() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/packages/exercise.py");
+    let components = ["echo", "handbook", "jq"].map(|name| format!("{EXAMPLES}/{name}.wasm"));
+    let mut command = Command::new(script);
+    command.args(["--quick", TOOLCRIB]).args(components);
+    let output = CommandOutput::of(&mut command);
+    assert_eq!(output.status, 0, "{output:#?}");
+}

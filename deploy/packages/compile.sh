@@ -14,16 +14,36 @@ build() {
   CARGO_TARGET_DIR=$1 RUSTFLAGS=$2 cargo build --locked -p toolcrib --profile dist --target "$triple"
 }
 
+# Prints the llvm-profdata of an LLVM, if there is one.
+profdata_of() {
+  local found
+  for found in "$(rustc --print target-libdir)/../bin/llvm-profdata" "llvm-profdata-$1" llvm-profdata; do
+    if "$found" --version 2>/dev/null | grep -q "LLVM version $1\."; then
+      echo "$found"
+      return
+    fi
+  done
+}
+
+# Installs Debian's package of an LLVM, where that is possible.
+install_llvm() {
+  local root=()
+  command -v apt-get >/dev/null || return 0
+  if ((EUID != 0)); then root=(sudo --non-interactive); fi
+  echo "compile.sh: installing llvm-$1"
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c \
+    'apt-get -qq update && apt-get -qq install -y -o DPkg::Lock::Timeout=120 --no-remove --no-install-recommends "$1" >/dev/null' \
+    sh "llvm-$1" || true
+}
+
 flags=
 if [[ ${PROFILE:-} != none ]]; then
   llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
-  profdata=
-  for found in "$(rustc --print target-libdir)/../bin/llvm-profdata" "llvm-profdata-$llvm" llvm-profdata; do
-    if "$found" --version 2>/dev/null | grep -q "LLVM version $llvm\."; then profdata=$found; fi
-  done
+  if [[ -z $(profdata_of "$llvm") ]]; then install_llvm "$llvm"; fi
+  profdata=$(profdata_of "$llvm")
   if [[ -z $profdata ]]; then
     echo "compile.sh: there is no llvm-profdata of LLVM $llvm; install it (rustup component add llvm-tools, or" \
-      "apt-get install llvm-$llvm), or build without a profile: make dist PROFILE=none" >&2
+      "apt-get install llvm-$llvm), or build without a profile: PROFILE=none" >&2
     exit 1
   fi
   guest-examples/build.sh rust

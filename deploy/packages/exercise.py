@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Uses a server as clients do, so that a compiler sees which parts of it are busy: exercise.py BINARY COMPONENT…
+"""Uses a server as clients do, so that a compiler sees which parts of it are busy: exercise.py [--quick] BINARY COMPONENT…
 
 BINARY is compiled with `-Cprofile-generate`. COMPONENT are examples, among them `echo` and `handbook`. Each configuration gets
 calls, lists, prompts, resources, refused requests and sessions, with and without TLS, and the components are compiled anew.
-Needs the program openssl, for a key, a certificate and a token.
+Needs the program openssl, for a key, a certificate and a token. With --quick there are few calls, which shows that all are answered.
 """
 
 import base64
@@ -44,9 +44,12 @@ MAX_START_SECONDS = 600
 
 
 def main() -> None:
-    if len(sys.argv) < 3:
-        sys.exit("usage: exercise.py BINARY COMPONENT…")
-    binary, *components = (str(Path(path).resolve()) for path in sys.argv[1:])
+    arguments = sys.argv[1:]
+    is_quick = arguments[:1] == ["--quick"]
+    paths = arguments[is_quick:]
+    if len(paths) < 2:
+        sys.exit("usage: exercise.py [--quick] BINARY COMPONENT…")
+    binary, *components = (str(Path(path).resolve()) for path in paths)
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
         # An empty cache of compiled components.
@@ -61,7 +64,7 @@ def main() -> None:
             Path("toolcrib.toml").write_text(text)
             server = subprocess.Popen([binary, "serve", "--config", "toolcrib.toml"], stderr=subprocess.DEVNULL)
             try:
-                exercise(port, token, calls, "tls" in settings)
+                exercise(port, token, calls // (100 if is_quick else 1), "tls" in settings)
             finally:
                 server.send_signal(signal.SIGTERM)
                 status = server.wait(60)
@@ -157,7 +160,7 @@ def exercise(port: int, token: str, calls: int, is_tls: bool) -> None:
     for thread in threads:
         thread.join()
     if failures:
-        raise failures[0]
+        sys.exit(f"exercise.py: {failures[0]}")
 
 
 def use(client: Client, calls: int) -> None:
@@ -165,7 +168,7 @@ def use(client: Client, calls: int) -> None:
 
     def check(response: http.client.HTTPResponse, expected: str) -> None:
         if response.status != 200 or expected not in response.text:
-            sys.exit(f"exercise.py: {response.status} {response.text[:500]}")
+            raise RuntimeError(f"{response.status} {response.text[:500]}")
 
     echo = {"name": "echo", "arguments": {"text": "hello"}}
     revision = {"MCP_Protocol_Version": "2025-11-25"}

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// Path of the binary under test.
 pub(crate) const TOOLCRIB: &str = env!("CARGO_BIN_EXE_toolcrib-under-test");
 
+/// Names the binary that the benchmarks measure instead, such as the packaged one.
+const MEASURED: &str = "TOOLCRIB_MEASURED";
+
 /// A server in a separate process. Dropping it kills the process.
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
@@ -19,7 +22,8 @@ pub(crate) struct Process {
 impl Process {
     /// Runs `toolcrib serve` with these arguments on a free port.
     pub(crate) fn serve<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut command = Command::new(TOOLCRIB);
+        let measured = std::env::var_os(MEASURED).filter(|path| !path.is_empty());
+        let mut command = Command::new(measured.unwrap_or(TOOLCRIB.into()));
         command
             .arg("serve")
             .args(arguments)
