@@ -172,7 +172,51 @@ fn waits() -> HostileComponent {
             .function(name, "() -> future<u32>", "(param i32)", &start, EXIT);
         guest.add_tool(name, behaviour);
     }
+    flood_of_futures(&mut guest);
     guest.build("asynchronous-waits", SHORT)
+}
+
+/// Adds a function that returns many futures. The text of each is the same part of the guest's memory.
+fn flood_of_futures(guest: &mut HostileAsyncGuest) {
+    let name = "returns-many-futures";
+    guest.guest.add(
+        "",
+        &format!(
+            r#"(import "[export]$root" "[future-new-0]{name}" (func $new_text (result i64)))
+               (import "[export]$root" "[async-lower][future-write-0]{name}" (func $write_text (param i32 i32) (result i32)))"#
+        ),
+        "",
+    );
+    let each = |body: &str| {
+        format!(
+            "(local.set $at (i32.const 0))
+             (loop $again
+               {body}
+               (local.set $at (i32.add (local.get $at) (i32.const 4)))
+               (br_if $again (i32.lt_u (local.get $at) (i32.const 800))))"
+        )
+    };
+    let make = each(
+        "(local.set $pair (call $new_text))
+         (i32.store offset=1024 (local.get $at) (i32.wrap_i64 (local.get $pair)))
+         (i32.store offset=2048 (local.get $at) (i32.wrap_i64 (i64.shr_u (local.get $pair) (i64.const 32))))",
+    );
+    let write =
+        each("(drop (call $write_text (i32.load offset=2048 (local.get $at)) (i32.const 16)))");
+    let start = format!(
+        "(result i32) (local $at i32) (local $pair i64)
+         (i32.store (i32.const 16) (i32.const 65536))
+         (i32.store (i32.const 20) (i32.const 6000000))
+         {make}
+         (call $return_returns_many_futures (i32.const 1024) (i32.const 200))
+         {write}
+         (call $wait_for_nothing)"
+    );
+    let signature = "() -> list<future<string>>";
+    guest
+        .guest
+        .function(name, signature, "(param i32 i32)", &start, EXIT);
+    guest.add_tool(name, "returns 200 futures with texts of 6 MB");
 }
 
 /// A component that starts many tasks of a component in it. The first waits inside of a function, the others for the first.
