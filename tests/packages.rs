@@ -55,7 +55,7 @@ fn programs_for_an_old_c_library_run_here_and_there() {
     assert!(newest("cc") >= 34, "this system has an old C library too");
 }
 
-/// What the build lets the server do, so that the compiler sees which parts of it are busy, is all answered.
+/// The build lets the server answer the requests of this script, so that the compiler sees which parts of it are busy.
 #[test]
 fn the_exercise_of_the_build_is_answered() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/packages/exercise.py");
