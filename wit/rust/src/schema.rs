@@ -44,6 +44,7 @@ fn refuse_unknown_arguments(schema: &mut Value) {
 
 // The two forms of structured content that is not always an object. Their documentation would be part of the schema.
 #[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[allow(dead_code, reason = "for its schema")]
 struct Wrapped<T> {
     result: T,

@@ -164,6 +164,7 @@ fn definitions_have_the_options_and_the_documentation() {
 fn structured_results_have_a_schema() {
     let schema = json(&repeat::definition().output_schema.unwrap());
     assert_eq!(schema["properties"]["result"], json!({ "type": "array", "items": { "type": "string" } }));
+    assert_eq!(schema["additionalProperties"], false);
     let output = repeat::call(r#"{"text":"a","separator":"-"}"#).unwrap();
     assert_eq!((text(&output), output.structured.as_deref()), ("a-a", Some(r#"{"result":["a","a"]}"#)));
 
