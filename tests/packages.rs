@@ -58,7 +58,10 @@ fn programs_for_an_old_c_library_run_here_and_there() {
 /// The build lets the server answer the requests of this script, so that the compiler sees which parts of it are busy.
 #[test]
 fn the_exercise_of_the_build_is_answered() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/packages/exercise.py");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../deploy/packages/exercise.py"
+    );
     let components = ["echo", "handbook", "jq"].map(|name| format!("{EXAMPLES}/{name}.wasm"));
     let mut command = Command::new(script);
     command.args(["--quick", TOOLCRIB]).args(components);
