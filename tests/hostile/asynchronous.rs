@@ -206,7 +206,7 @@ fn flood_of_futures(guest: &mut HostileAsyncGuest) {
     let start = format!(
         "(result i32) (local $at i32) (local $pair i64)
          (i32.store (i32.const 16) (i32.const 65536))
-         (i32.store (i32.const 20) (i32.const 6000000))
+         (i32.store (i32.const 20) (i32.const 1000000))
          {make}
          (call $return_returns_many_futures (i32.const 1024) (i32.const 200))
          {write}
@@ -216,7 +216,7 @@ fn flood_of_futures(guest: &mut HostileAsyncGuest) {
     guest
         .guest
         .function(name, signature, "(param i32 i32)", &start, EXIT);
-    guest.add_tool(name, "returns 200 futures with texts of 6 MB");
+    guest.add_tool(name, "returns 200 futures with texts of 1 MB");
 }
 
 /// A component that starts many tasks of a component in it. The first waits inside of a function, the others for the first.
