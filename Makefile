@@ -68,9 +68,10 @@ test-complete: examples
 
 bench: ARGUMENTS :=
 bench-quick: ARGUMENTS := --quick
+# Not the binary in $(TARGET)/packaged, which is linked with an older C library.
 bench bench-quick: examples
-	PROFILE=$(PROFILE) deploy/packages/compile.sh $(TARGET)
-	TOOLCRIB_MEASURED=$(abspath $(TARGET))/packaged/toolcrib \
+	PROFILE=$(PROFILE) deploy/packages/compile.sh $(TARGET)/measured
+	TOOLCRIB_MEASURED=$(abspath $(TARGET))/measured/packaged/toolcrib \
 	  $(CARGO) test --locked --workspace --profile dist --bench bench -- $(ARGUMENTS)
 
 # Without a sanitizer: the host's own code is safe, and a sanitizer needs a nightly compiler.

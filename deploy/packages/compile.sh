@@ -38,6 +38,12 @@ install_llvm() {
 
 flags=
 if [[ ${PROFILE:-} != none ]]; then
+  for program in openssl python3; do
+    if ! command -v $program >/dev/null; then
+      echo "compile.sh: $program is missing; install it, or build without a profile: PROFILE=none" >&2
+      exit 1
+    fi
+  done
   llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
   if [[ -z $(profdata_of "$llvm") ]]; then install_llvm "$llvm"; fi
   profdata=$(profdata_of "$llvm")
@@ -52,6 +58,7 @@ if [[ ${PROFILE:-} != none ]]; then
   build "$target/profile" "-Cprofile-generate=$counts"
   deploy/packages/exercise.py "$target/profile/$triple/dist/toolcrib" guest-examples/dist/{echo,handbook,jq}.wasm
   "$profdata" merge -o "$target/profile/merged" "$counts"
+  rm -f "$target"/profile/*.profdata
   # Cargo sees a new profile by its name only.
   merged=$target/profile/$(sha256sum "$target/profile/merged" | head -c 16).profdata
   mv "$target/profile/merged" "$merged"

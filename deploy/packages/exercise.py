@@ -41,6 +41,7 @@ CONFIGURATIONS = [
 ]
 CONNECTIONS = 4
 MAX_START_SECONDS = 600
+MAX_ANSWER_SECONDS = 60
 
 
 def main() -> None:
@@ -62,8 +63,10 @@ def main() -> None:
                 port = free.getsockname()[1]
             text = f"components = {json.dumps(components)}\n{GUARD}{settings}".replace("PORT", str(port))
             Path("toolcrib.toml").write_text(text)
-            server = subprocess.Popen([binary, "serve", "--config", "toolcrib.toml"], stderr=subprocess.DEVNULL)
+            with open("server.log", "w") as log:
+                server = subprocess.Popen([binary, "serve", "--config", "toolcrib.toml"], stderr=log)
             try:
+                wait_for(server, port, token, "tls" in settings)
                 exercise(port, token, calls // (100 if is_quick else 1), "tls" in settings)
             finally:
                 server.send_signal(signal.SIGTERM)
@@ -102,9 +105,9 @@ class Client:
     def __init__(self, port: int, token: str, is_tls: bool) -> None:
         context = ssl._create_unverified_context()
         self.connection = (
-            http.client.HTTPSConnection("127.0.0.1", port, context=context)
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=MAX_ANSWER_SECONDS, context=context)
             if is_tls
-            else http.client.HTTPConnection("127.0.0.1", port)
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=MAX_ANSWER_SECONDS)
         )
         self.headers = {
             "Host": "tools.example",
@@ -134,18 +137,21 @@ class Client:
         return self.post(method, params | {"_meta": meta}, **headers)
 
 
-def exercise(port: int, token: str, calls: int, is_tls: bool) -> None:
+def wait_for(server: subprocess.Popen, port: int, token: str, is_tls: bool) -> None:
+    """Waits until the server answers."""
     started = time.monotonic()
     while True:
         try:
             if Client(port, token, is_tls).send("GET", "/healthz").status == 200:
-                break
+                return
         except OSError:
             pass
-        if time.monotonic() - started > MAX_START_SECONDS:
-            sys.exit("exercise.py: the server does not start")
+        if server.poll() is not None or time.monotonic() - started > MAX_START_SECONDS:
+            sys.exit(f"exercise.py: the server does not start: {Path('server.log').read_text()[-2_000:]}")
         time.sleep(0.1)
 
+
+def exercise(port: int, token: str, calls: int, is_tls: bool) -> None:
     failures = []
 
     def connection() -> None:

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Path of the binary under test.
 pub(crate) const TOOLCRIB: &str = env!("CARGO_BIN_EXE_toolcrib-under-test");
 
-/// Names the binary that the benchmarks measure instead, such as the packaged one.
+/// The environment variable with the path of the binary that benchmarks measure instead, such as the packaged one.
 const MEASURED: &str = "TOOLCRIB_MEASURED";
 
 /// A server in a separate process. Dropping it kills the process.
