@@ -139,8 +139,58 @@ impl Visit for TextVisitor<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn plain_fields_look_like_those_of_the_default_format() {
+        for has_colours in [false, true] {
+            let lines = [Sink::default(), Sink::default()];
+            let [own, default] = lines.clone();
+            let builder = || {
+                tracing_subscriber::fmt()
+                    .without_time()
+                    .with_ansi(has_colours)
+            };
+            let log = || {
+                tracing::info!(
+                    text = "a b",
+                    number = 1,
+                    negative = -1,
+                    part = 0.5,
+                    is = true,
+                    "said"
+                )
+            };
+            let own = builder()
+                .fmt_fields(TextFields)
+                .with_writer(move || own.clone());
+            tracing::subscriber::with_default(own.finish(), log);
+            let default = builder().with_writer(move || default.clone());
+            tracing::subscriber::with_default(default.finish(), log);
+            let [own, default] = lines.map(|sink| sink.0.lock().unwrap().clone());
+            assert!(!own.is_empty());
+            assert_eq!(String::from_utf8(own), String::from_utf8(default));
+        }
+    }
 
     #[test]
     fn values_are_escaped_and_truncated() {
