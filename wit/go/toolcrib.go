@@ -59,8 +59,7 @@ type Hints struct {
 
 // Add adds a tool to the component. Call it from a function `init`. A model decides by the description when to call the tool.
 //
-// It panics if the name is invalid or not unique, the description is empty, or a type has no JSON Schema; the component then
-// does not load.
+// The component does not load if the name is invalid or not unique, the description is empty, or a type has no JSON Schema.
 func Add[A, R any](name, description string, run func(A) (R, error), hints ...Hints) {
 	checkName(name)
 	tools = append(tools, tool{
