@@ -49,6 +49,8 @@ pub(super) fn compiler_settings(concurrency: Concurrency) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(MAX_WASM_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
+        // Only native debuggers and profilers use it. Each load reads all of it, to register it.
+        .native_unwind_info(false)
         // Needed only for component-model async, and it slows down every call.
         .concurrency_support(is_concurrent)
         .wasm_component_model_async(is_concurrent)
