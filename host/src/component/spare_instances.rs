@@ -39,6 +39,8 @@ pub(super) struct SpareInstances {
 #[derive(Default)]
 struct State {
     waiting: Vec<Spare>,
+    /// Number of calls so far.
+    calls: u64,
     is_making: bool,
     /// Whether making one has failed. It would fail again, at the cost of a call's limits.
     has_failed: bool,
@@ -78,7 +80,11 @@ impl SpareInstances {
         usage: Arc<CallUsage>,
         data: CallData,
     ) -> PreparedStore {
-        let waiting = self.state().waiting.pop();
+        let waiting = {
+            let mut state = self.state();
+            state.calls += 1;
+            state.waiting.pop()
+        };
         match waiting {
             Some(mut spare) => {
                 sandbox::start_call(&mut spare.store.store, &self.limits, owner, usage, data);
@@ -105,7 +111,8 @@ impl SpareInstances {
         ))
     }
 
-    /// Makes an instance in the background, if the component is called often and has too few.
+    /// Makes an instance in the background, if the component is called often and has too few. Requests that have arrived
+    /// come first; one of them that calls the component makes its instance itself.
     pub(super) fn refill(self: &Arc<Self>) {
         let now = Instant::now();
         let mut state = self.state();
@@ -119,10 +126,17 @@ impl SpareInstances {
             return;
         };
         state.is_making = true;
+        let calls = state.calls;
         drop(state);
         let spares = self.clone();
         tokio::spawn(async move {
-            let made = spares.make().await;
+            tokio::task::yield_now().await;
+            if spares.state().calls > calls {
+                spares.state().is_making = false;
+                return;
+            }
+            // The future has kilobytes.
+            let made = Box::pin(spares.make()).await;
             let mut state = spares.state();
             state.is_making = false;
             match made {
