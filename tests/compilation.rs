@@ -208,8 +208,7 @@ fn untrusted_cache_entries_are_replaced() {
     toolcrib.file("c.toml", "[cache]\ndir = \"cached\"\n");
     let call = || toolcrib.run(&["call", "--config", "c.toml", "guest.wasm", "hello"]);
     assert_eq!(call().stdout, "hello\n");
-    let entries = std::fs::read_dir(toolcrib.path().join("cached")).unwrap();
-    let entry = entries.map(|entry| entry.unwrap().path()).next().unwrap();
+    let entry = only_file(&toolcrib.path().join("cached"));
     let compiled = std::fs::read(&entry).unwrap();
     let is_trusted = || {
         let metadata = std::fs::symlink_metadata(&entry).unwrap();
@@ -253,6 +252,46 @@ fn untrusted_cache_entries_are_replaced() {
         assert!(is_trusted(), "{name}");
         assert!(!call().stderr.contains("removed"), "{name}");
     }
+}
+
+/// Returns the path of the only file in a directory.
+fn only_file(dir: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut files = paths.filter(|path| path.is_file());
+    let file = files.next().unwrap();
+    assert_eq!(files.next(), None);
+    file
+}
+
+/// The guest is not run at the next start, unless its limits have changed or the entry is damaged.
+#[test]
+fn accepted_definitions_are_kept_with_the_compiled_component() {
+    let toolcrib = Toolcrib::new();
+    let mut guest = Guest::new();
+    let text = guest.string("hello");
+    let tool = Tool::new("hello").with_description("From the guest.");
+    guest.tool(tool, format!("(call $text {text})"));
+    toolcrib.write("guest", &guest.component());
+    let description = |limits: &str| {
+        let settings = format!("[cache]\ndir = \"cached\"\n[limits]\n{limits}");
+        toolcrib.file("c.toml", settings);
+        let output = toolcrib.run(&["inspect", "--config", "c.toml", "guest.wasm", "--json"]);
+        let inspected: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        let tool = inspected[0]["tools"][0]["description"].as_str();
+        tool.unwrap().to_owned()
+    };
+    assert_eq!(description(""), "From the guest.");
+    let entry = only_file(&toolcrib.path().join("cached/definitions"));
+    let kept = std::fs::read_to_string(&entry).unwrap();
+    std::fs::write(&entry, kept.replace("guest", "cache")).unwrap();
+    assert_eq!(description(""), "From the cache.");
+    assert_eq!(description("concurrency = 3"), "From the cache.");
+    assert_eq!(description("memory = \"64MiB\""), "From the guest.");
+
+    std::fs::write(&entry, &kept[1..]).unwrap();
+    assert_eq!(description(""), "From the guest.");
+    assert_eq!(std::fs::read_to_string(&entry).unwrap(), kept);
 }
 
 /// Many small components share a few compiler processes, none of which is left; the embedder learns the progress.

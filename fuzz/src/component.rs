@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use toolcrib::component::{Component, LoadSettings, MissingImports};
+use toolcrib::component::{Component, ComponentBytes, LoadSettings, MissingImports};
 use toolcrib::engine::{Engine, EngineConfig};
 use toolcrib::sandbox::Limits;
 use toolcrib::sandbox::keyvalue::{KeyValueConfig, Store};
@@ -37,7 +37,13 @@ pub fn run(input: &[u8]) {
         missing_imports: MissingImports::Stub,
         ..LoadSettings::default()
     };
-    let load = Component::load(engine, "fuzzed", input.to_vec().into(), settings, store);
+    let load = Component::load(
+        engine,
+        "fuzzed",
+        ComponentBytes::new(input.to_vec()),
+        settings,
+        store,
+    );
     match runtime.block_on(load) {
         Ok(component) => {
             for tool in &component.tools {

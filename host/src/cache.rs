@@ -1,4 +1,4 @@
-//! The cache directory: compiled components and fetched ones, which together stay below a limit.
+//! The cache directory: compiled components, their definitions, and fetched components, which together stay below a limit.
 //!
 //! The directory holds machine code that the host runs unchecked. A file is therefore used only if the file and its
 //! directory belong to this user and nobody else can write them, which is checked each time. Processes share the
@@ -19,9 +19,11 @@ use tempfile::{Builder, NamedTempFile};
 pub(crate) const COMPONENTS: &str = "components/sha256";
 /// The directory of the records about references, below the cache directory.
 pub(crate) const RECORDS: &str = "components/references";
+/// The directory of the definitions of compiled components, below the cache directory.
+pub(crate) const DEFINITIONS: &str = "definitions";
 /// File extension of a compiled component.
 pub(crate) const COMPILED_EXTENSION: &str = "cwasm";
-/// File extension of a record.
+/// File extension of a record, and of definitions.
 pub(crate) const RECORD_EXTENSION: &str = "json";
 
 /// Size of new files after which old ones are evicted, and by which the cache may be too large.
@@ -156,7 +158,7 @@ impl CacheDir {
     fn evict(&self) -> io::Result<()> {
         let now = SystemTime::now();
         let mut entries = Vec::new();
-        for dir in ["", COMPONENTS, RECORDS] {
+        for dir in ["", COMPONENTS, RECORDS, DEFINITIONS] {
             let Ok(found) = std::fs::read_dir(self.root.join(dir)) else {
                 continue;
             };
@@ -219,7 +221,7 @@ fn is_own(dir: &str, path: &Path) -> bool {
     let has_extension = |wanted| path.extension().is_some_and(|found| found == wanted);
     match dir {
         COMPONENTS => path.extension().is_none(),
-        RECORDS => has_extension(RECORD_EXTENSION),
+        RECORDS | DEFINITIONS => has_extension(RECORD_EXTENSION),
         _ => has_extension(COMPILED_EXTENSION),
     }
 }
@@ -253,9 +255,11 @@ mod tests {
             ("a.cwasm", 5, false),
             ("components/sha256/b", 4, false),
             ("components/references/c.json", 3, true),
+            ("definitions/d.json", 6, false),
             ("d.cwasm", 2, true),
             ("other.txt", 9, true),
             ("components/other", 9, true),
+            ("definitions/other", 9, true),
             (".toolcrib-old", 25, false),
             (".toolcrib-new", 23, true),
             ("components/sha256/.toolcrib-old", 25, false),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use super::component_bytes::ComponentBytes;
 use super::composition::Part;
 use super::contract::{Guest, Prompt, Resource};
 use super::definitions::{self, DefinitionError, ResourceTemplate, Tool, display_name};
-use super::describe::{DescribeError, Describer};
+use super::describe::{Describer, GuestDefinitions};
 use super::exported::{Callee, Exported, SkippedExport, ToolSet};
 use super::imports::{self, IsOffered, MissingImports};
 use super::load_error::LoadError;
@@ -22,17 +22,10 @@ use crate::sandbox::{
     self, CpuProfile, EgressCounts, Grants, ImportReport, Limits, OpenGrants, keyvalue,
 };
 
-/// Returns the SHA-256 digest of a component's bytes: `sha256:` and lower-case hexadecimal digits.
-pub fn digest(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let hex = digest.iter().map(|byte| format!("{byte:02x}"));
-    format!("sha256:{}", hex.collect::<String>())
-}
-
 /// The operator's settings for loading a component.
 #[derive(Debug, Clone, Default)]
 pub struct LoadSettings {
-    /// The digest that the bytes must have, as [`digest`] returns it.
+    /// The digest that the bytes must have, in the form of [`digest`](super::digest).
     pub pinned: Option<String>,
     /// The limits of each call.
     pub limits: Limits,
@@ -49,7 +42,7 @@ pub struct LoadSettings {
 pub struct Component {
     /// The name in logs and errors.
     pub name: String,
-    /// The digest of its bytes, as [`digest`] returns it. For a composition, that of the digests of its parts' files, one
+    /// The digest of its bytes, in the form of [`digest`](super::digest). For a composition, that of the digests of its parts' files, one
     /// a line.
     pub digest: String,
     /// The components that it is composed of, itself first; empty if it is not composed.
@@ -98,7 +91,7 @@ impl Component {
     pub async fn load(
         engine: &Engine,
         name: &str,
-        bytes: Bytes,
+        bytes: ComponentBytes,
         settings: LoadSettings,
         store: &keyvalue::Store,
     ) -> Result<Self, Vec<LoadError>> {
@@ -109,26 +102,27 @@ impl Component {
             missing_imports,
             wit,
         } = settings;
-        binary_format::check(&bytes).map_err(|e| vec![e.into()])?;
-        let digest = digest(&bytes);
+        let digest = bytes.digest().to_owned();
+        let bytes = bytes.bytes();
+        binary_format::check(bytes).map_err(|e| vec![e.into()])?;
         if let Some(pinned) = pinned.filter(|pinned| *pinned != digest) {
             return Err(vec![LoadError::DigestMismatch {
                 found: digest,
                 pinned,
             }]);
         }
-        let engine = preview3::engine_for(engine, &bytes, &limits).await;
+        let engine = preview3::engine_for(engine, bytes, &limits).await;
         let engine = &engine.map_err(|e| vec![e.into()])?;
         let is_offered: IsOffered = match engine.is_concurrent() {
             true => imports::is_offered_with_preview3,
             false => imports::is_offered,
         };
-        let stubbed = find_missing(&bytes, missing_imports, is_offered, &limits).await?;
+        let stubbed = find_missing(bytes, missing_imports, is_offered, &limits).await?;
         let size_bytes = bytes.len();
         let compiled = compile(engine, &digest, bytes.clone(), &limits, (name, wit)).await;
         let (compiled, exported) = match compiled {
             Ok(compiled) => compiled,
-            Err(error) => return Err(vec![not_compiled(error, bytes, &limits).await]),
+            Err(error) => return Err(vec![not_compiled(error, bytes.clone(), &limits).await]),
         };
         let import_names = import_names(engine, &compiled.component);
         let stubs = (!stubbed.is_empty()).then_some(is_offered);
@@ -138,8 +132,14 @@ impl Component {
             .map_err(|errors| errors.into_iter().map(LoadError::Grant).collect::<Vec<_>>())?;
         let guest = Arc::new(guest);
         let describer = Describer::new(engine, name, &limits);
-        let run = describer.run("definitions", |store| guest.clone().tools(store));
-        let tools = run.await.map_err(|e| vec![LoadError::Describe(e)])?;
+        let described = describer.definitions(&guest, &digest).await;
+        let (definitions, new) = described.map_err(|e| vec![LoadError::Describe(e)])?;
+        let GuestDefinitions {
+            tools,
+            prompts,
+            resources,
+            templates,
+        } = definitions;
         // Schemas take time to parse, which the threads that serve requests have not.
         let check = async move { definitions::check_tools(tools) };
         let check = engine.guest_runtime().spawn(check).await;
@@ -155,12 +155,12 @@ impl Component {
             let errors = errors.into_iter().map(LoadError::NameConflict);
             errors.collect::<Vec<_>>()
         })?;
-        let run = describer.run("prompts.definitions", |store| guest.clone().prompts(store));
-        let prompts = checked(run.await, definitions::check_prompts)?;
-        let run = describer.run("resources", |store| guest.clone().resources(store));
-        let resources = checked(run.await, definitions::check_resources)?;
-        let run = describer.run("templates", |store| guest.clone().templates(store));
-        let templates = checked(run.await, definitions::check_templates)?;
+        let prompts = definitions::check_prompts(prompts).map_err(definition_errors)?;
+        let resources = definitions::check_resources(resources).map_err(definition_errors)?;
+        let templates = definitions::check_templates(templates).map_err(definition_errors)?;
+        if let Some(new) = new {
+            describer.keep(new).await;
+        }
         let open_grants = Arc::new(open_grants);
         let spare_instances =
             SpareInstances::new(name, engine, guest.clone(), open_grants.clone(), &limits);
@@ -316,15 +316,6 @@ fn import_names(engine: &Engine, component: &wasmtime::component::Component) -> 
         .imports(engine.wasmtime())
         .map(|(name, _)| name.to_owned())
         .collect()
-}
-
-/// Checks the definitions that a component returned.
-fn checked<D, C>(
-    described: Result<D, DescribeError>,
-    check: impl FnOnce(D) -> Result<C, Vec<DefinitionError>>,
-) -> Result<C, Vec<LoadError>> {
-    let definitions = described.map_err(|e| vec![LoadError::Describe(e)])?;
-    check(definitions).map_err(definition_errors)
 }
 
 fn definition_errors(errors: Vec<DefinitionError>) -> Vec<LoadError> {

@@ -4,7 +4,8 @@
 //! as a command.
 //! Its files, from the lowest layer to the highest; a file uses only files of lower groups:
 //!
-//! - `binary_format`, `engine_error`, `guest_json`, `interface_names`, then `schema`: formats and errors, independent of the contract;
+//! - `binary_format`, `component_bytes`, `engine_error`, `guest_json`, `interface_names`, then `schema`: formats and errors,
+//!   independent of the contract;
 //! - `contract`: generated bindings, the host's imports, the guest's exports;
 //! - `definitions`, `imports`, `preview3`, `output_validation`, `tool_result`, `call_error`: checks of what a guest imports,
 //!   needs, says and returns;
@@ -15,6 +16,7 @@
 //! - `execute`, then `call` and `handler`: one call, one HTTP request.
 
 mod binary_format;
+mod component_bytes;
 mod engine_error;
 mod guest_json;
 mod interface_names;
@@ -51,6 +53,7 @@ mod handler;
 
 pub use call::Call;
 pub use call_error::{CallError, TargetKind};
+pub use component_bytes::{ComponentBytes, digest};
 pub use composition::{CompositionError, Part, PartImport};
 pub(crate) use composition::{PartFile, compose, exports_import};
 pub use contract::{
@@ -72,7 +75,7 @@ pub(crate) use guest_json::parse as parse_guest_json;
 pub use handler::{HandlerBody, HandlerBodyError, HandlerError};
 pub use imports::MissingImports;
 pub(crate) use interface_names::InterfaceNames;
-pub use load::{Component, LoadSettings, digest};
+pub use load::{Component, LoadSettings};
 pub use load_error::LoadError;
 pub use schema::Schema;
 pub(crate) use schema::Strings;

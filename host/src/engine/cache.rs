@@ -1,4 +1,4 @@
-//! On-disk cache of compiled components, in the directory that [`CacheDir`] guards.
+//! On-disk cache of compiled components and of their definitions, in the directory that [`CacheDir`] guards.
 //!
 //! The file name holds the digest of the component and a hash of every engine setting that affects the code.
 
@@ -10,9 +10,12 @@ use std::path::{Path, PathBuf};
 
 use wasmtime::component::Component;
 
-use crate::cache::{COMPILED_EXTENSION, CacheDir};
+use crate::cache::{COMPILED_EXTENSION, CacheDir, DEFINITIONS, RECORD_EXTENSION};
 
-/// A directory of compiled components.
+/// Size of the definitions of one component above which they are not kept.
+const MAX_DEFINITIONS_BYTES: u64 = 8 << 20;
+
+/// A directory of compiled components and their definitions.
 pub(super) struct Cache {
     dir: CacheDir,
     engine: wasmtime::Engine,
@@ -91,6 +94,27 @@ impl Cache {
         Ok(component)
     }
 
+    /// Returns the definitions that were kept under this key.
+    pub(super) fn load_definitions(&self, key: &str) -> Option<Vec<u8>> {
+        self.dir
+            .read(&self.definitions_path(key), MAX_DEFINITIONS_BYTES)
+    }
+
+    /// Keeps the definitions of a component, unless they are large. A failure is logged: they are only asked for again.
+    pub(super) fn store_definitions(&self, key: &str, definitions: &[u8]) {
+        if definitions.len() as u64 > MAX_DEFINITIONS_BYTES {
+            return;
+        }
+        let path = self.definitions_path(key);
+        let stored = self
+            .write(&path, definitions)
+            .and_then(|file| Ok(file.persist(&path)?))
+            .and_then(|_| self.dir.evict_after(definitions.len() as u64));
+        if let Err(error) = stored {
+            tracing::warn!(cache.entry = %path.display(), %error, "definitions not cached");
+        }
+    }
+
     fn write(&self, path: &Path, compiled: &[u8]) -> io::Result<tempfile::NamedTempFile> {
         let mut file = self.dir.create_file(path)?;
         file.write_all(compiled)?;
@@ -101,6 +125,12 @@ impl Cache {
         let key = self.engine_key;
         let name = format!("{digest}-{key:016x}.{COMPILED_EXTENSION}");
         self.dir.root().join(name)
+    }
+
+    fn definitions_path(&self, key: &str) -> PathBuf {
+        let engine_key = self.engine_key;
+        let name = format!("{key}-{engine_key:016x}.{RECORD_EXTENSION}");
+        self.dir.root().join(DEFINITIONS).join(name)
     }
 }
 

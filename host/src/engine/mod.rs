@@ -214,6 +214,19 @@ impl Engine {
         loaded.await?.map_err(|error| CompileError::invalid(&error))
     }
 
+    /// Returns the definitions of a component that [`Self::keep_definitions`] kept; `None` if there are none.
+    pub async fn kept_definitions(&self, key: &str) -> Option<Vec<u8>> {
+        let (cache, key) = (self.cache.clone()?, key.to_owned());
+        blocking(move || cache.load_definitions(&key)).await.ok()?
+    }
+
+    /// Keeps the definitions of a component in the cache, if there is one.
+    pub async fn keep_definitions(&self, key: &str, definitions: Vec<u8>) {
+        if let (Some(cache), key) = (self.cache.clone(), key.to_owned()) {
+            let _ = blocking(move || cache.store_definitions(&key, &definitions)).await;
+        }
+    }
+
     /// The wasmtime engine, for linkers and stores.
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime

@@ -1,15 +1,13 @@
 //! Composes a component with the parts of its `with`, after the digests of all of them were compared.
 
-use bytes::Bytes;
-
 use super::content::{Content, FileContent};
-use crate::component::{self, LoadError, Part, PartFile};
+use crate::component::{self, ComponentBytes, LoadError, Part, PartFile};
 use crate::config::ComponentConfig;
 use crate::sandbox::Limits;
 
 /// The bytes to compile.
 pub(super) struct Composed {
-    pub(super) bytes: Bytes,
+    pub(super) bytes: ComponentBytes,
     /// The digest that these bytes must have.
     pub(super) pinned: Option<String>,
     /// Empty if the component is not composed.
@@ -36,19 +34,19 @@ pub(super) async fn compose(
     check_digests(&content, settings)?;
     let files = content.files().map(|file| PartFile {
         name: name(file),
-        bytes: file.bytes.clone(),
+        bytes: file.bytes.bytes().clone(),
     });
     let composing = component::compose(files.collect(), limits.compile);
     let composed = composing.await.map_err(|error| vec![error.into()])?;
     let files = content.files().zip(signers).zip(composed.imports);
     let parts = files.map(|((file, signed_by), imports)| Part {
         name: name(file),
-        digest: file.digest.clone(),
+        digest: file.bytes.digest().to_owned(),
         signed_by,
         imports,
     });
     Ok(Composed {
-        bytes: composed.bytes,
+        bytes: ComponentBytes::new(composed.bytes),
         pinned: None,
         parts: parts.collect(),
     })
@@ -70,10 +68,13 @@ fn check_digests(
     let pinned = pinned.chain(settings.with.iter().map(|part| &part.digest));
     let mut errors = Vec::new();
     for (index, (file, pinned)) in content.files().zip(pinned).enumerate() {
-        let Some(pinned) = pinned.clone().filter(|pinned| *pinned != file.digest) else {
+        let Some(pinned) = pinned
+            .clone()
+            .filter(|pinned| pinned != file.bytes.digest())
+        else {
             continue;
         };
-        let found = file.digest.clone();
+        let found = file.bytes.digest().to_owned();
         errors.push(match index {
             0 => LoadError::DigestMismatch { found, pinned },
             _ => LoadError::PartDigestMismatch {

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::problem::ComponentProblem;
 use super::remotes::Remotes;
-use crate::component;
+use crate::component::{self, ComponentBytes};
 use crate::config::PartConfig;
 use crate::reference::{ComponentFile, Fingerprint, ReferenceError};
 
@@ -24,8 +22,7 @@ pub(super) struct Content {
 #[derive(Clone)]
 pub(super) struct FileContent {
     pub(super) file: ComponentFile,
-    pub(super) bytes: Bytes,
-    pub(super) digest: String,
+    pub(super) bytes: ComponentBytes,
 }
 
 /// The fingerprints of a component's files, in their order.
@@ -70,9 +67,11 @@ impl Content {
     /// Returns the identity of the content: the digest of a single file, or that of the digests of several, one a line.
     pub(super) fn digest(&self) -> String {
         if self.parts.is_empty() {
-            return self.file.digest.clone();
+            return self.file.bytes.digest().to_owned();
         }
-        let lines = self.files().map(|file| format!("{}\n", file.digest));
+        let lines = self
+            .files()
+            .map(|file| format!("{}\n", file.bytes.digest()));
         component::digest(lines.collect::<String>().as_bytes())
     }
 }
@@ -164,19 +163,14 @@ fn read_file(
     let Some((bytes, fingerprint)) = file.read(known)? else {
         return Ok(None);
     };
-    let digest = component::digest(&bytes);
+    let bytes = ComponentBytes::new(bytes);
     let origin = file.origin.as_ref();
-    if origin.is_some_and(|origin| origin.digest != digest) {
+    if origin.is_some_and(|origin| origin.digest != bytes.digest()) {
         return Err(ReferenceError::Altered(file.name().display().to_string()));
     }
     let fingerprint = FileFingerprint {
         fingerprint,
         is_fetched: file.origin.is_some(),
     };
-    let content = FileContent {
-        file,
-        bytes: bytes.into(),
-        digest,
-    };
-    Ok(Some((content, fingerprint)))
+    Ok(Some((FileContent { file, bytes }, fingerprint)))
 }

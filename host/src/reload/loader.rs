@@ -288,7 +288,7 @@ impl Loader {
         else {
             return Ok(None);
         };
-        let bytes = content.bytes.clone();
+        let bytes = content.bytes.bytes().clone();
         let verified = match (origin, self.remotes.fetcher()) {
             (Some(origin), Some(fetcher)) => {
                 signatures::verify_remote(fetcher, origin, bytes, signers).await

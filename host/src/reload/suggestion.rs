@@ -19,7 +19,7 @@ pub(super) async fn suggest(file: FileContent, errors: Vec<LoadError>) -> Vec<Lo
     if file.file.origin.is_some() || !errors.iter().any(lacks_import) {
         return errors;
     }
-    let searching = tokio::task::spawn_blocking(move || find(&file.file.path, &file.bytes));
+    let searching = tokio::task::spawn_blocking(move || find(&file.file.path, file.bytes.bytes()));
     let Some(parts) = searching.await.ok().flatten() else {
         return errors;
     };

@@ -21,4 +21,6 @@ wasmtime::component::bindgen!({
         "toolcrib:mcp/call.log": async,
     },
     exports: { default: async },
+    // For definitions that are kept with the compiled component.
+    additional_derives: [serde::Serialize, serde::Deserialize],
 });
