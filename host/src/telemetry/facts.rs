@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::audit::Arguments;
 use super::grant_uses::GrantUse;
 use super::outcome::Outcome;
 use crate::auth::Caller;
@@ -48,8 +47,8 @@ pub struct Facts {
     pub call_id: Option<Box<str>>,
     /// The trace id: that of the request's span, else that of `_meta.traceparent`.
     pub trace_id: Option<Box<str>>,
-    /// The keyed hash of the arguments, or the arguments themselves. Only for the audit.
-    pub arguments: Option<Value>,
+    /// The arguments, for the audit only.
+    pub(super) arguments: Option<Arguments>,
     /// Processor time of the guest. Set from the usage at the end.
     pub cpu: Duration,
     /// Largest linear memory of the guest, in bytes. Set from the usage at the end.

@@ -9,10 +9,11 @@ use tracing::span::Record;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use super::event_time::EventTime;
 use super::fields::{LOG_TARGET, is_plain, value_text};
 use crate::text::error_chain;
 
@@ -27,7 +28,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, JsonFields> for Json
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut timestamp = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+        EventTime.format_time(&mut Writer::new(&mut timestamp))?;
         let mut fields = JsonVisitor::default();
         event.record(&mut fields);
         let metadata = event.metadata();

@@ -1,5 +1,6 @@
 //! Writes the lines of the log. Lines about usual events are collected for a moment and written together by a thread, since
-//! a system call for each request costs more than the line itself.
+//! a system call for each request costs more than the line itself. Those about requests are also formatted there, one after
+//! the other: the code for a line, run once in each request, would take several times as long.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -8,10 +9,15 @@ use std::time::Duration;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::ended_request::EndedRequest;
+use super::request_log;
+
 /// Time for which lines are collected.
 const BATCH_TIME: Duration = Duration::from_millis(5);
 /// Size of the collected lines. A thread that logs more waits until they are written, so that none is lost.
 const MAX_PENDING_BYTES: usize = 256 << 10;
+/// Collected requests. A thread that logs more waits too.
+const MAX_PENDING_REQUESTS: usize = 1_024;
 
 /// The writer of the process's log.
 static INSTALLED: OnceLock<LogWriter> = OnceLock::new();
@@ -20,6 +26,14 @@ static INSTALLED: OnceLock<LogWriter> = OnceLock::new();
 pub fn flush_log() {
     if let Some(writer) = INSTALLED.get() {
         writer.shared.write_pending();
+    }
+}
+
+/// Logs a request: now if the process's log is another one, else within [`BATCH_TIME`].
+pub(super) fn log_request(request: Arc<EndedRequest>) {
+    match INSTALLED.get() {
+        Some(writer) => writer.shared.add_request(request),
+        None => request_log::log(&request),
     }
 }
 
@@ -39,6 +53,8 @@ struct Shared {
 #[derive(Default)]
 struct Pending {
     lines: Vec<u8>,
+    /// Requests that have no line yet.
+    requests: Vec<Arc<EndedRequest>>,
     /// Whether the thread waits for the first line.
     is_idle: bool,
 }
@@ -80,7 +96,7 @@ impl Shared {
     fn run(&self) -> ! {
         loop {
             let mut pending = lock(&self.pending);
-            while pending.lines.is_empty() {
+            while pending.lines.is_empty() && pending.requests.is_empty() {
                 // Another thread may have written the line that woke this one.
                 pending.is_idle = true;
                 let woken = self.has_pending.wait(pending);
@@ -93,7 +109,16 @@ impl Shared {
         }
     }
 
+    /// Writes what is collected. Not to be called while requests are formatted.
     fn write_pending(&self) {
+        let requests = std::mem::take(&mut lock(&self.pending).requests);
+        for request in requests {
+            request_log::log(&request);
+        }
+        self.write_lines();
+    }
+
+    fn write_lines(&self) {
         let mut output = lock(&self.output);
         let lines = std::mem::take(&mut lock(&self.pending).lines);
         // There is nowhere to report that the log cannot be written.
@@ -103,19 +128,36 @@ impl Shared {
     fn add(&self, line: &[u8]) -> usize {
         let mut pending = lock(&self.pending);
         pending.lines.extend_from_slice(line);
+        self.wake(&mut pending);
+        pending.lines.len()
+    }
+
+    fn add_request(&self, request: Arc<EndedRequest>) {
+        let mut pending = lock(&self.pending);
+        pending.requests.push(request);
+        self.wake(&mut pending);
+        let is_full = pending.requests.len() >= MAX_PENDING_REQUESTS;
+        drop(pending);
+        if is_full {
+            self.write_pending();
+        }
+    }
+
+    fn wake(&self, pending: &mut Pending) {
         if pending.is_idle {
             pending.is_idle = false;
             self.has_pending.notify_one();
         }
-        pending.lines.len()
     }
 }
 
 impl Write for LineWriter<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let pending_bytes = self.shared.add(line);
-        if self.is_urgent || pending_bytes >= MAX_PENDING_BYTES {
+        if self.is_urgent {
             self.shared.write_pending();
+        } else if pending_bytes >= MAX_PENDING_BYTES {
+            self.shared.write_lines();
         }
         Ok(line.len())
     }

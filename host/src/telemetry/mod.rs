@@ -12,14 +12,17 @@ mod outcome;
 
 mod facts;
 
+mod ended_request;
+mod event_time;
+
+mod request_log;
+
 mod audit;
 mod counted_events;
 mod json;
 mod log_writer;
 mod metrics;
 mod traces;
-
-mod request_log;
 
 mod observer;
 
@@ -49,6 +52,7 @@ pub use call_usage::CallUsage;
 use counted_events::{CountedEvents, Summary};
 use daily_file::DailyFile;
 pub use daily_file::{check_writable, reopen_files};
+use event_time::EventTime;
 pub use facts::{Facts, TargetFacts};
 use fields::TextFields;
 pub use grant_uses::GrantUse;
@@ -132,7 +136,7 @@ impl FromStr for LogFormat {
 
 /// Installs the log as the process's `tracing` subscriber, unless there is one already. Panics are logged too.
 ///
-/// Lines below the level `warn` may be written a moment later; [`flush_log`] writes them at once.
+/// Lines below the level `warn`, and about requests, may be written a moment later; [`flush_log`] writes them at once.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -155,6 +159,7 @@ pub fn init(config: &LogConfig) -> io::Result<()> {
         .with(targets)
         .with(counted_events);
     let layer = tracing_subscriber::fmt::layer()
+        .with_timer(EventTime)
         .with_writer(writer.clone())
         // Reporting that the log cannot be written would fail too, with a panic.
         .log_internal_errors(false);

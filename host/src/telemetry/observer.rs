@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::audit::{Audit, ComponentChange, ConfigurationRead};
+use super::audit::{Arguments, Audit, ComponentChange, ConfigurationRead};
+use super::ended_request::EndedRequest;
 use super::facts::{Facts, TargetFacts};
+use super::log_writer;
 use super::metrics::{Metrics, SeriesCell, TargetSeries};
 use super::outcome::Outcome;
 use super::request_log;
@@ -105,7 +107,7 @@ impl Observer {
         Some(metrics.series(cell, method, target))
     }
 
-    pub(super) fn audited_arguments(&self, arguments: &Value) -> Option<Value> {
+    pub(super) fn audited_arguments(&self, arguments: &Value) -> Option<Arguments> {
         Some(self.0.audit.as_ref()?.arguments(arguments))
     }
 
@@ -117,18 +119,33 @@ impl Observer {
         duration: Duration,
     ) {
         let outcome = outcome(&facts);
-        if let Some(traces) = &self.0.traces {
+        let sinks = &*self.0;
+        if let Some(traces) = &sinks.traces {
             traces.end(span, &facts, outcome, SystemTime::now() - duration);
         }
-        match self.0.on_request {
-            Some(on_request) => on_request(&facts, outcome, duration),
-            None => request_log::log(&facts, outcome, duration),
-        }
-        if let Some(metrics) = &self.0.metrics {
+        if let Some(metrics) = &sinks.metrics {
             metrics.record(&facts, series, outcome, duration);
         }
-        if let Some(audit) = &self.0.audit {
-            audit.request_ended(facts, outcome, duration, SystemTime::now());
+        if let Some(on_request) = sinks.on_request {
+            on_request(&facts, outcome, duration);
+        }
+        let is_logged = sinks.on_request.is_none() && request_log::is_logged(&facts);
+        let audit = sinks.audit.as_ref();
+        let audit = audit.filter(|_| Audit::has_record(&facts, outcome));
+        if !is_logged && audit.is_none() {
+            return;
+        }
+        let request = Arc::new(EndedRequest {
+            facts,
+            outcome,
+            duration,
+            time: SystemTime::now(),
+        });
+        if let Some(audit) = audit {
+            audit.request_ended(request.clone());
+        }
+        if is_logged {
+            log_writer::log_request(request);
         }
     }
 }

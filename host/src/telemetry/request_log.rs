@@ -2,17 +2,39 @@
 
 use std::time::Duration;
 
-use super::facts::Facts;
-use super::outcome::Outcome;
+use tracing::Level;
 
-/// Logs a request. One that anybody can send at will, because its message was not read and it has no caller, is logged at
-/// `debug` only.
-pub(super) fn log(facts: &Facts, outcome: Outcome, duration: Duration) {
-    let is_known = facts.caller.is_some() || !facts.method.is_empty();
+use super::ended_request::EndedRequest;
+use super::event_time;
+use super::facts::Facts;
+
+const TARGET: &str = "toolcrib::request";
+
+/// Returns whether a request has a line in the log. One that anybody can send at will, because its message was not read and
+/// it has no caller, has one at `debug` only.
+pub(super) fn is_logged(facts: &Facts) -> bool {
+    match is_known(facts) {
+        true => tracing::enabled!(target: TARGET, Level::INFO),
+        false => tracing::enabled!(target: TARGET, Level::DEBUG),
+    }
+}
+
+fn is_known(facts: &Facts) -> bool {
+    facts.caller.is_some() || !facts.method.is_empty()
+}
+
+/// Logs a request.
+pub(super) fn log(request: &EndedRequest) {
+    let EndedRequest {
+        facts,
+        outcome,
+        duration,
+        time,
+    } = request;
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
-                target: "toolcrib::request",
+                target: TARGET,
                 parent: None,
                 {
                     mcp.method = text(&facts.method).filter(|_| name(facts, "mount").is_none()),
@@ -27,7 +49,7 @@ pub(super) fn log(facts: &Facts, outcome: Outcome, duration: Duration) {
                     outcome = outcome.as_str(),
                     reason = facts.reason.as_deref(),
                     http.status = (facts.status > 0).then_some(facts.status),
-                    duration.ms = milliseconds(duration),
+                    duration.ms = milliseconds(*duration),
                     cpu.ms = facts.call_id.is_some().then(|| milliseconds(facts.cpu)),
                     memory.peak = facts.call_id.is_some().then_some(facts.peak_memory),
                     request.bytes = facts.request_bytes,
@@ -40,11 +62,10 @@ pub(super) fn log(facts: &Facts, outcome: Outcome, duration: Duration) {
             )
         };
     }
-    if is_known {
-        event!(info);
-    } else {
-        event!(debug);
-    }
+    event_time::at(*time, || match is_known(facts) {
+        true => event!(info),
+        false => event!(debug),
+    });
 }
 
 fn text(text: &str) -> Option<&str> {

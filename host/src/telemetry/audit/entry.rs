@@ -1,12 +1,13 @@
 //! The entries of the audit and their form as JSON.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use serde_json::Value;
 
+use super::arguments::{ArgumentMembers, HashKey};
 use crate::telemetry::GrantUse;
-use crate::telemetry::facts::Facts;
+use crate::telemetry::ended_request::EndedRequest;
 use crate::telemetry::outcome::Outcome;
 use crate::text::truncate;
 
@@ -26,11 +27,7 @@ pub(super) enum EntryKind {
     Started,
     /// The process ends.
     Stopped,
-    Request {
-        facts: Box<Facts>,
-        outcome: Outcome,
-        duration: Duration,
-    },
+    Request(Arc<EndedRequest>),
     Component(ComponentChange),
     Configuration(ConfigurationRead),
     /// Records that were lost because the queue was full.
@@ -76,20 +73,22 @@ impl Entry {
     /// Returns whether anybody can cause any number of such entries, without a token.
     pub(super) fn is_anonymous_refusal(&self) -> bool {
         match &self.kind {
-            EntryKind::Request { facts, outcome, .. } => {
-                facts.caller.is_none() && facts.target.is_none() && is_denial(*outcome)
+            EntryKind::Request(request) => {
+                let facts = &request.facts;
+                facts.caller.is_none() && facts.target.is_none() && is_denial(request.outcome)
             }
             _ => false,
         }
     }
 
-    /// Returns the record as JSON, without its number and the digest of the line before. `replica` is the name of this host.
-    pub(super) fn to_json(&self, replica: &str) -> Vec<u8> {
+    /// Returns the record as JSON, without its number and the digest of the line before. `replica` is the name of this host,
+    /// `key` that of the hashes of arguments.
+    pub(super) fn to_json(&self, replica: &str, key: &HashKey) -> Vec<u8> {
         let time = humantime::format_rfc3339_millis(self.time).to_string();
         let record = Record {
             time: &time,
             replica,
-            members: self.kind.members(),
+            members: self.kind.members(key),
         };
         let mut json = Vec::with_capacity(USUAL_BYTES);
         // All of it is strings, numbers, lists and objects with string keys, which serialize.
@@ -99,18 +98,14 @@ impl Entry {
 }
 
 impl EntryKind {
-    fn members(&self) -> Members<'_> {
+    fn members(&self, key: &HashKey) -> Members<'_> {
         match self {
             Self::Started => Members::Started {
                 version: env!("CARGO_PKG_VERSION"),
                 process: std::process::id(),
             },
             Self::Stopped => Members::Stopped,
-            Self::Request {
-                facts,
-                outcome,
-                duration,
-            } => Members::Request(Box::new(request(facts, *outcome, *duration))),
+            Self::Request(ended) => Members::Request(Box::new(request(ended, key))),
             Self::Component(change) => Members::Component(change),
             Self::Configuration(read) => Members::Configuration(read),
             Self::Lost(records) => Members::Lost { records: *records },
@@ -166,7 +161,7 @@ struct Request<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<&'e Value>,
+    arguments: Option<ArgumentMembers<'e>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     grants: &'e [GrantUse],
     #[serde(skip_serializing_if = "is_zero")]
@@ -195,10 +190,12 @@ struct CallerMembers<'e> {
     client: Option<&'e str>,
 }
 
-fn request(facts: &Facts, outcome: Outcome, duration: Duration) -> Request<'_> {
+fn request<'e>(ended: &'e EndedRequest, key: &HashKey) -> Request<'e> {
+    let (facts, outcome) = (&ended.facts, ended.outcome);
     let is_call = facts.call_id.is_some();
     let scopes = facts.target.as_ref().map(|target| &*target.scopes);
     let scopes = scopes.unwrap_or_default();
+    let arguments = facts.arguments.as_ref();
     Request {
         transport: facts.transport,
         method: truncate(&facts.method, MAX_TEXT_BYTES),
@@ -231,10 +228,10 @@ fn request(facts: &Facts, outcome: Outcome, duration: Duration) -> Request<'_> {
         status: (facts.status > 0).then_some(facts.status),
         call: facts.call_id.as_deref(),
         trace: facts.trace_id.as_deref(),
-        arguments: facts.arguments.as_ref(),
+        arguments: arguments.map(|arguments| arguments.members(key)),
         grants: &facts.grants,
         grants_left_out: facts.grants_left_out,
-        duration_ms: milliseconds(duration),
+        duration_ms: milliseconds(ended.duration),
         cpu_ms: is_call.then(|| milliseconds(facts.cpu)),
         peak_memory: is_call.then_some(facts.peak_memory),
         request_bytes: facts.request_bytes,

@@ -2,6 +2,7 @@
 //!
 //! Requests hand their facts to a bounded queue; one thread turns them into lines and writes them.
 
+mod arguments;
 mod chain;
 mod config;
 mod entry;
@@ -19,16 +20,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::hmac::{self, HMAC_SHA256};
-use aws_lc_rs::rand;
-use data_encoding::HEXLOWER;
 use serde_json::Value;
 
+pub(super) use arguments::Arguments;
+use arguments::HashKey;
 pub use config::{AuditConfig, AuditOutput};
 pub use entry::{ComponentChange, ConfigurationRead};
 pub use usage::{GroupBy, Usage, usage};
 pub use verify::{Fault, Verified, verify};
 
+use super::ended_request::EndedRequest;
 use super::facts::Facts;
 use super::outcome::Outcome;
 use entry::{Entry, EntryKind};
@@ -39,12 +40,10 @@ use writer::Writer;
 const MAX_QUEUED: usize = 8_192;
 /// Entries above which no further call is accepted if the audit is required: the rest is for the calls that run.
 const MAX_QUEUED_BEFORE_CALLS: usize = MAX_QUEUED / 2;
-/// Bytes of arguments that are recorded whole; longer ones are recorded as their hash.
+/// Bytes of arguments that wait to be recorded or hashed; longer ones are hashed at once.
 const MAX_ARGUMENT_BYTES: usize = 16 << 10;
 /// Time for what is still to be written when the process ends.
 const MAX_FLUSH_TIME: Duration = Duration::from_secs(5);
-/// Length of the random key of the arguments' hash, if none is configured.
-const KEY_BYTES: usize = 32;
 
 /// The audit. Clones share it.
 #[derive(Clone)]
@@ -53,7 +52,7 @@ pub struct Audit(Arc<Shared>);
 struct Shared {
     entries: SyncSender<Entry>,
     state: Arc<State>,
-    key: hmac::Key,
+    key: HashKey,
     has_whole_arguments: bool,
     is_required: bool,
     /// Signals that the thread has ended. Taken by the first flush.
@@ -73,15 +72,11 @@ impl Audit {
     /// The file cannot be written, another process writes it, or it is not an audit file.
     pub fn start(config: &AuditConfig) -> io::Result<Self> {
         let key = match &config.key {
-            Some(key) => hmac::Key::new(HMAC_SHA256, key.bytes()),
-            None => {
-                let mut key = [0; KEY_BYTES];
-                rand::fill(&mut key).map_err(io::Error::other)?;
-                hmac::Key::new(HMAC_SHA256, &key)
-            }
+            Some(key) => HashKey::new(key.bytes()),
+            None => HashKey::random(),
         };
         let state = Arc::new(State::default());
-        let writer = Writer::open(config, state.clone())?;
+        let writer = Writer::open(config, state.clone(), key.clone())?;
         let (entries, queue) = sync_channel(MAX_QUEUED);
         let (end, ended) = sync_channel(1);
         Builder::new().name("audit".into()).spawn(move || {
@@ -116,14 +111,14 @@ impl Audit {
                 && state.queued.load(Ordering::Relaxed) < MAX_QUEUED_BEFORE_CALLS
     }
 
-    /// Returns the arguments for a record: their keyed hash, since a plain hash of small arguments can be guessed.
-    pub(super) fn arguments(&self, arguments: &Value) -> Value {
+    /// Returns the arguments for a record.
+    pub(super) fn arguments(&self, arguments: &Value) -> Arguments {
         let text = arguments.to_string();
-        if self.0.has_whole_arguments && text.len() <= MAX_ARGUMENT_BYTES {
-            return arguments.clone();
+        match (text.len() <= MAX_ARGUMENT_BYTES, self.0.has_whole_arguments) {
+            (true, true) => Arguments::Whole(arguments.clone()),
+            (true, false) => Arguments::Text(text),
+            (false, _) => Arguments::Hash(self.0.key.hash(&text)),
         }
-        let hash = hmac::sign(&self.0.key, text.as_bytes());
-        format!("hmac-sha256:{}", HEXLOWER.encode(hash.as_ref())).into()
     }
 
     pub(super) fn component_changed(&self, change: ComponentChange) {
@@ -134,23 +129,14 @@ impl Audit {
         self.send(EntryKind::Configuration(read), SystemTime::now());
     }
 
-    pub(super) fn request_ended(
-        &self,
-        facts: Facts,
-        outcome: Outcome,
-        duration: Duration,
-        time: SystemTime,
-    ) {
-        // Requests that run nothing and decide nothing, such as `tools/list`, have no record.
-        if facts.target.is_none() && !entry::is_denial(outcome) {
-            return;
-        }
-        let request = EntryKind::Request {
-            facts: Box::new(facts),
-            outcome,
-            duration,
-        };
-        self.send(request, time);
+    /// Returns whether a request has a record. Those that run nothing and decide nothing, such as `tools/list`, have none.
+    pub(super) fn has_record(facts: &Facts, outcome: Outcome) -> bool {
+        facts.target.is_some() || entry::is_denial(outcome)
+    }
+
+    pub(super) fn request_ended(&self, request: Arc<EndedRequest>) {
+        let time = request.time;
+        self.send(EntryKind::Request(request), time);
     }
 
     /// Waits until everything is written that was sent before, and ends the thread.

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::arguments::HashKey;
 use super::chain::Chain;
 use super::config::{AuditConfig, AuditOutput};
 use super::entry::{Entry, EntryKind};
@@ -14,8 +15,7 @@ use super::lines;
 use super::state::State;
 use crate::telemetry::daily_file::{DailyFile, dated_files};
 
-/// Time after which an entry that could not be written is tried again, and after which written ones are synchronised with
-/// the disk.
+/// Time after which an entry that could not be written is tried again, and from one synchronisation with the disk to the next.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Records of refused requests without a caller per minute; further ones are counted in one record.
 const MAX_ANONYMOUS_PER_MINUTE: u64 = 60;
@@ -30,9 +30,11 @@ pub(super) struct Writer {
     output: Output,
     chain: Chain,
     replica: String,
+    key: HashKey,
     state: Arc<State>,
     anonymous: Anonymous,
     lost: u64,
+    synced: Instant,
     is_synced: bool,
 }
 
@@ -58,8 +60,8 @@ impl Batch {
         }
     }
 
-    fn add(&mut self, entry: &Entry, replica: &str) {
-        let record = entry.to_json(replica);
+    fn add(&mut self, entry: &Entry, replica: &str, key: &HashKey) {
+        let record = entry.to_json(replica, key);
         self.chain = self.chain.append(&record, &mut self.lines);
         self.records += 1;
     }
@@ -76,7 +78,7 @@ impl Writer {
     ///
     /// # Errors
     /// The file cannot be written, another process writes it, or it is not an audit file.
-    pub(super) fn open(config: &AuditConfig, state: Arc<State>) -> io::Result<Self> {
+    pub(super) fn open(config: &AuditConfig, state: Arc<State>, key: HashKey) -> io::Result<Self> {
         let (output, chain) = match &config.output {
             AuditOutput::Stderr => (Output::Stderr, Chain::default()),
             AuditOutput::File(path) => {
@@ -90,12 +92,14 @@ impl Writer {
             output,
             chain,
             replica: host_name(),
+            key,
             state,
             anonymous: Anonymous {
                 since: Instant::now(),
                 count: 0,
             },
             lost: 0,
+            synced: Instant::now(),
             is_synced: true,
         })
     }
@@ -110,14 +114,13 @@ impl Writer {
             };
             let mut batch = Batch::new(self.chain.clone());
             self.add_counts(&mut batch);
-            let is_idle = first.is_none();
             let mut is_last = false;
             let mut taken = 0;
             for entry in first.into_iter().chain(queue.try_iter()) {
                 is_last = matches!(entry.kind, EntryKind::Stopped);
                 taken += 1;
                 if self.is_recorded(&entry) {
-                    batch.add(&entry, &self.replica);
+                    batch.add(&entry, &self.replica, &self.key);
                 }
                 if is_last || batch.lines.len() >= MAX_BATCH_BYTES {
                     break;
@@ -125,7 +128,7 @@ impl Writer {
             }
             self.write(batch);
             self.state.queued.fetch_sub(taken, Ordering::Relaxed);
-            if is_idle || is_last {
+            if is_last || self.synced.elapsed() >= INTERVAL {
                 self.sync();
             }
             if is_last {
@@ -140,7 +143,7 @@ impl Writer {
     fn add_counts(&mut self, batch: &mut Batch) {
         let mut add = |kind| {
             let time = SystemTime::now();
-            batch.add(&Entry { kind, time }, &self.replica);
+            batch.add(&Entry { kind, time }, &self.replica, &self.key);
         };
         let lost = self.state.lost.load(Ordering::Relaxed);
         if lost > self.lost {
@@ -203,7 +206,7 @@ impl Writer {
         {
             tracing::warn!(%error, "audit file not synchronised");
         }
-        self.is_synced = true;
+        (self.synced, self.is_synced) = (Instant::now(), true);
     }
 }
 
