@@ -211,6 +211,7 @@ async fn send(
     let mut first: Option<Bytes> = None;
     while Instant::now() < until {
         let next = Request::clone(&request);
+        sender.ready().await.unwrap();
         let started = Instant::now();
         let response = sender.send_request(next).await.unwrap();
         assert!(response.status().is_success(), "{response:?}");
