@@ -108,14 +108,24 @@ impl Server {
         lines.cloned().collect()
     }
 
-    /// Waits for further lines of the log with this text, after `act`. Returns all of these lines.
+    /// Waits for a further line of the log with this text, after `act`. Returns all further ones.
     async fn logged_after(&self, text: &str, act: impl FnOnce()) -> Vec<String> {
+        self.logged_times_after(1, text, act).await
+    }
+
+    /// The same, but waits for so many lines.
+    async fn logged_times_after(
+        &self,
+        count: usize,
+        text: &str,
+        act: impl FnOnce(),
+    ) -> Vec<String> {
         let before = self.logged(text).len();
         act();
         let started = Instant::now();
         loop {
             let lines = self.logged(text);
-            if lines.len() > before {
+            if lines.len() >= before + count {
                 return lines[before..].to_vec();
             }
             let log = || self.log.lock().unwrap().join("\n");
@@ -135,10 +145,11 @@ impl Server {
             .await;
     }
 
-    /// Writes the configuration and sends SIGHUP. Returns the lines about its faults.
-    async fn refuse(&self, text: &Text) -> Vec<String> {
+    /// Writes a configuration with so many faults and sends SIGHUP. Returns the lines about its faults.
+    async fn refuse(&self, text: &Text, faults: usize) -> Vec<String> {
         text.write(&self.toolcrib);
-        self.logged_after("configuration not taken in", || self.hang_up())
+        let hang_up = || self.hang_up();
+        self.logged_times_after(faults, "configuration not taken in", hang_up)
             .await
     }
 

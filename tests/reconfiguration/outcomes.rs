@@ -22,7 +22,7 @@ async fn outcomes_are_recorded() {
     let mut broken = server.text();
     broken.rest = "[limits]\ntime = 5\ncpu = 5".into();
     server.take_in(&text).await;
-    assert_eq!(server.refuse(&broken).await.len(), 2);
+    assert_eq!(server.refuse(&broken, 2).await.len(), 2);
     server.take_in(&text).await;
     let rotate = || {
         server.toolcrib.file("name", "two");

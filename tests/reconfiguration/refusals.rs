@@ -97,7 +97,7 @@ async fn keys_that_need_a_restart_are_refused() {
             _ => text.max_concurrent_calls = 9,
         }
         text.components += "\nprefix = \"new_\"";
-        assert_names(&server.refuse(&text).await, key);
+        assert_names(&server.refuse(&text, 1).await, key);
         assert_eq!(server.tools().await, ["hello"], "{key}");
     }
     // The same without them.
@@ -194,7 +194,7 @@ async fn faults_keep_everything() {
             &["`server.path`", "nowhere.wasm"],
         ),
     ] {
-        let lines = server.refuse(&text).await;
+        let lines = server.refuse(&text, faults.len()).await;
         for fault in faults {
             assert!(
                 lines.iter().any(|line| line.contains(fault)),
@@ -223,7 +223,7 @@ async fn broken_components_keep_everything() {
     server.toolcrib.file("hello.wasm", "broken");
     let mut text = server.text();
     text.components += "\nprefix = \"new_\"";
-    let lines = server.refuse(&text).await;
+    let lines = server.refuse(&text, 1).await;
     assert!(lines[0].contains("hello.wasm"), "{lines:?}");
     assert_eq!(
         server.client().call("hello", json!({})).await.text(),
