@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::client::{Client, Revision};
-use crate::support::command::Toolcrib;
+use crate::support::command::{Toolcrib, files_in};
 use crate::support::guest::{Block, Guest, Link, Reply, Tool};
 use crate::support::stdio_client::StdioClient;
 
@@ -348,8 +348,7 @@ async fn serve_answers_calls_until_sigterm() {
         assert!(rest.iter().all(|line| !line.contains("hi\"")), "{rest:?}");
 
         let cache = toolcrib.path().join(".cache/toolcrib");
-        let entries = std::fs::read_dir(&cache).unwrap().count();
-        assert_eq!(entries, 1, "round {round}");
+        assert_eq!(files_in(&cache).len(), 1, "round {round}");
     }
 }
 
@@ -409,12 +408,7 @@ fn the_cache_directory_is_configurable() {
         let output = toolcrib.run(&["check", "--no-auth", "--config", "c.toml"]);
         assert_eq!(output.status, 0, "{output:?}");
         if let Some(dir) = dir {
-            assert_eq!(
-                std::fs::read_dir(toolcrib.path().join(dir))
-                    .unwrap()
-                    .count(),
-                1
-            );
+            assert_eq!(files_in(&toolcrib.path().join(dir)).len(), 1);
         }
         assert!(!toolcrib.path().join(".cache").exists());
     }
@@ -441,22 +435,15 @@ fn untrusted_caches_are_not_used() {
     };
     assert_eq!(call().status, 0);
     let dir = toolcrib.path().join("cached");
-    let entry = std::fs::read_dir(&dir)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let [entry] = &files_in(&dir)[..] else {
+        panic!("one compiled component");
+    };
     assert_eq!(
         std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777,
         0o700
     );
-    for damage in [
-        &b""[..],
-        b"rubbish",
-        &std::fs::read(&entry).unwrap()[..1000],
-    ] {
-        std::fs::write(&entry, damage).unwrap();
+    for damage in [&b""[..], b"rubbish", &std::fs::read(entry).unwrap()[..1000]] {
+        std::fs::write(entry, damage).unwrap();
         let output = call();
         assert_eq!(
             (output.status, output.stdout.as_str()),
@@ -464,7 +451,7 @@ fn untrusted_caches_are_not_used() {
             "{output:?}"
         );
         // The entry has been replaced.
-        assert!(std::fs::metadata(&entry).unwrap().len() > 1000);
+        assert!(std::fs::metadata(entry).unwrap().len() > 1000);
     }
     std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
     let output = call();

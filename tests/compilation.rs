@@ -10,7 +10,7 @@ use toolcrib::App;
 use toolcrib::config::Config;
 
 use crate::support::client::{Client, Revision};
-use crate::support::command::Toolcrib;
+use crate::support::command::{Toolcrib, files_in};
 use crate::support::guest::{Guest, Tool};
 use crate::support::process::{Process, TOOLCRIB, processor_time, resident_mb};
 use crate::support::server::{add_component, config, write};
@@ -208,35 +208,36 @@ fn untrusted_cache_entries_are_replaced() {
     toolcrib.file("c.toml", "[cache]\ndir = \"cached\"\n");
     let call = || toolcrib.run(&["call", "--config", "c.toml", "guest.wasm", "hello"]);
     assert_eq!(call().stdout, "hello\n");
-    let entry = only_file(&toolcrib.path().join("cached"));
-    let compiled = std::fs::read(&entry).unwrap();
+    let [entry] = &files_in(&toolcrib.path().join("cached"))[..] else {
+        panic!("one compiled component");
+    };
+    let compiled = std::fs::read(entry).unwrap();
     let is_trusted = || {
-        let metadata = std::fs::symlink_metadata(&entry).unwrap();
+        let metadata = std::fs::symlink_metadata(entry).unwrap();
         metadata.is_file() && metadata.mode() & 0o777 == 0o600
     };
-    let own = std::fs::metadata(&entry).unwrap().ino();
+    let own = std::fs::metadata(entry).unwrap().ino();
     assert!(!call().stderr.contains("removed"));
-    assert_eq!(std::fs::metadata(&entry).unwrap().ino(), own, "kept");
+    assert_eq!(std::fs::metadata(entry).unwrap().ino(), own, "kept");
 
     let elsewhere = toolcrib.path().join("elsewhere");
     std::fs::write(&elsewhere, &compiled).unwrap();
-    let set_mode =
-        |mode| std::fs::set_permissions(&entry, PermissionsExt::from_mode(mode)).unwrap();
+    let set_mode = |mode| std::fs::set_permissions(entry, PermissionsExt::from_mode(mode)).unwrap();
     let replacements: [(&str, &dyn Fn()); 5] = [
         ("group may write", &|| set_mode(0o620)),
         ("everybody may write", &|| set_mode(0o602)),
         ("link", &|| {
-            std::fs::remove_file(&entry).unwrap();
-            symlink(&elsewhere, &entry).unwrap();
+            std::fs::remove_file(entry).unwrap();
+            symlink(&elsewhere, entry).unwrap();
         }),
         ("pipe", &|| {
-            std::fs::remove_file(&entry).unwrap();
-            let made = std::process::Command::new("mkfifo").arg(&entry).status();
+            std::fs::remove_file(entry).unwrap();
+            let made = std::process::Command::new("mkfifo").arg(entry).status();
             assert!(made.unwrap().success());
         }),
         // Only root can give a file away.
         ("other owner", &|| {
-            if chown(&entry, Some(12_345), None).is_err() {
+            if chown(entry, Some(12_345), None).is_err() {
                 set_mode(0o666);
             }
         }),
@@ -252,16 +253,6 @@ fn untrusted_cache_entries_are_replaced() {
         assert!(is_trusted(), "{name}");
         assert!(!call().stderr.contains("removed"), "{name}");
     }
-}
-
-/// Returns the path of the only file in a directory.
-fn only_file(dir: &Path) -> PathBuf {
-    let entries = std::fs::read_dir(dir).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let mut files = paths.filter(|path| path.is_file());
-    let file = files.next().unwrap();
-    assert_eq!(files.next(), None);
-    file
 }
 
 /// The guest is not run at the next start, unless its limits have changed or the entry is damaged.
@@ -282,16 +273,18 @@ fn accepted_definitions_are_kept_with_the_compiled_component() {
         tool.unwrap().to_owned()
     };
     assert_eq!(description(""), "From the guest.");
-    let entry = only_file(&toolcrib.path().join("cached/definitions"));
-    let kept = std::fs::read_to_string(&entry).unwrap();
-    std::fs::write(&entry, kept.replace("guest", "cache")).unwrap();
+    let [entry] = &files_in(&toolcrib.path().join("cached/definitions"))[..] else {
+        panic!("the definitions of one component");
+    };
+    let kept = std::fs::read_to_string(entry).unwrap();
+    std::fs::write(entry, kept.replace("guest", "cache")).unwrap();
     assert_eq!(description(""), "From the cache.");
     assert_eq!(description("concurrency = 3"), "From the cache.");
     assert_eq!(description("memory = \"64MiB\""), "From the guest.");
 
-    std::fs::write(&entry, &kept[1..]).unwrap();
+    std::fs::write(entry, &kept[1..]).unwrap();
     assert_eq!(description(""), "From the guest.");
-    assert_eq!(std::fs::read_to_string(&entry).unwrap(), kept);
+    assert_eq!(std::fs::read_to_string(entry).unwrap(), kept);
 }
 
 /// Many small components share a few compiler processes, none of which is left; the embedder learns the progress.
