@@ -42,8 +42,8 @@ pub struct LoadSettings {
 pub struct Component {
     /// The name in logs and errors.
     pub name: String,
-    /// The digest of its bytes, in the form of [`digest`](super::digest). For a composition, that of the digests of its parts' files, one
-    /// a line.
+    /// The digest of its bytes, in the form of [`digest`](super::digest). For a composition, that of the digests of its
+    /// parts' files, one a line.
     pub digest: String,
     /// The components that it is composed of, itself first; empty if it is not composed.
     pub parts: Vec<Part>,

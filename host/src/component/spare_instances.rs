@@ -131,9 +131,12 @@ impl SpareInstances {
         let spares = self.clone();
         tokio::spawn(async move {
             tokio::task::yield_now().await;
-            if spares.state().calls > calls {
-                spares.state().is_making = false;
-                return;
+            {
+                let mut state = spares.state();
+                if state.calls > calls {
+                    state.is_making = false;
+                    return;
+                }
             }
             // The future has kilobytes.
             let made = Box::pin(spares.make()).await;

@@ -222,9 +222,13 @@ impl Engine {
 
     /// Keeps the definitions of a component in the cache, if there is one.
     pub async fn keep_definitions(&self, key: &str, definitions: Vec<u8>) {
-        if let (Some(cache), key) = (self.cache.clone(), key.to_owned()) {
-            let _ = blocking(move || cache.store_definitions(&key, &definitions)).await;
-        }
+        let Some(cache) = self.cache.clone() else {
+            return;
+        };
+        let key = key.to_owned();
+        let storing = blocking(move || cache.store_definitions(&key, &definitions));
+        // They are only asked for again.
+        let _ = storing.await;
     }
 
     /// The wasmtime engine, for linkers and stores.

@@ -40,8 +40,10 @@ use writer::Writer;
 const MAX_QUEUED: usize = 8_192;
 /// Entries above which no further call is accepted if the audit is required: the rest is for the calls that run.
 const MAX_QUEUED_BEFORE_CALLS: usize = MAX_QUEUED / 2;
-/// Bytes of arguments that wait to be recorded or hashed; longer ones are hashed at once.
+/// Bytes of arguments that are recorded whole; longer ones are recorded as their hash.
 const MAX_ARGUMENT_BYTES: usize = 16 << 10;
+/// Bytes of arguments that are hashed by the thread, where it costs less; longer ones would take memory while they wait.
+const MAX_HASHED_LATER_BYTES: usize = 1 << 10;
 /// Time for what is still to be written when the process ends.
 const MAX_FLUSH_TIME: Duration = Duration::from_secs(5);
 
@@ -114,10 +116,12 @@ impl Audit {
     /// Returns the arguments for a record.
     pub(super) fn arguments(&self, arguments: &Value) -> Arguments {
         let text = arguments.to_string();
-        match (text.len() <= MAX_ARGUMENT_BYTES, self.0.has_whole_arguments) {
-            (true, true) => Arguments::Whole(arguments.clone()),
-            (true, false) => Arguments::Text(text),
-            (false, _) => Arguments::Hash(self.0.key.hash(&text)),
+        if self.0.has_whole_arguments && text.len() <= MAX_ARGUMENT_BYTES {
+            Arguments::Whole(arguments.clone())
+        } else if text.len() <= MAX_HASHED_LATER_BYTES {
+            Arguments::Text(text)
+        } else {
+            Arguments::Hash(self.0.key.hash(&text))
         }
     }
 
