@@ -93,6 +93,36 @@ async fn arguments_are_recorded_whole_by_choice() {
     );
 }
 
+/// Whatever their length, equal arguments have equal hashes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_arguments_are_recorded_as_their_hash() {
+    for (telemetry, whole) in [
+        ("", [false; 3]),
+        ("audit-arguments = \"whole\"", [true, true, false]),
+    ] {
+        let server = Server::new(&format!("audit = \"audit.jsonl\"\n{telemetry}")).await;
+        let mut process = server.start(|_| {});
+        let arguments = [10, 2_000, 20_000].map(|length| json!({ "n": "x".repeat(length) }));
+        for arguments in &arguments {
+            let client = server.client(&process);
+            client.call("number", arguments.clone()).await;
+            client.call("number", arguments.clone()).await;
+        }
+        signal(&process, "-TERM");
+        process.ended();
+        let records = records(&server.toolcrib.path().join("audit.jsonl"));
+        let of_calls = records.iter().filter(|record| record["event"] == "request");
+        let recorded: Vec<_> = of_calls.map(|record| &record["arguments"]).collect();
+        assert_eq!(recorded.len(), 6);
+        for ((pair, arguments), is_whole) in recorded.chunks(2).zip(&arguments).zip(whole) {
+            assert_eq!(pair[0], pair[1]);
+            assert_eq!(pair[0] == arguments, is_whole, "{pair:?}");
+            let hash = pair[0].as_str().unwrap_or_default();
+            assert_eq!(hash.starts_with("hmac-sha256:"), !is_whole, "{pair:?}");
+        }
+    }
+}
+
 /// With a configured key, equal arguments have equal hashes over several starts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hashes_depend_on_the_key() {
