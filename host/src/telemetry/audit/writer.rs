@@ -15,7 +15,8 @@ use super::lines;
 use super::state::State;
 use crate::telemetry::daily_file::{DailyFile, dated_files};
 
-/// Time after which an entry that could not be written is tried again, and from one synchronisation with the disk to the next.
+/// Time after which an entry that could not be written is tried again, and after which written ones are synchronised with
+/// the disk if no further ones follow: meanwhile the queue would overflow.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Records of refused requests without a caller per minute; further ones are counted in one record.
 const MAX_ANONYMOUS_PER_MINUTE: u64 = 60;
@@ -34,7 +35,6 @@ pub(super) struct Writer {
     state: Arc<State>,
     anonymous: Anonymous,
     lost: u64,
-    synced: Instant,
     is_synced: bool,
 }
 
@@ -99,7 +99,6 @@ impl Writer {
                 count: 0,
             },
             lost: 0,
-            synced: Instant::now(),
             is_synced: true,
         })
     }
@@ -114,7 +113,9 @@ impl Writer {
             };
             let mut batch = Batch::new(self.chain.clone());
             self.add_counts(&mut batch);
+            let is_idle = first.is_none();
             let mut is_last = false;
+            let mut is_full = false;
             let mut taken = 0;
             for entry in first.into_iter().chain(queue.try_iter()) {
                 is_last = matches!(entry.kind, EntryKind::Stopped);
@@ -122,20 +123,23 @@ impl Writer {
                 if self.is_recorded(&entry) {
                     batch.add(&entry, &self.replica, &self.key);
                 }
-                if is_last || batch.lines.len() >= MAX_BATCH_BYTES {
+                is_full = batch.lines.len() >= MAX_BATCH_BYTES;
+                if is_last || is_full {
                     break;
                 }
             }
             self.write(batch);
             self.state.queued.fetch_sub(taken, Ordering::Relaxed);
-            if is_last || self.synced.elapsed() >= INTERVAL {
+            if is_idle || is_last {
                 self.sync();
             }
             if is_last {
                 return;
             }
-            // Entries that are sent meanwhile need not wake this thread.
-            std::thread::sleep(BATCH_TIME);
+            if !is_full {
+                // Entries that are sent meanwhile need not wake this thread.
+                std::thread::sleep(BATCH_TIME);
+            }
         }
     }
 
@@ -206,7 +210,7 @@ impl Writer {
         {
             tracing::warn!(%error, "audit file not synchronised");
         }
-        (self.synced, self.is_synced) = (Instant::now(), true);
+        self.is_synced = true;
     }
 }
 
