@@ -148,6 +148,12 @@ async fn measure_calls(echo: &str, dir: &Path, rounds: Rounds) {
         compare(&rows, connections, rounds).await;
     }
     drop(rows);
+    // Recording less than everything would cost less.
+    let audit = std::fs::read_to_string(dir.join("x.jsonl")).unwrap();
+    assert!(
+        !audit.contains(r#""event":"lost""#),
+        "the audit lost records"
+    );
 
     let large = || Message::call("echo", json!({ "text": "x".repeat(LARGE_BYTES) }));
     let rows = [
