@@ -15,8 +15,8 @@ use super::lines;
 use super::state::State;
 use crate::telemetry::daily_file::{DailyFile, dated_files};
 
-/// Time after which an entry that could not be written is tried again, and after which written ones are synchronised with
-/// the disk if no further ones follow: meanwhile the queue would overflow.
+/// Time after which an entry that could not be written is tried again, and time without an entry after which written ones
+/// are synchronised with the disk. Synchronising takes so long that a busy queue would overflow.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Records of refused requests without a caller per minute; further ones are counted in one record.
 const MAX_ANONYMOUS_PER_MINUTE: u64 = 60;
