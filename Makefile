@@ -83,6 +83,8 @@ fuzz:
 lint: $(TOOLS)/stamp
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	# Every package in the lock file, also those for other systems, which no build here fetches and cargo-deny reads.
+	$(CARGO) fetch --locked
 	$(TOOLS)/bin/cargo-deny --offline check licenses bans sources
 	@if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then \
 	  $(TOOLS)/bin/cargo-deny --offline check advisories; \
