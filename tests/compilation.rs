@@ -287,6 +287,49 @@ fn accepted_definitions_are_kept_with_the_compiled_component() {
     assert_eq!(std::fs::read_to_string(entry).unwrap(), kept);
 }
 
+/// The system may map the whole file when loading reads its start.
+#[tokio::test]
+async fn compiled_code_of_a_component_that_is_not_called_takes_no_memory() {
+    let toolcrib = Toolcrib::new();
+    toolcrib.write("guest", &Guest::saying("hello", "hello").component());
+    toolcrib.file(
+        "c.toml",
+        "components = [\"guest.wasm\"]\n[cache]\ndir = \"cached\"\n",
+    );
+    let config = ["--config", "c.toml"];
+    // Fills the cache.
+    let output = toolcrib.run(&["call", config[0], config[1], "guest.wasm", "hello"]);
+    assert_eq!(output.stdout, "hello\n");
+    let arguments = [
+        "serve",
+        "--no-auth",
+        config[0],
+        config[1],
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let process = Process::start(toolcrib.command(&arguments));
+    let resident_kb = || {
+        let maps = std::fs::read_to_string(format!("/proc/{}/smaps", process.id())).unwrap();
+        let mut lines = maps.lines();
+        let mut sizes = Vec::new();
+        while lines.any(|line| line.ends_with(".cwasm")) {
+            let resident = lines.find_map(|line| line.strip_prefix("Rss:")).unwrap();
+            let (kb, _) = resident.trim().split_once(' ').unwrap();
+            sizes.push(kb.parse::<u64>().unwrap());
+        }
+        assert!(!sizes.is_empty(), "compiled code is mapped");
+        sizes.iter().sum::<u64>()
+    };
+    assert_eq!(resident_kb(), 0);
+    let client = Client::new(
+        &format!("http://{}/mcp", process.address),
+        Revision::July2026,
+    );
+    assert_eq!(client.call("hello", json!({})).await.text(), "hello");
+    assert_ne!(resident_kb(), 0);
+}
+
 /// Many small components share a few compiler processes, none of which is left; the embedder learns the progress.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_components_are_loaded_in_parallel_with_progress() {

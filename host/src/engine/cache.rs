@@ -153,7 +153,30 @@ fn load_file(engine: &wasmtime::Engine, path: &Path) -> wasmtime::Result<Compone
     // SAFETY: the file must be compiled by wasmtime and must not change while it is mapped. `CacheDir::open_file` accepts
     // only a file and a directory that this user owns and nobody else can write. Entries are written to a temporary file
     // and renamed, never changed in place. wasmtime itself rejects another version or other settings.
-    unsafe { Component::deserialize_file(engine, path) }
+    let component = unsafe { Component::deserialize_file(engine, path) }?;
+    #[cfg(target_os = "linux")]
+    release_pages(&component);
+    Ok(component)
+}
+
+/// Gives back the pages of a mapped component that loading has read. The system may map the whole file for the first one;
+/// a component that is not called needs none of them.
+#[cfg(target_os = "linux")]
+#[allow(
+    unsafe_code,
+    reason = "advises the system on memory that wasmtime has mapped"
+)]
+fn release_pages(component: &Component) {
+    use rustix::mm::{Advice, madvise};
+
+    let image = component.image_range();
+    let (start, len) = (image.start, image.end.addr() - image.start.addr());
+    // SAFETY: the image is a mapping of a file, which nothing writes: wasmtime rejects images with relocations. The system
+    // reads the same bytes again at the next access.
+    let released = unsafe { madvise(start.cast_mut().cast(), len, Advice::LinuxDontNeed) };
+    if let Err(error) = released {
+        tracing::debug!(%error, "memory of a compiled component not released");
+    }
 }
 
 /// Copies a compiled component into memory.
