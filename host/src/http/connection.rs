@@ -7,10 +7,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::byte_budget::ConnectionAccounts;
+use super::response_batches::ResponseBatches;
 
 /// One client connection.
 pub(super) struct Connection {
     pub(super) accounts: ConnectionAccounts,
+    /// Those of the thread that serves it.
+    pub(super) batches: Arc<ResponseBatches>,
     exchanges: Mutex<Exchanges>,
 }
 
@@ -34,9 +37,10 @@ pub(super) struct Exchange {
 }
 
 impl Connection {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(batches: Arc<ResponseBatches>) -> Arc<Self> {
         Arc::new(Self {
             accounts: ConnectionAccounts::default(),
+            batches,
             exchanges: Mutex::new(Exchanges {
                 started: 0,
                 open: 0,
@@ -118,7 +122,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_idle_some_time_after_its_last_exchange() {
         const TIME: Duration = Duration::from_millis(50);
-        let connection = Connection::new();
+        let connection = Connection::new(Arc::default());
         connection.idle_for(TIME).await;
         let exchange = connection.start_exchange(false);
         let mut idle = std::pin::pin!(connection.idle_for(TIME));

@@ -3,16 +3,18 @@
 //! Answering a request takes several short tasks. On a multi-threaded runtime each of them may wake another thread,
 //! which costs more than the request itself; here they all run on the thread of their connection.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::listener::{Stream, attach, detach};
+use super::response_batches::ResponseBatches;
 
 /// The connection threads. Dropping this ends them.
 pub(super) struct ConnectionThreads {
-    runtimes: Vec<Handle>,
+    threads: Vec<(Handle, Arc<ResponseBatches>)>,
     next: AtomicUsize,
     _stop_on_drop: DropGuard,
 }
@@ -28,8 +30,9 @@ impl ConnectionThreads {
         if runtimes.is_empty() {
             runtimes.push(Handle::current());
         }
+        let threads = runtimes.into_iter();
         Self {
-            runtimes,
+            threads: threads.map(|runtime| (runtime, Arc::default())).collect(),
             next: AtomicUsize::new(0),
             _stop_on_drop: stop.drop_guard(),
         }
@@ -38,10 +41,10 @@ impl ConnectionThreads {
     /// Serves a connection on the next thread (round robin).
     pub(super) fn spawn<F, S>(&self, stream: Stream, serve: S)
     where
-        S: FnOnce(Stream) -> F + Send + 'static,
+        S: FnOnce(Stream, Arc<ResponseBatches>) -> F + Send + 'static,
         F: Future<Output = ()> + Send,
     {
-        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.runtimes.len();
+        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
         // Registers the socket with the I/O driver of its own thread instead of the accepting one.
         let stream = match detach(stream) {
             Ok(stream) => stream,
@@ -50,9 +53,11 @@ impl ConnectionThreads {
                 return;
             }
         };
-        self.runtimes[index].spawn(async move {
+        let (runtime, batches) = &self.threads[index];
+        let batches = batches.clone();
+        runtime.spawn(async move {
             match attach(stream) {
-                Ok(stream) => serve(stream).await,
+                Ok(stream) => serve(stream, batches).await,
                 Err(error) => tracing::warn!(%error, "connection not served"),
             }
         });

@@ -26,6 +26,7 @@ mod observe;
 mod origin;
 mod outgoing;
 mod page;
+mod response_batches;
 mod responses;
 mod sending;
 mod serve;

@@ -156,6 +156,7 @@ impl Service<Request<Incoming>> for ConnectionService {
             let response = application
                 .handle(request.map(Body::new), &connection)
                 .await;
+            connection.batches.wait().await;
             if response.body().size_hint().exact().is_some() {
                 exchange.start_sending();
             }
@@ -273,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_dropped_if_a_piece_is_not_sent_in_time() {
-        let connection = Connection::new();
+        let connection = Connection::new(Arc::default());
         let of_stream = connection.clone();
         let unread = ends(SHORT, async move || {
             let mut body = sent_body(&[1; 100], &of_stream);
@@ -306,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_exchange_is_open_until_its_last_piece_is_sent() {
-        let connection = Connection::new();
+        let connection = Connection::new(Arc::default());
         let mut body = sent_body(b"text", &connection);
         let piece = body.frame().await;
         // HTTP/1 needs no other frame to end.

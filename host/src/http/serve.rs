@@ -18,6 +18,7 @@ use super::application::Application;
 use super::connection::Connection;
 use super::connection_threads::ConnectionThreads;
 use super::listener::{self, Listener, Stream};
+use super::response_batches::ResponseBatches;
 use super::sending::{ConnectionService, StreamExecutor};
 use super::socket::{self, PeerWatch};
 use super::timed_stream::{StreamLimits, TimedStream};
@@ -106,13 +107,13 @@ pub async fn serve(
     let serve_on = |stream, permit: Option<OwnedSemaphorePermit>| {
         let (server, token) = (server.clone(), connections.token());
         let tls = serving.tls.as_ref().map(LiveTls::current);
-        threads.spawn(stream, move |stream| async move {
+        threads.spawn(stream, move |stream, batches| async move {
             match tls {
                 None => {
                     let (stream, peer) = socket::split(stream);
-                    server.serve_connection(stream, peer).await;
+                    server.serve_connection(stream, peer, batches).await;
                 }
-                Some(tls) => server.serve_tls_connection(stream, &tls).await,
+                Some(tls) => server.serve_tls_connection(stream, &tls, batches).await,
             }
             drop((permit, token));
         });
@@ -196,10 +197,15 @@ struct Server {
 }
 
 impl Server {
-    async fn serve_tls_connection(self, stream: Stream, tls: &TlsAcceptor) {
+    async fn serve_tls_connection(
+        self,
+        stream: Stream,
+        tls: &TlsAcceptor,
+        batches: Arc<ResponseBatches>,
+    ) {
         let (stream, peer) = socket::split(stream);
         match tokio::time::timeout(MAX_HANDSHAKE_TIME, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.serve_connection(stream, peer).await,
+            Ok(Ok(stream)) => self.serve_connection(stream, peer, batches).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake timed out"),
         }
@@ -209,8 +215,9 @@ impl Server {
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: PeerWatch,
+        batches: Arc<ResponseBatches>,
     ) {
-        let connection = Connection::new();
+        let connection = Connection::new(batches);
         let limits = StreamLimits {
             head: MAX_HEAD_TIME,
             stalled_write: MAX_STALLED_TIME,

@@ -161,7 +161,7 @@ mod tests {
         stalled_write: Duration,
     ) -> (TimedStream<DuplexStream>, DuplexStream, Arc<Connection>) {
         let (near, far) = duplex(64);
-        let connection = Connection::new();
+        let connection = Connection::new(Arc::default());
         let limits = StreamLimits {
             head,
             stalled_write,
