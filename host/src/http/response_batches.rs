@@ -1,13 +1,15 @@
-//! Batches of responses. Of the requests that are there at the same time on one connection thread, each waits with its
-//! response until the others have been handled.
+//! Batches of responses. Where many requests arrive together on one connection thread, each waits with its response until
+//! the others have been handled.
 //!
-//! Sending a response wakes its client, and its code and that of a call displace each other in the processor's caches. In
-//! batches, both happen once for several calls. A request that is alone on its thread does not wait.
+//! The code that sends a response and the code of a call displace each other in the processor's caches, and each response
+//! wakes a client, which may take the processor. In batches, both happen once for several calls.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-/// Of so many responses, one waits for others although the last one that waited found none.
+/// Size from which batches gain more than they cost: the first client waits, while it could prepare its next request.
+const MIN_BATCH: usize = 6;
+/// Of so many responses, one waits for others although the last batch was smaller.
 const PROBE_INTERVAL: usize = 16;
 
 /// The responses of one connection thread.
@@ -17,26 +19,25 @@ pub(super) struct ResponseBatches {
     started: AtomicUsize,
     /// Responses that wait for others.
     waiting: AtomicUsize,
-    /// Whether the last response that waited found another one.
-    last_found_others: AtomicBool,
+    /// Size of the last batch.
+    last_batch: AtomicUsize,
 }
 
 impl ResponseBatches {
     /// Waits until the requests that have arrived on this thread have been handled, or wait for something.
     pub(super) async fn wait(&self) {
         let number = self.started.fetch_add(1, Relaxed);
-        let others = self.waiting.load(Relaxed);
+        let earlier = self.waiting.load(Relaxed);
         let is_probe = number.is_multiple_of(PROBE_INTERVAL);
-        if !is_probe && others == 0 && !self.last_found_others.load(Relaxed) {
+        if !is_probe && earlier == 0 && self.last_batch.load(Relaxed) < MIN_BATCH {
             return;
         }
         let waiting = Waiting::new(&self.waiting);
         // On a runtime of one thread, all tasks that are ready run first, and those for which data has arrived.
         tokio::task::yield_now().await;
         drop(waiting);
-        let is_last = self.started.load(Relaxed) == number.wrapping_add(1);
-        self.last_found_others
-            .store(others > 0 || !is_last, Relaxed);
+        let with_later = self.started.load(Relaxed).wrapping_sub(number);
+        self.last_batch.store(earlier + with_later, Relaxed);
     }
 }
 
@@ -67,9 +68,10 @@ mod tests {
 
     #[tokio::test]
     async fn responses_are_sent_when_all_requests_are_handled() {
+        const REQUESTS: usize = MIN_BATCH;
         let (batches, log) = (Arc::new(ResponseBatches::default()), Arc::default());
         for round in 0..3 {
-            let requests = (0..4).map(|_| {
+            let requests = (0..REQUESTS).map(|_| {
                 let (batches, log): (_, Arc<Mutex<Vec<_>>>) = (batches.clone(), Arc::clone(&log));
                 tokio::spawn(async move {
                     log.lock().expect("not poisoned").push("handled");
@@ -79,8 +81,19 @@ mod tests {
             });
             join_all(requests).await;
             let log = std::mem::take(&mut *log.lock().expect("not poisoned"));
-            assert_eq!(log, [["handled"; 4], ["sent"; 4]].concat(), "round {round}");
+            assert_eq!(
+                log,
+                [["handled"; REQUESTS], ["sent"; REQUESTS]].concat(),
+                "round {round}"
+            );
         }
+    }
+
+    #[tokio::test]
+    async fn the_first_of_a_few_responses_does_not_wait() {
+        let batches = ResponseBatches::default();
+        join_all((1..MIN_BATCH).map(|_| batches.wait())).await;
+        assert!(batches.wait().now_or_never().is_some());
     }
 
     #[tokio::test]
