@@ -92,12 +92,12 @@ impl DailyFile {
         Ok(())
     }
 
-    /// Makes everything that was appended last through a crash of the system.
+    /// Returns the file to which lines are appended now, to synchronise it with the disk.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    /// The process has no further file descriptor.
+    pub(super) fn current(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// Renames or opens the file again if it is time to.

@@ -8,6 +8,7 @@ mod config;
 mod entry;
 mod lines;
 mod state;
+mod synchronizer;
 mod usage;
 mod verify;
 mod writer;

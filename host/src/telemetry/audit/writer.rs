@@ -1,5 +1,6 @@
 //! The thread of the audit: turns entries into lines, chains them, and writes them.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +14,11 @@ use super::config::{AuditConfig, AuditOutput};
 use super::entry::{Entry, EntryKind};
 use super::lines;
 use super::state::State;
+use super::synchronizer::Synchronizer;
 use crate::telemetry::daily_file::{DailyFile, dated_files};
 
-/// Time after which an entry that could not be written is tried again, and time without an entry after which written ones
-/// are synchronised with the disk. Synchronising takes so long that a busy queue would overflow.
+/// Time after which an entry that could not be written is tried again, and time from one synchronisation with the disk to the
+/// next.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Records of refused requests without a caller per minute; further ones are counted in one record.
 const MAX_ANONYMOUS_PER_MINUTE: u64 = 60;
@@ -35,11 +37,13 @@ pub(super) struct Writer {
     state: Arc<State>,
     anonymous: Anonymous,
     lost: u64,
+    /// Whether nothing has been written since the last synchronisation was started.
     is_synced: bool,
+    last_sync: Option<Instant>,
 }
 
 enum Output {
-    File(DailyFile),
+    File(DailyFile, Synchronizer),
     Stderr,
 }
 
@@ -85,7 +89,7 @@ impl Writer {
                 let mut file = DailyFile::open_exclusive(path, config.keep_days)?;
                 let chain = last_chain(path)?;
                 file.read_state()?;
-                (Output::File(file), chain)
+                (Output::File(file, Synchronizer::start(synchronize)?), chain)
             }
         };
         Ok(Self {
@@ -100,6 +104,7 @@ impl Writer {
             },
             lost: 0,
             is_synced: true,
+            last_sync: None,
         })
     }
 
@@ -109,11 +114,10 @@ impl Writer {
             let first = match queue.recv_timeout(INTERVAL) {
                 Ok(entry) => Some(entry),
                 Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
             };
             let mut batch = Batch::new(self.chain.clone());
             self.add_counts(&mut batch);
-            let is_idle = first.is_none();
             let mut is_last = false;
             let mut is_full = false;
             let mut taken = 0;
@@ -130,17 +134,16 @@ impl Writer {
             }
             self.write(batch);
             self.state.queued.fetch_sub(taken, Ordering::Relaxed);
-            if is_idle || is_last {
-                self.sync();
-            }
             if is_last {
-                return;
+                break;
             }
+            self.sync_if_due();
             if !is_full {
                 // Entries that are sent meanwhile need not wake this thread.
                 std::thread::sleep(BATCH_TIME);
             }
         }
+        self.finish();
     }
 
     /// Adds records about records that were lost or left out.
@@ -198,20 +201,56 @@ impl Writer {
 
     fn write_lines(&mut self, lines: &[u8]) -> io::Result<()> {
         match &mut self.output {
-            Output::File(file) => file.append(lines),
+            Output::File(file, _) => file.append(lines),
             Output::Stderr => io::stderr().write_all(lines),
         }
     }
 
-    /// Makes what was written last through a crash of the system.
-    fn sync(&mut self) {
-        if let (Output::File(file), false) = (&self.output, self.is_synced)
-            && let Err(error) = file.sync()
-        {
-            tracing::warn!(%error, "audit file not synchronised");
+    /// Makes what was written last through a crash of the system, once in [`INTERVAL`].
+    fn sync_if_due(&mut self) {
+        let Output::File(file, synchronizer) = &self.output else {
+            return;
+        };
+        let is_early = self.last_sync.is_some_and(|last| last.elapsed() < INTERVAL);
+        if self.is_synced || is_early {
+            return;
+        }
+        match file.current() {
+            Ok(file) => {
+                if !synchronizer.request(file) {
+                    // The last one has not ended. Tried again after the next batch.
+                    return;
+                }
+            }
+            Err(error) => not_synchronized(&error),
         }
         self.is_synced = true;
+        self.last_sync = Some(Instant::now());
     }
+
+    /// Synchronises the rest.
+    fn finish(self) {
+        let Output::File(file, synchronizer) = self.output else {
+            return;
+        };
+        synchronizer.finish();
+        if !self.is_synced {
+            match file.current() {
+                Ok(file) => synchronize(&file),
+                Err(error) => not_synchronized(&error),
+            }
+        }
+    }
+}
+
+fn synchronize(file: &File) {
+    if let Err(error) = file.sync_data() {
+        not_synchronized(&error);
+    }
+}
+
+fn not_synchronized(error: &io::Error) {
+    tracing::warn!(%error, "audit file not synchronised");
 }
 
 /// Returns the end of the chain in the file, else in the file of the last day before.
