@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Size from which batches gain more than they cost: the first client waits, while it could prepare its next request.
-const MIN_BATCH: usize = 6;
+const MIN_BATCH: usize = 3;
 /// Of so many responses, one waits for others although the last batch was smaller.
 const PROBE_INTERVAL: usize = 16;
 
