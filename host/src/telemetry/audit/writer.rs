@@ -244,8 +244,10 @@ impl Writer {
 }
 
 fn synchronize(file: &File) {
-    if let Err(error) = file.sync_data() {
-        not_synchronized(&error);
+    match file.sync_data() {
+        // Pipes and devices have nothing to synchronise.
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => not_synchronized(&error),
+        _ => {}
     }
 }
 
