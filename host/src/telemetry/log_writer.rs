@@ -44,6 +44,8 @@ pub(super) struct LogWriter {
 }
 
 struct Shared {
+    /// Locked while requests are formatted, before everything else.
+    formatting: Mutex<()>,
     /// Locked before `pending`, so that lines stay in order.
     output: Mutex<Box<dyn Write + Send>>,
     pending: Mutex<Pending>,
@@ -73,6 +75,7 @@ impl LogWriter {
     /// The thread cannot be started.
     pub(super) fn start(output: Box<dyn Write + Send>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
+            formatting: Mutex::default(),
             output: Mutex::new(output),
             pending: Mutex::default(),
             has_pending: Condvar::new(),
@@ -109,13 +112,20 @@ impl Shared {
         }
     }
 
-    /// Writes what is collected. Not to be called while requests are formatted.
+    /// Writes what is collected. Not to be called while this thread formats requests.
     fn write_pending(&self) {
+        self.format_requests();
+        self.write_lines();
+    }
+
+    /// Turns the collected requests into lines. Waits for those that another thread formats, which may be the last ones of
+    /// the process.
+    fn format_requests(&self) {
+        let _formatting = lock(&self.formatting);
         let requests = std::mem::take(&mut lock(&self.pending).requests);
         for request in requests {
             request_log::log(&request);
         }
-        self.write_lines();
     }
 
     fn write_lines(&self) {
@@ -233,6 +243,20 @@ mod tests {
                 lines.extend(written.recv().unwrap());
             }
             assert_eq!(lines, b"b\nc\nurgent\n");
+        });
+    }
+
+    #[test]
+    fn a_flush_waits_for_requests_that_are_being_formatted() {
+        let (sender, _written) = mpsc::sync_channel(1);
+        let writer = LogWriter::start(Box::new(Sent(sender))).unwrap();
+        let formatting = lock(&writer.shared.formatting);
+        std::thread::scope(|scope| {
+            let flush = scope.spawn(|| writer.shared.write_pending());
+            std::thread::sleep(10 * BATCH_TIME);
+            assert!(!flush.is_finished());
+            drop(formatting);
+            flush.join().unwrap();
         });
     }
 
