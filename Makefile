@@ -80,10 +80,10 @@ fuzz:
 	cd fuzz && cargo fuzz run --dev --sanitizer none $(FUZZ) found/$(FUZZ) corpus/$(FUZZ) -- \
 	  -max_total_time=$(SECONDS) -timeout=25 -rss_limit_mb=4096
 
+# cargo-deny reads every package of the lock file, also those for other systems, which a build does not fetch.
 lint: $(TOOLS)/stamp
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
-	# Every package in the lock file, also those for other systems, which no build here fetches and cargo-deny reads.
 	$(CARGO) fetch --locked
 	$(TOOLS)/bin/cargo-deny --offline check licenses bans sources
 	@if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then \

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-/// The thread.
+/// The thread that synchronises the file.
 pub(super) struct Synchronizer {
     /// Takes a file only while the thread waits for one.
     files: SyncSender<File>,

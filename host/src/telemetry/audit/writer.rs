@@ -206,7 +206,7 @@ impl Writer {
         }
     }
 
-    /// Makes what was written last through a crash of the system, once in [`INTERVAL`].
+    /// Makes what was written last through a crash of the system. Tried once in [`INTERVAL`].
     fn sync_if_due(&mut self) {
         let Output::File(file, synchronizer) = &self.output else {
             return;
@@ -215,17 +215,12 @@ impl Writer {
         if self.is_synced || is_early {
             return;
         }
+        self.last_sync = Some(Instant::now());
         match file.current() {
-            Ok(file) => {
-                if !synchronizer.request(file) {
-                    // The last one has not ended. Tried again after the next batch.
-                    return;
-                }
-            }
+            // Refused if the last one has not ended.
+            Ok(file) => self.is_synced = synchronizer.request(file),
             Err(error) => not_synchronized(&error),
         }
-        self.is_synced = true;
-        self.last_sync = Some(Instant::now());
     }
 
     /// Synchronises the rest.
