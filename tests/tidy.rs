@@ -14,7 +14,8 @@ use source::{Source, comments, sources};
 const MAX_LINES: usize = 500;
 
 /// The modules of the host in the order of `lib.rs`, and those that each may use.
-const MODULES: [(&str, &[&str]); 23] = [
+const MODULES: [(&str, &[&str]); 24] = [
+    ("boxed_future", &[]),
     ("cache", &[]),
     ("files", &[]),
     ("json", &[]),
@@ -42,6 +43,7 @@ const MODULES: [(&str, &[&str]); 23] = [
     (
         "mcp",
         &[
+            "boxed_future",
             "json",
             "text",
             "auth",
@@ -87,6 +89,7 @@ const MODULES: [(&str, &[&str]); 23] = [
     (
         "http",
         &[
+            "boxed_future",
             "files",
             "json",
             "text",
@@ -135,7 +138,7 @@ const MODULES: [(&str, &[&str]); 23] = [
 ];
 
 /// The first modules of [`MODULES`] use only each other in alphabetical groups; `lib.rs` may declare them in any order.
-const LOWEST: usize = 9;
+const LOWEST: usize = 10;
 
 /// Libraries, and the modules that may name them.
 const LIBRARIES: [(&[&str], &[&str]); 18] = [

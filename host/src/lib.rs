@@ -6,6 +6,7 @@
 //!
 //! | module | purpose |
 //! |---|---|
+//! | `boxed_future` | futures on the heap that are not copied there |
 //! | `cache` | the directory of compiled and fetched components |
 //! | `files` | regular files, read up to a size |
 //! | `json` | untrusted JSON, bounded in depth |
@@ -29,6 +30,7 @@
 //! | `fuzzing` | entry points of the fuzz targets |
 //! | [`cli`] | the command line, one file per subcommand |
 
+mod boxed_future;
 mod cache;
 mod files;
 mod json;

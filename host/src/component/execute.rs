@@ -10,6 +10,7 @@ use super::contract::{
 };
 use super::load::Component;
 use super::output_validation::GuestOutput;
+use crate::boxed_future::boxed_future;
 use crate::sandbox::keyvalue::Owner;
 use crate::sandbox::{self, CpuProfile, Stopped};
 use crate::telemetry::{CallSpan, TraceSpan, in_call};
@@ -48,8 +49,7 @@ impl Component {
         let (held, usage) = (context.held.take(), context.usage.clone());
         let data = CallData::new(context, self.limits.time);
         let store = self.spare_instances.store(owner, usage.clone(), data);
-        // The future of a guest has kilobytes, so it is moved only here.
-        let guest = Box::pin(guest(store));
+        let guest = boxed_future(|| guest(store));
         let guest = async move {
             let output = guest.await;
             // Dropped after the guest, also if this future is dropped before its end.

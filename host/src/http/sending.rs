@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::application::Application;
 use super::byte_budget::attach;
 use super::connection::{Connection, Exchange};
+use crate::boxed_future::boxed_future;
 
 /// Size of the pieces. A client that does not accept one within the time of [`StreamExecutor`] is too slow.
 const MAX_PIECE_BYTES: usize = 64 << 10;
@@ -152,7 +153,7 @@ impl Service<Request<Incoming>> for ConnectionService {
         let connection = self.connection.clone();
         let exchange = Arc::new(connection.start_exchange(is_http2));
         let application = self.application.clone();
-        Box::pin(async move {
+        boxed_future(|| async move {
             let response = application
                 .handle(request.map(Body::new), &connection)
                 .await;

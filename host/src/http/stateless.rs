@@ -3,6 +3,7 @@
 //! The result is that of `rmcp`'s `StreamableHttpService` in its stateless mode, without the service's second parsing of
 //! the body and without its task and channels for each message.
 
+use std::pin::Pin;
 use std::task::Poll;
 
 use axum::http::{HeaderMap, StatusCode};
@@ -27,6 +28,7 @@ use super::detached_peers::{DetachedPeers, peer_info};
 use super::event_stream::{self, KEEP_ALIVE_INTERVAL};
 use super::header_checks;
 use super::responses::{self, json_answer};
+use crate::boxed_future::boxed_future;
 use crate::mcp::{RequestScope, ToolServer};
 
 /// Notifications queued for a slow client; when the queue is full, the guest waits.
@@ -101,10 +103,10 @@ impl Stateless {
         context.extensions.insert(scope.with_notifications(sender));
         let cancel_on_drop = context.ct.clone().drop_guard();
         let server = self.server.clone();
-        let handling = async move {
+        let handling = boxed_future(|| async move {
             let _cancel_on_drop = cancel_on_drop;
             server.handle_request(request, context).await
-        };
+        });
         let messages = response_messages(handling, notifications, id);
         if accepted.prefers_event_stream() {
             respond(messages, accepted.json, status_of).await
@@ -117,15 +119,14 @@ impl Stateless {
 /// Returns the notifications and the result of a handler, in this order. A handler has sent all its notifications when it
 /// returns.
 fn response_messages(
-    handling: impl Future<Output = Result<ServerResult, ErrorData>> + Send + 'static,
+    mut handling: impl Future<Output = Result<ServerResult, ErrorData>> + Send + Unpin + 'static,
     mut notifications: mpsc::Receiver<Box<ServerNotification>>,
     id: RequestId,
 ) -> impl Stream<Item = ServerJsonRpcMessage> + Send + Unpin + 'static {
-    let mut handling = Box::pin(handling);
     let mut has_ended = false;
     let mut response = None;
     stream::poll_fn(move |context| {
-        if !has_ended && let Poll::Ready(result) = handling.as_mut().poll(context) {
+        if !has_ended && let Poll::Ready(result) = Pin::new(&mut handling).poll(context) {
             has_ended = true;
             response = Some(match result {
                 Ok(result) => ServerJsonRpcMessage::response(result, id.clone()),

@@ -13,6 +13,7 @@ use super::convert;
 use super::in_flight::GuestFuture;
 use super::input_required::Binding;
 use super::rounds::RoundInput;
+use crate::boxed_future::boxed_future;
 use crate::catalog::{Target, TargetName};
 use crate::component::{Call, CallError, PromptResult};
 
@@ -58,7 +59,7 @@ impl GuestMethod for PromptsGet {
             state: input.state,
             context: input.context,
         };
-        Box::pin(async move { prompt.fill(call, input.permit).await })
+        boxed_future(|| async move { prompt.fill(call, input.permit).await })
     }
 
     fn check(&self, _: &Target, arguments: &Value) -> Result<Option<GetPromptResult>, ErrorData> {

@@ -14,6 +14,7 @@ use super::convert;
 use super::in_flight::{Failed, GuestFuture};
 use super::input_required::Binding;
 use super::rounds::RoundInput;
+use crate::boxed_future::boxed_future;
 use crate::catalog::{Target, TargetName};
 use crate::component::{Call, CallError, Embedded};
 
@@ -51,7 +52,7 @@ impl GuestMethod for ResourcesRead {
             state: input.state,
             context: input.context,
         };
-        Box::pin(async move { target.read(call, input.permit).await })
+        boxed_future(|| async move { target.read(call, input.permit).await })
     }
 
     fn result(parts: Vec<Embedded>, is_modern: bool) -> ReadResourceResult {

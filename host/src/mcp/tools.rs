@@ -24,6 +24,7 @@ use super::rounds::{Ending, GuestCall, RoundInput};
 use super::state::ServerState;
 use super::task_handle::TaskHandle;
 use super::tasks::{TASK_THRESHOLD, TaskSlot};
+use crate::boxed_future::boxed_future;
 use crate::catalog::{Target, TargetName};
 use crate::component::{Call, CallError, TaskMode, ToolResult};
 
@@ -63,7 +64,7 @@ impl GuestMethod for ToolsCall {
             state: input.state,
             context: input.context,
         };
-        Box::pin(async move { tool.call(call, input.permit).await })
+        boxed_future(|| async move { tool.call(call, input.permit).await })
     }
 
     fn task_plan(
