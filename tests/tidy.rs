@@ -37,7 +37,14 @@ const MODULES: [(&str, &[&str]); 24] = [
     ),
     (
         "component",
-        &["json", "text", "engine", "telemetry", "sandbox"],
+        &[
+            "boxed_future",
+            "json",
+            "text",
+            "engine",
+            "telemetry",
+            "sandbox",
+        ],
     ),
     ("catalog", &["telemetry", "shared", "component"]),
     (
