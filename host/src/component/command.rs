@@ -13,6 +13,7 @@ use super::exported::{Callee, Exported, ExportedOutput, ExportedTool, PreparedCa
 use super::guest_json;
 use super::schema::{PatternSpace, Root, Schema, Strings};
 use super::tool_result::ToolResult;
+use crate::boxed_future::boxed_future;
 use crate::sandbox::{self, CapturedOutput, CommandInput};
 
 /// The exported interface, without the patch of its versions.
@@ -194,7 +195,7 @@ impl PreparedCall for PreparedCommand {
         mut store: PreparedStore,
         max_output_bytes: usize,
     ) -> Run {
-        Box::pin(async move {
+        boxed_future(|| async move {
             let output = sandbox::start_command(&mut store.store, self.input, max_output_bytes);
             let call = async {
                 let instance = store.instantiate(&guest).await?;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::contract::{CallData, Guest, GuestContext, PreparedStore};
+use crate::boxed_future::boxed_future;
 use crate::engine::Engine;
 use crate::sandbox::keyvalue::Owner;
 use crate::sandbox::{self, CpuProfile, Limits, OpenGrants};
@@ -138,8 +139,7 @@ impl SpareInstances {
                     return;
                 }
             }
-            // The future has kilobytes.
-            let made = Box::pin(spares.make()).await;
+            let made = boxed_future(|| spares.make()).await;
             let mut state = spares.state();
             state.is_making = false;
             match made {
@@ -162,7 +162,7 @@ impl SpareInstances {
         let data = CallData::new(GuestContext::without_caller(&cancelled), self.limits.time);
         let mut store = self.new_store(None, Arc::default(), data);
         let guest = self.guest.clone();
-        let instantiating = Box::pin(async move {
+        let instantiating = boxed_future(|| async move {
             store.instantiate(&guest).await?;
             Ok::<_, wasmtime::Error>(store)
         });

@@ -11,6 +11,7 @@ use super::function::Function;
 use super::guest_calls::GuestCalls;
 use super::transfers;
 use super::types::{TypeKind, WitType};
+use crate::boxed_future::boxed_future;
 use crate::component::contract::{self, Block, Content, Guest, GuestError, PreparedStore};
 use crate::component::exported::{Callee, ExportedOutput, PreparedCall, Run};
 use crate::component::schema::Strings;
@@ -170,7 +171,7 @@ impl PreparedCall for PreparedFunction {
         mut store: PreparedStore,
         max_output_bytes: usize,
     ) -> Run {
-        Box::pin(async move {
+        boxed_future(|| async move {
             let Self {
                 function,
                 arguments,
