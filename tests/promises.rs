@@ -18,6 +18,8 @@ mod fuzz_corpus;
 mod guard;
 mod hostile;
 mod input_required;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod instructions;
 mod kinds;
 mod library;
 mod mounts;

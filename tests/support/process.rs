@@ -1,5 +1,6 @@
 //! Servers in a separate process, and what Linux reports about a process.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -8,8 +9,15 @@ use std::time::{Duration, Instant};
 /// Path of the binary under test.
 pub(crate) const TOOLCRIB: &str = env!("CARGO_BIN_EXE_toolcrib-under-test");
 
-/// The environment variable with the path of the binary that benchmarks measure instead, such as the packaged one.
+/// The environment variable with the path of the binary that benchmarks and counts measure instead, such as the packaged
+/// one.
 const MEASURED: &str = "TOOLCRIB_MEASURED";
+
+/// Returns the path of the binary that is measured, by default that under test.
+pub(crate) fn measured() -> OsString {
+    let measured = std::env::var_os(MEASURED).filter(|path| !path.is_empty());
+    measured.unwrap_or(TOOLCRIB.into())
+}
 
 /// A server in a separate process. Dropping it kills the process.
 pub(crate) struct Process {
@@ -22,8 +30,7 @@ pub(crate) struct Process {
 impl Process {
     /// Runs `toolcrib serve` with these arguments on a free port.
     pub(crate) fn serve<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        let measured = std::env::var_os(MEASURED).filter(|path| !path.is_empty());
-        let mut command = Command::new(measured.unwrap_or(TOOLCRIB.into()));
+        let mut command = Command::new(measured());
         command
             .arg("serve")
             .args(arguments)
