@@ -4,11 +4,13 @@
 //! different tools. `rmcp`'s own deserializer keeps the last of two equal keys.
 
 use rmcp::model::{
-    CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage,
-    ClientNotification, ClientRequest, ClientResult, ConstString, ErrorData, GetMeta, JsonObject,
-    ProtocolVersion, RequestId,
+    CallToolRequest, CallToolRequestParams, ClientJsonRpcMessage, ClientNotification,
+    ClientRequest, ClientResult, CompleteRequest, ErrorData, GetMeta, GetPromptRequest, JsonObject,
+    ListPromptsRequest, ListResourceTemplatesRequest, ListResourcesRequest, ListToolsRequest,
+    ProtocolVersion, ReadResourceRequest, RequestId,
 };
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::envelope::{Fields, Malformed, NOT_MCP, read_fields};
@@ -134,10 +136,7 @@ fn parse_fields<const SKIP: bool>(body: &[u8]) -> Result<Incoming, Malformed> {
 /// Returns the typed request. Parameters of a wrong type make a `CustomRequest`, which the MCP server rejects.
 fn typed_request(method: &str, mut params: Option<Value>) -> Option<ClientRequest> {
     let arguments = params.as_mut().and_then(take_arguments);
-    let call = params
-        .as_ref()
-        .filter(|_| method == CallToolRequestMethod::VALUE);
-    let mut request = match call.and_then(tool_call) {
+    let mut request = match of_method(method, params.as_ref()) {
         Some(request) => request,
         None => serde_json::from_value(untyped(method, params)).ok()?,
     };
@@ -145,7 +144,30 @@ fn typed_request(method: &str, mut params: Option<Value>) -> Option<ClientReques
     Some(request)
 }
 
-/// Returns a `tools/call` if the parameters are of its type. The untagged enum would try a dozen types before it.
+/// Returns a request of a frequent method if the parameters are of its type. The untagged enum would try a dozen types
+/// before it.
+fn of_method(method: &str, params: Option<&Value>) -> Option<ClientRequest> {
+    fn typed<T: DeserializeOwned + Into<ClientRequest>>(
+        method: &str,
+        params: Option<&Value>,
+    ) -> Option<ClientRequest> {
+        let request: T = serde_json::from_value(untyped(method, params.cloned())).ok()?;
+        Some(request.into())
+    }
+    match method {
+        "tools/call" => tool_call(params?),
+        "tools/list" => typed::<ListToolsRequest>(method, params),
+        "prompts/list" => typed::<ListPromptsRequest>(method, params),
+        "prompts/get" => typed::<GetPromptRequest>(method, params),
+        "resources/list" => typed::<ListResourcesRequest>(method, params),
+        "resources/templates/list" => typed::<ListResourceTemplatesRequest>(method, params),
+        "resources/read" => typed::<ReadResourceRequest>(method, params),
+        "completion/complete" => typed::<CompleteRequest>(method, params),
+        _ => None,
+    }
+}
+
+/// Returns a `tools/call` if the parameters are of its type, without the message that the other types are read from.
 fn tool_call(params: &Value) -> Option<ClientRequest> {
     let mut params = CallToolRequestParams::deserialize(params).ok()?;
     let meta = params.meta.take();
@@ -265,6 +287,44 @@ mod tests {
             let malformed = parse(body.as_bytes()).unwrap_err();
             let found = (malformed.code, malformed.id.unwrap_or_default());
             assert_eq!(found, (code, id), "{body}");
+        }
+    }
+
+    #[test]
+    fn frequent_requests_are_those_of_the_untagged_enum() {
+        let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28", "x": 1 });
+        let argument = json!({ "name": "n", "value": "v" });
+        let reference = json!({ "type": "ref/prompt", "name": "p" });
+        for (method, params) in [
+            ("tools/call", json!({ "name": "t" })),
+            ("tools/list", json!({ "cursor": "c" })),
+            ("prompts/list", json!({ "cursor": "c" })),
+            ("prompts/get", json!({ "name": "p" })),
+            ("resources/list", json!({ "cursor": "c" })),
+            ("resources/templates/list", json!({ "cursor": "c" })),
+            ("resources/read", json!({ "uri": "u:v" })),
+            (
+                "completion/complete",
+                json!({ "ref": reference, "argument": argument }),
+            ),
+        ] {
+            let mut with_meta = params.clone();
+            with_meta["_meta"] = meta.clone();
+            for params in [Some(params), Some(with_meta), Some(json!({})), None] {
+                let untagged = serde_json::from_value(untyped(method, params.clone()));
+                let untagged: ClientRequest = untagged.unwrap();
+                let described = |request: &ClientRequest| {
+                    let meta = request.get_meta().clone();
+                    (serde_json::to_value(request).unwrap(), meta)
+                };
+                match of_method(method, params.as_ref()) {
+                    Some(request) => assert_eq!(described(&request), described(&untagged)),
+                    None => assert!(
+                        matches!(untagged, ClientRequest::CustomRequest(_)),
+                        "{method} {params:?}"
+                    ),
+                }
+            }
         }
     }
 
