@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Builder;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Permissions of the file: it names callers.
@@ -105,7 +106,7 @@ impl DailyFile {
         let reopens = REOPENS.load(Ordering::Relaxed);
         if reopens != self.reopens {
             if !self.is_at_path() {
-                self.file = open(&self.path, self.is_exclusive)?;
+                self.replace()?;
                 self.read_state()?;
             }
             self.reopens = reopens;
@@ -113,12 +114,27 @@ impl DailyFile {
         let today = day_of(SystemTime::now());
         if today != self.day {
             if self.bytes > 0 && self.move_away().is_ok() {
-                self.file = open(&self.path, self.is_exclusive)?;
+                self.replace()?;
                 self.bytes = 0;
             }
             // A file that cannot be renamed goes on for another day.
             self.day = today;
             self.remove_old(today);
+        }
+        Ok(())
+    }
+
+    /// Opens the file at the path instead of the one that was renamed. [`DailyFile::current`] no longer returns that one, so
+    /// the end of a file that is synchronised is synchronised here, without delay for those who write.
+    fn replace(&mut self) -> io::Result<()> {
+        let renamed = std::mem::replace(&mut self.file, open(&self.path, self.is_exclusive)?);
+        if self.is_exclusive {
+            let warn = |error: &io::Error| tracing::warn!(%error, "renamed file not synchronised");
+            let synchronize = move || {
+                let _ = renamed.sync_data().inspect_err(warn);
+            };
+            let thread = Builder::new().name("file-sync".into());
+            let _ = thread.spawn(synchronize).inspect_err(warn);
         }
         Ok(())
     }
