@@ -4,13 +4,12 @@
 //! different tools. `rmcp`'s own deserializer keeps the last of two equal keys.
 
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, ClientJsonRpcMessage, ClientNotification,
-    ClientRequest, ClientResult, CompleteRequest, ErrorData, GetMeta, GetPromptRequest, JsonObject,
-    ListPromptsRequest, ListResourceTemplatesRequest, ListResourcesRequest, ListToolsRequest,
-    ProtocolVersion, ReadResourceRequest, RequestId,
+    CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage,
+    ClientNotification, ClientRequest, ClientResult, CompleteRequest, ConstString, ErrorData,
+    GetMeta, GetPromptRequest, JsonObject, ListPromptsRequest, ListResourceTemplatesRequest,
+    ListResourcesRequest, ListToolsRequest, ProtocolVersion, ReadResourceRequest, RequestId,
 };
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::envelope::{Fields, Malformed, NOT_MCP, read_fields};
@@ -136,38 +135,24 @@ fn parse_fields<const SKIP: bool>(body: &[u8]) -> Result<Incoming, Malformed> {
 /// Returns the typed request. Parameters of a wrong type make a `CustomRequest`, which the MCP server rejects.
 fn typed_request(method: &str, mut params: Option<Value>) -> Option<ClientRequest> {
     let arguments = params.as_mut().and_then(take_arguments);
-    let mut request = match of_method(method, params.as_ref()) {
+    let call = params
+        .as_ref()
+        .filter(|_| method == CallToolRequestMethod::VALUE);
+    let mut request = match call.and_then(tool_call) {
         Some(request) => request,
-        None => serde_json::from_value(untyped(method, params)).ok()?,
+        None => {
+            let message = untyped(method, params);
+            match of_method(method, &message) {
+                Some(request) => request,
+                None => serde_json::from_value(message).ok()?,
+            }
+        }
     };
     put_arguments(&mut request, arguments);
     Some(request)
 }
 
-/// Returns a request of a frequent method if the parameters are of its type. The untagged enum would try a dozen types
-/// before it.
-fn of_method(method: &str, params: Option<&Value>) -> Option<ClientRequest> {
-    fn typed<T: DeserializeOwned + Into<ClientRequest>>(
-        method: &str,
-        params: Option<&Value>,
-    ) -> Option<ClientRequest> {
-        let request: T = serde_json::from_value(untyped(method, params.cloned())).ok()?;
-        Some(request.into())
-    }
-    match method {
-        "tools/call" => tool_call(params?),
-        "tools/list" => typed::<ListToolsRequest>(method, params),
-        "prompts/list" => typed::<ListPromptsRequest>(method, params),
-        "prompts/get" => typed::<GetPromptRequest>(method, params),
-        "resources/list" => typed::<ListResourcesRequest>(method, params),
-        "resources/templates/list" => typed::<ListResourceTemplatesRequest>(method, params),
-        "resources/read" => typed::<ReadResourceRequest>(method, params),
-        "completion/complete" => typed::<CompleteRequest>(method, params),
-        _ => None,
-    }
-}
-
-/// Returns a `tools/call` if the parameters are of its type, without the message that the other types are read from.
+/// Returns a `tools/call` if the parameters are of its type. The untagged enum would try a dozen types before it.
 fn tool_call(params: &Value) -> Option<ClientRequest> {
     let mut params = CallToolRequestParams::deserialize(params).ok()?;
     let meta = params.meta.take();
@@ -176,6 +161,26 @@ fn tool_call(params: &Value) -> Option<ClientRequest> {
         request.extensions.insert(meta);
     }
     Some(ClientRequest::CallToolRequest(request))
+}
+
+/// Returns a request of another frequent method if the message is of its type, for the same reason.
+fn of_method(method: &str, message: &Value) -> Option<ClientRequest> {
+    fn typed<'a, T>(message: &'a Value) -> Option<ClientRequest>
+    where
+        T: Deserialize<'a> + Into<ClientRequest>,
+    {
+        T::deserialize(message).ok().map(Into::into)
+    }
+    match method {
+        "tools/list" => typed::<ListToolsRequest>(message),
+        "prompts/list" => typed::<ListPromptsRequest>(message),
+        "prompts/get" => typed::<GetPromptRequest>(message),
+        "resources/list" => typed::<ListResourcesRequest>(message),
+        "resources/templates/list" => typed::<ListResourceTemplatesRequest>(message),
+        "resources/read" => typed::<ReadResourceRequest>(message),
+        "completion/complete" => typed::<CompleteRequest>(message),
+        _ => None,
+    }
 }
 
 /// Returns a message for the untagged enums. The method comes first: variants that do not match fail early.
@@ -311,18 +316,20 @@ mod tests {
             let mut with_meta = params.clone();
             with_meta["_meta"] = meta.clone();
             for params in [Some(params), Some(with_meta), Some(json!({})), None] {
-                let untagged = serde_json::from_value(untyped(method, params.clone()));
-                let untagged: ClientRequest = untagged.unwrap();
-                let described = |request: &ClientRequest| {
-                    let meta = request.get_meta().clone();
-                    (serde_json::to_value(request).unwrap(), meta)
+                let message = untyped(method, params.clone());
+                let typed = match method {
+                    "tools/call" => params.as_ref().and_then(tool_call),
+                    _ => of_method(method, &message),
                 };
-                match of_method(method, params.as_ref()) {
-                    Some(request) => assert_eq!(described(&request), described(&untagged)),
-                    None => assert!(
-                        matches!(untagged, ClientRequest::CustomRequest(_)),
-                        "{method} {params:?}"
-                    ),
+                let untagged: ClientRequest = serde_json::from_value(message).unwrap();
+                let is_custom = matches!(untagged, ClientRequest::CustomRequest(_));
+                assert_eq!(typed.is_none(), is_custom, "{method} {params:?}");
+                if let Some(typed) = typed {
+                    let described = |request: &ClientRequest| {
+                        let meta = request.get_meta().clone();
+                        (serde_json::to_value(request).unwrap(), meta)
+                    };
+                    assert_eq!(described(&typed), described(&untagged));
                 }
             }
         }
