@@ -1,4 +1,4 @@
-//! Spare instances: they are used, each by one call, and their start functions see no caller.
+//! Spare instances: they are used, each by one call, and their start functions see no caller. Many callers at once.
 
 use serde_json::json;
 
@@ -10,7 +10,8 @@ use crate::support::server::Host;
 /// Calls within which a spare instance is used: one is made after the second call.
 const MAX_CALLS: usize = 200;
 
-/// A guest whose tool says whether its start function saw a caller, and traps if its instance is used again.
+/// A guest whose tool `started` says whether its start function saw a caller, and traps if its instance is used again.
+/// `who` returns the caller's subject.
 fn guest() -> Guest {
     let mut guest = Guest::new();
     let (saw, none) = (guest.string("with caller"), guest.string("without caller"));
@@ -32,6 +33,12 @@ fn guest() -> Guest {
                  (if (global.get $saw_caller) (then (return (call $text {saw}))))
                  (call $text {none})"
             ),
+        )
+        .tool(
+            Tool::new("who"),
+            // The caller is there, and its second member is the subject.
+            "(call $caller (i32.const 256))
+             (call $text (i32.load (i32.const 268)) (i32.load (i32.const 272)))",
         );
     guest
 }
@@ -77,4 +84,21 @@ async fn each_spare_instance_is_used_once() {
         });
         futures::future::join_all(calls).await;
     }
+}
+
+/// So many that responses are sent in batches.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_callers_receives_its_own_responses() {
+    let issuer = Issuer::start().await;
+    let text = configuration(&issuer, "");
+    let host = Host::configured(&[("guest", &guest())], &text).await;
+    let calls = (0..32).map(async |number: u32| {
+        let subject = format!("user-{number}");
+        let token = issuer.token(|claims| claims["sub"] = json!(subject));
+        let client = host.client().with_token(&token);
+        for _ in 0..20 {
+            assert_eq!(client.call("who", json!({})).await.text(), subject);
+        }
+    });
+    futures::future::join_all(calls).await;
 }
