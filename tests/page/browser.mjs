@@ -94,6 +94,12 @@ export class User {
     });
   }
 
+  /** Types into an element, once it is there. */
+  async types(selector, text) {
+    await this.waits(selector);
+    await this.page.type(selector, text);
+  }
+
   /** Presses the button or link of this text. */
   async press(text, selector = "button, a") {
     const find = (selector, text) => [...document.querySelectorAll(selector)].find((element) => element.innerText.trim() === text && !element.disabled);

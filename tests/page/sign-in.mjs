@@ -19,8 +19,8 @@ await visit(
     assert.equal(asked.get("resource"), `${url}mcp`);
     assert.equal(asked.get("client_id"), "page");
     assert.equal(asked.get("scope"), "tools:use");
-    await page.type("input[name=login]", "alice");
-    await page.type("input[name=password]", "any");
+    await user.types("input[name=login]", "alice");
+    await user.types("input[name=password]", "any");
     await Promise.all([page.waitForNavigation(), page.click("button[type=submit]")]);
     await page.waitForFunction((url) => location.href.startsWith(url) || document.querySelector("button[type=submit]"), {}, url);
     if (!page.url().startsWith(url)) await page.click("button[type=submit]");
@@ -59,10 +59,10 @@ await visit(browser, `${url}?code=stolen&state=other`, async (user, page) => {
 
 // A token that is pasted: a wrong one is refused with a reason.
 await visit(browser, url, async (user, page) => {
-  await page.type("#token", "wrong");
+  await user.types("#token", "wrong");
   await user.press("Use the token", "button");
   await user.sees("The token was refused", ".sign-in");
-  await page.type("#token", `Bearer ${token}`);
+  await user.types("#token", `Bearer ${token}`);
   await user.press("Use the token", "button");
   await user.sees("Who am I", ".list");
 });

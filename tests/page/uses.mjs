@@ -7,7 +7,7 @@ const [browser, url] = process.argv.slice(2);
 await visit(browser, url, async (user, page) => {
   // The list, with a search.
   await user.sees("Workshop tools", "h1");
-  await page.type(".list input", "QR pict");
+  await user.types(".list input", "QR pict");
   await user.sees("1 of ", ".list");
   await page.$eval(".list input", (input) => input.select());
   await page.keyboard.press("Backspace");
@@ -77,7 +77,7 @@ await visit(browser, url, async (user, page) => {
   await user.open("echo");
   await page.click(".raw input");
   await page.$eval(".form textarea", (area) => area.select());
-  await page.type(".form textarea", '{"text":"raw"}');
+  await user.types(".form textarea", '{"text":"raw"}');
   assert.equal(await user.run(), "Done");
   await user.sees("raw", ".result");
 
