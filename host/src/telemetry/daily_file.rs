@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::Builder;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Permissions of the file: it names callers.
@@ -42,6 +41,8 @@ pub(super) struct DailyFile {
     /// Whether other processes must not write the file.
     is_exclusive: bool,
     file: File,
+    /// The last file that was renamed, if the file is exclusive: its end may not be on the disk.
+    renamed: Option<File>,
     /// The day of its lines, counted from 1970.
     day: u64,
     bytes: u64,
@@ -71,6 +72,7 @@ impl DailyFile {
             keep_days,
             is_exclusive,
             file: open(path, is_exclusive)?,
+            renamed: None,
             day: 0,
             bytes: 0,
             reopens: REOPENS.load(Ordering::Relaxed),
@@ -93,12 +95,19 @@ impl DailyFile {
         Ok(())
     }
 
-    /// Returns the file to which lines are appended now, to synchronise it with the disk.
+    /// Returns the files that may have to be synchronised with the disk: an exclusive one that was renamed, until
+    /// [`DailyFile::forget_renamed`], and the one to which lines are appended now.
     ///
     /// # Errors
     /// The process has no further file descriptor.
-    pub(super) fn current(&self) -> io::Result<File> {
-        self.file.try_clone()
+    pub(super) fn files(&self) -> io::Result<Vec<File>> {
+        let files = self.renamed.iter().chain([&self.file]);
+        files.map(File::try_clone).collect()
+    }
+
+    /// Closes the renamed file.
+    pub(super) fn forget_renamed(&mut self) {
+        self.renamed = None;
     }
 
     /// Renames or opens the file again if it is time to.
@@ -124,18 +133,10 @@ impl DailyFile {
         Ok(())
     }
 
-    /// Opens the file at the path instead of the one that was renamed. [`DailyFile::current`] no longer returns that one, so
-    /// the end of a file that is synchronised is synchronised here, without delay for those who write.
+    /// Opens the file at the path instead of the one that was renamed.
     fn replace(&mut self) -> io::Result<()> {
         let renamed = std::mem::replace(&mut self.file, open(&self.path, self.is_exclusive)?);
-        if self.is_exclusive {
-            let warn = |error: &io::Error| tracing::warn!(%error, "renamed file not synchronised");
-            let synchronize = move || {
-                let _ = renamed.sync_data().inspect_err(warn);
-            };
-            let thread = Builder::new().name("file-sync".into());
-            let _ = thread.spawn(synchronize).inspect_err(warn);
-        }
+        self.renamed = self.is_exclusive.then_some(renamed);
         Ok(())
     }
 
@@ -313,5 +314,21 @@ mod tests {
         reopen_files();
         file.append(b"new\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new\n");
+    }
+
+    #[test]
+    fn the_end_of_an_exclusive_file_can_be_synchronised_after_it_was_renamed() {
+        for (is_exclusive, expected) in [(true, 2), (false, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("x.jsonl");
+            let mut file = DailyFile::new(&path, 1, is_exclusive).unwrap();
+            file.append(b"old\n").unwrap();
+            std::fs::rename(&path, dir.path().join("renamed")).unwrap();
+            reopen_files();
+            file.append(b"new\n").unwrap();
+            assert_eq!(file.files().unwrap().len(), expected);
+            file.forget_renamed();
+            assert_eq!(file.files().unwrap().len(), 1);
+        }
     }
 }

@@ -7,8 +7,8 @@ use std::thread::{Builder, JoinHandle};
 
 /// The thread that synchronises the file.
 pub(super) struct Synchronizer {
-    /// Takes a file only while the thread waits for one.
-    files: SyncSender<File>,
+    /// Takes files only while the thread waits for some.
+    files: SyncSender<Vec<File>>,
     thread: JoinHandle<()>,
 }
 
@@ -18,18 +18,18 @@ impl Synchronizer {
     /// # Errors
     /// The system has no further thread.
     pub(super) fn start(sync: impl Fn(&File) + Send + 'static) -> io::Result<Self> {
-        let (files, requests) = sync_channel(0);
+        let (files, requests) = sync_channel::<Vec<File>>(0);
         let thread = Builder::new().name("audit-sync".into()).spawn(move || {
-            for file in requests {
-                sync(&file);
+            for files in requests {
+                files.iter().for_each(&sync);
             }
         })?;
         Ok(Self { files, thread })
     }
 
-    /// Starts to synchronise what has been written to a file. Returns whether it did: an earlier one may not have ended.
-    pub(super) fn request(&self, file: File) -> bool {
-        self.files.try_send(file).is_ok()
+    /// Starts to synchronise what has been written to these files. Returns whether it did: an earlier one may not have ended.
+    pub(super) fn request(&self, files: Vec<File>) -> bool {
+        self.files.try_send(files).is_ok()
     }
 
     /// Waits until the last one has ended. The file is locked until then.
@@ -54,7 +54,7 @@ mod tests {
             ended.recv().expect("sent");
         })
         .expect("a thread");
-        let request = || synchronizer.request(tempfile::tempfile().expect("a file"));
+        let request = || synchronizer.request(vec![tempfile::tempfile().expect("a file")]);
         for _ in 0..2 {
             while !request() {
                 std::thread::sleep(Duration::from_millis(1));

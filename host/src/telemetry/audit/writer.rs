@@ -208,7 +208,7 @@ impl Writer {
 
     /// Makes what was written last through a crash of the system. Tried once in [`INTERVAL`].
     fn sync_if_due(&mut self) {
-        let Output::File(file, synchronizer) = &self.output else {
+        let Output::File(file, synchronizer) = &mut self.output else {
             return;
         };
         let is_early = self.last_sync.is_some_and(|last| last.elapsed() < INTERVAL);
@@ -216,10 +216,13 @@ impl Writer {
             return;
         }
         self.last_sync = Some(Instant::now());
-        match file.current() {
+        match file.files() {
             // Refused if the last one has not ended.
-            Ok(file) => self.is_synced = synchronizer.request(file),
+            Ok(files) => self.is_synced = synchronizer.request(files),
             Err(error) => not_synchronized(&error),
+        }
+        if self.is_synced {
+            file.forget_renamed();
         }
     }
 
@@ -230,8 +233,8 @@ impl Writer {
         };
         synchronizer.finish();
         if !self.is_synced {
-            match file.current() {
-                Ok(file) => synchronize(&file),
+            match file.files() {
+                Ok(files) => files.iter().for_each(synchronize),
                 Err(error) => not_synchronized(&error),
             }
         }
