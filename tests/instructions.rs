@@ -24,9 +24,9 @@ use crate::support::process::{Process, measured};
 
 /// Instructions of one call in a build for tests, of which a quarter is reserve for other compilers and libraries.
 const MAX_INSTRUCTIONS: usize = 715_000;
-/// Calls before, after which caches are filled.
+/// Calls before the counted one, which fill the caches.
 const WARM_UP_CALLS: usize = 40;
-/// Time of one call while it is counted, of which an idle machine needs ten seconds.
+/// Time limit of the counted call, which takes ten seconds on an idle machine.
 const MAX_CALL_TIME: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]

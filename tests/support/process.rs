@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 /// Path of the binary under test.
 pub(crate) const TOOLCRIB: &str = env!("CARGO_BIN_EXE_toolcrib-under-test");
 
-/// The environment variable with the path of the binary that benchmarks and counts measure instead, such as the packaged
-/// one.
+/// The environment variable with the path of the binary to measure instead, such as the packaged one.
 const MEASURED: &str = "TOOLCRIB_MEASURED";
 
 /// Returns the path of the binary that is measured, by default that under test.

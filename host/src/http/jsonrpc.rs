@@ -163,7 +163,8 @@ fn tool_call(params: &Value) -> Option<ClientRequest> {
     Some(ClientRequest::CallToolRequest(request))
 }
 
-/// Returns a request of another frequent method if the message is of its type, for the same reason.
+/// Returns a request of another frequent method if the message is of its type. The untagged enum would try other types before
+/// it too.
 fn of_method(method: &str, message: &Value) -> Option<ClientRequest> {
     fn typed<'a, T>(message: &'a Value) -> Option<ClientRequest>
     where
