@@ -9,6 +9,7 @@ mod dirs_limits;
 mod egress;
 mod egress_limits;
 mod filesystem_guest;
+mod fresh_memory;
 mod keyvalue;
 mod limits;
 mod output_limits;

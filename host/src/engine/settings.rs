@@ -21,8 +21,11 @@ const MAX_MEMORIES: u32 = 8_192;
 const MAX_TABLES_PER_COMPONENT: u32 = 32;
 /// Elements of one table. The largest known guests have 7,700.
 const MAX_TABLE_ELEMENTS: usize = 20_000;
-/// Memory that a pool slot keeps resident between two calls.
-const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+/// Start of each linear memory that is reset by writing to it; the rest is given back to the system, which costs more if
+/// the call has used it. It is all of the memory of a small guest.
+const RESET_MEMORY_BYTES: usize = 192 << 10;
+/// The same for tables: all of the largest one.
+const RESET_TABLE_BYTES: usize = MAX_TABLE_ELEMENTS * size_of::<usize>();
 /// WebAssembly stack of one call. A guest that recurses deeper traps.
 const MAX_WASM_STACK_BYTES: usize = 512 << 10;
 
@@ -81,9 +84,11 @@ pub(super) fn host_settings(concurrency: Concurrency, slots: u32, memory_bytes: 
         .table_elements(MAX_TABLE_ELEMENTS)
         .max_memory_size(memory_bytes)
         .max_unused_warm_slots(slots)
-        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
-        .table_keep_resident(KEEP_RESIDENT_BYTES)
-        .pagemap_scan(Enabled::Auto);
+        .linear_memory_keep_resident(RESET_MEMORY_BYTES)
+        .table_keep_resident(RESET_TABLE_BYTES)
+        // The scan of wasmtime 48 misses pages that are swapped out or being moved by the kernel, so that later calls
+        // could read them.
+        .pagemap_scan(Enabled::No);
     let mut config = compiler_settings(concurrency);
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
