@@ -130,6 +130,7 @@ const RUST: &[File] = files!["../../../templates/rust/":
 
 /// Files that both kinds of a project have.
 const RUST_BUILD: &[File] = files!["../../../templates/rust/":
+    ".cargo/config.toml",
     ".gitignore",
     "Makefile",
 ];
