@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from table import BadTable, Group, Table, summarize
-from toolcrib_guest import InvalidArguments, Output, Schema, Tool, ToolError, tool
+from toolcrib_guest import InvalidArguments, Output, Schema, Tool, ToolError, tool, warm_up
 
 __all__ = ["Tool"]
 
@@ -79,3 +79,7 @@ def cell(value) -> str:
     if value is None:
         return ""
     return format(value, ".10g") if isinstance(value, float) else str(value).replace("|", "\\|").replace("\n", " ")
+
+
+warm_up(table_stats, csv="name,size\na,1\nb,2.5\n")
+warm_up(table_stats, rows=[{"name": "a", "size": 1}, {"name": "b", "size": 2.5}], group_by=["name"])

@@ -6,7 +6,9 @@ import json
 import unittest
 from dataclasses import dataclass
 
-from toolcrib_guest import DefinitionError, Image, InvalidArguments, Output, Text, ToolError, ask, call, rounds, tool, tools
+from toolcrib_guest import (
+    DefinitionError, Image, InvalidArguments, Output, Text, ToolError, ask, call, rounds, tool, tools, warm_up,
+)  # fmt: skip
 
 
 @dataclass
@@ -121,6 +123,27 @@ class Tools(unittest.TestCase):
                 self.assertEqual((completed.content, completed.structured), (content, structured))
         self.assertEqual(run("both").meta, '{"a": 1}')
         self.assertEqual(shout("a"), "A", "the function is still a function")
+
+    def test_warm_up_calls_a_tool(self):
+        calls = []
+
+        @tool
+        def counted(size: Size) -> str:
+            """Counts its calls."""
+            calls.append(size)
+            return ""
+
+        warm_up(counted, size={"width": 1})
+        self.assertEqual(calls, [Size(1)])
+        for function, arguments, error, message in [
+            (run, {}, DefinitionError, "`run` is not a tool; give a function with `@tool`"),
+            (counted, {"size": 1}, InvalidArguments, "/size is not an object"),
+            (counted, {}, InvalidArguments, "/size is missing"),
+            (fails, {"how": "bug"}, KeyError, "'bug'"),
+        ]:
+            with self.subTest(message=message), self.assertRaises(error) as raised:
+                warm_up(function, **arguments)
+            self.assertEqual(str(raised.exception), message)
 
     def test_errors_tell_invalid_arguments_from_failures(self):
         for name, arguments, error, message in [

@@ -19,6 +19,7 @@ A program `app.py` like this is a component with the tool `shout` after
 - A result is a str, content (`Text`, `Image`, `Audio`, `Link`, `Embedded`, or a list of them), or any of the types above, which
   becomes structured content with a schema. `Output[T](text, value)` has both a text and structured content.
 - Raise `InvalidArguments` for mistakes that the caller can correct, and `ToolError` for other failures.
+- `warm_up` calls a tool while the component is built, which makes later calls faster.
 - `call` reports progress, writes to the log and returns the caller; `ask` asks the client's user.
 
 The functions stay ordinary functions, which tests can call with any Python.
@@ -30,8 +31,9 @@ from .errors import DefinitionError, InvalidArguments, ToolError
 from .results import Audio, Embedded, Image, Link, Output, Text
 from .schemas import Schema
 from .tools import tool
+from .warming import warm_up
 
 __all__ = [
     "Audio", "DefinitionError", "Embedded", "Image", "InvalidArguments", "Link", "Output", "Schema", "Text", "Tool",
-    "ToolError", "ask", "call", "tool",
+    "ToolError", "ask", "call", "tool", "warm_up",
 ]  # fmt: skip

@@ -35,10 +35,7 @@ class ToolFunction:
 
     def run(self, arguments: str) -> Completed:
         """Runs one call. Raises ToolError, or a question."""
-        try:
-            values = schemas.parse_fields(self.parameters, json.loads(arguments), "")
-        except schemas.Mismatch as mismatch:
-            raise InvalidArguments(str(mismatch)) from None
+        values = self.parse(arguments)
         try:
             return self.result.convert(self.function(**values))
         except ToolError:
@@ -46,6 +43,13 @@ class ToolFunction:
         except Exception as error:
             call.log("error", traceback.format_exc())
             raise ToolError(f"{type(error).__name__}: {error}") from error
+
+    def parse(self, arguments: str) -> dict[str, Any]:
+        """Returns the values of the parameters."""
+        try:
+            return schemas.parse_fields(self.parameters, json.loads(arguments), "")
+        except schemas.Mismatch as mismatch:
+            raise InvalidArguments(str(mismatch)) from None
 
 
 # The tools of the component by name, in the order of their definition.

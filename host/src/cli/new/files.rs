@@ -82,6 +82,7 @@ const PYTHON_LIBRARY: &[File] = files!["../../../../":
     "wit/python/toolcrib_guest/rounds.py",
     "wit/python/toolcrib_guest/schemas.py",
     "wit/python/toolcrib_guest/tools.py",
+    "wit/python/toolcrib_guest/warming.py",
 ];
 
 const JAVASCRIPT_LIBRARY: &[File] = files!["../../../../":
