@@ -3,7 +3,7 @@
 //! Server and load generator share the machine, so absolute numbers vary; quote the ratios, which are computed round by
 //! round. The server is the real binary in a separate process, and so is the plain handler (this program with
 //! `--plain`). `make bench-quick` (`--quick`) measures calls alone, `--hostile` only the effect of hostile guests, `--kinds`
-//! only a call of each kind of component.
+//! only a call of each kind of component, `--sandbox` only the sandbox.
 
 #![allow(clippy::unwrap_used)] // A benchmark fails by panicking.
 
@@ -27,6 +27,8 @@ mod load;
 #[path = "support/process.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod process;
+#[path = "bench_sandbox.rs"]
+mod sandbox;
 
 mod support {
     #[allow(dead_code, unused_imports, reason = "the tests use the rest")]
@@ -50,6 +52,8 @@ const QUICK: Rounds = Rounds {
 const CONNECTIONS: [usize; 2] = [1, 16];
 /// Starts of which the median counts.
 const STARTS: usize = 5;
+/// Small components of one server.
+const SMALL_COMPONENTS: usize = 50;
 /// Size of the argument and of the result of large calls.
 const LARGE_BYTES: usize = 1 << 20;
 /// Tokens verified per algorithm.
@@ -71,6 +75,9 @@ async fn main() {
         return kinds::measure(dir.path(), QUICK).await;
     }
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-examples/dist");
+    if has_flag("--sandbox") {
+        return sandbox::measure(Path::new(examples)).await;
+    }
     let echo = &format!("{examples}/echo.wasm");
     assert!(
         Path::new(echo).exists(),
@@ -81,8 +88,9 @@ async fn main() {
     }
     measure_calls(echo, dir.path(), FULL).await;
     kinds::measure(dir.path(), FULL).await;
-    measure_start(echo, examples);
+    measure_start(echo, examples, dir.path());
     measure_guard().await;
+    sandbox::measure(Path::new(examples)).await;
     hostile::measure(dir.path()).await;
 }
 
@@ -172,9 +180,20 @@ fn plain() -> Process {
 }
 
 /// Measures memory and start-up time.
-fn measure_start(echo: &str, examples: &str) {
+fn measure_start(echo: &str, examples: &str, dir: &Path) {
     println!("\nresident memory, idle, and start to ready with a warm cache: medians of {STARTS}");
-    for (name, reference) in [("one component", echo), ("all examples", examples)] {
+    let small = dir.join("small");
+    std::fs::create_dir(&small).unwrap();
+    for n in 0..SMALL_COMPONENTS {
+        let name = format!("small-{n}");
+        let component = Guest::saying(&name, "5").component();
+        std::fs::write(small.join(name).with_extension("wasm"), component).unwrap();
+    }
+    for (name, reference) in [
+        ("one component", echo),
+        ("all examples", examples),
+        ("50 small components", small.to_str().unwrap()),
+    ] {
         let started: Vec<_> = (0..STARTS)
             .map(|_| Process::serve([reference, "--no-auth"]))
             .map(|server| (resident_mb(server.id()), server.ready))
