@@ -53,6 +53,7 @@ fn inspect_describes_components_and_tools() {
     assert_eq!(component["name"], "echo");
     assert_eq!(component["digest"], format!("sha256:{digest}"));
     assert_eq!(component["size"], bytes.len());
+    assert_eq!(component["memory"], 2 * 65_536);
     let imports: Vec<_> = component["imports"].as_array().unwrap().iter().collect();
     assert!(
         imports.contains(&&json!("toolcrib:mcp/call@0.1.1")),

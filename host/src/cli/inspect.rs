@@ -71,6 +71,7 @@ pub(super) fn describe(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Value 
         "parts": parts::describe(component),
         "signedBy": component.signed_by,
         "size": component.size_bytes,
+        "memory": component.memory_bytes,
         "mounts": catalog.mounts_of(entry).map(|mount| &mount.path).collect::<Vec<_>>(),
         "imports": component.imports,
         "stubbed": component.stubbed,
@@ -187,6 +188,9 @@ fn print(catalog: &Catalog, entry: &Arc<ComponentEntry>) -> Result<(), Failure> 
         say!("  signed   by {signer}");
     }
     say!("  size     {} bytes", component.size_bytes);
+    if let Some(bytes) = component.memory_bytes {
+        say!("  memory   {bytes} bytes at the start of a call");
+    }
     for mount in catalog.mounts_of(entry) {
         say!("  mount    {}", mount.path);
     }

@@ -22,6 +22,9 @@ use crate::sandbox::{
     self, CpuProfile, EgressCounts, Grants, ImportReport, Limits, OpenGrants, keyvalue,
 };
 
+/// Size of a page of linear memory.
+const WASM_PAGE_BYTES: u64 = 64 << 10;
+
 /// The operator's settings for loading a component.
 #[derive(Debug, Clone, Default)]
 pub struct LoadSettings {
@@ -51,6 +54,8 @@ pub struct Component {
     pub signed_by: Option<String>,
     /// The size of its file.
     pub size_bytes: usize,
+    /// The size of its largest linear memory when an instance starts; `None` without one.
+    pub memory_bytes: Option<u64>,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
     /// Those of its imports that the host lacks and stubs stand in for.
@@ -125,6 +130,10 @@ impl Component {
             Err(error) => return Err(vec![not_compiled(error, bytes.clone(), &limits).await]),
         };
         let import_names = import_names(engine, &compiled.component);
+        let resources_required = compiled.component.resources_required();
+        let memory_bytes = resources_required
+            .and_then(|required| required.max_initial_memory_size)
+            .map(|pages| pages.saturating_mul(WASM_PAGE_BYTES));
         let stubs = (!stubbed.is_empty()).then_some(is_offered);
         let guest = Guest::new(engine, &compiled.component, stubs)
             .map_err(|reason| vec![LoadError::Incompatible(reason)])?;
@@ -170,6 +179,7 @@ impl Component {
             parts: Vec::new(),
             signed_by: None,
             size_bytes,
+            memory_bytes,
             imports: import_names,
             stubbed,
             tools,

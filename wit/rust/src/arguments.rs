@@ -45,8 +45,8 @@ impl<T: JsonSchema> JsonSchema for Arguments<T> {
     }
 }
 
-/// Parses the arguments. The host has compared them with the schema, so this fails only for rules that the schema does not
-/// express.
-pub fn arguments<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
-    serde_json::from_str(json).map_err(Error::invalid_arguments)
+/// Parses the arguments, and releases the memory of their text. The host has compared them with the schema, so this fails
+/// only for rules that the schema does not express.
+pub fn arguments<T: DeserializeOwned>(json: String) -> Result<T, Error> {
+    serde_json::from_str(&json).map_err(Error::invalid_arguments)
 }

@@ -68,7 +68,7 @@ pub trait Tool {
     fn definition() -> Definition;
 
     /// Runs one call. The arguments are a JSON object.
-    fn call(arguments: &str) -> Result<Output, Error>;
+    fn call(arguments: String) -> Result<Output, Error>;
 }
 
 /// Exports functions with the attribute [`macro@tool`] as the tools of this component: `export!(shout, dates::weekday);`

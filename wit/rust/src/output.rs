@@ -86,6 +86,8 @@ impl<T: Serialize + JsonSchema> IntoOutput for Json<T> {
 
     fn into_output(self) -> Result<Output, Error> {
         let json = structured_json(&self.0)?;
+        // Its memory is used for the copy.
+        drop(self);
         Ok(Output { content: vec![Content::text(json.clone())], structured: Some(json), meta: None })
     }
 }
@@ -96,8 +98,8 @@ impl<T: Serialize + JsonSchema> IntoOutput for (String, Json<T>) {
     }
 
     fn into_output(self) -> Result<Output, Error> {
-        let (text, json) = self;
-        Ok(Output { content: vec![Content::text(text)], ..json.into_output()? })
+        let (text, Json(value)) = self;
+        Ok(Output { content: vec![Content::text(text)], structured: Some(structured_json(&value)?), meta: None })
     }
 }
 

@@ -23,12 +23,12 @@ pub(crate) fn with_round<T>(access: impl FnOnce(&mut Round) -> T) -> T {
 }
 
 /// Runs the tool that a request names.
-pub fn call(request: Request, tools: &[(&str, fn(&str) -> Result<Output, Error>)]) -> Result<Outcome, CallError> {
+pub fn call(request: Request, tools: &[(&str, fn(String) -> Result<Output, Error>)]) -> Result<Outcome, CallError> {
     let Some((_, tool)) = tools.iter().find(|(name, _)| *name == request.tool) else {
         return Err(CallError::InvalidArguments(format!("there is no tool named {}", request.tool)));
     };
     with_round(|round| *round = Round { answers: request.answers, state: request.state });
-    match tool(&request.arguments) {
+    match tool(request.arguments) {
         Ok(output) => Ok(Outcome::Complete(output)),
         Err(Error::Ask(question)) => {
             let state = with_round(|round| round.state.take());

@@ -165,12 +165,12 @@ fn structured_results_have_a_schema() {
     let schema = json(&repeat::definition().output_schema.unwrap());
     assert_eq!(schema["properties"]["result"], json!({ "type": "array", "items": { "type": "string" } }));
     assert_eq!(schema["additionalProperties"], false);
-    let output = repeat::call(r#"{"text":"a","separator":"-"}"#).unwrap();
+    let output = repeat::call(r#"{"text":"a","separator":"-"}"#.into()).unwrap();
     assert_eq!((text(&output), output.structured.as_deref()), ("a-a", Some(r#"{"result":["a","a"]}"#)));
 
     let schema = json(&double::definition().output_schema.unwrap());
     assert_eq!(schema["required"], json!(["width", "unit"]));
-    let output = double::call(r#"{"width":4}"#).unwrap();
+    let output = double::call(r#"{"width":4}"#.into()).unwrap();
     assert_eq!(output.structured.as_deref(), Some(r#"{"width":8,"unit":null}"#));
     assert_eq!(text(&output), r#"{"width":8,"unit":null}"#);
 }
@@ -237,10 +237,10 @@ fn structured_results_of_all_types_are_objects() {
 #[test]
 fn errors_tell_invalid_arguments_from_failures() {
     let invalid = |result| matches!(result, Err(Error::InvalidArguments(_)));
-    assert!(invalid(double::call(r#"{"width":4294967295}"#)));
-    assert!(invalid(shout::call(r#"{"text":1}"#)));
-    assert!(invalid(shout::call(r#"{"text":"a","more":1}"#)));
-    assert!(matches!(repeat::call(r#"{"text":""}"#), Err(Error::Failed(text)) if text == "the text is empty"));
+    assert!(invalid(double::call(r#"{"width":4294967295}"#.into())));
+    assert!(invalid(shout::call(r#"{"text":1}"#.into())));
+    assert!(invalid(shout::call(r#"{"text":"a","more":1}"#.into())));
+    assert!(matches!(repeat::call(r#"{"text":""}"#.into()), Err(Error::Failed(text)) if text == "the text is empty"));
     assert_eq!(shout("a".into()), "A");
 }
 

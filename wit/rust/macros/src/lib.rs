@@ -51,7 +51,7 @@ fn expand(options: Options, mut function: ItemFn) -> Result<TokenStream> {
                 }
 
                 fn call(
-                    arguments: &str,
+                    arguments: ::std::string::String,
                 ) -> ::core::result::Result<::toolcrib_guest::Output, ::toolcrib_guest::Error> {
                     let #pattern: #ty = ::toolcrib_guest::__private::arguments(arguments)?;
                     ::toolcrib_guest::IntoOutput::into_output(#ident(#(#values),*))
