@@ -278,14 +278,29 @@ fn invalid_arguments_are_rejected_with_one_line() {
     }
 }
 
-#[test]
-fn function_components_contain_their_wit_documentation() {
+/// Returns what `toolcrib inspect` prints of an example.
+fn inspect(component: &str) -> Value {
     let output = Command::new(TOOLCRIB)
-        .args(["inspect", &format!("{EXAMPLES}/calendar.wasm"), "--json"])
+        .args(["inspect", &format!("{EXAMPLES}/{component}.wasm"), "--json"])
         .output()
         .unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let tools = found[0]["tools"].as_array().unwrap();
+    found[0].clone()
+}
+
+/// The host resets such a memory fastest.
+#[test]
+fn small_examples_start_with_at_most_192_kib_of_memory() {
+    for component in ["echo", "handbook", "calendar", "qr"] {
+        let memory = inspect(component)["memory"].as_u64().unwrap();
+        assert!(memory <= 192 << 10, "{component}: {memory}");
+    }
+}
+
+#[test]
+fn function_components_contain_their_wit_documentation() {
+    let found = inspect("calendar");
+    let tools = found["tools"].as_array().unwrap();
     let shift = tools.iter().find(|tool| tool["name"] == "shift").unwrap();
     let description = shift["description"].as_str().unwrap();
     assert!(description.starts_with("The date that lies"), "{shift:#}");

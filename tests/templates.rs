@@ -4,12 +4,14 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::EXAMPLES;
 use crate::support::command::{CommandOutput, Toolcrib};
 use crate::tutorials::{command, examples, path_with_programs};
 
-/// Creates a project in a clean folder, builds and tests it. `passed` is what its test prints.
-fn build_and_test(language: &str, passed: &str) {
+/// Creates a project in a clean folder, builds and tests it. `passed` is what its test prints. Returns what `inspect` prints.
+fn build_and_test(language: &str, passed: &str) -> Value {
     let toolcrib = Toolcrib::new();
     let output = toolcrib.run(&["new", language, "word-count", "--functions"]);
     assert_eq!(output.status, 0, "{output:?}");
@@ -42,11 +44,19 @@ fn build_and_test(language: &str, passed: &str) {
         built,
         "{language} built twice"
     );
+    let output = toolcrib.run(&["inspect", component.to_str().unwrap(), "--json"]);
+    let found: Value = serde_json::from_str(&output.stdout).unwrap();
+    found[0].clone()
 }
 
 #[test]
 fn rust_projects_of_functions_build_and_pass_their_test() {
-    build_and_test("rust", "2 passed");
+    let component = build_and_test("rust", "2 passed");
+    let memory = component["memory"].as_u64().unwrap();
+    assert!(
+        memory <= 192 << 10,
+        "{memory} bytes, which is slow to reset"
+    );
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl<T: Serialize + JsonSchema> IntoOutput for Json<T> {
 
     fn into_output(self) -> Result<Output, Error> {
         let json = structured_json(&self.0)?;
-        // Its memory is used for the copy.
+        // First, so that the copy can take its memory.
         drop(self);
         Ok(Output { content: vec![Content::text(json.clone())], structured: Some(json), meta: None })
     }
